@@ -1,0 +1,84 @@
+// swift-tools-version:6.0
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import PackageDescription
+
+let package = Package(
+  name: "pve-sb-uki",
+  products: [
+    .executable(name: "pve-sb-uki", targets: ["pve-sb-uki"]),
+    .executable(name: "pve-sb-uki-repack", targets: ["pve-sb-uki-repack"]),
+    .executable(name: "pve-sb-uki-hook", targets: ["pve-sb-uki-hook"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // C: headers and inline shims, each imported by exactly one Swift target.
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CLinux"),
+
+    // Bytes: memory and descriptors handed in, no host paths.
+    .target(name: "BinaryFormat"),
+    .target(name: "PortableExecutable", dependencies: ["BinaryFormat"]),
+    .target(name: "EFIData", dependencies: ["BinaryFormat"]),
+    .target(name: "DebianPackage", dependencies: ["BinaryFormat"]),
+
+    // Cryptography: the only layer that touches libcrypto.
+    .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL"]),
+    .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "PortableExecutable"]),
+
+    // Host: the only layer that touches the system.
+    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux"]),
+
+    // Domain.
+    .target(
+      name: "UnifiedKernelImage",
+      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "EFIData", "PortableExecutable"]),
+    .target(
+      name: "SecureBoot",
+      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "PortableExecutable"]),
+    .target(
+      name: "BootEnvironment",
+      dependencies: ["BinaryFormat", "DebianPackage", "EFIData", "HostSystem", "PortableExecutable"]),
+
+    // Use cases.
+    .target(
+      name: "PveSbUki",
+      dependencies: [
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem",
+        "PortableExecutable", "SecureBoot", "UnifiedKernelImage",
+      ]),
+
+    // Executables: parse arguments, call one use case, print.
+    .target(name: "CommandSupport", dependencies: ["HostSystem"]),
+    .executableTarget(
+      name: "pve-sb-uki",
+      dependencies: [
+        "CommandSupport", "HostSystem", "PveSbUki", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "pve-sb-uki-repack",
+      dependencies: ["CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .executableTarget(
+      name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"),
+
+    // Tests mirror Sources; what several of them share is a target of its own.
+    .target(name: "TestSupport", dependencies: ["BinaryFormat", "HostSystem"], path: "Tests/TestSupport"),
+    .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system {
+  target.swiftSettings =
+    (target.swiftSettings ?? []) + [
+      // SE-0335: `any` says where a value is boxed.
+      .enableUpcomingFeature("ExistentialAny"),
+      // SE-0409: what a target's interface shows of another is written down as `package import`.
+      .enableUpcomingFeature("InternalImportsByDefault"),
+      // SE-0444: a member is visible only where its module is imported.
+      .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+}

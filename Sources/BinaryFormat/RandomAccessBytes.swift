@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// Bytes that can be read from any offset: a file, or an array in tests and for small parts.
+///
+/// Payloads of hundreds of megabytes go through this, a fixed buffer at a time.
+package protocol RandomAccessBytes: Sendable {
+  /// Number of bytes; fixed while the value lives.
+  var count: Int { get }
+
+  /// Reads bytes from `offset` until `buffer` is full. Throws if fewer can be had, which is also how an input that
+  /// shrinks while it is read shows itself.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
+}
+
+extension RandomAccessBytes {
+  /// `count` bytes from `offset` as an array. Throws `ParseError` `truncated` if the range leaves the input.
+  package func readBytes(at offset: Int, count wanted: Int, format: String) throws -> [UInt8] {
+    guard offset >= 0, wanted >= 0, offset <= count, wanted <= count - offset else {
+      throw ParseError(
+        format, at: max(0, offset), .truncated, "\(wanted) bytes wanted, the input has \(count)")
+    }
+    return try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+      try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+      initialized = wanted
+    }
+  }
+}
+
+extension Array: RandomAccessBytes where Element == UInt8 {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    guard offset >= 0, offset <= count, buffer.count <= count - offset else {
+      throw ParseError("bytes", at: Swift.max(0, offset), .truncated, "\(buffer.count) bytes wanted, the input has \(count)")
+    }
+    withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count])) }
+  }
+}
+
+/// A fixed buffer through which payloads are streamed.
+package final class TransferBuffer {
+  package let bytes: UnsafeMutableRawBufferPointer
+
+  /// A buffer of `size` bytes; 256 KiB measured no slower than any other size.
+  package init(size: Int = 256 << 10) { bytes = .allocate(byteCount: size, alignment: 64) }
+  deinit { bytes.deallocate() }
+
+  /// Calls `body` with `range` of `source`, one buffer after the other, in order.
+  package func forEachChunk(
+    of source: any RandomAccessBytes, in range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let count = min(bytes.count, range.upperBound - offset)
+      let chunk = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+      try source.read(into: chunk, at: offset)
+      try body(UnsafeRawBufferPointer(chunk))
+      offset += count
+    }
+  }
+}
