@@ -30,7 +30,8 @@ extension RandomAccessBytes {
 extension Array: RandomAccessBytes where Element == UInt8 {
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     guard offset >= 0, offset <= count, buffer.count <= count - offset else {
-      throw ParseError("bytes", at: Swift.max(0, offset), .truncated, "\(buffer.count) bytes wanted, the input has \(count)")
+      throw ParseError(
+        "bytes", at: Swift.max(0, offset), .truncated, "\(buffer.count) bytes wanted, the input has \(count)")
     }
     withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count])) }
   }
