@@ -1,5 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
 #pragma once
+
+// What OpenSSL 3.0 offers and nothing it has deprecated: later versions cannot surprise us.
 #define OPENSSL_API_COMPAT 30000
 #define OPENSSL_NO_DEPRECATED
+
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs7.h>
+#include <openssl/rsa.h>
+#include <openssl/store.h>
+#include <openssl/ui.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+// `CN = name, O = organisation`, in UTF-8.
+static const unsigned long psu_oneLine = XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB;
+
+// Text given to X509_NAME is UTF-8.
+static const int psu_utf8 = MBSTRING_UTF8;
+
+// Swift cannot call function-like macros; each of these wraps one.
+static inline long psu_BIO_get_mem_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
+static inline EVP_PKEY *psu_EVP_RSA_gen(unsigned int bits) { return EVP_RSA_gen(bits); }
+static inline int psu_sk_X509_num(const STACK_OF(X509) *certificates) { return sk_X509_num(certificates); }
+static inline X509 *psu_sk_X509_value(const STACK_OF(X509) *certificates, int index) {
+  return sk_X509_value(certificates, index);
+}
+static inline STACK_OF(X509) *psu_sk_X509_new_null(void) { return sk_X509_new_null(); }
+static inline int psu_sk_X509_push(STACK_OF(X509) *certificates, X509 *certificate) {
+  return sk_X509_push(certificates, certificate);
+}
+static inline void psu_sk_X509_free(STACK_OF(X509) *certificates) { sk_X509_free(certificates); }
+static inline int psu_sk_PKCS7_SIGNER_INFO_num(const STACK_OF(PKCS7_SIGNER_INFO) *signers) {
+  return sk_PKCS7_SIGNER_INFO_num(signers);
+}
+static inline PKCS7_SIGNER_INFO *psu_sk_PKCS7_SIGNER_INFO_value(
+    const STACK_OF(PKCS7_SIGNER_INFO) *signers, int index) {
+  return sk_PKCS7_SIGNER_INFO_value(signers, index);
+}
+static inline int psu_PKCS7_set_detached(PKCS7 *p7, long detached) { return PKCS7_set_detached(p7, detached); }
+static inline int psu_PKCS7_type_is_signed(PKCS7 *p7) { return PKCS7_type_is_signed(p7); }
+// `contents` and `other` sit in unions of a structure that carries a bit field in some versions.
+// The parser leaves optional parts NULL.
+static inline PKCS7 *psu_PKCS7_contents(const PKCS7 *p7) {
+  return p7->d.sign == NULL ? NULL : p7->d.sign->contents;
+}
+static inline STACK_OF(X509) *psu_PKCS7_certificates(const PKCS7 *p7) { return p7->d.sign->cert; }
+static inline long psu_PKCS7_version(const PKCS7 *p7) { return ASN1_INTEGER_get(p7->d.sign->version); }
+// The content's bytes with tag and length, for a content type that libcrypto does not know (of those it knows, the
+// union holds something else); NULL if there are none.
+static inline const ASN1_STRING *psu_PKCS7_other_content(const PKCS7 *p7) {
+  const PKCS7 *contents = p7->d.sign->contents;
+  switch (OBJ_obj2nid(contents->type)) {
+    case NID_pkcs7_data:
+    case NID_pkcs7_signed:
+    case NID_pkcs7_enveloped:
+    case NID_pkcs7_signedAndEnveloped:
+    case NID_pkcs7_digest:
+    case NID_pkcs7_encrypted:
+      return NULL;
+  }
+  if (contents->d.other == NULL || contents->d.other->type != V_ASN1_SEQUENCE) return NULL;
+  return contents->d.other->value.sequence;
+}
+// Sets content of a type that libcrypto does not know: `type` is taken over, `sequence` on success only.
+static inline int psu_PKCS7_set_other_content(PKCS7 *p7, ASN1_OBJECT *type, ASN1_STRING *sequence) {
+  PKCS7 *contents = PKCS7_new();
+  ASN1_TYPE *value = ASN1_TYPE_new();
+  if (contents == NULL || value == NULL) {
+    PKCS7_free(contents);
+    ASN1_TYPE_free(value);
+    ASN1_OBJECT_free(type);
+    return 0;
+  }
+  ASN1_TYPE_set(value, V_ASN1_SEQUENCE, sequence);
+  contents->type = type;
+  contents->d.other = value;
+  return PKCS7_set_content(p7, contents);
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import COpenSSL
+internal import Glibc
+
+/// An X.509 certificate (RFC 5280).
+package final class Certificate: @unchecked Sendable {  // X509 is not changed after initialisation.
+  let pointer: OpaquePointer
+  /// The encoding as it was given.
+  package let der: [UInt8]
+
+  /// Takes over one reference to `pointer`.
+  init(owning pointer: OpaquePointer) throws(CryptoError) {
+    self.pointer = pointer
+    self.der = try encodeDER("cannot encode the certificate") { i2d_X509(pointer, $0) }
+  }
+
+  /// A certificate from PEM (the first one in the file) or DER, which must then be all of the input.
+  package convenience init(parsing bytes: [UInt8]) throws(CryptoError) {
+    let operation = "cannot read the certificate"
+    let pointer = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
+      ErrorQueue.clear()
+      guard bytes.first == 0x30 else {
+        return PassphraseSource.none.withCallback { PEM_read_bio_X509(bio, nil, readPassphrase, $0) }.result
+      }
+      guard let certificate = d2i_X509_bio(bio, nil) else { return nil }
+      guard BIO_ctrl(bio, BIO_CTRL_PENDING, 0, nil) == 0 else {
+        X509_free(certificate)
+        throw CryptoError(.malformed, operation, ["bytes follow its end"])
+      }
+      return certificate
+    }
+    guard let pointer else { throw ErrorQueue.drain(operation, .malformed) }
+    try self.init(owning: pointer)
+  }
+
+  deinit { X509_free(pointer) }
+
+  package func serializedPEM() throws(CryptoError) -> [UInt8] {
+    try collectFromBIO("cannot encode the certificate") { PEM_write_bio_X509($0, pointer) }
+  }
+
+  /// SHA-256 of the DER encoding.
+  package func fingerprint() throws(CryptoError) -> [UInt8] { try Digest.of(der) }
+
+  package var subject: String { Self.text(of: X509_get_subject_name(pointer)) }
+  package var issuer: String { Self.text(of: X509_get_issuer_name(pointer)) }
+
+  /// Serial number, most significant byte first.
+  package var serialNumber: [UInt8] {
+    guard let serial = X509_get0_serialNumber(pointer), let data = ASN1_STRING_get0_data(serial) else { return [] }
+    return Array(UnsafeBufferPointer(start: data, count: Int(ASN1_STRING_length(serial))))
+  }
+
+  /// Begin of the validity in seconds since 1970; nil if the encoding is not a time.
+  package var notBefore: Int64? { Self.seconds(of: X509_get0_notBefore(pointer)) }
+  /// End of the validity in seconds since 1970; nil if the encoding is not a time.
+  package var notAfter: Int64? { Self.seconds(of: X509_get0_notAfter(pointer)) }
+
+  package var algorithm: PublicKeyAlgorithm {
+    guard let key = X509_get0_pubkey(pointer) else { return .other(name: "unknown", bits: 0) }
+    return PublicKeyAlgorithm(of: key)
+  }
+
+  /// Whether `key` is the private half of this certificate's key.
+  package func matches(_ key: PrivateKey) -> Bool {
+    ErrorQueue.clear()
+    defer { ErrorQueue.clear() }
+    return X509_check_private_key(pointer, key.pointer) == 1
+  }
+
+  private static func text(of name: OpaquePointer?) -> String {
+    let bytes = try? collectFromBIO("cannot print a name") {
+      X509_NAME_print_ex($0, name, 0, psu_oneLine) >= 0 ? 1 : 0
+    }
+    return String(decoding: bytes ?? [], as: UTF8.self)
+  }
+
+  private static func seconds(of time: UnsafePointer<ASN1_TIME>?) -> Int64? {
+    var fields = tm()
+    guard let time, ASN1_TIME_to_tm(time, &fields) == 1 else { return nil }
+    return Int64(timegm(&fields))
+  }
+}
+
+extension Certificate: Hashable {
+  package static func == (left: Certificate, right: Certificate) -> Bool { left.der == right.der }
+  package func hash(into hasher: inout Hasher) { hasher.combine(der) }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import COpenSSL
+
+package enum DigestAlgorithm: String, CaseIterable, Sendable {
+  case sha1, sha256, sha384, sha512
+
+  /// Digest size in bytes.
+  package var size: Int {
+    switch self {
+    case .sha1: 20
+    case .sha256: 32
+    case .sha384: 48
+    case .sha512: 64
+    }
+  }
+
+  var evp: OpaquePointer? {
+    switch self {
+    case .sha1: EVP_sha1()
+    case .sha256: EVP_sha256()
+    case .sha384: EVP_sha384()
+    case .sha512: EVP_sha512()
+    }
+  }
+}
+
+/// A running digest that bytes are fed to as they pass by.
+package struct Digest: ~Copyable {
+  private let context: OpaquePointer
+  private let size: Int
+
+  package init(_ algorithm: DigestAlgorithm = .sha256) throws(CryptoError) {
+    ErrorQueue.clear()
+    guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain("cannot begin a \(algorithm) digest") }
+    guard EVP_DigestInit_ex2(context, algorithm.evp, nil) == 1 else {
+      EVP_MD_CTX_free(context)
+      throw ErrorQueue.drain("cannot begin a \(algorithm) digest")
+    }
+    self.context = context
+    self.size = algorithm.size
+  }
+
+  deinit { EVP_MD_CTX_free(context) }
+
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) throws(CryptoError) {
+    guard EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 else {
+      throw ErrorQueue.drain("cannot digest \(bytes.count) bytes")
+    }
+  }
+
+  package mutating func update(_ bytes: [UInt8]) throws(CryptoError) {
+    let status = bytes.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    guard status == 1 else { throw ErrorQueue.drain("cannot digest \(bytes.count) bytes") }
+  }
+
+  package consuming func finish() throws(CryptoError) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: size)
+    let status = digest.withUnsafeMutableBufferPointer { EVP_DigestFinal_ex(context, $0.baseAddress, nil) }
+    guard status == 1 else { throw ErrorQueue.drain("cannot finish a digest") }
+    return digest
+  }
+
+  /// The digest of bytes that are in memory already.
+  package static func of(_ bytes: [UInt8], _ algorithm: DigestAlgorithm = .sha256) throws(CryptoError) -> [UInt8] {
+    var digest = try Digest(algorithm)
+    try digest.update(bytes)
+    return try digest.finish()
+  }
+}

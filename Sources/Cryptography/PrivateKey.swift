@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import COpenSSL
+
+/// A private key that signs; its bytes stay in libcrypto.
+package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not changed after initialisation.
+  let pointer: OpaquePointer
+
+  private init(owning pointer: OpaquePointer) { self.pointer = pointer }
+  deinit { EVP_PKEY_free(pointer) }
+
+  /// A key from PEM (PKCS#8 or traditional, encrypted or not) or unencrypted DER.
+  ///
+  /// Throws `passphrase` if the key is encrypted and `source` has none or a wrong one, else `malformed`.
+  package convenience init(parsing bytes: [UInt8], passphrase source: PassphraseSource) throws(CryptoError) {
+    let operation = "cannot read the private key"
+    let (key, asked) = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
+      ErrorQueue.clear()
+      return source.withCallback { PEM_read_bio_PrivateKey_ex(bio, nil, readPassphrase, $0, nil, nil) }
+    }
+    if let key {
+      self.init(owning: key)
+      return
+    }
+    let failure = ErrorQueue.drain(operation, asked ? .passphrase : .malformed)
+    guard !asked, bytes.first == 0x30 else { throw failure }
+    let der = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PrivateKey_bio(bio, nil) }
+    guard let der else { throw ErrorQueue.drain(operation, .malformed) }
+    self.init(owning: der)
+  }
+
+  /// A key that an OSSL_STORE URI names: `file:`, `pkcs11:`, `handle:` and whatever the loaded providers know.
+  package convenience init(storeURI uri: String, passphrase source: PassphraseSource) throws(CryptoError) {
+    ErrorQueue.clear()
+    let (key, asked) = source.withCallback { Self.firstKey(in: uri, passphraseArgument: $0) }
+    guard let key else {
+      throw ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .malformed)
+    }
+    self.init(owning: key)
+  }
+
+  private static func firstKey(
+    in uri: String, passphraseArgument argument: UnsafeMutableRawPointer
+  ) -> OpaquePointer? {
+    guard let method = UI_UTIL_wrap_read_pem_callback(readPassphrase, 0) else { return nil }
+    defer { UI_destroy_method(method) }
+    guard let store = OSSL_STORE_open_ex(uri, nil, nil, method, argument, nil, nil, nil) else { return nil }
+    defer { OSSL_STORE_close(store) }
+    while OSSL_STORE_eof(store) == 0 {
+      guard let info = OSSL_STORE_load(store) else {
+        if OSSL_STORE_error(store) != 0 { return nil }
+        continue
+      }
+      defer { OSSL_STORE_INFO_free(info) }
+      if OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY { return OSSL_STORE_INFO_get1_PKEY(info) }
+    }
+    return nil
+  }
+
+  /// A new RSA key of `bits` (2048, 3072 or 4096) with public exponent 65537.
+  package static func generateRSA(bits: Int) throws(CryptoError) -> PrivateKey {
+    ErrorQueue.clear()
+    guard [2048, 3072, 4096].contains(bits) else {
+      throw CryptoError(.refused, "cannot create an RSA key of \(bits) bits", ["firmware takes 2048, 3072 and 4096"])
+    }
+    guard let key = psu_EVP_RSA_gen(CUnsignedInt(bits)) else { throw ErrorQueue.drain("cannot create an RSA key") }
+    return PrivateKey(owning: key)
+  }
+
+  /// The key as unencrypted PKCS#8 PEM. The caller keeps it secret.
+  package func serializedPEM() throws(CryptoError) -> [UInt8] {
+    try collectFromBIO("cannot encode the private key") {
+      PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil)
+    }
+  }
+
+  /// The key's kind and size.
+  package var algorithm: PublicKeyAlgorithm { PublicKeyAlgorithm(of: pointer) }
+}
+
+/// The kind of a key, with its size in bits.
+package enum PublicKeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
+  case rsa(bits: Int)
+  case other(name: String, bits: Int)
+
+  init(of key: OpaquePointer) {
+    let bits = Int(EVP_PKEY_get_bits(key))
+    if EVP_PKEY_is_a(key, "RSA") == 1 {
+      self = .rsa(bits: bits)
+    } else {
+      self = .other(name: EVP_PKEY_get0_type_name(key).map { String(cString: $0) } ?? "unknown", bits: bits)
+    }
+  }
+
+  package var description: String {
+    switch self {
+    case .rsa(let bits): "RSA \(bits)"
+    case .other(let name, let bits): "\(name) \(bits)"
+    }
+  }
+}
