@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+package import Cryptography
+package import PortableExecutable
+
+/// The Authenticode digest of an image.
+package enum ImageDigest {
+  /// Digests the image whose headers are `header`, streaming it through `buffer`; as if padded to 8 bytes when it
+  /// carries no certificate table yet, which is how it will be once signed.
+  package static func compute(
+    of source: any RandomAccessBytes, header: PEHeader, algorithm: DigestAlgorithm = .sha256,
+    buffer: TransferBuffer = TransferBuffer()
+  ) throws -> [UInt8] {
+    var digest = try Digest(algorithm)
+    for range in header.digestRanges {
+      try buffer.forEachChunk(of: source, in: range) { try digest.update($0) }
+    }
+    try digest.update([UInt8](repeating: 0, count: header.signaturePadding))
+    return try digest.finish()
+  }
+}

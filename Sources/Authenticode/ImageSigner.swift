@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+package import Cryptography
+internal import PortableExecutable
+
+/// Writes a signed copy of an image in one pass.
+package struct ImageSigner: Sendable {
+  /// What becomes of the signatures an image carries already.
+  package enum ExistingSignatures: Sendable {
+    /// They stay, and the new one comes last.
+    case append
+    /// They are dropped.
+    case replace
+  }
+
+  package var identity: SigningIdentity
+  package var existing: ExistingSignatures
+  /// Seconds since 1970; nil leaves the time out, so that the same inputs give the same bytes.
+  package var signingTime: Int64?
+
+  package init(identity: SigningIdentity, existing: ExistingSignatures, signingTime: Int64? = nil) {
+    self.identity = identity
+    self.existing = existing
+    self.signingTime = signingTime
+  }
+
+  /// Copies `source` to `sink`, signed. Returns the image's SHA-256 Authenticode digest.
+  ///
+  /// Throws `AuthenticodeError` for an image that firmware would refuse however it were signed.
+  @discardableResult
+  package func sign(_ source: any RandomAccessBytes, to sink: any ByteSink) throws -> [UInt8] {
+    let image = try SignedImage(parsing: source)
+    let header = image.header
+    guard let entry = header.certificateDirectoryOffset else {
+      throw AuthenticodeError(.noDirectory, "the image has no data directory for a certificate table")
+    }
+    guard header.isContiguous else {
+      throw AuthenticodeError(
+        .layout, "there are gaps between the image's sections, or they are out of order: EDK2 would digest other bytes")
+    }
+    try header.requireSeparateMemory()
+    let end = header.certificateTableRange?.lowerBound ?? header.fileSize
+    let writer = try SignedImageWriter(
+      sink: sink, checkSumOffset: header.checkSumOffset, certificateDirectoryOffset: entry)
+    var head = header.bytes
+    head.replaceSubrange(header.checkSumOffset..<header.checkSumOffset + 4, with: [0, 0, 0, 0])
+    head.replaceSubrange(entry..<entry + 8, with: [UInt8](repeating: 0, count: 8))
+    try writer.writeHeader(head)
+    try TransferBuffer().forEachChunk(of: source, in: header.sizeOfHeaders..<end) { try writer.write($0) }
+    return try writer.finish(
+      signingBy: identity, at: signingTime, keeping: existing == .append ? image.table.entries : [])
+  }
+}

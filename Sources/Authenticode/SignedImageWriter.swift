@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+package import Cryptography
+package import PortableExecutable
+
+/// Writes an image while its digest and checksum are taken from the same bytes; signs it at the end.
+///
+/// Every header field but two is known before the first byte: CheckSum and the certificate directory entry, which the
+/// digest leaves out, are patched last.
+package final class SignedImageWriter {
+  private let sink: any ByteSink
+  private let checkSumOffset: Int
+  private let certificateDirectoryOffset: Int
+  private var digest: DigestBox
+  private var checkSum = CheckSum()
+  /// Bytes written so far.
+  package private(set) var count = 0
+
+  package init(sink: any ByteSink, checkSumOffset: Int, certificateDirectoryOffset: Int) throws {
+    self.sink = sink
+    self.checkSumOffset = checkSumOffset
+    self.certificateDirectoryOffset = certificateDirectoryOffset
+    digest = try DigestBox()
+  }
+
+  /// Writes the headers, in which both late fields are zero.
+  package func writeHeader(_ header: [UInt8]) throws {
+    try digest.update(Array(header[..<checkSumOffset]))
+    try digest.update(Array(header[(checkSumOffset + 4)..<certificateDirectoryOffset]))
+    try digest.update(Array(header[(certificateDirectoryOffset + 8)...]))
+    checkSum.update(header)
+    try sink.write(header)
+    count += header.count
+  }
+
+  /// Writes what follows.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    try digest.update(bytes)
+    checkSum.update(bytes)
+    try sink.write(bytes)
+    count += bytes.count
+  }
+
+  /// Writes zero bytes up to file offset `offset`.
+  package func pad(to offset: Int) throws {
+    guard offset > count else { return }
+    let zeros = [UInt8](repeating: 0, count: min(offset - count, 1 << 16))
+    while count < offset {
+      let chunk = min(zeros.count, offset - count)
+      try zeros.withUnsafeBytes { try write(UnsafeRawBufferPointer(rebasing: $0[..<chunk])) }
+    }
+  }
+
+  /// Leaves the image unsigned. Returns its digest.
+  package func finish() throws -> [UInt8] {
+    try sink.patch(Self.bytes(checkSum.value(with: [])), at: checkSumOffset)
+    return try digest.finish()
+  }
+
+  /// Pads to 8 bytes, appends the certificate table and patches the two late fields. Returns the image's digest.
+  package func finish(
+    signingBy identity: SigningIdentity, at signingTime: Int64?, keeping entries: [CertificateTable.Entry] = []
+  ) throws -> [UInt8] {
+    try pad(to: count + (8 - count % 8) % 8)
+    let imageDigest = try digest.finish()
+    let entry = try AuthenticodeSignature.sign(digest: imageDigest, by: identity, signingTime: signingTime)
+    let table = CertificateTable(entries + [entry]).serialized
+    guard let start = UInt32(exactly: count), count + table.count <= Int(UInt32.max) else {
+      throw AuthenticodeError(.size, "the signed image would have \(count + table.count) bytes, more than 4 GiB")
+    }
+    let directory = Self.bytes(start) + Self.bytes(UInt32(table.count))
+    checkSum.update(table)
+    try sink.write(table)
+    try sink.patch(directory, at: certificateDirectoryOffset)
+    try sink.patch(Self.bytes(checkSum.value(with: directory)), at: checkSumOffset)
+    return imageDigest
+  }
+
+  private static func bytes(_ value: UInt32) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(value)
+    return writer.bytes
+  }
+}
+
+/// Holds a digest, which cannot be copied, where it can be taken out once.
+private final class DigestBox {
+  private var digest: Digest?
+  init() throws { digest = try Digest() }
+  func update(_ bytes: UnsafeRawBufferPointer) throws { try digest?.update(bytes) }
+  func update(_ bytes: [UInt8]) throws { try digest?.update(bytes) }
+  func finish() throws -> [UInt8] {
+    guard let taken = digest.take() else { return [] }
+    return try taken.finish()
+  }
+}

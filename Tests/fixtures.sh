@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+#
+# Brings the real inputs of the tests to build/fixtures: systemd's stub and a kernel of Debian 12 and Debian 13, by apt
+# with signatures checked, from whatever mirror this machine uses. Does nothing where they are there already.
+set -eu
+cd "$(dirname "$0")/.."
+out=build/fixtures
+apt=$PWD/build/apt
+[ ! -e "$out/.complete-1" ] || exit 0
+mkdir -p "$out" "$apt/lists/partial" "$apt/archives/partial"
+
+# The Debian archive that most of this machine's own sources name.
+# shellcheck disable=SC2016  # apt expands the placeholder
+mirror=$(apt-get indextargets --format '$(SITE)' | grep -v security | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
+[ -n "$mirror" ] || { echo "fixtures: no APT source on this machine; run apt-get update first" >&2; exit 1; }
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+fetch() { # SUITE PACKAGE...
+  suite=$1; shift
+  echo "deb [signed-by=$keyring] $mirror $suite main" >"$apt/$suite.list"
+  : >"$apt/status"
+  options="-o Dir::Etc::SourceList=$apt/$suite.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$apt/lists
+    -o Dir::State::status=$apt/status -o Dir::Cache=$apt/cache-$suite -o APT::Get::List-Cleanup=0
+    -o APT::Architecture=amd64 -o APT::Sandbox::User=root"
+  mkdir -p "$apt/cache-$suite/archives/partial"
+  # shellcheck disable=SC2086
+  apt-get -qq $options update
+  for package; do
+    case $package in
+      linux-image-amd64) # the package that the metapackage stands for
+        # shellcheck disable=SC2086
+        package=$(apt-cache $options depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }') ;;
+    esac
+    # shellcheck disable=SC2086
+    (cd "$apt/archives" && apt-get -qq $options download "$package")
+    rm -rf "${apt:?}/tree"
+    dpkg-deb -x "$apt/archives/$package"_*.deb "$apt/tree"
+    rm -f "$apt/archives/$package"_*.deb
+    case $package in
+      systemd-boot-efi) cp "$apt/tree/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$out/stub-$suite" ;;
+      linux-image-*) cp "$apt"/tree/boot/vmlinuz-* "$out/vmlinuz-$suite" ;;
+    esac
+  done
+  rm -rf "${apt:?}/tree"
+}
+
+echo "fixtures: fetching stubs and kernels of Debian 12 and 13" >&2
+fetch bookworm systemd-boot-efi linux-image-amd64
+fetch trixie systemd-boot-efi linux-image-amd64
+touch "$out/.complete-1"
