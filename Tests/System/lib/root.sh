@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+# shellcheck shell=bash
+# Debian roots to install the package in. A base per suite is made once and kept in build/cache.
+
+# Kernels that the tests install; their packages are fetched once, together with what our package depends on.
+KERNEL_PACKAGE=linux-image-amd64
+SECOND_KERNEL_PACKAGE=linux-image-cloud-amd64
+
+host_suite() { (. /etc/os-release && printf '%s\n' "$VERSION_CODENAME"); }
+
+# Where this machine takes Debian from.
+debian_mirror() {
+  local mirror
+  # shellcheck disable=SC2016 # apt's own variables
+  mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+    awk -F'|' '$1 == "Debian" && $2 == "Debian" { print $3; exit }')
+  [ -n "$mirror" ] || die "apt knows no Debian archive here; run 'apt-get update'"
+  printf '%s\n' "$mirror"
+}
+
+# base_root SUITE [PACKAGE...]: sets BASE to a root with initramfs-tools and without a kernel.
+base_root() {
+  local suite=$1 partial
+  shift
+  BASE=$BUILD/cache/root-$suite
+  if [ ! -e "$BASE.complete" ]; then
+    say "making a Debian $suite root (once; kept in build/cache)"
+    partial=$BASE.partial
+    rm -rf --one-file-system "$BASE" "$partial"
+    mkdir -p "$BUILD/cache"
+    mmdebstrap --quiet --mode=root --variant=minbase \
+      --include=initramfs-tools,zstd,busybox,kmod,ca-certificates \
+      "$suite" "$partial" "deb $(debian_mirror) $suite main"
+    say "fetching the kernels' packages"
+    in_root "$partial" sh -ec "apt-get -qq update && apt-get -qq -y --download-only --no-install-recommends install \
+      $KERNEL_PACKAGE $SECOND_KERNEL_PACKAGE systemd-boot-efi libssl3 libstdc++6 >/dev/null"
+    mv "$partial" "$BASE"
+    touch "$BASE.complete"
+  fi
+}
+
+# copy_root DIRECTORY: a root of this test's own from BASE.
+copy_root() { cp -a --reflink=auto "$BASE" "$1"; }
+
+# in_root DIRECTORY COMMAND...: like chroot, with /proc and /dev of a mount namespace that ends with the command.
+# No PID namespace: systemd-detect-virt takes one for a container.
+in_root() {
+  local root=$1
+  shift
+  # shellcheck disable=SC2016 # expanded inside
+  unshare --mount --propagation private -- sh -ec '
+    root=$1; shift
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+      DEBIAN_FRONTEND=noninteractive "$@"' sh "$root" "$@" </dev/null
+}
+
+# Installs packages from the root's own cache, without recommended ones.
+root_install() {
+  local root=$1
+  shift
+  in_root "$root" apt-get -y --no-install-recommends --no-download -o Dpkg::Use-Pty=0 install "$@"
+}
+
+# The version of the newest kernel in a root.
+newest_kernel() {
+  local root=$1 path
+  path=$(find "$root/boot" -maxdepth 1 -name 'vmlinuz-*' | sort -V | tail -n 1)
+  [ -n "$path" ] || die "no kernel in $root/boot"
+  printf '%s\n' "${path##*/vmlinuz-}"
+}
