@@ -67,6 +67,7 @@ let package = Package(
     // Tests mirror Sources; what several of them share is a target of its own.
     .target(name: "TestSupport", dependencies: ["BinaryFormat", "HostSystem"], path: "Tests/TestSupport"),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
+    .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
