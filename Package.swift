@@ -68,6 +68,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["BinaryFormat", "HostSystem"], path: "Tests/TestSupport"),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
     .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "TestSupport"]),
+    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

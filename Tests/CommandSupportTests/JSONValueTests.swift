@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CommandSupport
+import TestSupport
+import Testing
+
+@Suite struct JSONValueTests {
+  static let document: JSONValue = [
+    "b": [1, -2, true, false], "a": ["x": [:], "y": []], "none": .null,
+    "text": "quote \" back \\ line \n tab \t bell \u{7} escape \u{1b}[31m delete \u{7f} é 😀",
+  ]
+
+  @Test func membersAreSortedAndIndented() {
+    let value: JSONValue = ["b": [1, true], "a": .null, "c": [:]]
+    #expect(value.serialize() == "{\n  \"a\": null,\n  \"b\": [\n    1,\n    true\n  ],\n  \"c\": {}\n}\n")
+  }
+
+  @Test func controlCharactersNeverReachTheTerminal() {
+    let text = Self.document.serialize()
+    #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 && !(0x7f...0x9f ~= $0.value) })
+  }
+
+  @Test func pythonReadsTheSameDocument() throws {
+    let program = """
+      import json, sys
+      print(json.load(sys.stdin) == {"b": [1, -2, True, False], "a": {"x": {}, "y": []}, "none": None,
+        "text": "quote \\" back \\\\ line \\n tab \\t bell \\x07 escape \\x1b[31m delete \\x7f é 😀"})
+      """
+    let answer = try ExternalTool("python3").run(["-c", program], input: Array(Self.document.serialize().utf8))
+    #expect(answer == Array("True\n".utf8))
+  }
+
+  @Test func absentValuesAreNull() {
+    #expect(JSONValue(nil as String?) == .null)
+    #expect(JSONValue(nil as Int?) == .null)
+    #expect(JSONValue(nil as Bool?) == .null)
+    #expect(JSONValue(["a"]) == .array([.string("a")]))
+  }
+}
