@@ -72,7 +72,7 @@ package struct PEHeader: Hashable, Sendable {
     try reader.seek(to: 0x3c)
     signatureOffset = try reader.readCount(UInt32.self)
     guard signatureOffset.isMultiple(of: 2) else {
-      throw ParseError(Self.format, at: 0x3c, .range, "the PE signature is said to be at the odd offset \(signatureOffset)")
+      throw ParseError(Self.format, at: 0x3c, .range, "the PE signature has the odd offset \(signatureOffset)")
     }
     try reader.seek(to: signatureOffset)
     guard try reader.read(UInt32.self) == 0x4550 else {

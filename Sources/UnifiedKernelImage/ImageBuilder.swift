@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+package import BinaryFormat
+package import Cryptography
+internal import PortableExecutable
+
+/// Writes the image that a plan describes: one pass over every input, through one buffer.
+package enum ImageBuilder {
+  /// What was written.
+  package struct Result: Sendable {
+    /// SHA-256 Authenticode digest of the image.
+    package let digest: [UInt8]
+    /// The certificate it is signed with; nil if it is not.
+    package let certificate: Certificate?
+  }
+
+  /// Streams the image to `sink`, signed by `identity` if there is one.
+  ///
+  /// `signingTime` in seconds since 1970 goes into the signature; without it the same inputs give the same bytes.
+  package static func write(
+    _ plan: ImagePlan, to sink: any ByteSink, signingBy identity: SigningIdentity?, signingTime: Int64? = nil
+  ) throws -> Result {
+    let layout = plan.layout
+    let writer = try SignedImageWriter(
+      sink: sink, checkSumOffset: layout.checkSumOffset,
+      certificateDirectoryOffset: layout.certificateDirectoryOffset)
+    let buffer = TransferBuffer()
+    try writer.writeHeader(layout.header)
+    for (section, source) in layout.pieces {
+      switch source {
+      case .base(let range): try writer.write(contentsOf: plan.stub.bytes, range, buffer)
+      case .replacement(let name):
+        let content = plan.replacements[name] ?? []
+        try writer.write(contentsOf: content, 0..<content.count, buffer)
+      case .added(let index):
+        let start = writer.count
+        for part in plan.added[index].parts {
+          let offset = writer.count - start
+          try writer.pad(to: start + (offset.roundedUp(toMultipleOf: SectionContent.partAlignment) ?? offset))
+          try writer.write(contentsOf: part, 0..<part.count, buffer)
+        }
+      }
+      try writer.pad(to: section.fileRange.upperBound)
+    }
+    guard let identity else { return Result(digest: try writer.finish(), certificate: nil) }
+    let digest = try writer.finish(signingBy: identity, at: signingTime)
+    return Result(digest: digest, certificate: identity.certificate)
+  }
+}
+
+extension SignedImageWriter {
+  fileprivate func write(
+    contentsOf source: any RandomAccessBytes, _ range: Range<Int>, _ buffer: TransferBuffer
+  ) throws {
+    try buffer.forEachChunk(of: source, in: range) { try write($0) }
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// Why no Unified Kernel Image can be made of the given parts.
+package struct ImageError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The rule that does not hold; an open set.
+  package struct Rule: Hashable, Sendable {
+    private let name: String
+    /// The file given as stub is none that can be built upon.
+    package static let stub = Rule(name: "stub")
+    /// The file given as kernel is none, or is a UKI itself.
+    package static let kernel = Rule(name: "kernel")
+    /// A part is empty or not of its kind.
+    package static let content = Rule(name: "content")
+    /// The command line holds what a command line cannot.
+    package static let commandLine = Rule(name: "command line")
+    /// A section cannot be added.
+    package static let section = Rule(name: "section")
+    /// What was written is not what was meant to be.
+    package static let selfCheck = Rule(name: "self-check")
+  }
+
+  package var rule: Rule
+  /// A full sentence without its full stop, naming the object.
+  package var description: String
+  /// What the user can do about it.
+  package var hint: String?
+
+  package init(_ rule: Rule, _ description: String, hint: String? = nil) {
+    self.rule = rule
+    self.description = description
+    self.hint = hint
+  }
+}

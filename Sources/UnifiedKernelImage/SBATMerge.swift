@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import EFIData
+internal import PortableExecutable
+
+/// The image's `.sbat`: the stub's lines, the kernel's, the UKI's own, and those the user adds.
+enum SBATMerge {
+  /// The line that UAPI.5 gives every UKI, so that a flaw of the format can be revoked as one.
+  static let ownLine =
+    "uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/\n"
+
+  /// The new content, or nil to leave the stub's alone.
+  ///
+  /// Stub 252 keeps `.sdmagic` 0x100 bytes behind its `.sbat`: when the merged data does not fit there the stub's own
+  /// stays, and a note says so; lines that the user asked for are then an error.
+  static func merged(
+    _ recipe: ImageRecipe, stub: Stub, kernel: KernelImage, notes: inout [String]
+  ) throws -> [UInt8]? {
+    guard let section = stub.header.section(named: SectionName.sbat), let own = stub.sbat else {
+      throw ImageError(.stub, "\(stub.name) has no .sbat section; shim would refuse the image")
+    }
+    var sbat = try SBAT(parsing: own)
+    if let lines = kernel.sbat { sbat = sbat.merged(with: try SBAT(parsing: lines)) }
+    sbat = sbat.merged(with: try SBAT(parsing: Array(ownLine.utf8)))
+    if let input = recipe.sbat {
+      sbat = sbat.merged(with: try SBAT(parsing: try input.contents(limit: 1 << 14, of: .content)))
+    }
+    let bytes = sbat.serialize()
+    let next = stub.header.sections.map(\.memoryRange.lowerBound).filter { $0 > section.memoryRange.lowerBound }.min()
+    guard let next, bytes.count > next - section.memoryRange.lowerBound else { return bytes }
+    let room = next - section.memoryRange.lowerBound
+    guard recipe.sbat == nil, kernel.sbat == nil else {
+      throw ImageError(
+        .section, "\(stub.version) has room for \(room) bytes of SBAT data, \(bytes.count) are needed",
+        hint: "use the stub of Debian 13 or later with --stub")
+    }
+    notes.append("\(stub.version) has room for \(room) bytes of SBAT data; only the stub's own lines are in the image")
+    return nil
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import PortableExecutable
+
+/// The EFI program that a UKI is built upon: systemd-stub.
+///
+/// What it can do is read from the file: its version from `.sdmagic`, and the sections it looks for from its strings.
+package struct Stub: Sendable {
+  package let name: String
+  package let header: PEHeader
+  package let bytes: [UInt8]
+  /// As in `LoaderInfo`: `systemd-stub 257.13-1~deb13u1`.
+  package let version: String
+
+  /// Largest stub that is read, in bytes; systemd's have 83 to 151 KiB.
+  package static let sizeLimit = 8 << 20
+
+  /// Reads a stub. Throws `ImageError` if it is none, `ParseError` if it is malformed.
+  package init(parsing input: NamedInput) throws {
+    name = input.name
+    bytes = try input.contents(limit: Self.sizeLimit, of: .stub)
+    header = try PEHeader(parsing: bytes)
+    guard header.section(named: SectionName.linux) == nil else {
+      throw ImageError(.stub, "\(name) is a Unified Kernel Image, not a stub", hint: "give the stub with --stub")
+    }
+    guard let magic = header.section(named: SectionName.stubMagic), let version = Self.version(in: bytes, magic) else {
+      throw ImageError(
+        .stub, "\(name) does not say that it is systemd-stub",
+        hint: "the package systemd-boot-efi brings /usr/lib/systemd/boot/efi/linuxx64.efi.stub")
+    }
+    self.version = version
+    try header.requireSeparateMemory()
+  }
+
+  /// The stub's own SBAT data; nil if it has none.
+  package var sbat: [UInt8]? {
+    header.section(named: SectionName.sbat).map { Array(bytes[$0.contentRange]) }
+  }
+
+  /// Whether the stub looks for a section of that name: the name then stands among its strings, NUL behind it.
+  package func knows(_ section: String) -> Bool {
+    let needle = Array(section.utf8) + [0]
+    return header.sections.contains { bytes[$0.fileRange].contains(needle) }
+  }
+
+  /// `#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####`
+  private static func version(in bytes: [UInt8], _ section: SectionHeader) -> String? {
+    let text = String(decoding: bytes[section.contentRange].prefix { $0 != 0 }, as: UTF8.self)
+    let words = text.split(separator: " ")
+    guard words.count >= 4, words.first == "####", words[1] == "LoaderInfo:", words.last == "####" else { return nil }
+    guard words[2] == "systemd-stub" else { return nil }
+    return words[2..<words.count - 1].joined(separator: " ")
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// Whether `needle`, which is not empty, occurs.
+  fileprivate func contains(_ needle: [UInt8]) -> Bool {
+    guard let first = needle.first, count >= needle.count else { return false }
+    var rest = self
+    while let start = rest.firstIndex(of: first) {
+      rest = rest[start...]
+      if rest.starts(with: needle) { return true }
+      rest = rest.dropFirst()
+    }
+    return false
+  }
+}
