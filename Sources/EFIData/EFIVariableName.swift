@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// The name of a UEFI variable: text within the name space of a vendor GUID (UEFI 2.10 section 8.2).
+package struct EFIVariableName: Hashable, Sendable {
+  package let name: String
+  package let vendor: GUID
+
+  package init(name: String, vendor: GUID) {
+    self.name = name
+    self.vendor = vendor
+  }
+
+  /// Vendor of the variables that the UEFI specification itself defines.
+  package static let globalVendor = GUID(0x8be4_df61, 0x93ca, 0x11d2, 0xaa0d_00e0_9803_2b8c)
+  /// Vendor of the signature databases (EFI_IMAGE_SECURITY_DATABASE_GUID).
+  package static let imageSecurityVendor = GUID(0xd719_b2cb, 0x3d3a, 0x4596, 0xa3bc_dad0_0e67_656f)
+  /// Vendor of shim's variables (SHIM_LOCK_GUID).
+  package static let shimVendor = GUID(0x605d_ab50, 0xe046, 0x4300, 0xabb6_3dd8_10dd_8b23)
+
+  package static let platformKey = Self(name: "PK", vendor: globalVendor)
+  package static let keyExchangeKey = Self(name: "KEK", vendor: globalVendor)
+  package static let secureBoot = Self(name: "SecureBoot", vendor: globalVendor)
+  package static let setupMode = Self(name: "SetupMode", vendor: globalVendor)
+  package static let signatureDatabase = Self(name: "db", vendor: imageSecurityVendor)
+  package static let forbiddenDatabase = Self(name: "dbx", vendor: imageSecurityVendor)
+  package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
+  package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
+  package static let sbatLevel = Self(name: "SbatLevelRT", vendor: shimVendor)
+
+  /// Name of the variable's file in efivarfs.
+  package var fileName: String { "\(name)-\(vendor)" }
+}

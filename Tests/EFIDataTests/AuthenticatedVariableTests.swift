@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import EFIData
+import TestSupport
+import Testing
+
+@Suite struct AuthenticatedVariableTests {
+  static let owner = SignatureDatabaseTests.owner
+
+  /// An update of PK that efitools signed at 2024-02-29 23:59:58, and the bytes it says it signed.
+  struct Sample {
+    let auth: [UInt8]
+    let signed: [UInt8]
+    let list: [UInt8]
+
+    init(variable: String) throws {
+      let scratch = try ScratchDirectory()
+      let certificate = try TestCertificate(in: scratch)
+      list = SignatureDatabase(certificates: [certificate.der], owner: owner).serialize()
+      let input = try scratch.write(list, to: "in.esl")
+      let common = ["-g", owner.description, "-t", "2024-02-29 23:59:58"]
+      let keys = ["-k", certificate.keyPath, "-c", certificate.path]
+      try ExternalTool("sign-efi-sig-list").run(common + keys + [variable, input, scratch.file("out.auth")])
+      try ExternalTool("sign-efi-sig-list").run(common + ["-o", variable, input, scratch.file("out.bundle")])
+      auth = try scratch.read("out.auth")
+      signed = try scratch.read("out.bundle")
+    }
+  }
+
+  @Test(arguments: [
+    EFIVariableName.platformKey, .keyExchangeKey, .signatureDatabase, .forbiddenDatabase,
+  ])
+  func theSignedBytesAreThoseOfEfitools(variable: EFIVariableName) throws {
+    let sample = try Sample(variable: variable.name)
+    let update = try AuthenticatedVariable(parsing: sample.auth)
+    #expect(update.time == EFITime(unixSeconds: 1_709_251_198))
+    #expect(update.payload == sample.list)
+    #expect(update.serialize() == sample.auth)
+    let signed = AuthenticatedVariable.signedBytes(
+      variable: variable, attributes: .keyDatabase, time: update.time, payload: update.payload)
+    #expect(signed == sample.signed)
+  }
+
+  @Test func virtFirmwareReadsWhatWeWrite() throws {
+    let scratch = try ScratchDirectory()
+    let certificate = try TestCertificate(in: scratch)
+    let list = SignatureDatabase(certificates: [certificate.der], owner: Self.owner).serialize()
+    let time = try #require(EFITime(unixSeconds: 1_709_251_198))
+    let update = AuthenticatedVariable(time: time, signature: [0x30, 0], payload: list)
+    try scratch.write(update.serialize(), to: "our.auth")
+    try scratch.write(list, to: "our.esl")
+    let program = """
+      import sys
+      from virt.firmware.efi.efivar import EfiVar
+      variable = EfiVar("PK", authdata=open(sys.argv[1], "rb").read())
+      print(variable.time, variable.data == open(sys.argv[2], "rb").read(), variable.guid, variable.attr)
+      """
+    let answer = try ExternalTool("python3").run([
+      "-c", program, scratch.file("our.auth"), scratch.file("our.esl"),
+    ])
+    let expected = "2024-02-29 23:59:58+00:00 True 8be4df61-93ca-11d2-aa0d-00e098032b8c 39\n"
+    #expect(String(decoding: answer, as: UTF8.self) == expected)
+  }
+
+  @Test func prefixesEndInAnErrorUntilThePayloadBegins() throws {
+    let sample = try Sample(variable: "PK")
+    let payloadStart = sample.auth.count - sample.list.count
+    for count in 0..<payloadStart {
+      #expect(throws: ParseError.self) { try AuthenticatedVariable(parsing: Array(sample.auth.prefix(count))) }
+    }
+    #expect(try AuthenticatedVariable(parsing: Array(sample.auth.prefix(payloadStart))).payload.isEmpty)
+  }
+
+  @Test(arguments: [(16, UInt8(23)), (17, 0xff), (19, 0xff), (20, 1), (21, 1), (22, 0xf0), (23, 0), (24, 0), (39, 0)])
+  func aBrokenHeaderIsRefused(offset: Int, value: UInt8) throws {
+    let time = try #require(EFITime(unixSeconds: 0))
+    var bytes = AuthenticatedVariable(time: time, signature: [], payload: [1, 2, 3]).serialize()
+    #expect(bytes.count == 43)
+    bytes[offset] = value
+    #expect(throws: ParseError.self) { try AuthenticatedVariable(parsing: bytes) }
+  }
+
+  @Test func damageIsAnErrorOrAnotherUpdate() throws {
+    for bytes in Mutations(of: try Sample(variable: "db").auth, count: 5_000) {
+      guard let update = try? AuthenticatedVariable(parsing: bytes) else { continue }
+      #expect(update.serialize() == bytes)
+      _ = try? SignatureDatabase(parsing: update.payload)
+    }
+  }
+
+  @Test func filesOfEfivarfsBeginWithAttributes() throws {
+    let content = EFIVariableContent(attributes: .keyDatabase, data: [1])
+    #expect(content.serialize() == [0x27, 0, 0, 0, 1])
+    #expect(try EFIVariableContent(parsing: content.serialize()) == content)
+    for count in 0..<4 {
+      #expect(throws: ParseError.self) { try EFIVariableContent(parsing: Array(content.serialize().prefix(count))) }
+    }
+    #expect(EFIVariableName.signatureDatabase.fileName == "db-d719b2cb-3d3a-4596-a3bc-dad00e67656f")
+    #expect(EFIVariableName.machineOwnerKeys.fileName == "MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23")
+  }
+}
