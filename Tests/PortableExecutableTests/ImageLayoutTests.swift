@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import PortableExecutable
+import TestSupport
+import Testing
+
+@Suite struct ImageLayoutTests {
+  /// Stub 252 has room for seven section headers; the eighth moves everything.
+  @Test(arguments: [(Fixture.stub252, 7, 0x400), (.stub252, 8, 0x600), (.stub257, 24, 0x600), (.stub257, 25, 0x800)])
+  func headersGrowWhenTheTableDoes(_ stub: Fixture, _ count: Int, _ size: Int) throws {
+    let base = try PEHeader(parsing: try stub.bytes())
+    let layout = try ImageLayout(base: base, adding: (0..<count).map { AddedSection(name: ".s\($0)", size: 100) })
+    #expect(layout.header.count == size)
+    #expect(layout.pieces.first?.section.rawPointer == UInt32(size))
+  }
+
+  @Test func headersCannotGrowIntoTheFirstSection() throws {
+    let base = try PEHeader(parsing: try Fixture.stub257.bytes())
+    let error = #expect(throws: LayoutError.self) {
+      try ImageLayout(base: base, adding: (0..<90).map { AddedSection(name: ".s\($0)", size: 1) })
+    }
+    #expect(error?.rule == .headerRoom)
+  }
+
+  @Test func sizesBeyondTheFormatAreRefused() throws {
+    let base = try PEHeader(parsing: try Fixture.stub257.bytes())
+    for size in [1 << 32, Int.max, Int(UInt32.max)] {
+      let error = #expect(throws: LayoutError.self) {
+        try ImageLayout(base: base, adding: [AddedSection(name: ".big", size: size)])
+      }
+      #expect(error?.rule == .size)
+    }
+  }
+
+  @Test(arguments: ["", ".toolongname", ".text", ".a\0b"]) func namesAreHeldToTheirRules(_ name: String) throws {
+    let base = try PEHeader(parsing: try Fixture.stub257.bytes())
+    let error = #expect(throws: LayoutError.self) {
+      try ImageLayout(base: base, adding: [AddedSection(name: name, size: 1)])
+    }
+    #expect(error?.rule == .name)
+  }
+
+  @Test func aSectionGrowsOnlyAsFarAsItsNeighbour() throws {
+    let base = try PEHeader(parsing: try Fixture.stub252.bytes())
+    #expect(throws: Never.self) { try ImageLayout(base: base, replacements: [".sbat": 0x100], adding: []) }
+    let error = #expect(throws: LayoutError.self) {
+      try ImageLayout(base: base, replacements: [".sbat": 0x101], adding: [])
+    }
+    #expect(error?.rule == .sectionRoom)
+  }
+
+  @Test func aSignedImageIsNoBase() throws {
+    let kernel = try PEHeader(parsing: try Fixture.kernel61.bytes())
+    try #require(kernel.certificateTableRange != nil)
+    let error = #expect(throws: LayoutError.self) { try ImageLayout(base: kernel, adding: []) }
+    #expect(error?.rule == .unsupported)
+  }
+}

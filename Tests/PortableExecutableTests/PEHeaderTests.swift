@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import PortableExecutable
+import TestSupport
+import Testing
+
+@Suite struct PEHeaderTests {
+  @Test(arguments: Fixture.allCases) func sectionsAreWhatObjdumpSays(_ fixture: Fixture) throws {
+    let header = try PEHeader(parsing: try fixture.bytes())
+    let listing = String(decoding: try ExternalTool("objdump").run(["-h", "-w", fixture.path]), as: UTF8.self)
+    let rows = listing.split(separator: "\n").map { $0.split(separator: " ") }.filter { Int($0.first ?? "") != nil }
+    let expected = rows.map { "\($0[1]) \(Int($0[2], radix: 16) ?? -1) \(Int($0[5], radix: 16) ?? -1)" }
+    // objdump's size is the lesser of both, as far as the file has bytes.
+    let found = header.sections.map { "\($0.name) \(min($0.rawSize, $0.virtualSize)) \($0.rawPointer)" }
+    #expect(found == expected)
+    #expect(header.machine == .amd64)
+  }
+
+  @Test(arguments: Fixture.stubs) func everyPrefixIsAnError(_ fixture: Fixture) throws {
+    let bytes = try fixture.bytes()
+    let header = try PEHeader(parsing: bytes)
+    for count in 0..<header.endOfSections {
+      #expect(throws: ParseError.self) { try PEHeader(parsing: Array(bytes[..<count])) }
+    }
+  }
+
+  @Test(arguments: Fixture.allCases) func damagedHeadersNeverCrash(_ fixture: Fixture) throws {
+    let bytes = try fixture.bytes()
+    let header = try PEHeader(parsing: bytes)
+    let rest = Array(bytes[header.sizeOfHeaders...].prefix(4096))
+    for mutation in Mutations(of: header.bytes, count: 5_000) {
+      // A short tail: most of these claim more bytes than there are, as a truncated file does.
+      guard let parsed = try? PEHeader(parsing: mutation + rest) else { continue }
+      _ = parsed.digestRanges
+      _ = try? CertificateTable(of: parsed, in: mutation + rest)
+      _ = try? ImageLayout(base: parsed, adding: [AddedSection(name: ".x", size: 10)])
+    }
+  }
+
+  /// Each damage with the rule that must catch it.
+  @Test(arguments: [
+    (0, UInt8(0), ParseError.Rule.magic), (0x40, 0, .magic), (0x3c, 0x41, .range), (0x3f, 0x7f, .range),
+    (0x46, 0, .range), (0x58, 0, .unsupported), (0x7b, 0x7f, .range), (0x78, 0x01, .range),
+  ])
+  func fieldsAreHeldToTheirRules(_ offset: Int, _ value: UInt8, _ rule: ParseError.Rule) throws {
+    var bytes = try Fixture.stub257.bytes()
+    bytes[offset] = value
+    let error = #expect(throws: ParseError.self) { try PEHeader(parsing: bytes) }
+    #expect(error?.rule == rule, "\(String(describing: error))")
+  }
+
+  @Test func overlappingSectionsAreRefused() throws {
+    var bytes = try Fixture.stub257.bytes()
+    let header = try PEHeader(parsing: bytes)
+    // The second section's file offset becomes the first one's.
+    let entry = header.sectionTableOffset + SectionHeader.size
+    let first = header.sectionTableOffset + 20
+    bytes.replaceSubrange(entry + 20..<entry + 24, with: bytes[first..<first + 4])
+    let error = #expect(throws: ParseError.self) { try PEHeader(parsing: bytes) }
+    #expect(error?.rule == .overlap)
+  }
+
+  @Test func sectionsOverlappingInMemoryAreRefusedForBuilding() throws {
+    var bytes = try Fixture.stub257.bytes()
+    let header = try PEHeader(parsing: bytes)
+    let entry = header.sectionTableOffset + SectionHeader.size
+    bytes[entry + 13] = 0x10  // .rodata to 0x1000, where .text is
+    bytes[entry + 14] = 0
+    let damaged = try PEHeader(parsing: bytes)
+    #expect(throws: ParseError.self) { try damaged.requireSeparateMemory() }
+    #expect(throws: Never.self) { try header.requireSeparateMemory() }
+  }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+
+/// A file with given bytes for tools that take paths; it is gone when the value is.
+package final class ScratchFile {
+  package let path: String
+
+  /// A new file; `suffix` ends its name.
+  package init(_ bytes: [UInt8] = [], suffix: String = "") throws {
+    var template = Array("/tmp/pve-sb-uki-test-XXXXXX\(suffix)".utf8CString)
+    let descriptor = mkstemps(&template, Int32(suffix.utf8.count))
+    guard descriptor >= 0 else { throw ExternalTool.Failure(description: "cannot create a scratch file") }
+    close(descriptor)
+    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    try write(bytes)
+  }
+
+  deinit { unlink(path) }
+
+  package func write(_ bytes: [UInt8]) throws {
+    guard let stream = fopen(path, "w") else { throw ExternalTool.Failure(description: "cannot write \(path)") }
+    defer { fclose(stream) }
+    guard fwrite(bytes, 1, bytes.count, stream) == bytes.count else {
+      throw ExternalTool.Failure(description: "cannot write \(path)")
+    }
+  }
+
+  package func bytes() throws -> [UInt8] {
+    guard let stream = fopen(path, "r") else { throw ExternalTool.Failure(description: "cannot read \(path)") }
+    defer { fclose(stream) }
+    fseek(stream, 0, SEEK_END)
+    let size = ftell(stream)
+    rewind(stream)
+    return [UInt8](unsafeUninitializedCapacity: max(0, size)) { buffer, count in
+      count = fread(buffer.baseAddress, 1, buffer.count, stream)
+    }
+  }
+}

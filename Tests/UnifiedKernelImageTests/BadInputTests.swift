@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Cryptography
+import PortableExecutable
+import TestSupport
+import Testing
+import UnifiedKernelImage
+
+@Suite struct BadInputTests {
+  func refusal(_ change: (inout ImageRecipe) throws -> Void) throws -> ImageError? {
+    var recipe = try Parts.recipe()
+    try change(&recipe)
+    return #expect(throws: ImageError.self) { try ImagePlan(recipe) }
+  }
+
+  @Test func kernelsThatAreNone() throws {
+    for bytes in [[], Array("#!/bin/sh\nexit 0\n".utf8), [UInt8](repeating: 0x4d, count: 4096)] {
+      #expect(try refusal { $0.linux = NamedInput(name: "k", bytes: bytes) }?.rule == .kernel)
+    }
+    let uki = try Parts.build(try Parts.recipe())
+    let error = try refusal { $0.linux = NamedInput(name: "k.efi", bytes: uki) }
+    #expect(error?.description == "k.efi is a Unified Kernel Image already")
+    #expect(error?.hint != nil)
+  }
+
+  @Test func stubsThatAreNone() throws {
+    #expect(try refusal { $0.stub = try Parts.input(.kernel61) }?.rule == .stub)
+    let uki = try Parts.build(try Parts.recipe())
+    #expect(try refusal { $0.stub = NamedInput(name: "s", bytes: Array(uki.prefix(uki.count))) }?.rule == .stub)
+  }
+
+  @Test func emptyParts() throws {
+    #expect(try refusal { $0.initrds = [] }?.description == "no initrd was given")
+    #expect(try refusal { $0.initrds = [NamedInput(name: "i", bytes: [])] }?.description == "i is empty")
+    #expect(try refusal { $0.osRelease = NamedInput(name: "o", bytes: []) }?.rule == .content)
+    #expect(try refusal { $0.splash = NamedInput(name: "p", bytes: Array("PNG".utf8)) }?.rule == .content)
+    #expect(try refusal { $0.microcode = NamedInput(name: "u", bytes: [0x1f, 0x8b]) }?.rule == .content)
+  }
+
+  @Test(arguments: ["", " ", "a\nb", "a\0b", "a\u{7f}", "a\u{1b}[0m", String(repeating: "a", count: 2048)])
+  func commandLines(_ line: String) throws {
+    #expect(try refusal { $0.commandLine = Array(line.utf8) }?.rule == .commandLine)
+  }
+
+  @Test func theLongestCommandLineFits() throws {
+    var recipe = try Parts.recipe()
+    recipe.commandLine = [UInt8](repeating: UInt8(ascii: "a"), count: 2047)
+    #expect(throws: Never.self) { try ImagePlan(recipe) }
+  }
+
+  @Test(arguments: ["linux", ".", ".linux", ".sbat", ".to-long-name", ".a b", ".efifw"]) func sectionNames(
+    _ name: String
+  ) throws {
+    var recipe = try Parts.recipe()
+    recipe.extraSections = [(name, NamedInput(name: "x", bytes: [1]))]
+    #expect(throws: (any Error).self) { try ImagePlan(recipe) }
+  }
+
+  @Test(arguments: ["", "a b", "../x", "a\n", String(repeating: "9", count: 65)]) func releases(_ text: String) throws {
+    #expect(try refusal { $0.uname = text }?.rule == .content)
+  }
+
+  @Test func truncatedKernelsNeverCrash() throws {
+    let kernel = try Fixture.kernel61.bytes()
+    for count in Array(0..<1200) + stride(from: 1200, to: kernel.count, by: 65_537) {
+      var recipe = try Parts.recipe()
+      recipe.linux = NamedInput(name: "k", bytes: Array(kernel[..<count]))
+      #expect(throws: (any Error).self) { try ImagePlan(recipe) }
+    }
+  }
+
+  @Test func damagedStubsNeverCrash() throws {
+    let stub = try Fixture.stub252.bytes()
+    let size = try PEHeader(parsing: stub).sizeOfHeaders
+    for mutation in Mutations(of: Array(stub[..<size]), count: 300) where mutation.count == size {
+      var recipe = try Parts.recipe()
+      recipe.stub = NamedInput(name: "s", bytes: mutation + stub[size...])
+      recipe.initrds = [NamedInput(name: "i", bytes: [1])]
+      _ = try? Parts.build(recipe)
+    }
+  }
+
+  /// One changed bit in what was written is caught by the self-check, wherever it is.
+  @Test func theSelfCheckSeesEveryKindOfDamage() throws {
+    let key = try SigningKey()
+    let plan = try ImagePlan(try Parts.recipe())
+    let sink = MemorySink()
+    let result = try ImageBuilder.write(plan, to: sink, signingBy: key.identity)
+    let header = try PEHeader(parsing: sink.bytes)
+    let offsets =
+      header.sections.filter { $0.rawSize > 0 }.map { Int($0.rawPointer) }
+      + [header.signatureOffset + 8, header.fileSize - 100]
+    for offset in offsets {
+      var damaged = sink.bytes
+      damaged[offset] ^= 0x10
+      #expect(throws: (any Error).self, "byte \(offset)") { try ImageSelfCheck.check(damaged, against: plan, result) }
+    }
+    #expect(throws: (any Error).self) { try ImageSelfCheck.check(Array(sink.bytes.dropLast()), against: plan, result) }
+  }
+}
