@@ -79,6 +79,7 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "HostSystem", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

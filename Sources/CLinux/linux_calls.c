@@ -1,1 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+#define _GNU_SOURCE
 #include "linux_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const int psu_o_path = O_PATH;
+
+int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
+  struct open_how how = {0};
+  how.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC);
+  how.mode = (flags & O_CREAT) ? mode : 0;
+  how.resolve = RESOLVE_IN_ROOT;
+  return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+int psu_random(void *buffer, size_t count) {
+  unsigned char *next = buffer;
+  while (count > 0) {
+    ssize_t got = getrandom(next, count, 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return -1;
+    }
+    next += got;
+    count -= (size_t)got;
+  }
+  return 0;
+}

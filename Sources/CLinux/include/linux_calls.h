@@ -1,1 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
 #pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// O_PATH, which glibc shows only to those who ask for GNU extensions.
+extern const int psu_o_path;
+
+/// openat2(2) with RESOLVE_IN_ROOT: `path`, its symbolic links and its `..` are taken inside `root`. Always O_CLOEXEC.
+/// Returns a descriptor, or -1 with errno.
+int psu_open_in_root(int root, const char *path, int flags, mode_t mode);
+
+/// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
+int psu_random(void *buffer, size_t count);

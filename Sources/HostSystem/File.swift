@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Glibc
+
+/// A regular file that is open for reading, closed when the last reference is gone.
+package final class File: RandomAccessBytes, Sendable {
+  /// The path it was opened by, for messages.
+  package let path: String
+  /// As it was at opening.
+  package let status: FileStatus
+  private let descriptor: Descriptor
+
+  /// Takes over an open descriptor. Throws `HostError` unless it is a regular file.
+  init(owning descriptor: Descriptor, path: String) throws(HostError) {
+    let status = try descriptor.status(path: path)
+    guard status.kind == .regular else {
+      let directory = status.kind == .directory
+      throw HostError("open", path, detail: directory ? "it is a directory" : "it is not a regular file")
+    }
+    self.path = path
+    self.status = status
+    self.descriptor = descriptor
+  }
+
+  /// Size in bytes at opening.
+  package var count: Int { status.size }
+
+  /// Fills `buffer` from `offset`. Throws `HostError` when the file ends before, which it did not at opening if the
+  /// range lies within `count`.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    let got = try readAvailable(into: buffer, at: offset)
+    guard got == buffer.count else {
+      throw HostError(
+        "read", path, detail: "it changed while it was read, \(buffer.count) bytes wanted at \(offset), \(got) found")
+    }
+  }
+
+  /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
+  func readAvailable(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(HostError) -> Int {
+    var done = 0
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let got = try SystemCall.check("read", path) {
+        pread(descriptor.number, rest.baseAddress, rest.count, offset + done)
+      }
+      if got == 0 { break }
+      done += got
+    }
+    return done
+  }
+
+  /// The whole content by reading to the end: files of procfs say that they are empty.
+  /// Throws `HostError` if there are more than `limit` bytes.
+  package func readToEnd(limit: Int) throws -> [UInt8] {
+    var content: [UInt8] = []
+    var room = min(max(count + 1, 4096), limit + 1)
+    while content.count <= limit {
+      let start = content.count
+      let wanted = min(room, limit + 1 - start)
+      let chunk = try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+        initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer), at: start)
+      }
+      content += chunk
+      if chunk.count < wanted { return content }
+      room *= 2
+    }
+    throw HostError("read", path, detail: "it is larger than \(limit) bytes")
+  }
+}

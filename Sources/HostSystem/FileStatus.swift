@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+
+/// What the file system says of a file without opening it.
+package struct FileStatus: Hashable, Sendable {
+  package enum Kind: Sendable { case regular, directory, symbolicLink, other }
+
+  package var kind: Kind
+  /// Bytes.
+  package var size: Int
+  /// Time of the last change of the content, in nanoseconds since 1970.
+  package var modified: Int64
+  /// Permission bits, without the kind.
+  package var mode: UInt32
+  package var owner: UInt32
+  package var inode: UInt64
+  package var device: UInt64
+
+  init(_ status: stat) {
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: kind = .regular
+    case S_IFDIR: kind = .directory
+    case S_IFLNK: kind = .symbolicLink
+    default: kind = .other
+    }
+    size = Int(status.st_size)
+    modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+    mode = UInt32(status.st_mode & 0o7777)
+    owner = UInt32(status.st_uid)
+    inode = UInt64(status.st_ino)
+    device = UInt64(status.st_dev)
+  }
+}

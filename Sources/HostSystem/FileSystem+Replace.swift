@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Glibc
+
+extension FileSystem {
+  /// Writes `path` anew: the one place that opens a file for writing.
+  ///
+  /// The content goes to a temporary name in the same directory, created exclusively with mode 0600, and is brought to
+  /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name, and the
+  /// directory is brought to disk. When anything fails or is refused the temporary is removed and what was there
+  /// stays as it was. A symbolic link or anything but a regular file at `path` is refused.
+  package func replaceFile<Value>(
+    _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
+    writing body: (OutputFile) throws -> Value
+  ) throws -> Value {
+    if let old = try linkStatus(of: path), old.kind != .regular {
+      let link = old.kind == .symbolicLink
+      throw HostError(
+        "replace", display(path), detail: link ? "it is a symbolic link" : "it is not a regular file",
+        hint: "name a regular file or a path where nothing is")
+    }
+    return try withParent(of: path, operation: "write") { directory, name in
+      let temporary = TemporaryName.make(for: name, random: try randomBytes(8))
+      let replacement = Replacement(
+        directory: directory.number, temporary: temporary, name: name, path: path, files: self)
+      try gate(Mutation(.create, replacement.temporaryPath))
+      let number = try replacement.create()
+      do {
+        let value = try replacement.complete(number, mode: mode, verify: verify, writing: body)
+        try replacement.takeName()
+        try directory.synchronize(path: display(path))
+        return value
+      } catch {
+        unlinkat(directory.number, temporary, 0)
+        throw error
+      }
+    }
+  }
+
+  /// As above with the whole content at hand; nothing is written if the file holds just that and has the mode.
+  /// Returns whether it was written.
+  @discardableResult
+  package func replaceFile(_ path: String, mode: UInt32 = 0o644, content: [UInt8]) throws -> Bool {
+    if let old = try linkStatus(of: path), old.kind == .regular, old.size == content.count, old.mode == mode,
+      try readFile(path, limit: content.count) == content
+    {
+      return false
+    }
+    try replaceFile(path, mode: mode) { try $0.write(content) }
+    return true
+  }
+}
+
+/// One file on its way from a temporary name to its own.
+private struct Replacement {
+  let directory: Int32
+  let temporary: String
+  let name: String
+  let path: String
+  let files: FileSystem
+
+  var temporaryPath: String {
+    let parent = FileSystem.split(path).parent
+    return (parent.hasSuffix("/") ? parent : parent + "/") + temporary
+  }
+
+  func create() throws(HostError) -> Int32 {
+    let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    return try SystemCall.check("create", files.display(path)) { openat(directory, temporary, flags, 0o600) }
+  }
+
+  /// Everything from the first byte to close(2), whose error is one too.
+  func complete<Value>(
+    _ number: Int32, mode: UInt32, verify: ((File) throws -> Void)?, writing body: (OutputFile) throws -> Value
+  ) throws -> Value {
+    var isOpen = true
+    defer { if isOpen { _ = close(number) } }
+    let path = files.display(self.path)
+    let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: files.gate))
+    try change(.synchronize)
+    try Descriptor.synchronize(number, path: path)
+    if let verify { try verify(readBack(number)) }
+    if mode != 0o600 {
+      try change(.changeMode)
+      try SystemCall.check("change mode of", path) { fchmod(number, mode) }
+    }
+    isOpen = false
+    // The descriptor is gone even after EINTR (close(2)); a repeated call could close a stranger's.
+    guard close(number) == 0 || errno == EINTR else { throw HostError("close", path, errno: errno) }
+    return value
+  }
+
+  /// The file as the medium has it: without its pages in memory it must be read from there.
+  private func readBack(_ number: Int32) throws -> File {
+    posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
+    let path = files.display(self.path)
+    let reader = try SystemCall.check("read back", path) {
+      openat(directory, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    }
+    return try File(owning: Descriptor(owning: reader), path: path)
+  }
+
+  func takeName() throws {
+    try change(.rename)
+    try SystemCall.check("replace", files.display(path)) { renameat(directory, temporary, directory, name) }
+    try change(.synchronize)
+  }
+
+  private func change(_ kind: Mutation.Kind) throws { try files.gate(Mutation(kind, temporaryPath)) }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CLinux
+import Glibc
+
+/// The files below one root directory, or those that the invoker's own paths name.
+///
+/// Under a root other than `/` every path is resolved inside it, over absolute symbolic links and `..` too
+/// (openat2(2), RESOLVE_IN_ROOT).
+package struct FileSystem: Sendable {
+  /// The root as it was named; nil for paths as the invoker wrote them, relative to the working directory.
+  package let root: String?
+  let gate: Mutation.Gate
+  private let rootDirectory: RootDirectory?
+
+  /// Paths as the invoker wrote them.
+  package init(gate: @escaping Mutation.Gate = { _ in }) {
+    root = nil
+    rootDirectory = nil
+    self.gate = gate
+  }
+
+  /// Absolute paths inside `root`. Throws `HostError` unless that is a directory.
+  package init(root: String, gate: @escaping Mutation.Gate = { _ in }) throws {
+    let number = try SystemCall.check("open", root) { Glibc.open(root, psu_o_path | O_DIRECTORY | O_CLOEXEC) }
+    self.root = root
+    rootDirectory = RootDirectory(Descriptor(owning: number))
+    self.gate = gate
+  }
+
+  /// The path as it is seen from outside the root, for messages.
+  package func display(_ path: String) -> String {
+    guard let root, root != "/" else { return path }
+    return root.hasSuffix("/") || path.hasPrefix("/") ? root + path : root + "/" + path
+  }
+
+  func open(
+    _ path: String, _ flags: Int32, mode: UInt32 = 0, operation: String = "open"
+  ) throws(HostError) -> Descriptor {
+    let number = try SystemCall.check(operation, display(path)) {
+      if let rootDirectory { return psu_open_in_root(rootDirectory.descriptor.number, path, flags, mode) }
+      return Glibc.open(path, flags | O_CLOEXEC, mode)
+    }
+    return Descriptor(owning: number)
+  }
+
+  /// Opens the directory that holds `path` and gives it to `body` together with the last component.
+  func withParent<Value>(
+    of path: String, operation: String, _ body: (Descriptor, String) throws -> Value
+  ) throws -> Value {
+    let (parent, name) = Self.split(path)
+    guard !name.isEmpty, name != ".", name != ".." else {
+      throw HostError(operation, display(path), detail: "the path does not end in a file name")
+    }
+    return try body(try open(parent, O_RDONLY | O_DIRECTORY, operation: "open"), name)
+  }
+
+  /// The directory part and the last component, slashes at the end not counted.
+  static func split(_ path: String) -> (parent: String, name: String) {
+    let slash = UInt8(ascii: "/")
+    let trimmed = path.utf8.reversed().drop { $0 == slash }
+    let name = trimmed.prefix { $0 != slash }
+    let parent = trimmed.dropFirst(name.count).drop { $0 == slash }
+    let parentText = String(decoding: parent.reversed(), as: UTF8.self)
+    let fallback = path.utf8.first == slash ? "/" : "."
+    return (parentText.isEmpty ? fallback : parentText, String(decoding: name.reversed(), as: UTF8.self))
+  }
+
+  private final class RootDirectory: Sendable {
+    let descriptor: Descriptor
+    init(_ descriptor: Descriptor) { self.descriptor = descriptor }
+  }
+}

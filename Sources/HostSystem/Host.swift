@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+
+/// The machine this program works for: its files, clock, randomness and environment. Nothing reaches for them past
+/// this value, so that tests and `--root` can put others in their place.
+package struct Host: Sendable {
+  /// Files of the host, by absolute path, inside its root directory.
+  package var files: FileSystem
+  /// Files that the invoker named on the command line, relative to the working directory; `--root` does not move them.
+  package var userFiles: FileSystem
+  /// The value of an environment variable; nil if it is not set.
+  package var environment: @Sendable (String) -> String?
+  /// Seconds since 1970.
+  package var now: @Sendable () -> Int64
+  /// Release of the running kernel as uname(2) gives it.
+  package var kernelRelease: String
+  package var hostName: String
+  package var effectiveUserID: UInt32
+
+  /// This machine with `root` as its root directory. Throws `HostError` unless that is a directory.
+  package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
+    files = try FileSystem(root: root, gate: gate)
+    userFiles = FileSystem(gate: gate)
+    environment = { name in getenv(name).map { String(cString: $0) } }
+    now = { Int64(time(nil)) }
+    var names = utsname()
+    try SystemCall.check("read", "the name of the running kernel") { uname(&names) }
+    kernelRelease = withUnsafeBytes(of: &names.release) { Self.text($0) }
+    hostName = withUnsafeBytes(of: &names.nodename) { Self.text($0) }
+    effectiveUserID = geteuid()
+  }
+
+  /// Whether host paths are those of the machine that runs this, not of a tree elsewhere.
+  package var isRunningSystem: Bool { files.root == "/" }
+
+  /// The time to be written into results: SOURCE_DATE_EPOCH if it is set to a number of seconds, else nil.
+  package var buildTime: Int64? { environment("SOURCE_DATE_EPOCH").flatMap { Int64($0) } }
+
+  /// `count` bytes fit for keys.
+  package func randomBytes(_ count: Int) throws -> [UInt8] { try HostSystem.randomBytes(count) }
+
+  private static func text(_ field: UnsafeRawBufferPointer) -> String {
+    String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// A line of /proc/self/mountinfo (proc(5)).
+package struct MountPoint: Hashable, Sendable {
+  package var path: String
+  /// Such as `vfat`.
+  package var fileSystem: String
+  /// Usually a device.
+  package var source: String
+  package var isReadOnly: Bool
+
+  package init(path: String, fileSystem: String, source: String, isReadOnly: Bool) {
+    self.path = path
+    self.fileSystem = fileSystem
+    self.source = source
+    self.isReadOnly = isReadOnly
+  }
+
+  /// The mount points of a mountinfo text, later mounts last; lines of another form are passed over.
+  package static func parse(_ text: String) -> [MountPoint] {
+    text.split(separator: "\n").compactMap { parse(line: $0) }
+  }
+
+  private static func parse(line: Substring) -> MountPoint? {
+    let fields = line.split(separator: " ", omittingEmptySubsequences: true)
+    guard let separator = fields.firstIndex(of: "-"), separator >= 6, fields.count >= separator + 4 else { return nil }
+    let options = fields[5].split(separator: ",") + fields[separator + 3].split(separator: ",")
+    return MountPoint(
+      path: unescape(fields[4]), fileSystem: unescape(fields[separator + 1]), source: unescape(fields[separator + 2]),
+      isReadOnly: options.contains("ro"))
+  }
+
+  /// Space, tab, newline and backslash stand as a backslash and three octal digits.
+  private static func unescape(_ field: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = field.utf8[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(3)
+      if byte == UInt8(ascii: "\\"), digits.count == 3, let code = UInt8(String(digits) ?? "", radix: 8) {
+        bytes.append(code)
+        rest = rest.dropFirst(3)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+extension FileSystem {
+  /// What is mounted, as this process sees it; nothing where there is no procfs.
+  package func mountPoints() throws -> [MountPoint] {
+    MountPoint.parse(try readTextIfPresent("/proc/self/mountinfo", limit: 16 << 20) ?? "")
+  }
+}

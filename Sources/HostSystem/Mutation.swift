@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// A system call that is about to change a file system.
+package struct Mutation: Hashable, Sendable {
+  package enum Kind: Sendable {
+    case create, write, synchronize, changeMode, rename, remove, makeDirectory, removeDirectory
+  }
+
+  package var kind: Kind
+  package var path: String
+
+  package init(_ kind: Kind, _ path: String) {
+    self.kind = kind
+    self.path = path
+  }
+
+  /// Sees every mutation before it happens; what it throws is reported in place of the call.
+  package typealias Gate = @Sendable (Mutation) throws -> Void
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Glibc
+import HostSystem
+import TestSupport
+import Testing
+
+@Suite struct FileSystemTests {
+  let directory: TemporaryDirectory
+  let files: FileSystem
+  init() throws {
+    directory = try TemporaryDirectory()
+    files = try FileSystem(root: directory.path)
+  }
+
+  @Test func pathsStayInsideTheRoot() throws {
+    try directory.write("etc/inside", "inside")
+    symlink("/etc/inside", directory.path(of: "absolute"))
+    symlink("../../../../../../etc/inside", directory.path(of: "relative"))
+    symlink("/etc", directory.path(of: "directory"))
+    for path in ["/absolute", "/relative", "/directory/inside", "/../../etc/inside", "etc/inside"] {
+      #expect(try files.readTextIfPresent(path) == "inside", "\(path)")
+    }
+    #expect(try files.readTextIfPresent("/etc/passwd") == nil)
+    symlink("/proc/self/root/etc/passwd", directory.path(of: "magic"))
+    #expect(try files.readTextIfPresent("/magic") == nil)
+  }
+
+  @Test func changesStayInsideTheRoot() throws {
+    try directory.write("real/x", "x")
+    symlink("/real", directory.path(of: "link"))
+    try files.replaceFile("/link/y", content: [1])
+    try files.makeDirectory("/link/a/b", mode: 0o700)
+    #expect(try files.remove("/link/x"))
+    #expect(try directory.list("real") == ["a", "y"])
+    #expect(try files.status(of: "/real/a/b")?.mode == 0o700)
+    #expect(try !files.remove("/link/x"))
+    #expect(try files.removeDirectory("/real/a/b"))
+  }
+
+  @Test func onlyRegularFilesAreRead() throws {
+    mkfifo(directory.path(of: "fifo"), 0o600)
+    mkdir(directory.path(of: "directory"), 0o700)
+    let path = directory.path(of: "directory")
+    #expect(throws: HostError("open", path, detail: "it is a directory")) { try files.openFile("/directory") }
+    #expect(throws: HostError("open", directory.path(of: "fifo"), detail: "it is not a regular file")) {
+      try files.openFile("/fifo")
+    }
+    #expect(throws: HostError("open", directory.path(of: "none"), errno: ENOENT)) { try files.openFile("/none") }
+  }
+
+  @Test func aFileThatShrinksIsNamed() throws {
+    try directory.write("f", [UInt8](repeating: 1, count: 100))
+    let file = try files.openFile("/f")
+    #expect(file.count == 100)
+    truncate(directory.path(of: "f"), 50)
+    var buffer = [UInt8](repeating: 0, count: 60)
+    let error = #expect(throws: HostError.self) {
+      try buffer.withUnsafeMutableBytes { try file.read(into: $0, at: 20) }
+    }
+    #expect(error?.description.contains("changed while it was read") == true)
+    #expect(error?.path == directory.path(of: "f"))
+  }
+
+  @Test func readLimitHolds() throws {
+    try directory.write("f", [UInt8](repeating: 1, count: 10_000))
+    #expect(try files.readFile("/f", limit: 10_000).count == 10_000)
+    #expect(throws: HostError.self) { try files.readFile("/f", limit: 9_999) }
+    let version = try FileSystem().readFile("/proc/version", limit: 4096)
+    #expect(version.count > 10)
+  }
+
+  @Test func listingIsInByteOrder() throws {
+    for name in ["b", "B", "a.efi", ".hidden", "é"] { try directory.write("d/\(name)", "") }
+    #expect(try files.list("/d") == [".hidden", "B", "a.efi", "b", "é"])
+    #expect(try files.list("/none") == nil)
+  }
+
+  @Test func statusTellsLinkFromTarget() throws {
+    try directory.write("f", "12345")
+    symlink("f", directory.path(of: "l"))
+    let status = try #require(try files.status(of: "/l"))
+    #expect(status.kind == .regular && status.size == 5 && status.modified > 1_000_000_000_000_000_000)
+    #expect(try files.linkStatus(of: "/l")?.kind == .symbolicLink)
+    #expect(try files.status(of: "/f/below") == nil)
+    symlink("loop", directory.path(of: "loop"))
+    #expect(throws: HostError("examine", directory.path(of: "loop"), errno: ELOOP)) { try files.status(of: "/loop") }
+    #expect(try files.availableSpace(at: "/") > 0)
+  }
+
+  @Test func errorsReadAsSentences() {
+    #expect("\(HostError("open", "/etc/x", errno: EACCES))" == "cannot open /etc/x: Permission denied")
+    #expect("\(HostError("read", "/etc/x", detail: "it is a moon"))" == "cannot read /etc/x: it is a moon")
+  }
+}

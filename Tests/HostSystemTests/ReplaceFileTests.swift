@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Glibc
+import HostSystem
+import TestSupport
+import Testing
+
+@Suite struct ReplaceFileTests {
+  let directory: TemporaryDirectory
+  init() throws { directory = try TemporaryDirectory() }
+
+  private let old = [UInt8]("old content".utf8)
+  private let new = [UInt8](repeating: 7, count: 300_000)
+
+  private func replace(_ recorder: MutationRecorder) throws {
+    let files = try FileSystem(root: directory.path, gate: recorder.gate)
+    try files.replaceFile("/esp/image.efi", mode: 0o640) { file throws in
+      try file.write([0, 0] + new[2...])
+      try file.patch(Array(new[..<2]), at: 0)
+    }
+  }
+
+  @Test func aFailureAtAnyChangeLeavesOldOrNewAndNoTemporary() throws {
+    for number in 1... {
+      try directory.write("esp/image.efi", old)
+      let recorder = MutationRecorder(.only(number))
+      var failed = false
+      do { try replace(recorder) } catch { failed = true }
+      let content = try directory.read("esp/image.efi")
+      #expect(content == old || content == new, "change \(number)")
+      #expect(try directory.list("esp") == ["image.efi"], "change \(number)")
+      if !failed {
+        #expect(content == new)
+        #expect(recorder.mutations.count == number - 1)
+        #expect(number > 6)
+        break
+      }
+    }
+  }
+
+  @Test func afterAPowerCutTheNameHoldsOldOrNew() throws {
+    let whole = MutationRecorder()
+    try directory.write("esp/image.efi", old)
+    try replace(whole)
+    for number in 1...whole.mutations.count {
+      try directory.write("esp/image.efi", old)
+      #expect(throws: HostError.self) { try replace(MutationRecorder(.from(number))) }
+      let content = try directory.read("esp/image.efi")
+      #expect(content == old || content == new, "change \(number)")
+    }
+  }
+
+  @Test func modeIsExactAndTheTemporaryIsPrivate() throws {
+    try directory.write("esp/image.efi", old)
+    try replace(MutationRecorder())
+    let files = FileSystem()
+    #expect(try files.status(of: directory.path(of: "esp/image.efi"))?.mode == 0o640)
+    try files.replaceFile(directory.path(of: "secret"), mode: 0o600) { file in
+      try file.write([1])
+      let names = try directory.list("").filter { TemporaryName.matches($0) }
+      #expect(names.count == 1)
+      for name in names { #expect(try files.status(of: directory.path(of: name))?.mode == 0o600) }
+    }
+  }
+
+  @Test func whatVerifyRefusesIsNotInstalled() throws {
+    try directory.write("image.efi", old)
+    let files = try FileSystem(root: directory.path)
+    #expect(throws: HostError("verify", "image", errno: EBADMSG)) {
+      try files.replaceFile("/image.efi", mode: 0o644) { file in
+        #expect(try file.readToEnd(limit: 10) == [1, 2, 3])
+        throw HostError("verify", "image", errno: EBADMSG)
+      } writing: {
+        try $0.write([1, 2, 3])
+      }
+    }
+    #expect(try directory.read("image.efi") == old)
+    #expect(try directory.list("") == ["image.efi"])
+  }
+
+  @Test func linksAndDirectoriesAreRefused() throws {
+    try directory.write("target", old)
+    symlink("target", directory.path(of: "link"))
+    mkdir(directory.path(of: "directory"), 0o755)
+    mkfifo(directory.path(of: "fifo"), 0o600)
+    for name in ["link", "directory", "fifo"] {
+      #expect(throws: HostError.self) { try FileSystem().replaceFile(directory.path(of: name), content: [1]) }
+    }
+    #expect(try directory.read("target") == old)
+  }
+
+  @Test func equalContentIsNotWrittenAgain() throws {
+    let recorder = MutationRecorder()
+    let files = try FileSystem(root: directory.path, gate: recorder.gate)
+    #expect(try files.replaceFile("/a", mode: 0o600, content: [1, 2]))
+    let count = recorder.mutations.count
+    #expect(try !files.replaceFile("/a", mode: 0o600, content: [1, 2]))
+    #expect(recorder.mutations.count == count)
+    #expect(try files.replaceFile("/a", mode: 0o600, content: [1, 3]))
+    #expect(try directory.read("a") == [1, 3])
+  }
+
+  @Test func aMissingDirectoryIsNamed() throws {
+    let path = directory.path(of: "none/file")
+    #expect(throws: HostError("open", directory.path(of: "none"), errno: ENOENT)) {
+      try FileSystem().replaceFile(path, content: [1])
+    }
+  }
+
+  @Test func patchesStayInsideWhatWasWritten() throws {
+    #expect(throws: HostError.self) {
+      try FileSystem().replaceFile(directory.path(of: "f")) { file in
+        try file.write([1, 2, 3])
+        try file.patch([9, 9], at: 2)
+      }
+    }
+    #expect(try directory.list("").isEmpty)
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+package import HostSystem
+
+/// Counts the changes a file system is asked for and can make one of them fail, or that one and all after it.
+package final class MutationRecorder: @unchecked Sendable {
+  package enum Fault: Sendable {
+    case none
+    /// The n-th change fails, counted from 1; what comes after works, so that the failure can be cleaned up.
+    case only(Int)
+    /// The n-th change and all after it fail, as when the power is cut.
+    case from(Int)
+  }
+
+  package private(set) var mutations: [Mutation] = []
+  private let fault: Fault
+
+  package init(_ fault: Fault = .none) { self.fault = fault }
+
+  package var gate: Mutation.Gate {
+    { [self] mutation in
+      mutations.append(mutation)
+      let fails =
+        switch fault {
+        case .none: false
+        case .only(let number): mutations.count == number
+        case .from(let number): mutations.count >= number
+        }
+      if fails { throw HostError("change", mutation.path, errno: EIO) }
+    }
+  }
+}
