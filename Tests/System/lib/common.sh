@@ -37,6 +37,8 @@ run_cleanup() {
   exit "$status"
 }
 trap run_cleanup EXIT
+set -E
+trap 'echo "error: ${BASH_SOURCE[0]}:$LINENO: $BASH_COMMAND" >&2' ERR
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+# shellcheck shell=bash
+# OVMF with Secure Boot in QEMU. Emulated, so that it runs where there is no KVM; every wait has an end.
+
+FIRMWARE_CODE=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
+FIRMWARE_VARIABLES=/usr/share/OVMF/OVMF_VARS_4M.fd
+FIRMWARE_PID=
+
+# What the firmware says on the serial line when it turns an image down.
+# shellcheck disable=SC2034 # read by the tests
+REFUSAL='failed to load Boot[0-9A-F]* .*: Access Denied'
+
+# Editor of variable stores, in a Python environment of our own.
+variables_tool() {
+  local environment=$BUILD/cache/venv
+  if [ ! -x "$environment/bin/virt-fw-vars" ]; then
+    rm -rf "$environment"
+    mkdir -p "$BUILD/cache"
+    /usr/bin/python3 -m venv "$environment"
+    "$environment/bin/pip" --quiet --disable-pip-version-check install virt-firmware
+  fi
+  "$environment/bin/virt-fw-vars" "$@"
+}
+
+# enrol STORE GUID PK KEK DB BOOTFILE: a variable store with these certificates, Secure Boot on, and one boot entry.
+enrol() {
+  local store=$1 guid=$2 pk=$3 kek=$4 db=$5 boot=$6
+  variables_tool --loglevel ERROR --input "$FIRMWARE_VARIABLES" --output "$store" --set-pk "$guid" "$pk" \
+    --add-kek "$guid" "$kek" --add-db "$guid" "$db" --sb --append-boot-filepath "$boot"
+}
+
+# firmware_start STORE DISK SERIAL: boots in the background; the store and the disk are changed in place.
+firmware_start() {
+  local store=$1 disk=$2 serial=$3
+  firmware_stop
+  : >"$serial"
+  qemu-system-x86_64 \
+    -machine q35,smm=on,accel=tcg -cpu Nehalem,+rdrand,-cx16 -m 1536 -nodefaults \
+    -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
+    -drive "if=pflash,unit=0,format=raw,readonly=on,file=$FIRMWARE_CODE" \
+    -drive "if=pflash,unit=1,format=raw,file=$store" \
+    -drive "if=virtio,format=raw,file=$disk" \
+    -display none -net none -no-reboot -serial "file:$serial" </dev/null >"$serial.qemu" 2>&1 &
+  FIRMWARE_PID=$!
+}
+
+firmware_stop() {
+  [ -n "$FIRMWARE_PID" ] || return 0
+  kill "$FIRMWARE_PID" 2>/dev/null || true
+  wait "$FIRMWARE_PID" 2>/dev/null || true
+  FIRMWARE_PID=
+}
+at_exit firmware_stop
+
+# firmware_wait SERIAL PATTERN SECONDS: until a line matches. Fails at the end of the time or of the machine.
+firmware_wait() {
+  local serial=$1 pattern=$2 end=$((SECONDS + $3))
+  until grep -qaE -- "$pattern" "$serial"; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      echo "not seen within $3 seconds: $pattern"
+      return 1
+    fi
+    if ! kill -0 "$FIRMWARE_PID" 2>/dev/null; then
+      grep -qaE -- "$pattern" "$serial" && return 0
+      echo "the machine stopped before: $pattern"
+      quote <"$serial.qemu"
+      return 1
+    fi
+    sleep 0.3
+  done
+}
+
+# The readable lines of a serial log, without the firmware's cursor movements.
+serial_text() { LC_ALL=C sed -e 's/\x1b\[[0-9;?=]*[a-zA-Z]//g' -e 's/\r//g' "$1" | tr -cd '\11\12\40-\176' | grep -v '^ *$'; }
+
+# boot_and_listen STORE DISK SERIAL PATTERN SECONDS: boots, waits for the pattern, stops.
+boot_and_listen() {
+  local status=0
+  firmware_start "$1" "$2" "$3"
+  firmware_wait "$3" "$4" "$5" || status=1
+  firmware_stop
+  return "$status"
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+# shellcheck shell=bash
+# The guest that tells on the serial line what was booted.
+
+GUEST_WORDS=$TOP/Tests/System/lib/guest-words
+# shellcheck disable=SC2034 # read by the tests
+GUEST_END='^guest: end'
+
+# guest_initrd FILE ROOT VERSION: a small initrd for one kernel of a root, which reports and switches off.
+guest_initrd() {
+  local file=$1 root=$2 version=$3 tree module applet
+  tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
+  mkdir "$tree"/{bin,dev,proc,sys}
+  cp /bin/busybox "$tree/bin/busybox"
+  for applet in sh mount insmod cat tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
+  install -m 755 "$GUEST_WORDS" "$tree/init"
+  module=$(find "$root/lib/modules/$version/" -name 'efivarfs.ko*' | head -n 1)
+  case $module in
+  '') ;;
+  *.xz) xz -dc "$module" >"$tree/efivarfs.ko" ;;
+  *.zst) zstd -qdc "$module" >"$tree/efivarfs.ko" ;;
+  *) cp "$module" "$tree/efivarfs.ko" ;;
+  esac
+  (cd "$tree" && find . -mindepth 1 | cpio --quiet -o -H newc) | gzip -1 >"$file"
+  rm -rf "$tree"
+}
+
+# guest_script ROOT: makes initramfs-tools of a root put the words into every initrd from now on.
+guest_script() {
+  install -D -m 755 "$GUEST_WORDS" "$1/etc/initramfs-tools/scripts/init-premount/guest-words"
+  echo efivarfs >>"$1/etc/initramfs-tools/modules"
+}
+
+# guest_says SERIAL TEXT: the guest's own line.
+guest_says() { serial_text "$1" | grep -qxF -- "guest: $2"; }
