@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+# Lines of measure to a table: medians, and the median of the ratios of runs of the same round.
+{
+  if (!($1 in runs)) order[++programs] = $1
+  run = ++runs[$1]
+  cpu[$1, run] = $2 + $3
+  wall[$1, run] = $5
+  if ($4 > peak[$1]) peak[$1] = $4
+}
+
+function median(values, count,    i, j, swap) {
+  for (i = 1; i <= count; i++)
+    for (j = i + 1; j <= count; j++)
+      if (values[j] < values[i]) { swap = values[i]; values[i] = values[j]; values[j] = swap }
+  return count % 2 ? values[(count + 1) / 2] : (values[count / 2] + values[count / 2 + 1]) / 2
+}
+
+function median_of(table, name,    i, copy) {
+  for (i = 1; i <= runs[name]; i++) copy[i] = table[name, i]
+  return median(copy, runs[name])
+}
+
+function paired(name, other,    i, copy) {
+  for (i = 1; i <= runs[name]; i++) copy[i] = cpu[name, i] / cpu[other, i]
+  return median(copy, runs[name])
+}
+
+END {
+  printf "%-18s %10s %10s %10s %14s\n", "", "cpu s", "wall s", "peak MiB", "cpu, ours = 1"
+  for (p = 1; p <= programs; p++) {
+    name = order[p]
+    ours = name ~ /:/ ? "pve-sb-uki:300MB" : "pve-sb-uki"
+    printf "%-18s %10.3f %10.3f %10.1f %14.2f\n", name, median_of(cpu, name), median_of(wall, name), peak[name] / 1024,
+      paired(name, ours)
+  }
+  printf "\ncpu of pve-sb-uki over the limit: %.2f; with a 300 MB initrd: %.2f\n", paired("pve-sb-uki", "limit"),
+    paired("pve-sb-uki:300MB", "limit:300MB")
+}
