@@ -52,15 +52,23 @@ let package = Package(
       ]),
 
     // Executables: parse arguments, call one use case, print.
-    .target(name: "CommandSupport", dependencies: ["HostSystem"]),
+    .target(name: "CommandSupport", dependencies: ["BinaryFormat", "HostSystem"]),
+    .target(
+      name: "CommandLineInterface",
+      dependencies: [
+        "CommandSupport", "HostSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "CommandSupport", "HostSystem", "PveSbUki", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "CommandLineInterface", "CommandSupport", "HostSystem", "PveSbUki",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-repack",
-      dependencies: ["CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "CommandLineInterface", "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"),
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BinaryFormat
 import Glibc
 
 /// A request the system refused: what was to be done with which path, and why not.
-package struct HostError: Error, Hashable, Sendable {
+package struct HostError: HintedError, Hashable {
   /// What was to be done, as the verb after "cannot".
   package var operation: String
   package var path: String

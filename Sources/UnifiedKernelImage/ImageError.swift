@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 /// Why no Unified Kernel Image can be made of the given parts.
-package struct ImageError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct ImageError: HintedError, Hashable {
   /// The rule that does not hold; an open set.
   package struct Rule: Hashable, Sendable {
     private let name: String

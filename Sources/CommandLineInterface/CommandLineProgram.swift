@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import ArgumentParser
+internal import CommandSupport
+internal import Glibc
+internal import HostSystem
+
+/// Runs a command tree with this project's exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong
+/// usage. ArgumentParser's own `main()` would exit with 64 for the last.
+package enum CommandLineProgram {
+  package static func run(_ root: any ParsableCommand.Type, name: String) -> Never {
+    // A reader that goes away is an error of write(2), not the end of a program in the middle of its work.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try root.parseAsRoot()
+      try command.run()
+    } catch {
+      exit(report(error, root, name))
+    }
+    exit(0)
+  }
+
+  private static func report(_ error: any Error, _ root: any ParsableCommand.Type, _ name: String) -> CInt {
+    if let code = error as? ExitCode { return code.rawValue == 0 ? 0 : 1 }
+    let message = root.message(for: error)
+    switch root.exitCode(for: error) {
+    case .success:
+      try? StandardStream.output.write(message + "\n")
+      return 0
+    case .validationFailure:
+      try? StandardStream.error.write("\(name): error: \(message)\nhint: see '\(name) --help'\n")
+      return 2
+    default:
+      ErrorReport.write(error, program: name)
+      return 1
+    }
+  }
+}

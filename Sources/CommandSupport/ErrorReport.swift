@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import HostSystem
+
+/// How every program here says that something failed: on standard error, also with --json.
+package enum ErrorReport {
+  /// `PROGRAM: error: SENTENCE`, then `hint: …` where the error knows what to do.
+  package static func text(_ error: any Error, program: String) -> String {
+    let hint = (error as? any HintedError)?.hint.map { "hint: \($0)\n" } ?? ""
+    return "\(program): error: \(error)\n\(hint)"
+  }
+
+  /// Writes the report. Nothing can be done if standard error is closed.
+  package static func write(_ error: any Error, program: String) {
+    try? StandardStream.error.write(text(error, program: program))
+  }
+}

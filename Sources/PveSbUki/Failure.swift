@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Cryptography
+
+/// A use case that could not be carried out: one sentence that names the object, and what to do next.
+package struct Failure: HintedError, Hashable {
+  package var description: String
+  package var hint: String?
+
+  package init(_ description: String, hint: String? = nil) {
+    self.description = description
+    self.hint = hint
+  }
+
+  /// What a lower layer says about the file `name`.
+  package init(_ name: String, _ cause: any Error) {
+    let hint = (cause as? any HintedError)?.hint ?? Self.hint(for: cause)
+    let text = "\(cause)"
+    self.init(text.contains(name) ? text : "\(name): \(text)", hint: hint)
+  }
+
+  private static func hint(for error: any Error) -> String? {
+    guard let error = error as? CryptoError else { return nil }
+    return switch error.kind {
+    case .passphrase: "give its passphrase with --passphrase-file, or use a key without one"
+    case .mismatch: "give the certificate that was made for this key with --cert"
+    case .refused: "use an RSA key of at least 2048 bits with a certificate that is valid now; keys create makes one"
+    default: nil
+    }
+  }
+}
+
+/// Runs `body` and turns what it throws into a failure about the file `name`.
+func describing<Value>(_ name: String, _ body: () throws -> Value) throws -> Value {
+  do {
+    return try body()
+  } catch let failure as Failure {
+    throw failure
+  } catch {
+    throw Failure(name, error)
+  }
+}

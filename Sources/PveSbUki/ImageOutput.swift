@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Cryptography
+internal import HostSystem
+internal import UnifiedKernelImage
+
+/// Writes planned images to files: the path that `build` and `apply` share.
+enum ImageOutput {
+  struct Written {
+    let image: ImageBuilder.Result
+    /// Bytes of the file.
+    let size: Int
+  }
+
+  /// Writes the image under a temporary name, reads it back, holds it against the plan and verifies its signature, and
+  /// only then gives it its name. What was at `path` stays as it was if anything fails.
+  static func write(
+    _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
+    signingBy identity: SigningIdentity?, signingTime: Int64?
+  ) throws -> Written {
+    var image: ImageBuilder.Result?
+    var size = 0
+    try files.replaceFile(
+      path, mode: mode,
+      verify: { file in
+        guard let image else { return }
+        size = file.count
+        try ImageSelfCheck.check(file, against: plan, image)
+      },
+      writing: { sink in
+        image = try ImageBuilder.write(plan, to: sink, signingBy: identity, signingTime: signingTime)
+      })
+    guard let image else { throw Failure("\(path) was not written") }
+    return Written(image: image, size: size)
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Cryptography
+internal import HostSystem
+
+/// Where the signing key and its certificate come from.
+package struct KeySource: Sendable {
+  /// A path, or an OSSL_STORE URI such as `pkcs11:…`.
+  package var key: String
+  package var certificate: String
+  /// Whether the two are paths of the host, not of the invoker.
+  package var isHostPath: Bool
+  /// File with the key's passphrase in its first line; the invoker's path.
+  package var passphraseFile: String?
+
+  package init(key: String, certificate: String, isHostPath: Bool = false, passphraseFile: String? = nil) {
+    self.key = key
+    self.certificate = certificate
+    self.isHostPath = isHostPath
+    self.passphraseFile = passphraseFile
+  }
+
+  /// The host's own db key.
+  package static let hostDefault = KeySource(
+    key: "/etc/pve-sb-uki/keys/db.key", certificate: "/etc/pve-sb-uki/keys/db.crt", isHostPath: true)
+
+  /// Largest key or certificate file that is read, in bytes.
+  private static let sizeLimit = 1 << 20
+
+  /// Loads both and proves that firmware accepts what they sign. Throws `Failure`.
+  func load(from host: Host) throws -> SigningIdentity {
+    let key = try loadKey(from: host)
+    let certificate = try loadCertificate(from: host)
+    return try describing(self.certificate) {
+      try SigningIdentity(key: key, certificate: certificate, at: host.now())
+    }
+  }
+
+  func loadCertificate(from host: Host) throws -> Certificate {
+    let files = isHostPath ? host.files : host.userFiles
+    return try describing(certificate) {
+      try Certificate(parsing: try files.readFile(certificate, limit: Self.sizeLimit))
+    }
+  }
+
+  private func loadKey(from host: Host) throws -> PrivateKey {
+    let files = isHostPath ? host.files : host.userFiles
+    let passphrase = try passphraseSource(from: host)
+    return try describing(key) {
+      if Self.isURI(key), try !files.exists(key) { return try PrivateKey(storeURI: key, passphrase: passphrase) }
+      return try PrivateKey(parsing: try files.readFile(key, limit: Self.sizeLimit), passphrase: passphrase)
+    }
+  }
+
+  private func passphraseSource(from host: Host) throws -> PassphraseSource {
+    guard let passphraseFile else { return .none }
+    let secret = try describing(passphraseFile) { try host.userFiles.readFile(passphraseFile, limit: 4096) }
+    let line = Array(secret.prefix { $0 != 0x0a && $0 != 0x0d })
+    return PassphraseSource { line }
+  }
+
+  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; one letter is no scheme.
+  private static func isURI(_ text: String) -> Bool {
+    let scheme = text.utf8.prefix { $0 != UInt8(ascii: ":") }
+    guard scheme.count > 1, scheme.count < text.utf8.count, let first = scheme.first else { return false }
+    func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
+    return isLetter(first) && scheme.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || "+-.".utf8.contains($0) }
+  }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import Cryptography
+
+/// One signature of an image, for people and machines to read.
+package struct SignatureReport: Hashable, Sendable {
+  /// What the signature is worth.
+  package enum Verdict: String, Sendable {
+    case valid
+    /// It is over another image than the file holds.
+    case otherImage = "does not match the image"
+    /// It does not hold in itself.
+    case broken
+  }
+
+  package var verdict: Verdict
+  /// Subject and issuer of the signer's certificate; nil if the certificate did not come with the signature.
+  package var subject: String?
+  package var issuer: String?
+  /// SHA-256 of the certificate in hexadecimal.
+  package var fingerprint: String?
+  /// End of the certificate's validity; firmware does not look at it.
+  package var notAfter: String?
+  /// `RSA 2048`
+  package var keyAlgorithm: String?
+  /// `sha256`
+  package var digestAlgorithm: String
+  /// Subject of the trusted certificate it descends from; nil if none was given or none fits.
+  package var trustedBy: String?
+
+  init(
+    _ signature: AuthenticodeSignature, _ verdict: SignedImage.Verdict, trusting anchors: [Certificate] = []
+  ) throws {
+    self.verdict =
+      switch verdict {
+      case .valid: .valid
+      case .otherImage: .otherImage
+      case .broken: .broken
+      }
+    digestAlgorithm = signature.content.algorithm.rawValue
+    if let signer = signature.message.signers.first {
+      subject = signer.subject
+      issuer = signer.issuer
+      fingerprint = try signer.fingerprint().hexadecimal
+      notAfter = signer.notAfter.map { CalendarDate(seconds: $0).description }
+      keyAlgorithm = signer.algorithm.description
+    }
+    guard verdict == .valid else { return }
+    trustedBy = try signature.message.anchor(among: anchors)?.subject
+  }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandSupport
+import HostSystem
+
+/// Options that every command takes.
+struct GlobalOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Treat <dir> as / for every path of the host.", valueName: "dir"))
+  var root = "/"
+
+  @Flag(help: "Report as JSON.")
+  var json = false
+
+  @Flag(help: "Print nothing but errors.")
+  var quiet = false
+
+  @Flag(help: "Print more of what is done.")
+  var verbose = false
+
+  func host() throws -> Host { try Host(root: root) }
+
+  /// Prints a result: `document` with --json, else `text` unless --quiet.
+  func print(_ text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
+    if json {
+      try StandardStream.output.write(document().serialize())
+    } else if !quiet {
+      try StandardStream.output.write(text())
+    }
+  }
+
+  /// Tells the user something beside the result, on standard error.
+  func note(_ text: String) throws {
+    if !quiet { try StandardStream.error.write("pve-sb-uki: note: \(text)\n") }
+  }
+}

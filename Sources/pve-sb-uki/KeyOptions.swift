@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import PveSbUki
+
+/// Options that name a signing key.
+struct KeyOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI.", valueName: "path-or-uri"))
+  var key: String?
+
+  @Option(help: ArgumentHelp("Certificate of the key, PEM or DER.", valueName: "file"))
+  var cert: String?
+
+  @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"))
+  var passphraseFile: String?
+
+  func validate() throws {
+    guard (key == nil) == (cert == nil) else { throw ValidationError("--key and --cert go together") }
+    guard passphraseFile == nil || key != nil else { throw ValidationError("--passphrase-file goes with --key") }
+  }
+
+  /// The key that was named; nil if none was.
+  var source: KeySource? {
+    guard let key, let cert else { return nil }
+    return KeySource(key: key, certificate: cert, passphraseFile: passphraseFile)
+  }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandLineInterface
+import CommandSupport
+
+/// The command for people. Every subcommand parses, calls one use case, prints.
+@main
+struct PveSbUkiCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pve-sb-uki",
+    abstract: "Signed Unified Kernel Images on every EFI System Partition of a Proxmox VE host.",
+    discussion: "Exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong usage.",
+    version: ProductVersion.text,
+    subcommands: [BuildCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self])
+
+  static func main() { CommandLineProgram.run(Self.self, name: "pve-sb-uki") }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandSupport
+import PveSbUki
+
+struct SignCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sign",
+    abstract: "Sign an EFI image.",
+    discussion: """
+      Without --key the host's own db key signs. Signatures that the image carries stay, with ours behind them, unless \
+      --replace is given; an image that carries our valid signature already is left alone.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var keyOptions: KeyOptions
+
+  @Argument(help: ArgumentHelp("The image.", valueName: "file"))
+  var image: String
+
+  @Option(name: [.customShort("o"), .long], help: ArgumentHelp("Write here instead of in place.", valueName: "file"))
+  var output: String?
+
+  @Flag(help: "Keep signatures that are there (the default).")
+  var append = false
+
+  @Flag(help: "Drop signatures that are there.")
+  var replace = false
+
+  func validate() throws {
+    guard !(append && replace) else { throw ValidationError("--append and --replace exclude each other") }
+  }
+
+  func run() throws {
+    var sign = SignImage(path: image, key: keyOptions.source ?? .hostDefault)
+    sign.output = output
+    sign.replacesExisting = replace
+    let result = try sign.run(on: global.host())
+    try global.print(Self.text(result), json: Self.json(result))
+  }
+
+  private static func text(_ result: SignImage.Result) -> String {
+    guard result.wasWritten else { return "\(result.path): signed by \(result.signer) already\n" }
+    let count = result.signaturesAfter == 1 ? "its only signature" : "\(result.signaturesAfter) signatures now"
+    return "\(result.path): signed by \(result.signer), \(count)\n"
+  }
+
+  private static func json(_ result: SignImage.Result) -> JSONValue {
+    .object([
+      "path": .string(result.path), "signer": .string(result.signer), "written": .boolean(result.wasWritten),
+      "signatures_before": .integer(result.signaturesBefore), "signatures_after": .integer(result.signaturesAfter),
+    ])
+  }
+}
