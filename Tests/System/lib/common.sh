@@ -38,15 +38,23 @@ run_cleanup() {
 }
 trap run_cleanup EXIT
 set -E
-trap 'echo "error: ${BASH_SOURCE[0]}:$LINENO: $BASH_COMMAND" >&2' ERR
+trap 'echo "error: ${BASH_SOURCE[0]}:$LINENO: ${BASH_COMMAND%%$'"'\\n'"'*}" >&2' ERR
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# check DESCRIPTION COMMAND...: runs the command, counts the outcome and goes on either way.
+# check DESCRIPTION COMMAND...: runs the command, counts the outcome and goes on either way. Within a function the first
+# command that fails counts as failure of the whole, which `if output=$(…)` would not see.
 check() {
-  local description=$1 output
+  local description=$1 output status on_error
   shift
-  if output=$("$@" 2>&1); then
+  on_error=$(trap -p ERR)
+  trap - ERR
+  set +e
+  output=$(set -e; "$@" 2>&1)
+  status=$?
+  set -e
+  eval "$on_error"
+  if [ "$status" -eq 0 ]; then
     checks_passed=$((checks_passed + 1))
     checks_seen+=("seen      $description")
     say "ok: $description"

@@ -4,6 +4,7 @@
 # OVMF with Secure Boot in QEMU. Emulated, so that it runs where there is no KVM; every wait has an end.
 
 FIRMWARE_CODE=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
+# shellcheck disable=SC2034 # read where keys are enrolled
 FIRMWARE_VARIABLES=/usr/share/OVMF/OVMF_VARS_4M.fd
 FIRMWARE_PID=
 
@@ -11,31 +12,12 @@ FIRMWARE_PID=
 # shellcheck disable=SC2034 # read by the tests
 REFUSAL='failed to load Boot[0-9A-F]* .*: Access Denied'
 
-# Editor of variable stores, in a Python environment of our own.
-variables_tool() {
-  local environment=$BUILD/cache/venv
-  if [ ! -x "$environment/bin/virt-fw-vars" ]; then
-    rm -rf "$environment"
-    mkdir -p "$BUILD/cache"
-    /usr/bin/python3 -m venv "$environment"
-    "$environment/bin/pip" --quiet --disable-pip-version-check install virt-firmware
-  fi
-  "$environment/bin/virt-fw-vars" "$@"
-}
-
-# enrol STORE GUID PK KEK DB BOOTFILE: a variable store with these certificates, Secure Boot on, and one boot entry.
-enrol() {
-  local store=$1 guid=$2 pk=$3 kek=$4 db=$5 boot=$6
-  variables_tool --loglevel ERROR --input "$FIRMWARE_VARIABLES" --output "$store" --set-pk "$guid" "$pk" \
-    --add-kek "$guid" "$kek" --add-db "$guid" "$db" --sb --append-boot-filepath "$boot"
-}
-
 # firmware_start STORE DISK SERIAL: boots in the background; the store and the disk are changed in place.
 firmware_start() {
   local store=$1 disk=$2 serial=$3
   firmware_stop
   : >"$serial"
-  qemu-system-x86_64 \
+  setpriv --pdeathsig KILL qemu-system-x86_64 \
     -machine q35,smm=on,accel=tcg -cpu Nehalem,+rdrand,-cx16 -m 1536 -nodefaults \
     -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
     -drive "if=pflash,unit=0,format=raw,readonly=on,file=$FIRMWARE_CODE" \

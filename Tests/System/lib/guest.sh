@@ -7,13 +7,14 @@ GUEST_WORDS=$TOP/Tests/System/lib/guest-words
 # shellcheck disable=SC2034 # read by the tests
 GUEST_END='^guest: end'
 
-# guest_initrd FILE ROOT VERSION: a small initrd for one kernel of a root, which reports and switches off.
+# guest_initrd FILE ROOT VERSION [DIRECTORY]: a small initrd for one kernel of a root, which reports and switches off.
+# Before that it writes the directory's files to the firmware's variables.
 guest_initrd() {
-  local file=$1 root=$2 version=$3 tree module applet
+  local file=$1 root=$2 version=$3 variables=${4:-} tree module applet
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
   mkdir "$tree"/{bin,dev,proc,sys}
   cp /bin/busybox "$tree/bin/busybox"
-  for applet in sh mount insmod cat tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
+  for applet in sh mount insmod cat dd tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
   install -m 755 "$GUEST_WORDS" "$tree/init"
   module=$(find "$root/lib/modules/$version/" -name 'efivarfs.ko*' | head -n 1)
   case $module in
@@ -22,6 +23,7 @@ guest_initrd() {
   *.zst) zstd -qdc "$module" >"$tree/efivarfs.ko" ;;
   *) cp "$module" "$tree/efivarfs.ko" ;;
   esac
+  [ -z "$variables" ] || cp -r "$variables" "$tree/enrol"
   (cd "$tree" && find . -mindepth 1 | cpio --quiet -o -H newc) | gzip -1 >"$file"
   rm -rf "$tree"
 }

@@ -10,7 +10,7 @@ make_esp() {
   rm -f "$image"
   truncate -s "${megabytes}M" "$image"
   mkfs.vfat -F 32 -n ESP "$image" >/dev/null
-  find "$directory" -mindepth 1 -maxdepth 1 -exec mcopy -s -Q -i "$image" {} ::/ \;
+  mcopy -s -Q -i "$image" "$directory"/* ::/
 }
 
 # section_offset FILE SECTION: where a PE section's bytes begin in the file.

@@ -40,6 +40,19 @@ base_root() {
   fi
 }
 
+# unpack_system DIRECTORY: a kernel, its modules and the stub, for guests that need no whole root. Sets SYSTEM,
+# SYSTEM_KERNEL (its version) and SYSTEM_STUB.
+# shellcheck disable=SC2034 # read by the tests
+unpack_system() {
+  local package
+  SYSTEM=$1
+  for package in "$BASE"/var/cache/apt/archives/{linux-image-[0-9]*-cloud-*,systemd-boot-efi_*}.deb; do
+    dpkg-deb -x "$package" "$SYSTEM"
+  done
+  SYSTEM_KERNEL=$(newest_kernel "$SYSTEM")
+  SYSTEM_STUB=$SYSTEM/usr/lib/systemd/boot/efi/linuxx64.efi.stub
+}
+
 # copy_root DIRECTORY: a root of this test's own from BASE.
 copy_root() { cp -a --reflink=auto "$BASE" "$1"; }
 
