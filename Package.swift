@@ -87,6 +87,9 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
+    .testTarget(
+      name: "BootEnvironmentTests", dependencies: ["BinaryFormat", "BootEnvironment", "HostSystem", "TestSupport"]),
     .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "HostSystem", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import DebianPackage
+package import HostSystem
+
+/// A kernel that the host can boot: `/boot/vmlinuz-K`, `/boot/initrd.img-K` and `/lib/modules/K` are there.
+package struct Kernel: Hashable, Sendable {
+  /// K, as `uname -r` will say; safe as part of a file name on any file system.
+  package let release: String
+
+  package var imagePath: String { "/boot/vmlinuz-\(release)" }
+  package var initrdPath: String { "/boot/initrd.img-\(release)" }
+
+  /// A kernel of that release, whether or not it is installed; nil for a text that is none: one to 64 letters, digits
+  /// and `+-._~`, not beginning with a dot or a hyphen.
+  package init?(release: some StringProtocol) {
+    let bytes = Array(release.utf8)
+    guard 1...64 ~= bytes.count, bytes.first != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else { return nil }
+    let isPlain = bytes.allSatisfy { byte in
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "+-._~".utf8.contains(byte)
+    }
+    guard isPlain else { return nil }
+    self.release = String(release)
+  }
+
+  /// What `/boot` holds.
+  package struct Inventory: Sendable {
+    /// Complete kernels, the newest first.
+    package var kernels: [Kernel] = []
+    /// Kernels with modules but without an initrd, the newest first: they are being installed, or cannot boot.
+    package var withoutInitrd: [Kernel] = []
+    /// Releases of all files `/boot/vmlinuz-*`, complete or not.
+    package var present: Set<String> = []
+  }
+
+  /// Looks through `/boot`. A `vmlinuz` without a modules directory is a leftover and no kernel.
+  package static func inventory(of files: FileSystem) throws -> Inventory {
+    var inventory = Inventory()
+    let names = try files.list("/boot") ?? []
+    let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }
+    for kernel in found.sorted(by: { DebianVersion($0.release) > DebianVersion($1.release) }) {
+      guard try files.status(of: kernel.imagePath)?.kind == .regular else { continue }
+      inventory.present.insert(kernel.release)
+      guard try files.isDirectory("/lib/modules/\(kernel.release)") else { continue }
+      if try files.status(of: kernel.initrdPath)?.kind == .regular {
+        inventory.kernels.append(kernel)
+      } else {
+        inventory.withoutInitrd.append(kernel)
+      }
+    }
+    return inventory
+  }
+}

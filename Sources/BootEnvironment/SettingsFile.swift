@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// `Key=value` lines with blank lines and `#` comments between them.
+package struct SettingsFile: Hashable, Sendable {
+  package struct Entry: Hashable, Sendable {
+    package var key: String
+    /// Without white space at either end; may be empty.
+    package var value: String
+    /// Counted from 1.
+    package var line: Int
+  }
+
+  package let entries: [Entry]
+
+  /// Throws `BootEnvironmentError` for the first line that is none of the three. `path` is for messages.
+  package init(parsing content: [UInt8], path: String) throws {
+    var entries: [Entry] = []
+    for (index, line) in content.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {
+      let text = Self.trimmed(line)
+      guard let first = text.first, first != UInt8(ascii: "#") else { continue }
+      guard text.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+        throw BootEnvironmentError(path, line: index + 1, "it holds a control character")
+      }
+      guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > text.startIndex else {
+        throw BootEnvironmentError(
+          path, line: index + 1, "it is not of the form Key=value", hint: "begin comments with #")
+      }
+      let key = Self.trimmed(text[..<equals])
+      let value = Self.trimmed(text[(equals + 1)...])
+      entries.append(
+        Entry(
+          key: String(decoding: key, as: UTF8.self), value: String(decoding: value, as: UTF8.self), line: index + 1))
+    }
+    self.entries = entries
+  }
+
+  private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
+    var text = bytes.drop(while: isBlank)
+    while let last = text.last, isBlank(last) { text.removeLast() }
+    return text
+  }
+}

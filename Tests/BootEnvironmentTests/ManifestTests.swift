@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BootEnvironment
+import HostSystem
+import TestSupport
+import Testing
+
+@Suite struct ManifestTests {
+  private static func sample() throws -> Manifest {
+    var manifest = Manifest()
+    for release in ["6.1.0-1-amd64", "6.8.12-10-pve"] {
+      let kernel = try #require(Kernel(release: release))
+      let path = "/efi dir/EFI/Linux/pve-\(release).efi"
+      manifest.images[path] = ImageRecord(
+        path: path, kernel: kernel, size: 123, modified: -5, digest: [UInt8](repeating: 1, count: 32),
+        commandLine: "root=/dev/sda1  ro ", certificate: [UInt8](repeating: 0xab, count: 32),
+        inputs: [
+          InputRecord(
+            path: kernel.imagePath, size: 1, modified: 2, inode: .max, digest: [UInt8](repeating: 2, count: 32)),
+          InputRecord(path: "/a b", size: 0, modified: 0, inode: 0, digest: [UInt8](repeating: 3, count: 32)),
+        ])
+    }
+    return manifest
+  }
+
+  @Test func whatWasSavedIsLoaded() throws {
+    let directory = try TemporaryDirectory()
+    let recorder = MutationRecorder()
+    let files = try directory.host(gate: recorder.gate).files
+    #expect(Manifest.load(from: files).manifest == Manifest())
+    let manifest = try Self.sample()
+    try manifest.save(to: files)
+    let (loaded, note) = Manifest.load(from: files)
+    #expect(loaded == manifest && note == nil)
+    let count = recorder.mutations.count
+    try loaded.save(to: files)
+    #expect(recorder.mutations.count == count)
+  }
+
+  @Test func everyPrefixIsRefused() throws {
+    let content = try Self.sample().serialize()
+    #expect(try Manifest(parsing: content) == Self.sample())
+    for count in 0..<content.count { #expect(Manifest(parsing: Array(content[..<count])) == nil) }
+  }
+
+  @Test func damagedOnesAreRefusedOrWhole() throws {
+    for content in Mutations(of: try Self.sample().serialize(), count: 5000) {
+      guard let manifest = Manifest(parsing: content) else { continue }
+      for image in manifest.images.values { #expect(Kernel(release: image.kernel.release) != nil) }
+    }
+  }
+
+  @Test(arguments: ["", "\n", "pve-sb-uki manifest 2\nend\n", "pve-sb-uki manifest 1\nend\nend\n"])
+  func otherTextIsAbsentWithANote(text: String) throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("var/lib/pve-sb-uki/manifest", text)
+    let (manifest, note) = try Manifest.load(from: directory.host().files)
+    #expect(manifest == Manifest() && note?.contains("manifest") == true)
+  }
+
+  @Test func aFailureIsRememberedUntilItIsCleared() throws {
+    let directory = try TemporaryDirectory()
+    let files = try directory.host().files
+    #expect(try FailureRecord.load(from: files) == nil)
+    try FailureRecord.clear(from: files)
+    let record = FailureRecord(time: 1_750_000_000, messages: ["one", "two\nlines"])
+    try record.save(to: files)
+    #expect(
+      try FailureRecord.load(from: files) == FailureRecord(time: 1_750_000_000, messages: ["one", "two lines"]))
+    try FailureRecord.clear(from: files)
+    #expect(try FailureRecord.load(from: files) == nil)
+    try directory.write("var/lib/pve-sb-uki/failure", "nonsense")
+    #expect(try FailureRecord.load(from: files)?.messages == ["nonsense"])
+  }
+}
