@@ -31,7 +31,7 @@ package struct GUID: Hashable, Sendable {
   }
 
   private static func swapped(_ raw: [UInt8]) -> [UInt8] {
-    raw[0..<4].reversed() + raw[4..<6].reversed() + raw[6..<8].reversed() + raw[8..<16]
+    [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15].map { raw[$0] }
   }
 }
 

@@ -119,7 +119,7 @@ import Testing
     bytes.insert(contentsOf: [UInt8](repeating: 0, count: 0x200), at: Int(header.sections[last].rawPointer))
     let field = header.sectionTableOffset + last * SectionHeader.size + 20
     bytes[field + 1] += 2
-    let error = #expect(throws: AuthenticodeError.self) { try Self.signed(bytes, by: try SigningKey()) }
+    let error = thrown(AuthenticodeError.self) { try Self.signed(bytes, by: try SigningKey()) }
     #expect(error?.rule == .layout)
   }
 }

@@ -48,12 +48,12 @@ import Testing
     ] as [([UInt8], Int?)])
   func whatIsNoLineIsRefused(content: [UInt8], line number: Int?) throws {
     try directory.write("etc/kernel/cmdline", content)
-    let error = #expect(throws: BootEnvironmentError.self) { try line() }
+    let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.path == "/etc/kernel/cmdline" && error?.line == number && error?.hint != nil)
   }
 
   @Test func noFileAtAllIsAnErrorWithAHint() throws {
-    let error = #expect(throws: BootEnvironmentError.self) { try line() }
+    let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.hint?.contains("/etc/kernel/cmdline") == true)
   }
 }

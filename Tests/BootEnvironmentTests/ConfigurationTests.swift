@@ -52,7 +52,7 @@ import Testing
   ])
   func whatIsNoSettingIsNamedWithItsLine(text: String) throws {
     try directory.write("\(file).d/x.conf", "# first\n\(text)\n")
-    let error = #expect(throws: BootEnvironmentError.self) { try load() }
+    let error = thrown(BootEnvironmentError.self) { try load() }
     #expect(error?.path == "/\(file).d/x.conf" && error?.line == 2)
   }
 

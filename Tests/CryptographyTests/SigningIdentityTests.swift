@@ -13,7 +13,7 @@ import Testing
 
   @Test func anotherKeysCertificateIsAMismatch() throws {
     let certificate = try Self.certificate(of: .generateRSA(bits: 2048))
-    let error = #expect(throws: CryptoError.self) {
+    let error = thrown(CryptoError.self) {
       try SigningIdentity(key: .generateRSA(bits: 2048), certificate: certificate, at: Self.now)
     }
     #expect(error?.kind == .mismatch)
@@ -23,7 +23,7 @@ import Testing
   @Test func validityIsHeldAgainstTheClock() throws {
     let key = try PrivateKey.generateRSA(bits: 2048)
     let expired = try Self.certificate(of: key, from: Self.now - 20, to: Self.now - 1)
-    let error = #expect(throws: CryptoError.self) {
+    let error = thrown(CryptoError.self) {
       try SigningIdentity(key: key, certificate: expired, at: Self.now)
     }
     #expect(error?.reasons == ["it expired on 2026-11-18 11:06:39 UTC"])

@@ -56,7 +56,7 @@ import Testing
     ("a,99999999999999999999,b,c,d,e", .range), ("a,1,b,c\0,d,e", .encoding),
   ])
   func aBrokenLineIsNamed(_ line: String, _ rule: ParseError.Rule) {
-    let error = #expect(throws: ParseError.self) { try Self.parse(Self.own + line + "\n") }
+    let error = thrown(ParseError.self) { try Self.parse(Self.own + line + "\n") }
     #expect(error?.rule == rule)
     #expect(error?.offset == Self.own.utf8.count)
   }

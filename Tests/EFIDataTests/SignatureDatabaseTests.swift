@@ -57,7 +57,7 @@ import Testing
     var writer = ByteWriter()
     writer.write(try Self.sample().dropFirst(28 + 16 + 100))
     writer.patch(value, at: offset)
-    let error = #expect(throws: ParseError.self) { try SignatureDatabase(parsing: writer.bytes) }
+    let error = thrown(ParseError.self) { try SignatureDatabase(parsing: writer.bytes) }
     #expect(error?.rule == .range || error?.rule == .truncated)
   }
 

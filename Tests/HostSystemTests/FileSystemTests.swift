@@ -57,7 +57,7 @@ import Testing
     #expect(file.count == 100)
     truncate(directory.path(of: "f"), 50)
     var buffer = [UInt8](repeating: 0, count: 60)
-    let error = #expect(throws: HostError.self) {
+    let error = thrown(HostError.self) {
       try buffer.withUnsafeMutableBytes { try file.read(into: $0, at: 20) }
     }
     #expect(error?.description.contains("changed while it was read") == true)

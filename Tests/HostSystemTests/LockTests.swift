@@ -14,7 +14,7 @@ import Testing
     do {
       let lock = try files.lock("/run/x/lock")
       withExtendedLifetime(lock) {
-        let error = #expect(throws: HostError.self) { _ = try files.lock("/run/x/lock", waitingAtMost: 0) }
+        let error = thrown(HostError.self) { _ = try files.lock("/run/x/lock", waitingAtMost: 0) }
         #expect(error?.description.contains("process \(getpid())") == true)
       }
     }

@@ -18,7 +18,7 @@ import Testing
 
   @Test func headersCannotGrowIntoTheFirstSection() throws {
     let base = try PEHeader(parsing: try Fixture.stub257.bytes())
-    let error = #expect(throws: LayoutError.self) {
+    let error = thrown(LayoutError.self) {
       try ImageLayout(base: base, adding: (0..<90).map { AddedSection(name: ".s\($0)", size: 1) })
     }
     #expect(error?.rule == .headerRoom)
@@ -27,7 +27,7 @@ import Testing
   @Test func sizesBeyondTheFormatAreRefused() throws {
     let base = try PEHeader(parsing: try Fixture.stub257.bytes())
     for size in [1 << 32, Int.max, Int(UInt32.max)] {
-      let error = #expect(throws: LayoutError.self) {
+      let error = thrown(LayoutError.self) {
         try ImageLayout(base: base, adding: [AddedSection(name: ".big", size: size)])
       }
       #expect(error?.rule == .size)
@@ -36,7 +36,7 @@ import Testing
 
   @Test(arguments: ["", ".toolongname", ".text", ".a\0b"]) func namesAreHeldToTheirRules(_ name: String) throws {
     let base = try PEHeader(parsing: try Fixture.stub257.bytes())
-    let error = #expect(throws: LayoutError.self) {
+    let error = thrown(LayoutError.self) {
       try ImageLayout(base: base, adding: [AddedSection(name: name, size: 1)])
     }
     #expect(error?.rule == .name)
@@ -45,7 +45,7 @@ import Testing
   @Test func aSectionGrowsOnlyAsFarAsItsNeighbour() throws {
     let base = try PEHeader(parsing: try Fixture.stub252.bytes())
     #expect(throws: Never.self) { try ImageLayout(base: base, replacements: [".sbat": 0x100], adding: []) }
-    let error = #expect(throws: LayoutError.self) {
+    let error = thrown(LayoutError.self) {
       try ImageLayout(base: base, replacements: [".sbat": 0x101], adding: [])
     }
     #expect(error?.rule == .sectionRoom)
@@ -54,7 +54,7 @@ import Testing
   @Test func aSignedImageIsNoBase() throws {
     let kernel = try PEHeader(parsing: try Fixture.kernel61.bytes())
     try #require(kernel.certificateTableRange != nil)
-    let error = #expect(throws: LayoutError.self) { try ImageLayout(base: kernel, adding: []) }
+    let error = thrown(LayoutError.self) { try ImageLayout(base: kernel, adding: []) }
     #expect(error?.rule == .unsupported)
   }
 }

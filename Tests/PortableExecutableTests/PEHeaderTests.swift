@@ -47,7 +47,7 @@ import Testing
   func fieldsAreHeldToTheirRules(_ offset: Int, _ value: UInt8, _ rule: ParseError.Rule) throws {
     var bytes = try Fixture.stub257.bytes()
     bytes[offset] = value
-    let error = #expect(throws: ParseError.self) { try PEHeader(parsing: bytes) }
+    let error = thrown(ParseError.self) { try PEHeader(parsing: bytes) }
     #expect(error?.rule == rule, "\(String(describing: error))")
   }
 
@@ -58,7 +58,7 @@ import Testing
     let entry = header.sectionTableOffset + SectionHeader.size
     let first = header.sectionTableOffset + 20
     bytes.replaceSubrange(entry + 20..<entry + 24, with: bytes[first..<first + 4])
-    let error = #expect(throws: ParseError.self) { try PEHeader(parsing: bytes) }
+    let error = thrown(ParseError.self) { try PEHeader(parsing: bytes) }
     #expect(error?.rule == .overlap)
   }
 

@@ -12,7 +12,7 @@ import UnifiedKernelImage
   func refusal(_ change: (inout ImageRecipe) throws -> Void) throws -> ImageError? {
     var recipe = try Parts.recipe()
     try change(&recipe)
-    return #expect(throws: ImageError.self) { try ImagePlan(recipe) }
+    return thrown(ImageError.self) { try ImagePlan(recipe) }
   }
 
   @Test func kernelsThatAreNone() throws {
