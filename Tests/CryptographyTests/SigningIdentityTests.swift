@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import Cryptography
+import TestSupport
 import Testing
 
 @Suite struct SigningIdentityTests {
