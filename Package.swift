@@ -77,6 +77,9 @@ let package = Package(
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
     .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "TestSupport"]),
     .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
+    .testTarget(
+      name: "SecureBootTests",
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SecureBoot", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "TestSupport"]),
     .testTarget(name: "PortableExecutableTests", dependencies: ["BinaryFormat", "PortableExecutable", "TestSupport"]),
     .testTarget(

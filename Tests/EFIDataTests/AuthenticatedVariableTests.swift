@@ -16,16 +16,17 @@ import Testing
     let list: [UInt8]
 
     init(variable: String) throws {
-      let scratch = try ScratchDirectory()
+      let scratch = try TemporaryDirectory()
       let certificate = try TestCertificate(in: scratch)
       list = SignatureDatabase(certificates: [certificate.der], owner: owner).serialize()
-      let input = try scratch.write(list, to: "in.esl")
+      try scratch.write("in.esl", list)
+      let input = scratch.path(of: "in.esl")
       let common = ["-g", owner.description, "-t", "2024-02-29 23:59:58"]
       let keys = ["-k", certificate.keyPath, "-c", certificate.path]
-      try ExternalTool("sign-efi-sig-list").run(common + keys + [variable, input, scratch.file("out.auth")])
-      try ExternalTool("sign-efi-sig-list").run(common + ["-o", variable, input, scratch.file("out.bundle")])
-      auth = try scratch.read("out.auth")
-      signed = try scratch.read("out.bundle")
+      try ExternalTool("sign-efi-sig-list").run(common + keys + [variable, input, scratch.path(of: "out.auth")])
+      try ExternalTool("sign-efi-sig-list").run(common + ["-o", variable, input, scratch.path(of: "out.bundle")])
+      auth = try #require(try scratch.read("out.auth"))
+      signed = try #require(try scratch.read("out.bundle"))
     }
   }
 
@@ -44,13 +45,13 @@ import Testing
   }
 
   @Test func virtFirmwareReadsWhatWeWrite() throws {
-    let scratch = try ScratchDirectory()
+    let scratch = try TemporaryDirectory()
     let certificate = try TestCertificate(in: scratch)
     let list = SignatureDatabase(certificates: [certificate.der], owner: Self.owner).serialize()
     let time = try #require(EFITime(unixSeconds: 1_709_251_198))
     let update = AuthenticatedVariable(time: time, signature: [0x30, 0], payload: list)
-    try scratch.write(update.serialize(), to: "our.auth")
-    try scratch.write(list, to: "our.esl")
+    try scratch.write("our.auth", update.serialize())
+    try scratch.write("our.esl", list)
     let program = """
       import sys
       from virt.firmware.efi.efivar import EfiVar
@@ -58,7 +59,7 @@ import Testing
       print(variable.time, variable.data == open(sys.argv[2], "rb").read(), variable.guid, variable.attr)
       """
     let answer = try ExternalTool("python3").run([
-      "-c", program, scratch.file("our.auth"), scratch.file("our.esl"),
+      "-c", program, scratch.path(of: "our.auth"), scratch.path(of: "our.esl"),
     ])
     let expected = "2024-02-29 23:59:58+00:00 True 8be4df61-93ca-11d2-aa0d-00e098032b8c 39\n"
     #expect(String(decoding: answer, as: UTF8.self) == expected)

@@ -69,29 +69,29 @@ import Testing
   }
 
   @Test func efitoolsAndWeWriteTheSameBytes() throws {
-    let scratch = try ScratchDirectory()
+    let scratch = try TemporaryDirectory()
     let certificate = try TestCertificate(in: scratch)
     try ExternalTool("cert-to-efi-sig-list").run([
-      "-g", Self.owner.description, certificate.path, scratch.file("theirs.esl"),
+      "-g", Self.owner.description, certificate.path, scratch.path(of: "theirs.esl"),
     ])
     let ours = SignatureDatabase(certificates: [certificate.der], owner: Self.owner)
     #expect(ours.serialize() == (try scratch.read("theirs.esl")))
-    try scratch.write(ours.serialize() + ours.serialize(), to: "ours.esl")
-    let listing = try ExternalTool("sig-list-to-certs").result([scratch.file("ours.esl"), scratch.file("out")])
+    try scratch.write("ours.esl", ours.serialize() + ours.serialize())
+    let listing = try ExternalTool("sig-list-to-certs").result([scratch.path(of: "ours.esl"), scratch.path(of: "out")])
     #expect(listing.status == 0)
     #expect(try scratch.read("out-0.der") == certificate.der)
     #expect(try scratch.read("out-1.der") == certificate.der)
   }
 
   @Test func virtFirmwareAndWeReadTheSameLists() throws {
-    let scratch = try ScratchDirectory()
+    let scratch = try TemporaryDirectory()
     let certificate = try TestCertificate(in: scratch)
     let digest = String(repeating: "ab", count: 32)
     try ExternalTool("virt-fw-sigdb").run([
       "--add-cert", Self.owner.description, certificate.path, "--add-hash", Self.owner.description, digest,
-      "--output", scratch.file("theirs.esl"),
+      "--output", scratch.path(of: "theirs.esl"),
     ])
-    let theirs = try scratch.read("theirs.esl")
+    let theirs = try #require(try scratch.read("theirs.esl"))
     let database = try SignatureDatabase(parsing: theirs)
     #expect(database.signatures(of: .x509) == [.init(owner: Self.owner, data: certificate.der)])
     #expect(database.signatures(of: .sha256) == [.init(owner: Self.owner, data: Array(repeating: 0xab, count: 32))])

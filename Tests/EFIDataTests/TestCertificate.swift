@@ -10,9 +10,9 @@ struct TestCertificate {
   let keyPath: String
   let der: [UInt8]
 
-  init(_ name: String = "Test", in scratch: ScratchDirectory) throws {
-    path = scratch.file("\(name).crt")
-    keyPath = scratch.file("\(name).key")
+  init(_ name: String = "Test", in scratch: TemporaryDirectory) throws {
+    path = scratch.path(of: "\(name).crt")
+    keyPath = scratch.path(of: "\(name).key")
     try ExternalTool("openssl").run([
       "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", keyPath, "-out", path, "-subj", "/CN=\(name)",
       "-days", "30",

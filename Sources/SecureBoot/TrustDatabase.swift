@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import Cryptography
+internal import EFIData
+package import HostSystem
+
+/// What this machine's firmware and shim accept and refuse, as far as the running system shows it.
+package struct TrustDatabase: Sendable {
+  /// Certificates in db: the firmware starts what they signed.
+  package private(set) var firmwareCertificates: [Certificate] = []
+  /// Certificates in MokListRT: shim starts what they signed, the firmware by itself does not.
+  package private(set) var machineOwnerCertificates: [Certificate] = []
+  /// Certificates in dbx and MokListXRT: nothing that they signed is started.
+  package private(set) var forbiddenCertificates: [Certificate] = []
+  /// SHA-256 digests of the to-be-signed parts of certificates that dbx revokes, from whatever time on.
+  package private(set) var forbiddenCertificateDigests: Set<[UInt8]> = []
+  /// SHA-256 Authenticode digests in db and MokListRT.
+  package private(set) var allowedImageDigests: Set<[UInt8]> = []
+  /// SHA-256 Authenticode digests in dbx and MokListXRT; they outweigh everything else.
+  package private(set) var forbiddenImageDigests: Set<[UInt8]> = []
+  /// Whether the firmware enforces signatures; nil where it does not say (BIOS boot, container, `--root`).
+  package private(set) var secureBootEnabled: Bool?
+  /// Whether the firmware takes keys without a signature; nil where it does not say.
+  package private(set) var setupMode: Bool?
+  /// Entries that were passed over, each as a sentence that names its variable: types not evaluated here and
+  /// certificates that libcrypto cannot read.
+  package private(set) var ignoredEntries: [String] = []
+
+  /// Certificates that either the firmware or shim accepts.
+  package var certificates: [Certificate] { firmwareCertificates + machineOwnerCertificates }
+
+  /// A machine that trusts and refuses nothing.
+  package init() {}
+
+  /// Reads the variables. One that does not exist counts as empty. Throws `HostError` for what cannot be read and for
+  /// content that is not of the form UEFI 2.10 section 32.4.1 prescribes.
+  package init(readingFrom host: Host) throws {
+    secureBootEnabled = try Self.flag(.secureBoot, host)
+    setupMode = try Self.flag(.setupMode, host)
+    if let db = try Self.database(.signatureDatabase, host) {
+      firmwareCertificates = readCertificates(db, "db")
+      allowedImageDigests.formUnion(db.signatures(of: .sha256).map(\.data))
+      noteOtherTypes(db, "db", known: [.x509, .sha256])
+    }
+    if let list = try Self.database(.machineOwnerKeys, host) {
+      machineOwnerCertificates = readCertificates(list, "MokListRT")
+      allowedImageDigests.formUnion(list.signatures(of: .sha256).map(\.data))
+      noteOtherTypes(list, "MokListRT", known: [.x509, .sha256])
+    }
+    for variable in [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys] {
+      guard let dbx = try Self.database(variable, host) else { continue }
+      forbiddenCertificates += readCertificates(dbx, variable.name)
+      forbiddenImageDigests.formUnion(dbx.signatures(of: .sha256).map(\.data))
+      forbiddenCertificateDigests.formUnion(dbx.signatures(of: .x509SHA256).map { Array($0.data.prefix(32)) })
+      noteOtherTypes(dbx, variable.name, known: [.x509, .sha256, .x509SHA256])
+    }
+  }
+
+  private mutating func readCertificates(_ database: SignatureDatabase, _ name: String) -> [Certificate] {
+    database.signatures(of: .x509).compactMap { signature in
+      do {
+        return try Certificate(parsing: signature.data)
+      } catch {
+        ignoredEntries.append("\(name) holds a certificate that is passed over: \(error)")
+        return nil
+      }
+    }
+  }
+
+  private mutating func noteOtherTypes(_ database: SignatureDatabase, _ name: String, known: Set<SignatureType>) {
+    for list in database.lists where !known.contains(list.type) {
+      ignoredEntries.append("\(name) holds \(list.signatures.count) entries of type \(list.type.guid), not evaluated")
+    }
+  }
+
+  private static func flag(_ variable: EFIVariableName, _ host: Host) throws -> Bool? {
+    guard let data = try data(of: variable, host), let value = data.first else { return nil }
+    return value == 1
+  }
+
+  private static func database(_ variable: EFIVariableName, _ host: Host) throws -> SignatureDatabase? {
+    guard let data = try data(of: variable, host) else { return nil }
+    return try describing(variable, host) { try SignatureDatabase(parsing: data) }
+  }
+
+  private static func data(of variable: EFIVariableName, _ host: Host) throws -> [UInt8]? {
+    guard let file = try host.files.readFileIfPresent(path(of: variable), limit: sizeLimit) else { return nil }
+    return try describing(variable, host) { try EFIVariableContent(parsing: file).data }
+  }
+
+  private static func describing<Value>(
+    _ variable: EFIVariableName, _ host: Host, _ body: () throws -> Value
+  ) throws -> Value {
+    do {
+      return try body()
+    } catch let error as ParseError {
+      throw HostError(
+        "read", host.files.display(path(of: variable)), detail: "\(error)",
+        hint: "the firmware's key store may be damaged; its setup menu can restore the factory keys")
+    }
+  }
+
+  private static func path(of variable: EFIVariableName) -> String {
+    "/sys/firmware/efi/efivars/\(variable.fileName)"
+  }
+
+  /// Bytes; the largest variable stores have a few hundred KiB.
+  private static let sizeLimit = 4 << 20
+}
