@@ -5,11 +5,14 @@ internal import Authenticode
 internal import BinaryFormat
 internal import Cryptography
 internal import HostSystem
+internal import SecureBoot
 
 /// Whom to believe: certificates and image digests, allowed and forbidden.
 struct Trust {
   var allowed: [Certificate]
   var forbidden: [Certificate] = []
+  /// SHA-256 digests of to-be-signed parts; what came with a signature that has one is not believed.
+  var forbiddenCertificateDigests: Set<[UInt8]> = []
   /// SHA-256 Authenticode digests.
   var allowedDigests: Set<[UInt8]> = []
   var forbiddenDigests: Set<[UInt8]> = []
@@ -34,7 +37,7 @@ struct Trust {
       case .broken: reasons.append("the signature of \(name) does not hold")
       case .otherImage: reasons.append("the image was changed after \(name) signed it")
       case .valid:
-        if try signature.message.anchor(among: forbidden) != nil { return (false, "\(name) is revoked (dbx)") }
+        if try isForbidden(signature) { return (false, "\(name) is revoked (dbx)") }
         if let anchor = try signature.message.anchor(among: allowed) {
           return (true, "signed by \(name), trusted by \(anchor.subject)")
         }
@@ -44,11 +47,24 @@ struct Trust {
     if allowedDigests.contains(digest) { return (true, "its digest is allowed (db)") }
     return (false, signatures.isEmpty ? "it is not signed" : reasons.joined(separator: "; "))
   }
+
+  private func isForbidden(_ signature: AuthenticodeSignature) throws -> Bool {
+    if try signature.message.anchor(among: forbidden) != nil { return true }
+    guard !forbiddenCertificateDigests.isEmpty else { return false }
+    return try signature.message.certificates.contains {
+      forbiddenCertificateDigests.contains(try $0.toBeSignedDigest())
+    }
+  }
 }
 
 extension Trust {
   /// What this machine's firmware and shim trust now.
   init(machine host: Host) throws {
-    throw Failure("not wired")
+    let database = try TrustDatabase(readingFrom: host)
+    allowed = database.certificates
+    forbidden = database.forbiddenCertificates
+    forbiddenCertificateDigests = database.forbiddenCertificateDigests
+    allowedDigests = database.allowedImageDigests
+    forbiddenDigests = database.forbiddenImageDigests
   }
 }

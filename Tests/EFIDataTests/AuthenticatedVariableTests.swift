@@ -44,27 +44,6 @@ import Testing
     #expect(signed == sample.signed)
   }
 
-  @Test func virtFirmwareReadsWhatWeWrite() throws {
-    let scratch = try TemporaryDirectory()
-    let certificate = try TestCertificate(in: scratch)
-    let list = SignatureDatabase(certificates: [certificate.der], owner: Self.owner).serialize()
-    let time = try #require(EFITime(unixSeconds: 1_709_251_198))
-    let update = AuthenticatedVariable(time: time, signature: [0x30, 0], payload: list)
-    try scratch.write("our.auth", update.serialize())
-    try scratch.write("our.esl", list)
-    let program = """
-      import sys
-      from virt.firmware.efi.efivar import EfiVar
-      variable = EfiVar("PK", authdata=open(sys.argv[1], "rb").read())
-      print(variable.time, variable.data == open(sys.argv[2], "rb").read(), variable.guid, variable.attr)
-      """
-    let answer = try ExternalTool("python3").run([
-      "-c", program, scratch.path(of: "our.auth"), scratch.path(of: "our.esl"),
-    ])
-    let expected = "2024-02-29 23:59:58+00:00 True 8be4df61-93ca-11d2-aa0d-00e098032b8c 39\n"
-    #expect(String(decoding: answer, as: UTF8.self) == expected)
-  }
-
   @Test func prefixesEndInAnErrorUntilThePayloadBegins() throws {
     let sample = try Sample(variable: "PK")
     let payloadStart = sample.auth.count - sample.list.count

@@ -83,18 +83,17 @@ import Testing
     #expect(try scratch.read("out-1.der") == certificate.der)
   }
 
-  @Test func virtFirmwareAndWeReadTheSameLists() throws {
-    let scratch = try TemporaryDirectory()
-    let certificate = try TestCertificate(in: scratch)
-    let digest = String(repeating: "ab", count: 32)
-    try ExternalTool("virt-fw-sigdb").run([
-      "--add-cert", Self.owner.description, certificate.path, "--add-hash", Self.owner.description, digest,
-      "--output", scratch.path(of: "theirs.esl"),
-    ])
-    let theirs = try #require(try scratch.read("theirs.esl"))
+  /// What virt-fw-sigdb 26.10 wrote for two --add-hash options.
+  static let golden =
+    "2616c4c14c509240aca941f9369343287c0000000000000030000000443322116655887799aabbccddeeff00"
+    + String(repeating: "ab", count: 32) + "443322116655887799aabbccddeeff00" + String(repeating: "cd", count: 32)
+
+  @Test func aListOfDigestsIsReadAsVirtFirmwareWroteIt() throws {
+    let theirs = try #require([UInt8](hexadecimal: Self.golden))
     let database = try SignatureDatabase(parsing: theirs)
-    #expect(database.signatures(of: .x509) == [.init(owner: Self.owner, data: certificate.der)])
-    #expect(database.signatures(of: .sha256) == [.init(owner: Self.owner, data: Array(repeating: 0xab, count: 32))])
+    let digests = [0xab, 0xcd].map { SignatureList.Signature(owner: Self.owner, data: Array(repeating: $0, count: 32)) }
+    #expect(database.lists.map(\.type) == [.sha256])
+    #expect(database.signatures(of: .sha256) == digests)
     #expect(database.serialize() == theirs)
   }
 }
