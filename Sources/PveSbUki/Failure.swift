@@ -18,7 +18,13 @@ package struct Failure: HintedError, Hashable {
   package init(_ name: String, _ cause: any Error) {
     let hint = (cause as? any HintedError)?.hint ?? Self.hint(for: cause)
     let text = "\(cause)"
-    self.init(text.contains(name) ? text : "\(name): \(text)", hint: hint)
+    self.init(Self.names(name, in: text) ? text : "\(name): \(text)", hint: hint)
+  }
+
+  // String's own search for a string would bring the regular expression engine, 1.5 MB, into the hook.
+  private static func names(_ name: String, in text: String) -> Bool {
+    let text = Array(text.utf8)
+    return text.indices.contains { text[$0...].starts(with: name.utf8) }
   }
 
   private static func hint(for error: any Error) -> String? {
