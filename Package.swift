@@ -94,6 +94,9 @@ let package = Package(
     .testTarget(
       name: "BootEnvironmentTests", dependencies: ["BinaryFormat", "BootEnvironment", "HostSystem", "TestSupport"]),
     .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "HostSystem", "TestSupport"]),
+    .testTarget(
+      name: "PveSbUkiTests",
+      dependencies: ["BinaryFormat", "BootEnvironment", "Cryptography", "HostSystem", "PveSbUki", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

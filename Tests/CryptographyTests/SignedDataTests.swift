@@ -46,7 +46,8 @@ import Testing
     let identity = try Self.identity()
     let content = DER.element(DER.sequence, [5, 0])
     let one = try SignedData.sign(embedding: content, type: "1.2.3.4", by: identity, signingTime: nil)
-    #expect(one == (try SignedData.sign(embedding: content, type: "1.2.3.4", by: identity, signingTime: nil)))
+    let other = try SignedData.sign(embedding: content, type: "1.2.3.4", by: identity, signingTime: nil)
+    #expect(one == other)
   }
 
   @Test func everyPrefixAndEveryChangedByteIsAnErrorOrABadSignature() throws {
