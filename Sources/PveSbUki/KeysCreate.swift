@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import HostSystem
+internal import SecureBoot
+
+/// `pve-sb-uki keys create`: an owner's PK, KEK and db for a host that has none.
+package struct KeysCreate: Sendable {
+  /// RSA modulus in bits: 2048, 3072 or 4096.
+  package var bits = 2048
+  /// Begin of the subjects' common names; nil stands for the host's name and `Secure Boot`.
+  package var commonName: String?
+  /// Owner of the entries in the firmware's databases, a GUID; nil stands for a random one.
+  package var owner: String?
+  /// Whether keys that exist already are success.
+  package var acceptsExisting = false
+
+  package init() {}
+
+  package struct Result: Sendable {
+    /// False if there were keys already.
+    package var wasCreated: Bool
+    package var keys: KeysList.Result
+  }
+
+  /// Lengths in bytes: of a common name (RFC 5280, ub-common-name), and what a blank and the longest role take of it.
+  private static let commonNameLimit = 64
+  private static let roleSuffix = 4
+
+  /// Throws `Failure` where keys exist, be it in part: they are never overwritten nor completed.
+  package func run(on host: Host) throws -> Result {
+    let lock = try host.files.lock(KeysLock.path)
+    defer { withExtendedLifetime(lock) {} }
+    let store = KeyStore(of: host)
+    switch try store.state() {
+    case .absent: break
+    case .complete where acceptsExisting: return Result(wasCreated: false, keys: try KeysList().run(on: host))
+    case .complete:
+      throw Failure(
+        "there are keys in \(store.displayPath) already",
+        hint: "'pve-sb-uki keys list' shows them; to start anew move that directory away")
+    case .partial(let present, let missing):
+      throw Failure(
+        "the keys in \(store.displayPath) are incomplete: \(Self.enumerate(missing)) missing, "
+          + "\(Self.enumerate(present)) present",
+        hint: "bring back what is missing from your backup, or move the directory away and create new keys")
+    }
+    try requireRoom(for: store, on: host)
+    let template = KeyHierarchy.Template(name: try name(for: host), bits: bits, owner: try ownerGUID(host))
+    try store.create(try KeyHierarchy(creating: template, on: host), on: host)
+    return Result(wasCreated: true, keys: try KeysList().run(on: host))
+  }
+
+  private func requireRoom(for store: KeyStore, on host: Host) throws {
+    guard let other = try host.files.list(store.directory)?.first else { return }
+    throw Failure(
+      "\(store.displayPath) holds no keys, but \(other)",
+      hint: "move that away; the directory is made together with the keys in it")
+  }
+
+  private func name(for host: Host) throws -> String {
+    let room = Self.commonNameLimit - Self.roleSuffix
+    guard let commonName else {
+      let suffix = " Secure Boot"
+      var name = host.hostName.isEmpty ? "localhost" : host.hostName
+      while name.utf8.count > room - suffix.utf8.count { name.removeLast() }
+      return name + suffix
+    }
+    guard !commonName.isEmpty, commonName.utf8.count <= room, commonName.unicodeScalars.allSatisfy({ $0.value >= 32 })
+    else {
+      throw Failure(
+        "'\(commonName)' cannot be the begin of a certificate's name",
+        hint: "give 1 to \(room) bytes of printable text; PK, KEK or db is added to it")
+    }
+    return commonName
+  }
+
+  private func ownerGUID(_ host: Host) throws -> GUID {
+    guard let guid = try owner.map({ GUID($0) }) ?? GUID(random: try host.randomBytes(16)) else {
+      throw Failure(
+        "'\(owner ?? "")' is no GUID", hint: "give one as in 77fa9abd-0359-4d32-bd60-28f4e78f784b, or none at all")
+    }
+    return guid
+  }
+
+  private static func enumerate(_ names: [String]) -> String {
+    names.joined(separator: ", ") + (names.count == 1 ? " is" : " are")
+  }
+}
+
+/// One process at a time changes the keys.
+enum KeysLock {
+  static let path = "/run/pve-sb-uki/keys.lock"
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Cryptography
+package import HostSystem
+internal import SecureBoot
+
+/// `pve-sb-uki keys export`: what firmware menus, sd-boot, MokManager and other tools take. Private keys stay where
+/// they are.
+package struct KeysExport: Sendable {
+  /// The invoker's path; made if it does not exist.
+  package var directory = "."
+  /// Whether files with other content are overwritten.
+  package var overwrites = false
+
+  package init() {}
+
+  package struct File: Sendable {
+    package var path: String
+    /// False if it had just that content.
+    package var wasWritten: Bool
+  }
+
+  package struct Result: Sendable {
+    package var files: [File]
+  }
+
+  /// Writes, for each role, `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth`, and `noPK.auth`, which removes
+  /// PK. Every export carries times later than the one before, since firmware refuses an update that is not newer
+  /// than the last; only a directory that holds the last export still is left as it is. Throws `Failure`.
+  package func run(on host: Host) throws -> Result {
+    let lock = try host.files.lock(KeysLock.path)
+    defer { withExtendedLifetime(lock) {} }
+    let store = KeyStore(of: host)
+    let hierarchy = try load(store, host)
+    let last = try store.lastUpdateTime()
+    var files = try publicParts(of: hierarchy)
+    if let last, !overwrites, try holds(updates(by: hierarchy, at: last - 1), host) {
+      files += try updates(by: hierarchy, at: last - 1)
+    } else {
+      let time = max(host.buildTime ?? host.now(), (last ?? 0) + 1)
+      files += try updates(by: hierarchy, at: time)
+      try requireNothingElse(than: files, host)
+      try store.recordUpdateTime(time + 1)
+    }
+    try requireNothingElse(than: files, host)
+    try host.userFiles.makeDirectory(directory)
+    return Result(
+      files: try files.map { name, content in
+        let path = path(of: name)
+        return File(path: path, wasWritten: try host.userFiles.replaceFile(path, content: content))
+      })
+  }
+
+  private typealias Content = (name: String, bytes: [UInt8])
+
+  private func load(_ store: KeyStore, _ host: Host) throws -> KeyHierarchy {
+    switch try store.state() {
+    case .absent:
+      throw Failure("there are no keys in \(store.displayPath)", hint: "'pve-sb-uki keys create' makes them")
+    case .complete(let offline) where !offline.isEmpty:
+      let names = offline.map(KeyStore.keyFile(of:)).joined(separator: ", ")
+      throw Failure(
+        "updates cannot be signed without \(names), which is not in \(store.displayPath)",
+        hint: "bring the private keys back for the export, and take them away again afterwards")
+    default: return try describing(store.displayPath) { try store.hierarchy(at: host.now()) }
+    }
+  }
+
+  private func publicParts(of hierarchy: KeyHierarchy) throws -> [Content] {
+    try KeyRole.allCases.flatMap { role in
+      let certificate = hierarchy[role].certificate
+      return [
+        ("\(role.name).crt", try certificate.serializedPEM()), ("\(role.name).cer", certificate.der),
+        ("\(role.name).der", certificate.der), ("\(role.name).esl", hierarchy.signatureList(for: role)),
+      ]
+    }
+  }
+
+  /// The updates at `time`, in seconds since 1970; the removal of PK comes a second after its enrolment.
+  private func updates(by hierarchy: KeyHierarchy, at time: Int64) throws -> [Content] {
+    try KeyRole.allCases.map { ("\($0.name).auth", try hierarchy.enrolmentUpdate(for: $0, at: time)) }
+      + [("noPK.auth", try hierarchy.platformKeyRemoval(at: time + 1))]
+  }
+
+  /// Whether one of the files is there, and each that is there has the content given.
+  private func holds(_ files: [Content], _ host: Host) throws -> Bool {
+    let found = try files.compactMap { file in try content(of: file, host).map { $0 == file.bytes } }
+    return !found.isEmpty && found.allSatisfy { $0 }
+  }
+
+  private func requireNothingElse(than files: [Content], _ host: Host) throws {
+    guard !overwrites else { return }
+    for file in files {
+      guard let old = try content(of: file, host), old != file.bytes else { continue }
+      throw Failure(
+        "\(path(of: file.name)) exists and has other content", hint: "export to another directory, or give --force")
+    }
+  }
+
+  /// What the file holds now, cut where it could not be equal any more; nil if it does not exist.
+  private func content(of file: Content, _ host: Host) throws -> [UInt8]? {
+    let path = path(of: file.name)
+    guard try host.userFiles.linkStatus(of: path) != nil else { return nil }
+    let existing = try host.userFiles.openFile(path)
+    guard existing.count == file.bytes.count else { return [] }
+    return try existing.readToEnd(limit: file.bytes.count)
+  }
+
+  private func path(of name: String) -> String {
+    directory == "." ? name : directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
+  }
+}

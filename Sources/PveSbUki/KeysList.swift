@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Cryptography
+package import HostSystem
+internal import SecureBoot
+
+/// `pve-sb-uki keys list`: which keys there are, and what is wrong with them.
+package struct KeysList: Sendable {
+  package init() {}
+
+  package struct Key: Sendable {
+    /// PK, KEK or db.
+    package var role: String
+    package var certificatePath: String
+    package var subject: String
+    /// SHA-256 of the certificate, in hexadecimal.
+    package var fingerprint: String
+    /// Such as `RSA 2048`.
+    package var algorithm: String
+    /// Validity, such as `2026-11-21 05:24:17 UTC`; nil if the certificate does not say.
+    package var notBefore: String?
+    package var notAfter: String?
+    /// Path of the private key; nil if it is not on this host.
+    package var privateKeyPath: String?
+  }
+
+  package struct Result: Sendable {
+    package var directory: String
+    /// The GUID under which the keys are enrolled; nil if there is none.
+    package var owner: String?
+    package var keys: [Key]
+    /// Sentences that name a file and what is wrong with it.
+    package var warnings: [String]
+  }
+
+  /// Seconds before a certificate's end from which on it is mentioned.
+  private static let expiryNotice: Int64 = 90 * 86_400
+
+  /// What cannot be used becomes a warning. Throws `HostError` for a directory that cannot be read.
+  package func run(on host: Host) throws -> Result {
+    let store = KeyStore(of: host)
+    var result = Result(directory: store.displayPath, keys: [], warnings: [])
+    let state = try store.state()
+    if case .absent = state { return result }
+    if case .partial(_, let missing) = state {
+      result.warnings.append("\(store.displayPath): missing \(missing.joined(separator: ", "))")
+    }
+    result.warnings += try modeWarnings(store, host)
+    let present = Set(try host.files.list(store.directory) ?? [])
+    if present.contains(KeyStore.ownerFile) {
+      result.owner = Self.collect(&result.warnings) { try store.owner().description }
+    }
+    for role in KeyRole.allCases where present.contains(KeyStore.certificateFile(of: role)) {
+      guard let certificate = Self.collect(&result.warnings, { try store.certificate(of: role) }) else { continue }
+      let hasKey = present.contains(KeyStore.keyFile(of: role))
+      result.keys.append(try describe(role, certificate, hasKey: hasKey, in: store))
+      result.warnings += warnings(about: certificate, of: role, hasKey: hasKey, in: store, on: host)
+    }
+    return result
+  }
+
+  private func describe(
+    _ role: KeyRole, _ certificate: Certificate, hasKey: Bool, in store: KeyStore
+  ) throws -> Key {
+    Key(
+      role: role.name, certificatePath: store.displayPath(of: KeyStore.certificateFile(of: role)),
+      subject: certificate.subject, fingerprint: try certificate.fingerprint().hexadecimal,
+      algorithm: "\(certificate.algorithm)",
+      notBefore: certificate.notBefore.map { CalendarDate(seconds: $0).description },
+      notAfter: certificate.notAfter.map { CalendarDate(seconds: $0).description },
+      privateKeyPath: hasKey ? store.displayPath(of: KeyStore.keyFile(of: role)) : nil)
+  }
+
+  private func warnings(
+    about certificate: Certificate, of role: KeyRole, hasKey: Bool, in store: KeyStore, on host: Host
+  ) -> [String] {
+    let path = store.displayPath(of: KeyStore.certificateFile(of: role))
+    var warnings: [String] = []
+    if let end = certificate.notAfter, end - host.now() < Self.expiryNotice {
+      let word = end < host.now() ? "expired" : "will expire"
+      warnings.append("\(path): it \(word) on \(CalendarDate(seconds: end))")
+    }
+    if let begin = certificate.notBefore, begin > host.now() {
+      warnings.append("\(path): it becomes valid only on \(CalendarDate(seconds: begin)); check this host's clock")
+    }
+    guard hasKey else { return warnings }
+    do {
+      let key = try store.privateKey(of: role)
+      if !certificate.matches(key) { warnings.append("\(path): it does not belong to \(KeyStore.keyFile(of: role))") }
+    } catch {
+      warnings.append("\(error)")
+    }
+    return warnings
+  }
+
+  /// Who else than the owner could read a private key or put another in its place.
+  private func modeWarnings(_ store: KeyStore, _ host: Host) throws -> [String] {
+    var warnings: [String] = []
+    func check(_ path: String, forbidden: UInt32, wanted: UInt32) throws {
+      guard let status = try host.files.status(of: path) else { return }
+      let shown = host.files.display(path)
+      if status.mode & forbidden != 0 {
+        let mode = String(status.mode, radix: 8)
+        warnings.append("\(shown): mode \(mode) lets others in; run 'chmod \(String(wanted, radix: 8)) \(shown)'")
+      }
+      if status.owner != 0, status.owner != host.effectiveUserID {
+        warnings.append("\(shown): it belongs to user \(status.owner); run 'chown root:root \(shown)'")
+      }
+    }
+    try check(store.directory, forbidden: 0o077, wanted: 0o700)
+    for role in KeyRole.allCases {
+      try check(store.path(of: KeyStore.keyFile(of: role)), forbidden: 0o177, wanted: 0o600)
+      try check(store.path(of: KeyStore.certificateFile(of: role)), forbidden: 0o022, wanted: 0o644)
+    }
+    return warnings
+  }
+
+  private static func collect<Value>(_ warnings: inout [String], _ body: () throws -> Value) -> Value? {
+    do {
+      return try body()
+    } catch {
+      warnings.append("\(error)")
+      return nil
+    }
+  }
+}
