@@ -24,20 +24,22 @@ struct Trust {
     }
   }
 
-  /// Whether an image of that digest with these signatures would be started, and why, in the order EDK2 decides:
-  /// what is forbidden comes first, then any signature that is trusted, then the digest itself.
+  /// Whether an image of that digest with these signatures would be started, and why, as EDK2 decides: one revoked
+  /// signature forbids the image whatever else it carries, then any trusted one allows it, then the digest itself.
   func judge(
     digest: [UInt8], _ signatures: [(signature: AuthenticodeSignature, verdict: SignedImage.Verdict)]
   ) throws -> (isAccepted: Bool, reason: String) {
     if forbiddenDigests.contains(digest) { return (false, "its digest is revoked (dbx)") }
+    for (signature, _) in signatures where try isForbidden(signature) {
+      return (false, "\(Self.name(signature)) is revoked (dbx)")
+    }
     var reasons: [String] = []
     for (signature, verdict) in signatures {
-      let name = signature.message.signers.first?.subject ?? "an unknown signer"
+      let name = Self.name(signature)
       switch verdict {
       case .broken: reasons.append("the signature of \(name) does not hold")
       case .otherImage: reasons.append("the image was changed after \(name) signed it")
       case .valid:
-        if try isForbidden(signature) { return (false, "\(name) is revoked (dbx)") }
         if let anchor = try signature.message.anchor(among: allowed) {
           return (true, "signed by \(name), trusted by \(anchor.subject)")
         }
@@ -46,6 +48,10 @@ struct Trust {
     }
     if allowedDigests.contains(digest) { return (true, "its digest is allowed (db)") }
     return (false, signatures.isEmpty ? "it is not signed" : reasons.joined(separator: "; "))
+  }
+
+  private static func name(_ signature: AuthenticodeSignature) -> String {
+    signature.message.signers.first?.subject ?? "an unknown signer"
   }
 
   private func isForbidden(_ signature: AuthenticodeSignature) throws -> Bool {
@@ -61,6 +67,11 @@ extension Trust {
   /// What this machine's firmware and shim trust now.
   init(machine host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
+    guard database.secureBootEnabled != nil else {
+      throw Failure(
+        "this system shows no Secure Boot variables to hold images against",
+        hint: "name certificates to trust with --cert")
+    }
     allowed = database.certificates
     forbidden = database.forbiddenCertificates
     forbiddenCertificateDigests = database.forbiddenCertificateDigests
