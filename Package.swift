@@ -96,7 +96,9 @@ let package = Package(
     .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "HostSystem", "TestSupport"]),
     .testTarget(
       name: "PveSbUkiTests",
-      dependencies: ["BinaryFormat", "BootEnvironment", "Cryptography", "HostSystem", "PveSbUki", "TestSupport"]),
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PveSbUki", "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

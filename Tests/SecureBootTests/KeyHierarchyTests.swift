@@ -20,15 +20,19 @@ import Testing
     let hierarchy: KeyHierarchy
 
     init() throws {
-      hierarchy = KeyHierarchy(
-        platformKey: try Self.identity("PK"), keyExchangeKey: try Self.identity("KEK"),
-        signatureDatabaseKey: try Self.identity("db"), owner: owner)
+      hierarchy = try Self.shared.get()
       for role in KeyRole.allCases {
         let identity = hierarchy[role]
         try scratch?.write("\(role.name).key", try identity.key.serializedPEM(), mode: 0o600)
         try scratch?.write("\(role.name).crt", try identity.certificate.serializedPEM())
         try scratch?.write("\(role.name).esl", hierarchy.signatureList(for: role))
       }
+    }
+
+    private static let shared = Result {
+      KeyHierarchy(
+        platformKey: try identity("PK"), keyExchangeKey: try identity("KEK"),
+        signatureDatabaseKey: try identity("db"), owner: owner)
     }
 
     static func identity(_ name: String) throws -> SigningIdentity {
