@@ -90,6 +90,9 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(
+      name: "PveSbUkiTests",
+      dependencies: ["BinaryFormat", "BootEnvironment", "Cryptography", "HostSystem", "PveSbUki", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests", dependencies: ["BinaryFormat", "BootEnvironment", "HostSystem", "TestSupport"]),

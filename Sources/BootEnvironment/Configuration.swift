@@ -18,7 +18,7 @@ package struct Configuration: Hashable, Sendable {
   package var isStrict = false
   /// `Keep=N`: how many kernels get an image, 0 for all. Default 0.
   package var keep = 0
-  /// `Key=`: the signing key, a path. Default `/etc/pve-sb-uki/keys/db.key`.
+  /// `Key=`: the signing key, an absolute path or an OpenSSL store URI. Default `/etc/pve-sb-uki/keys/db.key`.
   package var key = defaultKey
   /// `Certificate=`: its certificate, a path. Default `/etc/pve-sb-uki/keys/db.crt`.
   package var certificate = defaultCertificate
@@ -55,7 +55,7 @@ package struct Configuration: Hashable, Sendable {
     case "Enabled": isEnabled = try value.truth() ?? defaults.isEnabled
     case "Strict": isStrict = try value.truth() ?? defaults.isStrict
     case "Keep": keep = try value.count() ?? defaults.keep
-    case "Key": key = try value.absolutePath() ?? defaults.key
+    case "Key": key = try value.pathOrURI() ?? defaults.key
     case "Certificate": certificate = try value.absolutePath() ?? defaults.certificate
     case "Chain": chain = try value.chain() ?? defaults.chain
     case "Esp": systemPartition = try value.absolutePath()
@@ -96,6 +96,11 @@ package struct Configuration: Hashable, Sendable {
       if entry.value.isEmpty { return nil }
       guard entry.value.hasPrefix("/") else { throw wrong("an absolute path") }
       return entry.value
+    }
+
+    func pathOrURI() throws -> String? {
+      if entry.value.contains(":") { return entry.value }
+      return try absolutePath()
     }
 
     private func wrong(_ wanted: String) -> BootEnvironmentError {

@@ -37,6 +37,14 @@ package final class File: RandomAccessBytes, Sendable {
     }
   }
 
+  /// Throws `HostError` if the file was written to since it was opened.
+  package func requireUnchanged() throws {
+    let now = try descriptor.status(path: path)
+    guard now.size == status.size, now.modified == status.modified else {
+      throw HostError("read", path, detail: "it changed while it was read", hint: "try again when its writer is done")
+    }
+  }
+
   /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
   func readAvailable(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(HostError) -> Int {
     var done = 0

@@ -14,10 +14,12 @@ enum ImageOutput {
   }
 
   /// Writes the image under a temporary name, reads it back, holds it against the plan and verifies its signature, and
-  /// only then gives it its name. What was at `path` stays as it was if anything fails.
+  /// only then gives it its name. What was at `path` stays as it was if anything fails, `furtherCheck` of the file that
+  /// was read back included.
   static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
-    signingBy identity: SigningIdentity?, signingTime: Int64?
+    signingBy identity: SigningIdentity?, signingTime: Int64?,
+    furtherCheck: @escaping (File) throws -> Void = { _ in }
   ) throws -> Written {
     var image: ImageBuilder.Result?
     var size = 0
@@ -27,6 +29,7 @@ enum ImageOutput {
         guard let image else { return }
         size = file.count
         try ImageSelfCheck.check(file, against: plan, image)
+        try furtherCheck(file)
       },
       writing: { sink in
         image = try ImageBuilder.write(plan, to: sink, signingBy: identity, signingTime: signingTime)

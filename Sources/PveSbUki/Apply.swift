@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+package import HostSystem
+
+/// `pve-sb-uki apply`: makes the EFI System Partition hold a signed image for every kernel, and does the least for it.
+///
+/// A second run finds by stat(2) alone that nothing changed and writes nothing.
+package struct Apply: Sendable {
+  /// Releases to restrict the run to; empty for all kernels, and only then are images of gone kernels removed.
+  package var kernels: [String] = []
+  /// A release that must end with an image: that it cannot have one yet is a failure, not a note.
+  package var expected: String?
+  /// Whether only the result is worked out.
+  package var isDryRun = false
+  /// Whether images are made anew though nothing changed.
+  package var isForced = false
+  /// How long to wait for another run to end, in seconds.
+  package var lockTimeout = 120
+
+  package init() {}
+
+  package static let lockPath = "/run/pve-sb-uki/lock"
+
+  /// Reconciles. What concerns one kernel is in the result; what stops the whole run is thrown. Either is kept in
+  /// `FailureRecord` until a full run succeeds.
+  package func run(on host: Host) throws -> Result {
+    do {
+      let result = try reconcile(host)
+      if !isDryRun { try remember(result, on: host) }
+      return result
+    } catch {
+      if !isDryRun { try? FailureRecord(time: host.now(), messages: [Self.message(error)]).save(to: host.files) }
+      throw error
+    }
+  }
+
+  private func reconcile(_ host: Host) throws -> Result {
+    let configuration = try Configuration(of: host.files)
+    if let reason = try Self.obstacle(on: host, configuration) { return Result(obstacle: reason) }
+    guard let partition = try EFISystemPartition.find(on: host, configuration) else {
+      return Result(obstacle: .noPartition)
+    }
+    let lock = try isDryRun ? nil : host.files.lock(Self.lockPath, waitingAtMost: lockTimeout)
+    return try withExtendedLifetime(lock) {
+      var run = try ApplyRun(self, host, configuration, partition)
+      try run.perform()
+      return run.result
+    }
+  }
+
+  private func remember(_ result: Result, on host: Host) throws {
+    if !result.failures.isEmpty {
+      let messages = result.failures.map { Self.message($0) }
+      try FailureRecord(time: host.now(), messages: messages).save(to: host.files)
+    } else if result.obstacle == nil, kernels.isEmpty {
+      try FailureRecord.clear(from: host.files)
+    }
+  }
+
+  private static func message(_ error: any Error) -> String {
+    let hint = (error as? any HintedError)?.hint
+    return "\(error)" + (hint.map { " (\($0))" } ?? "")
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+internal import UnifiedKernelImage
+
+/// The files that one kernel's image is made of, in the order in which `ImageRecord` lists them.
+struct ApplyInputs {
+  let kernel: Kernel
+  let commandLine: CommandLine
+  let stub: String
+  let osRelease: String
+  let certificate: String
+
+  var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
+
+  /// The parts that do not depend on the kernel. Throws `Failure` or `BootEnvironmentError` if one is not there.
+  init(_ kernel: Kernel, _ commandLine: CommandLine, _ configuration: Configuration, _ files: FileSystem) throws {
+    self.kernel = kernel
+    self.commandLine = commandLine
+    stub = BuildImage.hostStub
+    osRelease = try files.exists("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release"
+    certificate = configuration.certificate
+  }
+
+  /// The files, open. All are read through these, whatever comes to stand at their paths meanwhile.
+  struct Open {
+    let files: [File]
+    let plan: ImagePlan
+  }
+
+  func open(_ host: Host) throws -> Open {
+    let linux = try host.files.openFile(kernel.imagePath)
+    let initrd = try host.files.openFile(kernel.initrdPath)
+    let stubFile = try BuildImage.openHostStub(host)
+    let release = try host.files.openFile(osRelease)
+    let certificateFile = try host.files.openFile(certificate)
+    var recipe = ImageRecipe(
+      stub: Self.named(stubFile), linux: Self.named(linux), initrds: [Self.named(initrd)])
+    recipe.commandLine = Array(commandLine.text.utf8)
+    recipe.osRelease = Self.named(release)
+    recipe.uname = kernel.release
+    return Open(
+      files: [linux, initrd, stubFile, release, certificateFile], plan: try ImagePlan(recipe))
+  }
+
+  private static func named(_ file: File) -> NamedInput { NamedInput(name: file.path, bytes: file) }
+}
+
+extension Digest {
+  /// SHA-256 of a whole file.
+  static func of(_ file: File) throws -> [UInt8] {
+    var digest = try Digest(.sha256)
+    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
+    return try digest.finish()
+  }
+}
