@@ -90,12 +90,12 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
-    .testTarget(
-      name: "PveSbUkiTests",
-      dependencies: ["BinaryFormat", "BootEnvironment", "Cryptography", "HostSystem", "PveSbUki", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests", dependencies: ["BinaryFormat", "BootEnvironment", "HostSystem", "TestSupport"]),
+    .testTarget(
+      name: "HookTests",
+      dependencies: ["BootEnvironment", "Cryptography", "HostSystem", "TestSupport", "pve-sb-uki-hook"]),
     .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "HostSystem", "TestSupport"]),
     .testTarget(
       name: "PveSbUkiTests",

@@ -1,1 +1,18 @@
-print("not yet")
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CommandSupport
+import Glibc
+import HostSystem
+
+// One executable behind the links in /etc/kernel/postinst.d, /etc/kernel/postrm.d and /etc/initramfs/post-update.d.
+// It reads nothing from standard input and writes nothing to standard output, which belong to the package manager.
+signal(SIGPIPE, SIG_IGN)
+
+do {
+  let host = try Host()
+  exit(HookProgram(host: host, say: { try? StandardStream.error.write($0) }).run(CommandLine.arguments))
+} catch {
+  ErrorReport.write(error, program: HookProgram.name)
+  exit(0)
+}

@@ -8,6 +8,9 @@ package final class Lock: Sendable {
   private let descriptor: Descriptor
 
   init(owning descriptor: Descriptor) { self.descriptor = descriptor }
+
+  // Closing alone would leave it held while a child between fork(2) and execve(2) has the descriptor too.
+  deinit { _ = flock(descriptor.number, LOCK_UN) }
 }
 
 extension FileSystem {

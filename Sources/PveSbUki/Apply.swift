@@ -37,6 +37,10 @@ package struct Apply: Sendable {
     }
   }
 
+  /// `Strict=yes`: a kernel package shall fail to configure when its image cannot be made. No if the settings are
+  /// wrong themselves.
+  package static func isStrict(on host: Host) -> Bool { (try? Configuration(of: host.files))?.isStrict ?? false }
+
   private func reconcile(_ host: Host) throws -> Result {
     let configuration = try Configuration(of: host.files)
     if let reason = try Self.obstacle(on: host, configuration) { return Result(obstacle: reason) }

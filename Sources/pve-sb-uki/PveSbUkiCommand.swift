@@ -13,7 +13,10 @@ struct PveSbUkiCommand: ParsableCommand {
     abstract: "Signed Unified Kernel Images on every EFI System Partition of a Proxmox VE host.",
     discussion: "Exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong usage.",
     version: ProductVersion.text,
-    subcommands: [BuildCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self, KeysCommand.self])
+    subcommands: [
+      ApplyCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self,
+      KeysCommand.self,
+    ])
 
   // Options may stand in front of the subcommand too.
   @OptionGroup var global: GlobalOptions

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandSupport
+import HostSystem
+import PveSbUki
+
+struct ApplyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apply",
+    abstract: "Make the EFI System Partition hold a signed image for every kernel.",
+    discussion: """
+      Compares what is wanted with what is there and does the least: images whose kernel, initrd, command line, stub and \
+      certificate are unchanged are left alone, images of kernels that are gone are removed. A second run writes nothing.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(name: .customLong("kernel"), help: ArgumentHelp("Only this kernel; repeatable.", valueName: "release"))
+  var kernels: [String] = []
+
+  @Flag(help: "Print what would be done and write nothing.")
+  var dryRun = false
+
+  @Flag(help: "Make images anew though nothing changed.")
+  var force = false
+
+  func run() throws {
+    var apply = Apply()
+    apply.kernels = kernels
+    apply.isDryRun = dryRun
+    apply.isForced = force
+    let result = try apply.run(on: global.host())
+    for note in result.notes { try global.note(note) }
+    try global.print(text(result), json: json(result))
+    for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
+    if let obstacle = result.obstacle, let hint = obstacle.hint {
+      throw Failure("nothing was done: \(obstacle.description)", hint: hint)
+    }
+    if !result.failures.isEmpty { throw ExitCode(1) }
+  }
+
+  private func text(_ result: Apply.Result) -> String {
+    if let obstacle = result.obstacle { return obstacle.hint == nil ? "nothing to do: \(obstacle.description)\n" : "" }
+    var lines: [String] = []
+    for image in result.images where image.state != .current || global.verbose {
+      lines.append("\(image.name): \(word(for: image.state))")
+    }
+    let unchanged = result.images.count { $0.state == .current }
+    let count = result.images.count { [.current, .signed, .kept].contains($0.state) }
+    lines.append("\(result.partition ?? ""): \(count == 1 ? "1 image" : "\(count) images"), \(unchanged) unchanged")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func word(for state: Apply.Image.State) -> String {
+    switch state {
+    case .current: "unchanged"
+    case .signed: dryRun ? "to be signed" : "signed"
+    case .failed: "failed"
+    case .removed: dryRun ? "to be removed" : "removed"
+    case .kept: "kept"
+    }
+  }
+
+  private func json(_ result: Apply.Result) -> JSONValue {
+    let images = result.images.map { image in
+      JSONValue.object([
+        "kernel": .string(image.kernel), "path": .string(image.path), "state": .string(image.state.rawValue),
+      ])
+    }
+    return .object([
+      "dry_run": .boolean(dryRun), "obstacle": JSONValue(result.obstacle.map { "\($0)" }),
+      "partition": JSONValue(result.partition), "images": .array(images), "notes": JSONValue(result.notes),
+      "failures": JSONValue(result.failures.map(\.description)),
+    ])
+  }
+}
