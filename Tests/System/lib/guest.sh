@@ -14,7 +14,7 @@ guest_initrd() {
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
   mkdir "$tree"/{bin,dev,proc,sys}
   cp /bin/busybox "$tree/bin/busybox"
-  for applet in sh mount insmod cat dd tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
+  for applet in sh mount insmod cat cut dd sha256sum tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
   install -m 755 "$GUEST_WORDS" "$tree/init"
   module=$(find "$root/lib/modules/$version/" -name 'efivarfs.ko*' | head -n 1)
   case $module in
