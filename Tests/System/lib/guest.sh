@@ -10,13 +10,16 @@ GUEST_END='^guest: end'
 # guest_initrd FILE ROOT VERSION [DIRECTORY]: a small initrd for one kernel of a root, which reports and switches off.
 # Before that it writes the directory's files to the firmware's variables.
 guest_initrd() {
-  local file=$1 root=$2 version=$3 variables=${4:-} tree module applet
+  local file=$1 root=$2 version=$3 variables=${4:-} tree modules module applet
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
   mkdir "$tree"/{bin,dev,proc,sys}
   cp /bin/busybox "$tree/bin/busybox"
   for applet in sh mount insmod cat cut dd sha256sum tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
   install -m 755 "$GUEST_WORDS" "$tree/init"
-  module=$(find "$root/lib/modules/$version/" -name 'efivarfs.ko*' | head -n 1)
+  # Packages of Debian 13 have them below usr; in a whole root lib leads there.
+  modules=$root/lib/modules/$version
+  [ -d "$modules" ] || modules=$root/usr/lib/modules/$version
+  module=$(find "$modules/" -name 'efivarfs.ko*' | head -n 1)
   case $module in
   '') ;;
   *.xz) xz -dc "$module" >"$tree/efivarfs.ko" ;;
