@@ -11,9 +11,15 @@ package protocol RandomAccessBytes: Sendable {
   /// Reads bytes from `offset` until `buffer` is full. Throws if fewer can be had, which is also how an input that
   /// shrinks while it is read shows itself.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
+
+  /// Throws if the bytes may have changed since the value was made, so that what was read may be of two minds.
+  func requireUnchanged() throws
 }
 
 extension RandomAccessBytes {
+  /// Bytes in memory do not change.
+  package func requireUnchanged() throws {}
+
   /// `count` bytes from `offset` as an array. Throws `ParseError` `truncated` if the range leaves the input.
   package func readBytes(at offset: Int, count wanted: Int, format: String) throws -> [UInt8] {
     guard offset >= 0, wanted >= 0, offset <= count, wanted <= count - offset else {

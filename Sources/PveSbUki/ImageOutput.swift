@@ -26,7 +26,7 @@ enum ImageOutput {
     try files.replaceFile(
       path, mode: mode,
       verify: { file in
-        guard let image else { return }
+        guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
         try ImageSelfCheck.check(file, against: plan, image)
         try furtherCheck(file)

@@ -40,6 +40,7 @@ package enum ImageBuilder {
           let offset = writer.count - start
           try writer.pad(to: start + (offset.roundedUp(toMultipleOf: SectionContent.partAlignment) ?? offset))
           try writer.write(contentsOf: part, 0..<part.count, buffer)
+          try part.requireUnchanged()
         }
       }
       try writer.pad(to: section.fileRange.upperBound)

@@ -126,3 +126,17 @@ import Testing
     #expect(try directory.read("out/pve.efi") == first)
   }
 }
+
+extension BuildImageTests {
+  /// Somebody appends to the initrd while the image is written: what was read is neither the old file nor the new.
+  @Test func anInputThatChangesWhileItIsReadIsRefused() throws {
+    let initrd = path("initrd")
+    let failure = thrown(Failure.self) {
+      try run(build()) { mutation in
+        if mutation.kind == .write { try ExternalTool("truncate").run(["-s", "+1", initrd]) }
+      }
+    }
+    #expect(failure?.description.contains("changed while it was read") == true, "\(failure?.description ?? "none")")
+    #expect(try directory.list("out").isEmpty)
+  }
+}

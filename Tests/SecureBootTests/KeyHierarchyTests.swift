@@ -60,12 +60,12 @@ import Testing
     for (variable, signer) in [("PK", "PK"), ("KEK", "PK"), ("db", "KEK")] {
       let role = try #require(KeyRole(rawValue: variable))
       let ours = try keys.hierarchy.enrolmentUpdate(for: role, at: Self.time)
-      #expect(ours == (try keys.theirUpdate(of: variable, by: signer, list: "\(variable).esl")))
-      #expect(ours == (try keys.hierarchy.enrolmentUpdate(for: role, at: Self.time)))
+      #expect(try ours == keys.theirUpdate(of: variable, by: signer, list: "\(variable).esl"))
+      #expect(try ours == keys.hierarchy.enrolmentUpdate(for: role, at: Self.time))
     }
     try keys.scratch?.write("empty.esl", [])
     let removal = try keys.hierarchy.platformKeyRemoval(at: Self.time)
-    #expect(removal == (try keys.theirUpdate(of: "PK", by: "PK", list: "empty.esl")))
+    #expect(try removal == keys.theirUpdate(of: "PK", by: "PK", list: "empty.esl"))
   }
 
   @Test func listsAreThoseOfEfitools() throws {
