@@ -11,7 +11,7 @@ signal(SIGPIPE, SIG_IGN)
 
 do {
   let host = try Host()
-  exit(HookProgram(host: host, say: { try? StandardStream.error.write($0) }).run(CommandLine.arguments))
+  exit(HookProgram(host: host, say: { try? StandardStream.error.write($0) }).run(ProcessArguments.all))
 } catch {
   ErrorReport.write(error, program: HookProgram.name)
   exit(0)

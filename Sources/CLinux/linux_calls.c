@@ -33,3 +33,16 @@ int psu_random(void *buffer, size_t count) {
   }
   return 0;
 }
+
+static int argument_count;
+static char **arguments;
+
+// glibc gives main's arguments to constructors too.
+__attribute__((constructor)) static void keep_arguments(int count, char **values) {
+  argument_count = count;
+  arguments = values;
+}
+
+const char *psu_argument(int index) {
+  return index >= 0 && index < argument_count ? arguments[index] : NULL;
+}

@@ -18,9 +18,12 @@ struct ApplyScene {
   static let newer = "6.8.12-10-pve"
   static let images = "boot/efi/EFI/Linux"
 
-  init(kernels: [String] = [older, newer]) throws {
+  /// One key for all scenes: making one takes longer than a run.
+  private static let sharedKey = Result { try SigningKey() }
+
+  init(kernels: [String] = [older, newer], key: SigningKey? = nil) throws {
     directory = try TemporaryDirectory()
-    key = try SigningKey()
+    self.key = try key ?? Self.sharedKey.get()
     for release in kernels { try addKernel(release) }
     try directory.write("usr/lib/systemd/boot/efi/linuxx64.efi.stub", Fixture.stub257.bytes())
     try directory.write("usr/lib/os-release", "ID=debian\nPRETTY_NAME=\"Debian\"\n")

@@ -80,7 +80,7 @@ import Testing
 
   @Test func aNewKeyMakesAllAnew() throws {
     try scene.apply()
-    let other = try ApplyScene(kernels: [])
+    let other = try ApplyScene(kernels: [], key: SigningKey())
     for name in ["db.key", "db.crt"] {
       let content = try #require(try other.directory.read("etc/pve-sb-uki/keys/\(name)"))
       try scene.directory.write("etc/pve-sb-uki/keys/\(name)", content)

@@ -15,3 +15,7 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode);
 
 /// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
 int psu_random(void *buffer, size_t count);
+
+/// The process's argument number `index`, 0 being what it was called as; NULL behind the last. Swift's own CommandLine
+/// reads /proc/self/cmdline, which is not there in a chroot without /proc.
+const char *psu_argument(int index);

@@ -5,7 +5,7 @@ import HostSystem
 import TestSupport
 import Testing
 
-@Suite struct MountPointTests {
+@Suite struct HostTests {
   @Test func fieldsAreTakenFromBothSidesOfTheSeparator() {
     // The first line is the example of proc(5).
     let text = """
@@ -37,4 +37,6 @@ import Testing
     #expect(host.isRunningSystem)
     #expect(try host.randomBytes(32) != host.randomBytes(32))
   }
+
+  @Test func argumentsAreThoseSwiftReadsFromProcfs() { #expect(ProcessArguments.all == CommandLine.arguments) }
 }
