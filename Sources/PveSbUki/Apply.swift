@@ -25,14 +25,14 @@ package struct Apply: Sendable {
   package static let lockPath = "/run/pve-sb-uki/lock"
 
   /// Reconciles. What concerns one kernel is in the result; what stops the whole run is thrown. Either is kept in
-  /// `FailureRecord` until a full run succeeds.
+  /// `FailureRecord` until a run succeeds, unless somebody chose kernels and so looks at what becomes of them.
   package func run(on host: Host) throws -> Result {
     do {
       let result = try reconcile(host)
-      if !isDryRun { try remember(result, on: host) }
+      if isRemembered { try remember(result, on: host) }
       return result
     } catch {
-      if !isDryRun { try? FailureRecord(time: host.now(), messages: [Self.message(error)]).save(to: host.files) }
+      if isRemembered { try? FailureRecord(time: host.now(), messages: [Self.message(error)]).save(to: host.files) }
       throw error
     }
   }
@@ -55,11 +55,13 @@ package struct Apply: Sendable {
     }
   }
 
+  private var isRemembered: Bool { !isDryRun && kernels.isEmpty }
+
   private func remember(_ result: Result, on host: Host) throws {
     if !result.failures.isEmpty {
       let messages = result.failures.map { Self.message($0) }
       try FailureRecord(time: host.now(), messages: messages).save(to: host.files)
-    } else if result.obstacle == nil, kernels.isEmpty {
+    } else if result.obstacle == nil {
       try FailureRecord.clear(from: host.files)
     }
   }

@@ -117,6 +117,7 @@ import Testing
     let result = try scene.apply { $0.kernels = ["1.2.3", older] }
     #expect(states(result) == ["\(older) current"])
     #expect(result.failures.count == 1 && result.failures[0].description.contains("1.2.3"))
+    #expect(try FailureRecord.load(from: scene.host().files) == nil)
   }
 
   @Test func damagedManifestsCostARebuildOnly() throws {
