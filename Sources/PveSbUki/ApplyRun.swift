@@ -114,14 +114,13 @@ struct ApplyRun {
     var digest: [UInt8] = []
     _ = try ImageOutput.write(
       open.plan, to: path, in: host.files, signingBy: identity, signingTime: host.buildTime,
-      furtherCheck: { file in
-        digest = try Digest.of(file)
-        for input in open.files { try input.requireUnchanged() }
-      })
+      furtherCheck: { digest = try Digest.of($0) })
     guard let status = try host.files.linkStatus(of: path) else { throw Failure("\(path) vanished after it was made") }
     let records = try zip(inputs.paths, open.files).map { path, file in
       InputRecord(path: path, status: file.status, digest: try Digest.of(file))
     }
+    // Else the record could pair the digest of new content with the image of the old.
+    for input in open.files { try input.requireUnchanged() }
     manifest.images[path] = ImageRecord(
       path: path, kernel: inputs.kernel, status: status, digest: digest, commandLine: inputs.commandLine.text,
       certificate: try identity.certificate.fingerprint(), inputs: records)
@@ -143,7 +142,7 @@ struct ApplyRun {
     let available = try host.files.availableSpace(at: partition.path)
     guard available < needed else { return }
     throw Failure(
-      "\(host.files.display(partition.path)) has \(available >> 20) MiB free, an image needs \((needed >> 20) + 1)",
+      "\(host.files.display(partition.path)) has \(available >> 20) MiB free, an image needs \((needed >> 20) + 1) MiB",
       hint: "remove kernels that are no longer needed (apt autoremove --purge), or set Keep= in \(Configuration.path)")
   }
 

@@ -139,6 +139,9 @@ import Testing
 
   @Test func twoRunsDoNotMeet() throws {
     let lock = try scene.host().files.lock(Apply.lockPath)
-    withExtendedLifetime(lock) { _ = #expect(throws: HostError.self) { try scene.apply() } }
+    withExtendedLifetime(lock) {
+      let error = thrown(HostError.self) { try scene.apply() }
+      #expect(error?.path == scene.directory.path(of: Apply.lockPath))
+    }
   }
 }
