@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import Glibc
+import HostSystem
 
 /// Real inputs of the tests, which `Tests/fixtures.sh` brings to `build/fixtures`.
 package enum Fixture: String, CaseIterable, Sendable {
@@ -20,15 +20,10 @@ package enum Fixture: String, CaseIterable, Sendable {
   }
 
   package func bytes() throws -> [UInt8] {
-    guard let stream = fopen(path, "r") else {
-      throw ExternalTool.Failure(description: "\(rawValue) is missing; run Tests/fixtures.sh (make check does)")
-    }
-    defer { fclose(stream) }
-    fseek(stream, 0, SEEK_END)
-    let size = ftell(stream)
-    rewind(stream)
-    return [UInt8](unsafeUninitializedCapacity: max(0, size)) { buffer, count in
-      count = fread(buffer.baseAddress, 1, buffer.count, stream)
+    do {
+      return try FileSystem().readFile(path, limit: 1 << 30)
+    } catch {
+      throw ExternalTool.Failure(description: "\(error); run Tests/fixtures.sh (make check does)")
     }
   }
 }

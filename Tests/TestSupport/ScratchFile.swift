@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import Glibc
+import HostSystem
 
 /// A file with given bytes for tools that take paths; it is gone when the value is.
 package final class ScratchFile {
@@ -27,14 +28,5 @@ package final class ScratchFile {
     }
   }
 
-  package func bytes() throws -> [UInt8] {
-    guard let stream = fopen(path, "r") else { throw ExternalTool.Failure(description: "cannot read \(path)") }
-    defer { fclose(stream) }
-    fseek(stream, 0, SEEK_END)
-    let size = ftell(stream)
-    rewind(stream)
-    return [UInt8](unsafeUninitializedCapacity: max(0, size)) { buffer, count in
-      count = fread(buffer.baseAddress, 1, buffer.count, stream)
-    }
-  }
+  package func bytes() throws -> [UInt8] { try FileSystem().readFile(path, limit: 1 << 30) }
 }
