@@ -70,11 +70,11 @@ in_root() {
       DEBIAN_FRONTEND=noninteractive "$@"' sh "$root" "$@" </dev/null
 }
 
-# Installs packages from the root's own cache, without recommended ones.
+# Installs packages, from the root's own cache where it has them, without recommended ones.
 root_install() {
   local root=$1
   shift
-  in_root "$root" apt-get -y --no-install-recommends --no-download -o Dpkg::Use-Pty=0 install "$@"
+  in_root "$root" apt-get -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@"
 }
 
 # The version of the newest kernel in a root.
