@@ -73,7 +73,8 @@ let package = Package(
       name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"),
 
     // Tests mirror Sources; what several of them share is a target of its own.
-    .target(name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "HostSystem"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "HostSystem"], path: "Tests/TestSupport"),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
     .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "TestSupport"]),
     .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
