@@ -63,7 +63,7 @@ package final class File: RandomAccessBytes, Sendable {
   /// Throws `HostError` if there are more than `limit` bytes.
   package func readToEnd(limit: Int) throws -> [UInt8] {
     var content: [UInt8] = []
-    var room = min(max(count + 1, 4096), limit + 1)
+    var room = max(min(count, limit) + 1, min(4096, limit + 1))
     while content.count <= limit {
       let start = content.count
       let wanted = min(room, limit + 1 - start)

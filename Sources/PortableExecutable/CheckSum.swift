@@ -25,6 +25,6 @@ package struct CheckSum: Sendable {
     var total = sum
     if !count.isMultiple(of: 2) { total.update([0]) }
     total.update(directory)
-    return UInt32(total.value) + UInt32(truncatingIfNeeded: count)
+    return UInt32(total.value) &+ UInt32(truncatingIfNeeded: count)
   }
 }

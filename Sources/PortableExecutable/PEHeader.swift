@@ -60,6 +60,10 @@ package struct PEHeader: Hashable, Sendable {
   ///
   /// Throws `ParseError`, or what reading throws.
   package init(parsing source: any RandomAccessBytes) throws {
+    guard source.count <= Int(UInt32.max) else {
+      throw ParseError(
+        Self.format, at: 0, .range, "the file has \(source.count) bytes, the format describes less than 4 GiB")
+    }
     let prefix = try source.readBytes(at: 0, count: min(source.count, Self.sizeLimit), format: Self.format)
     try self.init(prefix: prefix, fileSize: source.count)
   }

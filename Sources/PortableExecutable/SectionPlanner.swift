@@ -21,15 +21,14 @@ struct SectionPlanner {
 
   /// Finds room for the section table; the headers grow into the address space before the first section.
   mutating func reserveHeaders() throws(LayoutError) {
-    let needed = try align(base.sectionTableOffset + sectionCount * SectionHeader.size, base.fileAlignment)
-    sizeOfHeaders = max(base.sizeOfHeaders, needed)
-    let firstAddress = base.sections.map(\.memoryRange.lowerBound).min() ?? 0
-    guard sizeOfHeaders <= firstAddress else {
+    let needed = base.sectionTableOffset + sectionCount * SectionHeader.size
+    sizeOfHeaders = try align(max(base.sizeOfHeaders, needed), base.fileAlignment)
+    let room = min(base.sections.map(\.memoryRange.lowerBound).min() ?? 0, PEHeader.sizeLimit)
+    guard sizeOfHeaders <= room else {
       throw LayoutError(
-        .headerRoom, "\(sectionCount) sections need \(sizeOfHeaders) bytes of headers, \(firstAddress) can be had")
+        .headerRoom, "\(sectionCount) sections need \(sizeOfHeaders) bytes of headers, \(room) can be had")
     }
-    fileEnd = try align(sizeOfHeaders, base.fileAlignment)
-    sizeOfHeaders = fileEnd
+    fileEnd = sizeOfHeaders
   }
 
   /// A section of the base image, with its own bytes or new content of `newSize` bytes.

@@ -16,8 +16,12 @@ package struct SectionContent: Sendable {
 
   package static let partAlignment = 4
 
-  /// Size of the whole in bytes.
+  /// Size of the whole in bytes; `Int.max` stands for all that is larger, as sparse files can be.
   package var size: Int {
-    parts.reduce(0) { ($0.roundedUp(toMultipleOf: Self.partAlignment) ?? $0) + $1.count }
+    parts.reduce(0) { size, part in
+      guard let start = size.roundedUp(toMultipleOf: Self.partAlignment) else { return .max }
+      let (end, overflow) = start.addingReportingOverflow(part.count)
+      return overflow ? .max : end
+    }
   }
 }

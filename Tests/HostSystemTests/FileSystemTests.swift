@@ -72,6 +72,18 @@ import Testing
     #expect(version.count > 10)
   }
 
+  @Test func theLargestFileThereCanBeIsTooLarge() throws {
+    let name = "/pve-sb-uki-test-\(getpid())"
+    let descriptor = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    try #require(descriptor >= 0)
+    defer {
+      close(descriptor)
+      shm_unlink(name)
+    }
+    try #require(ftruncate(descriptor, .max) == 0)
+    #expect(throws: HostError.self) { try FileSystem().readFile("/dev/shm\(name)", limit: 100) }
+  }
+
   @Test func listingIsInByteOrder() throws {
     for name in ["b", "B", "a.efi", ".hidden", "é"] { try directory.write("d/\(name)", "") }
     #expect(try files.list("/d") == [".hidden", "B", "a.efi", "b", "é"])

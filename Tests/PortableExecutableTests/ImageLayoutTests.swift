@@ -24,6 +24,18 @@ import Testing
     #expect(error?.rule == .headerRoom)
   }
 
+  /// More sections than their 16-bit count can say, on a base with room for them.
+  @Test func headersStayWithinWhatIsRead() throws {
+    var bytes = try Fixture.stub257.bytes()
+    let stub = try PEHeader(parsing: bytes)
+    for index in stub.sections.indices { bytes[stub.sectionTableOffset + index * SectionHeader.size + 15] = 1 }
+    let base = try PEHeader(parsing: bytes)
+    let error = thrown(LayoutError.self) {
+      try ImageLayout(base: base, adding: (0..<65_536).map { AddedSection(name: ".\($0)", size: 1) })
+    }
+    #expect(error?.rule == .headerRoom)
+  }
+
   @Test func sizesBeyondTheFormatAreRefused() throws {
     let base = try PEHeader(parsing: try Fixture.stub257.bytes())
     for size in [1 << 32, Int.max, Int(UInt32.max)] {

@@ -51,6 +51,14 @@ import Testing
     #expect(error?.rule == rule, "\(String(describing: error))")
   }
 
+  /// A sparse file costs nothing to make and would take days to digest.
+  @Test func moreThanFourGiBAreRefused() throws {
+    let stub = try Fixture.stub257.bytes()
+    #expect(throws: Never.self) { try PEHeader(parsing: SparseBytes(stub, count: 0xffff_ffff)) }
+    let error = thrown(ParseError.self) { try PEHeader(parsing: SparseBytes(stub, count: 0x1_0000_0000)) }
+    #expect(error?.rule == .range)
+  }
+
   @Test func overlappingSectionsAreRefused() throws {
     var bytes = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: bytes)
