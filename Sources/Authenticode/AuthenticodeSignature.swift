@@ -9,6 +9,8 @@ package import PortableExecutable
 package struct AuthenticodeSignature: Sendable {
   package let message: SignedData
   package let content: SpcIndirectData
+  /// Why EDK2 passes this signature over although it may hold, as the rest of a sentence; nil if it does not.
+  package let firmwareObstacle: String?
   private let digested: [UInt8]
 
   /// Reads the signature in one entry of a certificate table.
@@ -26,6 +28,7 @@ package struct AuthenticodeSignature: Sendable {
     var reader = ByteReader(bytes, format: "Authenticode content")
     var inner = try reader.readDER(DER.sequence)
     digested = Array(inner.readToEnd())
+    firmwareObstacle = Self.obstacle(entry.data, message, content.algorithm)
   }
 
   /// A signature over an image whose SHA-256 digest is `digest`.
@@ -44,12 +47,22 @@ package struct AuthenticodeSignature: Sendable {
   /// Whether the signature holds over its own content; says nothing about the image or about trust.
   package func isIntact() throws -> Bool { try message.verifies(digested) }
 
-  /// EDK2 finds the digest algorithm at byte 32: every outer length must take two bytes, the version be 1 and SHA-256
-  /// the only digest algorithm (DxeImageVerificationLib, `HashPeImageByType`).
-  static func requireFirmwareShape(_ der: [UInt8]) throws(AuthenticodeError) {
-    let sha256: [UInt8] = [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 1]
-    guard der.count >= 256, der.count <= 0xffff, der[1] == 0x82, der.count > 41, Array(der[32..<41]) == sha256 else {
+  private static func requireFirmwareShape(_ der: [UInt8]) throws(AuthenticodeError) {
+    guard der.count >= 256, der.count <= 0xffff, isReadable(der, .sha256) else {
       throw AuthenticodeError(.shape, "the signature has \(der.count) bytes or a form that EDK2 does not read")
     }
+  }
+
+  private static func obstacle(_ der: [UInt8], _ message: SignedData, _ algorithm: DigestAlgorithm) -> String? {
+    for signer in message.signers {
+      if case .other(let name, _) = signer.algorithm { return "is by a key of type \(name); firmware verifies RSA only" }
+    }
+    return isReadable(der, algorithm) ? nil : "has a form that EDK2 does not read"
+  }
+
+  /// EDK2 finds the digest algorithm at byte 32: every outer length must take two bytes, the version be 1 and the
+  /// algorithm of the image's digest come first (DxeImageVerificationLib, `HashPeImageByType`).
+  private static func isReadable(_ der: [UInt8], _ algorithm: DigestAlgorithm) -> Bool {
+    der.count > 32 && der[1] == 0x82 && der[32...].starts(with: SpcIndirectData.identifiers[algorithm] ?? [])
   }
 }

@@ -64,7 +64,7 @@ package struct SpcIndirectData: Hashable, Sendable {
   /// 1.3.6.1.4.1.311.2.1.15, SPC_PE_IMAGE_DATA.
   private static let peImageData: [UInt8] = [0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 1, 15]
   /// 1.3.14.3.2.26 and 2.16.840.1.101.3.4.2.1 to 3.
-  private static let identifiers: [DigestAlgorithm: [UInt8]] = [
+  static let identifiers: [DigestAlgorithm: [UInt8]] = [
     .sha1: [0x2b, 14, 3, 2, 26],
     .sha256: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 1],
     .sha384: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 2],

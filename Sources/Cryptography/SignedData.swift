@@ -58,13 +58,25 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
     return result == 1
   }
 
-  /// The first of `anchors` that the first signer's certificate is or descends from.
+  /// The first of `anchors` that every signer's certificate is or descends from.
   ///
   /// As EDK2 does: any certificate can be an anchor, validity dates and purposes are not looked at.
   package func anchor(among anchors: [Certificate]) throws(CryptoError) -> Certificate? {
-    guard let signer = signers.first else { return nil }
-    for anchor in anchors where try descends(signer, from: anchor) { return anchor }
+    guard !signers.isEmpty else { return nil }
+    for anchor in anchors {
+      var isAnchor = true
+      for signer in signers where isAnchor { isAnchor = try descends(signer, from: anchor) }
+      if isAnchor { return anchor }
+    }
     return nil
+  }
+
+  /// Whether some signer's certificate is one of `anchors` or descends from one.
+  package func hasSigner(from anchors: [Certificate]) throws(CryptoError) -> Bool {
+    for anchor in anchors {
+      for signer in signers where try descends(signer, from: anchor) { return true }
+    }
+    return false
   }
 
   private func descends(_ signer: Certificate, from anchor: Certificate) throws(CryptoError) -> Bool {

@@ -27,7 +27,8 @@ package struct CertificateTable: Hashable, Sendable {
 
   package init(_ entries: [Entry] = []) { self.entries = entries }
 
-  /// Reads a whole table that begins at file offset `start`.
+  /// Reads a whole table that begins at file offset `start`; EDK2 believes no signature of one whose last entry is not
+  /// padded to 8 bytes.
   package init(parsing bytes: [UInt8], at start: Int) throws(ParseError) {
     var reader = ByteReader(bytes[...], format: "certificate table", startingAt: start)
     entries = []
@@ -40,7 +41,7 @@ package struct CertificateTable: Hashable, Sendable {
       let revision = try reader.read(UInt16.self)
       let type = try reader.read(UInt16.self)
       entries.append(Entry(revision: revision, type: type, data: Array(try reader.read(count: length - 8))))
-      try reader.skip(min(reader.remaining, (8 - length % 8) % 8))
+      try reader.skip((8 - length % 8) % 8)
     }
   }
 

@@ -40,10 +40,13 @@ struct Trust {
       case .broken: reasons.append("the signature of \(name) does not hold")
       case .otherImage: reasons.append("the image was changed after \(name) signed it")
       case .valid:
-        if let anchor = try signature.message.anchor(among: allowed) {
+        if let obstacle = signature.firmwareObstacle {
+          reasons.append("the signature of \(name) \(obstacle)")
+        } else if let anchor = try signature.message.anchor(among: allowed) {
           return (true, "signed by \(name), trusted by \(anchor.subject)")
+        } else {
+          reasons.append("\(name) is not trusted")
         }
-        reasons.append("\(name) is not trusted")
       }
     }
     if allowedDigests.contains(digest) { return (true, "its digest is allowed (db)") }
@@ -55,7 +58,7 @@ struct Trust {
   }
 
   private func isForbidden(_ signature: AuthenticodeSignature) throws -> Bool {
-    if try signature.message.anchor(among: forbidden) != nil { return true }
+    if try signature.message.hasSigner(from: forbidden) { return true }
     guard !forbiddenCertificateDigests.isEmpty else { return false }
     return try signature.message.certificates.contains {
       forbiddenCertificateDigests.contains(try $0.toBeSignedDigest())

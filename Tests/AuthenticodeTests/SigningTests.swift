@@ -94,6 +94,16 @@ import Testing
     }
   }
 
+  /// EDK2 steps over every entry in multiples of 8 and wants to arrive at the table's very end.
+  @Test func aTableThatEndsInsideItsPaddingIsRefused() throws {
+    let entry: [UInt8] = [12, 0, 0, 0, 0, 2, 2, 0, 1, 2, 3, 4]
+    #expect(try CertificateTable(parsing: entry + [0, 0, 0, 0], at: 0).entries.count == 1)
+    for count in 0..<4 {
+      let bytes = entry + [UInt8](repeating: 0, count: count)
+      #expect(throws: ParseError.self) { try CertificateTable(parsing: bytes, at: 0) }
+    }
+  }
+
   @Test func damagedCertificateTablesNeverCrash() throws {
     let bytes = try Self.signed(try Fixture.stub257.bytes(), by: try SigningKey())
     let range = try #require(try PEHeader(parsing: bytes).certificateTableRange)

@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import Cryptography
+import TestSupport
 import Testing
 
 @Suite struct SignedDataTests {
@@ -40,6 +41,24 @@ import Testing
     #expect(message.content == nil)
     #expect(try message.verifies([7, 8, 9]))
     #expect(try !message.verifies([7, 8]))
+  }
+
+  /// EDK2 wants every signer to descend from the certificate; to revoke one is enough.
+  @Test func ofSeveralSignersAllMustBeTrusted() throws {
+    let (one, other) = (try SigningKey("one"), try SigningKey("other"))
+    let files = [try one.certificateFile(), try one.keyFile(), try other.certificateFile(), try other.keyFile()]
+    let der = try ExternalTool("openssl").run(
+      ["smime", "-sign", "-binary", "-outform", "DER"]
+        + zip(["-signer", "-inkey", "-signer", "-inkey"], files).flatMap { [$0, $1.path] },
+      input: [7, 8, 9])
+    let message = try SignedData(parsing: der)
+    #expect(message.signers.count == 2)
+    #expect(try message.verifies([7, 8, 9]))
+    for certificate in [one.certificate, other.certificate] {
+      #expect(try message.anchor(among: [certificate]) == nil)
+      #expect(try message.hasSigner(from: [certificate]))
+    }
+    #expect(try !message.hasSigner(from: [Self.identity("Third").certificate]))
   }
 
   @Test func theSameInputGivesTheSameBytes() throws {
