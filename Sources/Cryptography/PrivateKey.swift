@@ -35,7 +35,12 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
     ErrorQueue.clear()
     let (key, asked) = source.withCallback { Self.firstKey(in: uri, passphraseArgument: $0) }
     guard let key else {
-      throw ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .malformed)
+      var failure = ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .malformed)
+      // Some reasons quote the URI, which may hold a PIN.
+      failure.reasons.removeAll { reason in
+        reason.utf8.indices.contains { reason.utf8[$0...].starts(with: "pin-value".utf8) }
+      }
+      throw failure
     }
     self.init(owning: key)
   }

@@ -3,6 +3,8 @@
 
 internal import BinaryFormat
 internal import Cryptography
+internal import HostSystem
+internal import UnifiedKernelImage
 
 /// A use case that could not be carried out: one sentence that names the object, and what to do next.
 package struct Failure: HintedError, Hashable {
@@ -17,14 +19,12 @@ package struct Failure: HintedError, Hashable {
   /// What a lower layer says about the file `name`.
   package init(_ name: String, _ cause: any Error) {
     let hint = (cause as? any HintedError)?.hint ?? Self.hint(for: cause)
-    let text = "\(cause)"
-    self.init(Self.names(name, in: text) ? text : "\(name): \(text)", hint: hint)
+    self.init(Self.namesItsObject(cause) ? "\(cause)" : "\(name): \(cause)", hint: hint)
   }
 
-  // String's own search for a string would bring the regular expression engine, 1.5 MB, into the hook.
-  private static func names(_ name: String, in text: String) -> Bool {
-    let text = Array(text.utf8)
-    return text.indices.contains { text[$0...].starts(with: name.utf8) }
+  private static func namesItsObject(_ cause: any Error) -> Bool {
+    if let error = cause as? ImageError { return error.rule != .selfCheck }
+    return cause is HostError
   }
 
   private static func hint(for error: any Error) -> String? {

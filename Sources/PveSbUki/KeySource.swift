@@ -48,10 +48,18 @@ package struct KeySource: Sendable {
   private func loadKey(from host: Host) throws -> PrivateKey {
     let files = isHostPath ? host.files : host.userFiles
     let passphrase = try passphraseSource(from: host)
-    return try describing(key) {
+    return try describing(displayName) {
       if Self.isURI(key), try !files.exists(key) { return try PrivateKey(storeURI: key, passphrase: passphrase) }
       return try PrivateKey(parsing: try files.readFile(key, limit: Self.sizeLimit), passphrase: passphrase)
     }
+  }
+
+  /// The key for messages: without the PIN that a URI may hold (RFC 7512 section 2.4) and what follows it.
+  private var displayName: String {
+    let name = Array(key.utf8)
+    let attribute = "pin-value=".utf8
+    guard let start = name.indices.first(where: { name[$0...].starts(with: attribute) }) else { return key }
+    return String(decoding: name[..<(start + attribute.count)], as: UTF8.self) + "…"
   }
 
   private func passphraseSource(from host: Host) throws -> PassphraseSource {

@@ -62,8 +62,10 @@ package struct SignImage: Sendable {
   /// Whether the image carries just what was asked for.
   private func isDone(_ image: SignedImage, _ source: File, _ certificate: Certificate) throws -> Bool {
     guard !image.table.entries.isEmpty, !(replacesExisting && image.table.entries.count > 1) else { return false }
-    return try image.signatures(in: source).contains {
-      $0.verdict == .valid && $0.signature.message.signers == [certificate]
+    // What cannot be read is to be replaced, too; with --append it is an error when the result is verified.
+    guard let signatures = try? image.signatures(in: source) else { return false }
+    return signatures.contains {
+      $0.verdict == .valid && $0.signature.message.signers == [certificate] && $0.signature.firmwareObstacle == nil
     }
   }
 

@@ -19,7 +19,7 @@ package struct ImagePlan: Sendable {
 
   /// Checks all parts of `recipe` against each other and against what its stub can do.
   ///
-  /// Throws `ImageError`, `ParseError` or `LayoutError`.
+  /// Throws `ImageError`, or what reading throws.
   package init(_ recipe: ImageRecipe) throws {
     stub = try Stub(parsing: recipe.stub)
     let kernel = try KernelImage(parsing: recipe.linux)
@@ -56,10 +56,16 @@ package struct ImagePlan: Sendable {
       replacements[SectionName.sbat] = sbat
     }
     self.replacements = replacements
-    layout = try ImageLayout(
-      base: stub.header, replacements: replacements.mapValues(\.count),
-      adding: contents.map { AddedSection(name: $0.name, size: $0.size) },
-      clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
+    do {
+      layout = try ImageLayout(
+        base: stub.header, replacements: replacements.mapValues(\.count),
+        adding: contents.map { AddedSection(name: $0.name, size: $0.size) },
+        clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
+    } catch where error.rule == .name || error.rule == .size {
+      throw ImageError(.section, error.description)
+    } catch {
+      throw ImageError(.stub, "\(stub.name): \(error)", hint: "use the stub that systemd-boot-efi brings")
+    }
     self.notes = notes
   }
 

@@ -26,6 +26,8 @@ package struct KernelImage: Sendable {
       throw ImageError(
         .kernel, "\(input.name) is not a kernel that EFI firmware can start: \(error)",
         hint: "a kernel is needed as it lies in /boot/vmlinuz-*, with CONFIG_EFI_STUB")
+    } catch let error as ParseError {
+      throw ImageError(.kernel, "\(input.name): \(error)")
     }
     guard header.section(named: SectionName.linux) == nil else {
       throw ImageError(

@@ -13,6 +13,16 @@ package struct NamedInput: Sendable {
     self.bytes = bytes
   }
 
+  /// What `body` makes of the input. A `ParseError`, which does not know whose bytes they are, becomes an `ImageError`
+  /// that says so.
+  func parsed<Value>(_ kind: ImageError.Rule, _ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let error as ParseError {
+      throw ImageError(kind, "\(name): \(error)")
+    }
+  }
+
   /// The whole content. Throws `ImageError` if it is longer than `limit` bytes.
   func contents(limit: Int, of kind: ImageError.Rule) throws -> [UInt8] {
     guard bytes.count <= limit else {

@@ -21,11 +21,14 @@ enum SBATMerge {
     guard let section = stub.header.section(named: SectionName.sbat), let own = stub.sbat else {
       throw ImageError(.stub, "\(stub.name) has no .sbat section; shim would refuse the image")
     }
-    var sbat = try SBAT(parsing: own)
-    if let lines = kernel.sbat { sbat = sbat.merged(with: try SBAT(parsing: lines)) }
+    var sbat = try recipe.stub.parsed(.stub) { try SBAT(parsing: own) }
+    if let lines = kernel.sbat {
+      sbat = sbat.merged(with: try recipe.linux.parsed(.kernel) { try SBAT(parsing: lines) })
+    }
     sbat = sbat.merged(with: try SBAT(parsing: Array(ownLine.utf8)))
     if let input = recipe.sbat {
-      sbat = sbat.merged(with: try SBAT(parsing: try input.contents(limit: 1 << 14, of: .content)))
+      let lines = try input.contents(limit: 1 << 14, of: .content)
+      sbat = sbat.merged(with: try input.parsed(.content) { try SBAT(parsing: lines) })
     }
     let bytes = sbat.serialize()
     let next = stub.header.sections.map(\.memoryRange.lowerBound).filter { $0 > section.memoryRange.lowerBound }.min()

@@ -17,11 +17,11 @@ package struct Stub: Sendable {
   /// Largest stub that is read, in bytes; systemd's have 83 to 151 KiB.
   package static let sizeLimit = 8 << 20
 
-  /// Reads a stub. Throws `ImageError` if it is none, `ParseError` if it is malformed.
+  /// Reads a stub. Throws `ImageError` if it is none or malformed.
   package init(parsing input: NamedInput) throws {
     name = input.name
     bytes = try input.contents(limit: Self.sizeLimit, of: .stub)
-    header = try PEHeader(parsing: bytes)
+    header = try input.parsed(.stub) { [bytes] in try PEHeader(parsing: bytes) }
     guard header.section(named: SectionName.linux) == nil else {
       throw ImageError(.stub, "\(name) is a Unified Kernel Image, not a stub", hint: "give the stub with --stub")
     }
@@ -31,7 +31,7 @@ package struct Stub: Sendable {
         hint: "the package systemd-boot-efi brings /usr/lib/systemd/boot/efi/linuxx64.efi.stub")
     }
     self.version = version
-    try header.requireSeparateMemory()
+    try input.parsed(.stub) { [header] in try header.requireSeparateMemory() }
   }
 
   /// The stub's own SBAT data; nil if it has none.

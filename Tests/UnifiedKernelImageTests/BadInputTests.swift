@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import Authenticode
 import BinaryFormat
 import Cryptography
 import PortableExecutable
@@ -60,6 +61,26 @@ import UnifiedKernelImage
 
   @Test(arguments: ["", "a b", "../x", "a\n", String(repeating: "9", count: 65)]) func releases(_ text: String) throws {
     #expect(try refusal { $0.uname = text }?.rule == .content)
+  }
+
+  @Test func partsWhoseSizesOverflowAreRefused() throws {
+    let huge = NamedInput(name: "huge", bytes: SparseBytes(count: .max))
+    #expect(try refusal { $0.initrds = [huge, huge] }?.rule == .section)
+  }
+
+  /// Whatever is wrong with a part, the error names that part and no other.
+  @Test func theMalformedPartIsNamed() throws {
+    let stub = try Fixture.stub257.bytes()
+    let kernel = try Fixture.kernel61.bytes()
+    func name(_ change: (inout ImageRecipe) throws -> Void) throws -> Substring? {
+      try refusal(change)?.description.split(separator: ":").first
+    }
+    #expect(try name { $0.stub = NamedInput(name: "stub", bytes: Array(stub.prefix(40_000))) } == "stub")
+    #expect(try name { $0.linux = NamedInput(name: "linux", bytes: Array(kernel.prefix(40_000))) } == "linux")
+    #expect(try name { $0.sbat = NamedInput(name: "sbat", bytes: Array("one field\n".utf8)) } == "sbat")
+    let signed = MemorySink()
+    try ImageSigner(identity: try SigningKey().identity, existing: .replace).sign(stub, to: signed)
+    #expect(try name { $0.stub = NamedInput(name: "signed", bytes: signed.bytes) } == "signed")
   }
 
   @Test func truncatedKernelsNeverCrash() throws {
