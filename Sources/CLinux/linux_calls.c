@@ -46,3 +46,26 @@ __attribute__((constructor)) static void keep_arguments(int count, char **values
 const char *psu_argument(int index) {
   return index >= 0 && index < argument_count ? arguments[index] : NULL;
 }
+
+static const int terminations[] = {SIGHUP, SIGINT, SIGTERM};
+
+void psu_hold_termination(sigset_t *previous) {
+  sigset_t held;
+  sigemptyset(&held);
+  for (size_t index = 0; index < sizeof terminations / sizeof *terminations; index++) {
+    struct sigaction action;
+    // An ignored signal would become pending all the same once it is blocked.
+    if (sigaction(terminations[index], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+      sigaddset(&held, terminations[index]);
+  }
+  pthread_sigmask(SIG_BLOCK, &held, previous);
+}
+
+int psu_pending_termination(const sigset_t *previous) {
+  sigset_t pending;
+  sigpending(&pending);
+  for (size_t index = 0; index < sizeof terminations / sizeof *terminations; index++)
+    if (sigismember(&pending, terminations[index]) == 1 && sigismember(previous, terminations[index]) == 0)
+      return terminations[index];
+  return 0;
+}

@@ -9,8 +9,8 @@ extension FileSystem {
   ///
   /// The content goes to a temporary name in the same directory, created exclusively with mode 0600, and is brought to
   /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name, and the
-  /// directory is brought to disk. When anything fails or is refused the temporary is removed and what was there
-  /// stays as it was. A symbolic link or anything but a regular file at `path` is refused.
+  /// directory is brought to disk. When anything fails or is refused, or a signal asks to stop, the temporary is removed
+  /// and what was there stays as it was. A symbolic link or anything but a regular file at `path` is refused.
   package func replaceFile<Value>(
     _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
     writing body: (OutputFile) throws -> Value
@@ -21,10 +21,16 @@ extension FileSystem {
         "replace", display(path), detail: link ? "it is a symbolic link" : "it is not a regular file",
         hint: "name a regular file or a path where nothing is")
     }
+    let termination = HeldTermination()
+    defer { termination.release() }
     return try withParent(of: path, operation: "write") { directory, name in
       let temporary = TemporaryName.make(for: name, random: try randomBytes(8))
       let replacement = Replacement(
-        directory: directory.number, temporary: temporary, name: name, path: path, files: self)
+        directory: directory.number, temporary: temporary, name: name, path: path, files: self,
+        gate: { [self] mutation in
+          try termination.check("write", display(path))
+          try gate(mutation)
+        })
       try gate(Mutation(.create, replacement.temporaryPath))
       let number = try replacement.create()
       do {
@@ -60,6 +66,7 @@ private struct Replacement {
   let name: String
   let path: String
   let files: FileSystem
+  let gate: Mutation.Gate
 
   var temporaryPath: String {
     let parent = FileSystem.split(path).parent
@@ -78,7 +85,7 @@ private struct Replacement {
     var isOpen = true
     defer { if isOpen { _ = close(number) } }
     let path = files.display(self.path)
-    let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: files.gate))
+    let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
     try change(.synchronize)
     try Descriptor.synchronize(number, path: path)
     if let verify { try verify(readBack(number)) }
@@ -108,5 +115,5 @@ private struct Replacement {
     try change(.synchronize)
   }
 
-  private func change(_ kind: Mutation.Kind) throws { try files.gate(Mutation(kind, temporaryPath)) }
+  private func change(_ kind: Mutation.Kind) throws { try gate(Mutation(kind, temporaryPath)) }
 }

@@ -40,6 +40,45 @@ import Testing
     }
   }
 
+  /// The handler shows that the signal comes through in the end.
+  @Test func aSignalThatAsksToStopLeavesNoTemporary() throws {
+    try directory.write("esp/image.efi", old)
+    let before = signal(SIGHUP) { _ in ReplaceFileTests.signals.pointee += 1 }
+    // The threads that tests run on block all signals.
+    var (hangUp, mask) = (sigset_t(), sigset_t())
+    sigaddset(&hangUp, SIGHUP)
+    pthread_sigmask(SIG_UNBLOCK, &hangUp, &mask)
+    defer {
+      pthread_sigmask(SIG_SETMASK, &mask, nil)
+      signal(SIGHUP, before)
+    }
+    let error = thrown(HostError.self) {
+      try FileSystem(root: directory.path).replaceFile("/esp/image.efi") { file in
+        try file.write(Array(new[..<100]))
+        raise(SIGHUP)
+        #expect(ReplaceFileTests.signals.pointee == 0)
+        try file.write(Array(new[100...]))
+      }
+    }
+    #expect(error?.detail == "a signal asked to stop")
+    #expect(ReplaceFileTests.signals.pointee == 1)
+    #expect(try directory.read("esp/image.efi") == old)
+    #expect(try directory.list("esp") == ["image.efi"])
+    // What is ignored, as by nohup, does not stop anything.
+    signal(SIGHUP, SIG_IGN)
+    try FileSystem(root: directory.path).replaceFile("/esp/image.efi") { file in
+      raise(SIGHUP)
+      try file.write(new)
+    }
+    #expect(try directory.read("esp/image.efi") == new)
+  }
+
+  nonisolated(unsafe) private static let signals: UnsafeMutablePointer<Int> = {
+    let counter = UnsafeMutablePointer<Int>.allocate(capacity: 1)
+    counter.initialize(to: 0)
+    return counter
+  }()
+
   @Test func afterAPowerCutTheNameHoldsOldOrNew() throws {
     let whole = MutationRecorder()
     try directory.write("esp/image.efi", old)

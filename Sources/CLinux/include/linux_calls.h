@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 #pragma once
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,3 +20,9 @@ int psu_random(void *buffer, size_t count);
 /// The process's argument number `index`, 0 being what it was called as; NULL behind the last. Swift's own CommandLine
 /// reads /proc/self/cmdline, which is not there in a chroot without /proc.
 const char *psu_argument(int index);
+
+/// Blocks those of SIGHUP, SIGINT and SIGTERM that are not ignored in this thread; `previous` gets its mask.
+void psu_hold_termination(sigset_t *previous);
+
+/// The signal among them that waits to be delivered and was not blocked in mask `previous`, or 0.
+int psu_pending_termination(const sigset_t *previous);

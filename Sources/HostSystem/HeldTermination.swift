@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CLinux
+import Glibc
+
+/// Holds back the signals that would end the program, so that it can tidy up first: they are delivered at `release`.
+struct HeldTermination {
+  private var previous = sigset_t()
+
+  init() { psu_hold_termination(&previous) }
+
+  /// Throws `HostError` if such a signal has come.
+  func check(_ operation: String, _ path: String) throws(HostError) {
+    var previous = previous
+    guard psu_pending_termination(&previous) != 0 else { return }
+    throw HostError(operation, path, detail: "a signal asked to stop")
+  }
+
+  func release() {
+    var mask = previous
+    pthread_sigmask(SIG_SETMASK, &mask, nil)
+  }
+}
