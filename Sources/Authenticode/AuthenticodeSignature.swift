@@ -55,7 +55,8 @@ package struct AuthenticodeSignature: Sendable {
 
   private static func obstacle(_ der: [UInt8], _ message: SignedData, _ algorithm: DigestAlgorithm) -> String? {
     for signer in message.signers {
-      if case .other(let name, _) = signer.algorithm { return "is by a key of type \(name); firmware verifies RSA only" }
+      guard case .other(let name, _) = signer.algorithm else { continue }
+      return "is by a key of type \(name); firmware verifies RSA only"
     }
     return isReadable(der, algorithm) ? nil : "has a form that EDK2 does not read"
   }

@@ -40,6 +40,7 @@ package struct ImageSigner: Sendable {
       throw AuthenticodeError(
         .layout, "there are gaps between the image's sections, or they are out of order: EDK2 would digest other bytes")
     }
+    try header.requireStartable()
     try header.requireSeparateMemory()
     let end = header.certificateTableRange?.lowerBound ?? header.fileSize
     let writer = try SignedImageWriter(

@@ -11,6 +11,9 @@ package struct Machine: RawRepresentable, Hashable, Sendable, CustomStringConver
   /// The corresponding constant is `IMAGE_FILE_MACHINE_ARM64`.
   package static let arm64 = Machine(rawValue: 0xaa64)
 
+  /// Those that have 64-bit EFI firmware: also RISC-V and LoongArch.
+  static let known: Set<Machine> = [.amd64, .arm64, Machine(rawValue: 0x5064), Machine(rawValue: 0x6264)]
+
   package var description: String {
     switch self {
     case .amd64: "x86-64"

@@ -58,6 +58,22 @@ extension PEHeader {
     }
   }
 
+  /// Throws `unsupported` for a program that is not for EFI firmware, and `range` if the image's size in memory does not
+  /// cover its sections: firmware answers Unsupported or Load Error however the image is signed.
+  package func requireStartable() throws(ParseError) {
+    guard 10...13 ~= subsystem else {
+      throw ParseError(
+        Self.format, at: optionalHeaderOffset + 68, .unsupported, "subsystem \(subsystem) is not an EFI program's")
+    }
+    guard Machine.known.contains(machine) else {
+      throw ParseError(Self.format, at: signatureOffset + 4, .unsupported, "it is for \(machine)")
+    }
+    guard let end = sections.map(\.memoryRange.upperBound).max(), end <= Int(sizeOfImage) else {
+      throw ParseError(
+        Self.format, at: optionalHeaderOffset + 56, .range, "SizeOfImage, \(sizeOfImage), does not cover its sections")
+    }
+  }
+
   /// Sections that have bytes in the file, by offset.
   package var sectionsInFileOrder: [SectionHeader] {
     sections.filter { $0.rawSize > 0 }.sorted { $0.rawPointer < $1.rawPointer }

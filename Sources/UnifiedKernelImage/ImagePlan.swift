@@ -61,9 +61,8 @@ package struct ImagePlan: Sendable {
         base: stub.header, replacements: replacements.mapValues(\.count),
         adding: contents.map { AddedSection(name: $0.name, size: $0.size) },
         clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
-    } catch where error.rule == .name || error.rule == .size {
-      throw ImageError(.section, error.description)
     } catch {
+      guard error.rule != .name, error.rule != .size else { throw ImageError(.section, error.description) }
       throw ImageError(.stub, "\(stub.name): \(error)", hint: "use the stub that systemd-boot-efi brings")
     }
     self.notes = notes

@@ -29,6 +29,7 @@ package struct KernelImage: Sendable {
     } catch let error as ParseError {
       throw ImageError(.kernel, "\(input.name): \(error)")
     }
+    try input.parsed(.kernel) { [header] in try header.requireStartable() }
     guard header.section(named: SectionName.linux) == nil else {
       throw ImageError(
         .kernel, "\(input.name) is a Unified Kernel Image already", hint: "give the kernel itself, /boot/vmlinuz-*")

@@ -31,7 +31,10 @@ package struct Stub: Sendable {
         hint: "the package systemd-boot-efi brings /usr/lib/systemd/boot/efi/linuxx64.efi.stub")
     }
     self.version = version
-    try input.parsed(.stub) { [header] in try header.requireSeparateMemory() }
+    try input.parsed(.stub) { [header] in
+      try header.requireStartable()
+      try header.requireSeparateMemory()
+    }
   }
 
   /// The stub's own SBAT data; nil if it has none.

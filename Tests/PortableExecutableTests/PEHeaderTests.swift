@@ -59,6 +59,17 @@ import Testing
     #expect(error?.rule == .range)
   }
 
+  /// Subsystem, machine, SizeOfImage: a signature would not make firmware start it.
+  @Test(arguments: [(68, UInt8(3)), (-20, 0x65), (58, 0), (57, 0x10)])
+  func whatFirmwareWouldNotStart(_ offset: Int, _ value: UInt8) throws {
+    var bytes = try Fixture.stub257.bytes()
+    let header = try PEHeader(parsing: bytes)
+    #expect(throws: Never.self) { try header.requireStartable() }
+    bytes[header.optionalHeaderOffset + offset] = value
+    let damaged = try PEHeader(parsing: bytes)
+    #expect(throws: ParseError.self) { try damaged.requireStartable() }
+  }
+
   @Test func overlappingSectionsAreRefused() throws {
     var bytes = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: bytes)
