@@ -32,4 +32,7 @@ package struct FileStatus: Hashable, Sendable {
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
   }
+
+  /// Whether both are one file, under whatever names.
+  package func isSameFile(as other: FileStatus) -> Bool { inode == other.inode && device == other.device }
 }

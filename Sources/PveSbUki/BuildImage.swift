@@ -51,6 +51,7 @@ package struct BuildImage: Sendable {
     let identity = try key?.load(from: host)
     let plan = try describing(linux) { try ImagePlan(try recipe(host)) }
     let path = output ?? (linux.split(separator: "/").last.map(String.init) ?? linux) + ".efi"
+    try ImageOutput.require(path, toBeNoneOf: inputs, in: host.userFiles)
     return try describing(path) {
       let written = try ImageOutput.write(
         plan, to: path, in: host.userFiles, signingBy: identity, signingTime: host.buildTime)
@@ -58,6 +59,12 @@ package struct BuildImage: Sendable {
         path: path, size: written.size, digest: written.image.digest.hexadecimal,
         signer: identity?.certificate.subject, kernelRelease: plan.uname, notes: plan.notes)
     }
+  }
+
+  private var inputs: [String] {
+    let lineFile = commandLine.flatMap { $0.hasPrefix("@") ? String($0.dropFirst()) : nil }
+    return [linux] + initrds + [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }
+      + sections.map(\.path) + (key?.userPaths ?? [])
   }
 
   private func recipe(_ host: Host) throws -> ImageRecipe {

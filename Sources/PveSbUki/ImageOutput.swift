@@ -13,6 +13,15 @@ enum ImageOutput {
     let size: Int
   }
 
+  /// Throws `Failure` if `path` is one of `inputs`, under whatever name: a slip would cost a key or a kernel.
+  static func require(_ path: String, toBeNoneOf inputs: [String], in files: FileSystem) throws {
+    guard let target = try files.status(of: path) else { return }
+    for input in inputs {
+      guard let status = try files.status(of: input), status.isSameFile(as: target) else { continue }
+      throw Failure("\(path) is an input itself", hint: "name another file with --output")
+    }
+  }
+
   /// Writes the image under a temporary name, reads it back, holds it against the plan and verifies its signature, and
   /// only then gives it its name. What was at `path` stays as it was if anything fails, `furtherCheck` of the file that
   /// was read back included.

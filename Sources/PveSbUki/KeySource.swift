@@ -29,6 +29,9 @@ package struct KeySource: Sendable {
   /// Largest key or certificate file that is read, in bytes.
   private static let sizeLimit = 1 << 20
 
+  /// The files that the invoker named.
+  var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
+
   /// Loads both and proves that firmware accepts what they sign. Throws `Failure`.
   func load(from host: Host) throws -> SigningIdentity {
     let key = try loadKey(from: host)

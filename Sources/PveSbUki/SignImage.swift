@@ -37,6 +37,7 @@ package struct SignImage: Sendable {
   package func run(on host: Host) throws -> Result {
     let identity = try key.load(from: host)
     let target = output ?? path
+    try ImageOutput.require(target, toBeNoneOf: key.userPaths, in: host.userFiles)
     return try describing(path) {
       let source = try host.userFiles.openFile(path)
       let image = try SignedImage(parsing: source)

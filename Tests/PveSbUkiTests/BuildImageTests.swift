@@ -88,7 +88,7 @@ import Testing
       { $0.initrds = [path("empty")] }, { $0.initrds = [path("nowhere")] }, { $0.stub = Fixture.kernel61.path },
       { $0.commandLine = "a\nb" }, { $0.commandLine = "@" + path("nowhere") },
       { $0.sections = [(".linux", path("initrd"))] },
-      { $0.output = path("nowhere/pve.efi") },
+      { $0.output = path("nowhere/pve.efi") }, { $0.output = path("out/../rsa.key") }, { $0.output = path("initrd") },
     ] {
       let failure = thrown(Failure.self) { try run(build(change)) }
       #expect(failure?.description.isEmpty == false)

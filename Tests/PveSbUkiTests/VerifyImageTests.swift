@@ -48,13 +48,25 @@ import Testing
   }
 
   @Test func replacingDropsASignatureThatCannotBeRead() throws {
-    let image = try signed(by: "old") { $0[$0.count - 1000] ^= 0xff; $0[$0.count - 1400] ^= 0xff }
+    let image = try signed(by: "old") { bytes in
+      for index in bytes.indices.suffix(1300) { bytes[index] = 0xff }
+    }
     var sign = SignImage(path: image, key: KeySource(key: path("rsa.key"), certificate: path("rsa.crt")))
     sign.replacesExisting = true
     var host = try directory.host()
     host.now = { OpenSSL.now }
     #expect(try sign.run(on: host).wasWritten)
     #expect(try verify(image, "rsa.crt").isAccepted)
+  }
+
+  @Test func aKeyIsNeverOverwritten() throws {
+    var sign = SignImage(
+      path: Fixture.stub257.path, key: KeySource(key: path("rsa.key"), certificate: path("rsa.crt")))
+    sign.output = path("rsa.key")
+    var host = try directory.host()
+    host.now = { OpenSSL.now }
+    #expect(throws: Failure.self) { try sign.run(on: host) }
+    #expect(try directory.read("rsa.key")?.starts(with: "-----BEGIN".utf8) == true)
   }
 
   @Test func aPINInAnURIIsNotRepeated() throws {
