@@ -9,7 +9,7 @@ package enum ErrorReport {
   /// `PROGRAM: error: SENTENCE`, then `hint: …` where the error knows what to do.
   package static func text(_ error: any Error, program: String) -> String {
     let hint = (error as? any HintedError)?.hint.map { "hint: \($0)\n" } ?? ""
-    return "\(program): error: \(error)\n\(hint)"
+    return "\(program): error: \(error)\n\(hint)".terminalText
   }
 
   /// Writes the report. Nothing can be done if standard error is closed.

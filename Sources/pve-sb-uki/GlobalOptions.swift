@@ -26,12 +26,12 @@ struct GlobalOptions: ParsableArguments {
     if json {
       try StandardStream.output.write(document().serialize())
     } else if !quiet {
-      try StandardStream.output.write(text())
+      try StandardStream.output.write(text().terminalText)
     }
   }
 
   /// Tells the user something beside the result, on standard error.
   func note(_ text: String) throws {
-    if !quiet { try StandardStream.error.write("pve-sb-uki: note: \(text)\n") }
+    if !quiet { try StandardStream.error.write("pve-sb-uki: note: \(text)\n".terminalText) }
   }
 }

@@ -37,7 +37,7 @@ extension InspectImage.Report {
     var lines = [
       "\(path): \(isUnifiedKernelImage ? "Unified Kernel Image" : "EFI image"), \(machine), \(fileSize) bytes"
     ]
-    if let stub { lines.append("  stub:     \(stub)") }
+    if let stub { lines.append("  stub:     \(Self.oneLine(stub))") }
     lines.append("  NX:       \(isNXCompatible ? "compatible" : "not claimed")")
     lines.append("  checksum: 0x\(String(checkSum, radix: 16))")
     lines += digests.sorted { $0.key < $1.key }.map { "  Authenticode \($0.key): \($0.value)" }
@@ -46,7 +46,7 @@ extension InspectImage.Report {
     lines.append("  name            size   address      file  sha256")
     lines += sections.map { section in
       let columns = [
-        Self.pad(section.name, 9, left: true), Self.pad("\(section.size)", 11),
+        Self.pad(Self.oneLine(section.name), 9, left: true), Self.pad("\(section.size)", 11),
         Self.pad(Self.hex(section.virtualAddress), 10),
         Self.pad(Self.hex(section.fileOffset), 10),
       ]
@@ -56,7 +56,7 @@ extension InspectImage.Report {
       guard let text = section.text, !text.isEmpty else { continue }
       lines.append("")
       lines.append("\(section.name):")
-      lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { "  " + Self.printable($0) }
+      lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { "  " + $0 }
       if lines.last == "  " { lines.removeLast() }
     }
     lines.append("")
@@ -84,9 +84,8 @@ extension InspectImage.Report {
     return left ? text + fill : fill + text
   }
 
-  /// The line without characters that a terminal would act upon.
-  private static func printable(_ line: Substring) -> String {
-    String(String.UnicodeScalarView(line.unicodeScalars.map { $0.value < 0x20 || 0x7f...0x9f ~= $0.value ? "?" : $0 }))
+  private static func oneLine(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "?")
   }
 }
 

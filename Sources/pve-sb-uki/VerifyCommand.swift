@@ -25,9 +25,15 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let host = try global.host()
     var reports: [VerifyImage.Report] = []
-    for image in images { reports.append(try VerifyImage(path: image, certificates: cert).run(on: host)) }
+    for image in images {
+      do {
+        reports.append(try VerifyImage(path: image, certificates: cert).run(on: host))
+      } catch {
+        ErrorReport.write(error, program: "pve-sb-uki")
+      }
+    }
     try global.print(reports.map(Self.text).joined(), json: .array(reports.map(Self.json)))
-    if !reports.allSatisfy(\.isAccepted) { throw ExitCode(1) }
+    if reports.count < images.count || !reports.allSatisfy(\.isAccepted) { throw ExitCode(1) }
   }
 
   private static func text(_ report: VerifyImage.Report) -> String {

@@ -5,6 +5,12 @@ import CommandSupport
 import TestSupport
 import Testing
 
+@Suite struct TerminalTextTests {
+  @Test func aTerminalIsToldNothing() {
+    #expect("a\u{1b}[2Jb\r\u{9b}c\n\td\u{7f}é".terminalText == "a?[2Jb??c\n?d?é")
+  }
+}
+
 @Suite struct JSONValueTests {
   static let document: JSONValue = [
     "b": [1, -2, true, false], "a": ["x": [:], "y": []], "none": .null,
