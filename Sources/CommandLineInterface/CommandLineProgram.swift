@@ -12,6 +12,7 @@ package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type, name: String) -> Never {
     // A reader that goes away is an error of write(2), not the end of a program in the middle of its work.
     signal(SIGPIPE, SIG_IGN)
+    CoreFile.forbid()
     do {
       var command = try root.parseAsRoot(Array(ProcessArguments.all.dropFirst()))
       try command.run()
