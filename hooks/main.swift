@@ -8,6 +8,7 @@ import HostSystem
 // One executable behind the links in /etc/kernel/postinst.d, /etc/kernel/postrm.d and /etc/initramfs/post-update.d.
 // It reads nothing from standard input and writes nothing to standard output, which belong to the package manager.
 signal(SIGPIPE, SIG_IGN)
+CoreFile.forbid()
 
 do {
   let host = try Host()
