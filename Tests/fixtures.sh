@@ -21,20 +21,25 @@ fetch() { # SUITE PACKAGE...
   suite=$1; shift
   echo "deb [signed-by=$keyring] $mirror $suite main" >"$apt/$suite.list"
   : >"$apt/status"
-  options="-o Dir::Etc::SourceList=$apt/$suite.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$apt/lists
-    -o Dir::State::status=$apt/status -o Dir::Cache=$apt/cache-$suite -o APT::Get::List-Cleanup=0
-    -o APT::Architecture=amd64 -o APT::Sandbox::User=root"
+  cat >"$apt/$suite.conf" <<-EOF
+	Dir::Etc::SourceList "$apt/$suite.list";
+	Dir::Etc::SourceParts "/dev/null";
+	Dir::State::Lists "$apt/lists";
+	Dir::State::status "$apt/status";
+	Dir::Cache "$apt/cache-$suite";
+	APT::Get::List-Cleanup "0";
+	APT::Architecture "amd64";
+	APT::Sandbox::User "root";
+	EOF
+  export APT_CONFIG="$apt/$suite.conf"
   mkdir -p "$apt/cache-$suite/archives/partial"
-  # shellcheck disable=SC2086
-  apt-get -qq $options update
+  apt-get -qq update
   for package; do
     case $package in
       linux-image-amd64) # the package that the metapackage stands for
-        # shellcheck disable=SC2086
-        package=$(apt-cache $options depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }') ;;
+        package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }') ;;
     esac
-    # shellcheck disable=SC2086
-    (cd "$apt/archives" && apt-get -qq $options download "$package")
+    (cd "$apt/archives" && apt-get -qq download "$package")
     rm -rf "${apt:?}/tree"
     dpkg-deb -x "$apt/archives/$package"_*.deb "$apt/tree"
     rm -f "$apt/archives/$package"_*.deb
