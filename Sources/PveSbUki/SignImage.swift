@@ -45,17 +45,24 @@ package struct SignImage: Sendable {
       var result = Result(
         path: target, signer: identity.certificate.subject, signaturesBefore: before,
         signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true)
-      if target == path, try isDone(image, source, identity.certificate) {
-        result.wasWritten = false
+      let isDone = try isDone(image, source, identity.certificate)
+      if isDone {
         result.signaturesAfter = before
-        return result
+        result.wasWritten = target != path
+        guard result.wasWritten else { return result }
       }
       let signer = ImageSigner(
         identity: identity, existing: replacesExisting ? .replace : .append, signingTime: host.buildTime)
       _ = try host.userFiles.replaceFile(
         target, mode: source.status.mode & 0o777,
         verify: { try Self.requireSignature(of: identity.certificate, in: $0, count: result.signaturesAfter) },
-        writing: { try signer.sign(source, to: $0) })
+        writing: { sink in
+          if isDone {
+            try TransferBuffer().forEachChunk(of: source, in: 0..<source.count) { try sink.write($0) }
+          } else {
+            try signer.sign(source, to: sink)
+          }
+        })
       return result
     }
   }
@@ -73,8 +80,8 @@ package struct SignImage: Sendable {
   private static func requireSignature(of certificate: Certificate, in file: File, count: Int) throws {
     let signatures = try SignedImage(parsing: file).signatures(in: file)
     guard
-      signatures.count == count, let last = signatures.last, last.verdict == .valid,
-      last.signature.message.signers == [certificate]
+      signatures.count == count,
+      signatures.contains(where: { $0.verdict == .valid && $0.signature.message.signers == [certificate] })
     else {
       throw Failure(
         "\(file.path), read back after it was signed, does not verify",
