@@ -34,7 +34,7 @@ deb:
 demo: deps
 	Tests/System/demo
 
-# What a change has to pass. check-full adds the other Debian suite and compares the two.
+# What a change has to pass. check-full adds the other Debian suite and the demo.
 check:
 	Tests/System/run-checks quick
 
