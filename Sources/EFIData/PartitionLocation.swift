@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// Where a GPT partition lies on its disk: what a hard drive device path node says of it (UEFI 2.10 section 10.3.5.1).
+package struct PartitionLocation: Hashable, Sendable {
+  /// Counted from 1: the place of its entry in the partition table.
+  package var number: UInt32
+  /// First block, in logical blocks of the disk.
+  package var startBlock: UInt64
+  /// Number of logical blocks.
+  package var blockCount: UInt64
+  /// The partition's own GUID (UniquePartitionGUID), not that of its type.
+  package var guid: GUID
+
+  package init(number: UInt32, startBlock: UInt64, blockCount: UInt64, guid: GUID) {
+    self.number = number
+    self.startBlock = startBlock
+    self.blockCount = blockCount
+    self.guid = guid
+  }
+}
