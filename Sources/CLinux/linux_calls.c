@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -18,6 +19,10 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   how.mode = (flags & O_CREAT) ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT;
   return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+int psu_exchange(int directory, const char *name, const char *other) {
+  return (int)syscall(SYS_renameat2, directory, name, directory, other, RENAME_EXCHANGE);
 }
 
 int psu_random(void *buffer, size_t count) {

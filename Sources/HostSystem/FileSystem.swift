@@ -29,10 +29,27 @@ package struct FileSystem: Sendable {
     self.gate = gate
   }
 
+  private init(root: String, directory: Descriptor, gate: @escaping Mutation.Gate) {
+    self.root = root
+    rootDirectory = RootDirectory(directory)
+    self.gate = gate
+  }
+
+  /// Directory `path` as a root of its own, out of which no symbolic link and no `..` leads.
+  ///
+  /// Messages and mutations name its files as this one does. Throws `HostError` unless it is a directory.
+  package func subtree(_ path: String) throws -> FileSystem {
+    let directory = try open(path, psu_o_path | O_DIRECTORY)
+    let gate = gate
+    return FileSystem(root: display(path), directory: directory) { mutation in
+      try gate(Mutation(mutation.kind, Self.join(path, mutation.path)))
+    }
+  }
+
   /// The path as it is seen from outside the root, for messages.
   package func display(_ path: String) -> String {
     guard let root, root != "/" else { return path }
-    return root.hasSuffix("/") || path.hasPrefix("/") ? root + path : root + "/" + path
+    return Self.join(root, path)
   }
 
   func open(
@@ -65,6 +82,15 @@ package struct FileSystem: Sendable {
     let parentText = String(decoding: parent.reversed(), as: UTF8.self)
     let fallback = path.utf8.first == slash ? "/" : "."
     return (parentText.isEmpty ? fallback : parentText, String(decoding: name.reversed(), as: UTF8.self))
+  }
+
+  /// `path` as the directory above it sees it.
+  static func join(_ directory: String, _ path: String) -> String {
+    switch (directory.hasSuffix("/"), path.hasPrefix("/")) {
+    case (true, true): directory + path.dropFirst()
+    case (false, false): "\(directory)/\(path)"
+    default: directory + path
+    }
   }
 
   private final class RootDirectory: Sendable {

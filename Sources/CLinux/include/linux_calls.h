@@ -14,6 +14,9 @@ extern const int psu_o_path;
 /// Returns a descriptor, or -1 with errno.
 int psu_open_in_root(int root, const char *path, int flags, mode_t mode);
 
+/// renameat2(2) with RENAME_EXCHANGE: two names of a directory change places at once. Returns 0, or -1 with errno.
+int psu_exchange(int directory, const char *name, const char *other);
+
 /// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
 int psu_random(void *buffer, size_t count);
 

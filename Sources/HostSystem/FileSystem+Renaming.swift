@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CLinux
+import Glibc
+
+extension FileSystem {
+  /// Gives a file the name `target` in the same directory, in place of what has it, and brings the directory to disk.
+  ///
+  /// Throws `HostError`; if that comes from the last step the file has its new name already.
+  package func rename(_ path: String, to target: String) throws {
+    try withNames(path, target, operation: "rename") { directory, name, newName in
+      try gate(Mutation(.rename, path))
+      try SystemCall.check("rename", display(path)) { renameat(directory.number, name, directory.number, newName) }
+      try synchronize(directory, of: path)
+    }
+  }
+
+  /// Lets two files of one directory change names at once (renameat2(2), RENAME_EXCHANGE) and brings the directory to
+  /// disk. Both must be there.
+  ///
+  /// Returns false, and has changed nothing, where the kernel or the file system cannot: vfat learned it in Linux 6.0.
+  /// Throws `HostError`; if that comes from the last step the names are exchanged already.
+  package func exchange(_ path: String, _ other: String) throws -> Bool {
+    try withNames(path, other, operation: "exchange") { directory, name, otherName in
+      do {
+        try gate(Mutation(.exchange, path))
+        try SystemCall.check("exchange", display(path)) { psu_exchange(directory.number, name, otherName) }
+      } catch let error as HostError where error.errno == EINVAL || error.errno == ENOSYS {
+        return false
+      }
+      try synchronize(directory, of: path)
+      return true
+    }
+  }
+
+  private func synchronize(_ directory: Descriptor, of path: String) throws {
+    try gate(Mutation(.synchronize, path))
+    try directory.synchronize(path: display(path))
+  }
+
+  /// Opens the directory that holds both and gives it to `body` together with their last components.
+  private func withNames<Value>(
+    _ path: String, _ other: String, operation: String, _ body: (Descriptor, String, String) throws -> Value
+  ) throws -> Value {
+    let (parent, otherName) = Self.split(other)
+    guard parent == Self.split(path).parent, !otherName.isEmpty, otherName != ".", otherName != ".." else {
+      throw HostError(operation, display(path), detail: "\(display(other)) is no name in the same directory")
+    }
+    return try withParent(of: path, operation: operation) { directory, name in try body(directory, name, otherName) }
+  }
+}
