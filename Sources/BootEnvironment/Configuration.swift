@@ -12,6 +12,16 @@ package struct Configuration: Hashable, Sendable {
     case systemdBoot = "systemd-boot"
   }
 
+  /// What becomes of type 1 entries of the Boot Loader Specification, an unsigned kernel and initrd on the EFI System
+  /// Partition, where proxmox-boot-tool puts them.
+  package enum TypeOne: String, CaseIterable, Sendable {
+    /// They are reported: whoever can write the partition can change what they start.
+    case keep
+    /// They are removed, and Proxmox's own hook, which would bring them back, is no longer run; but only once one of
+    /// our images has booted on this machine.
+    case remove
+  }
+
   /// `Enabled=yes|no`: whether hooks and `apply` do anything. Default yes.
   package var isEnabled = true
   /// `Strict=yes|no`: whether a kernel package fails to configure when its image cannot be built. Default no.
@@ -26,6 +36,11 @@ package struct Configuration: Hashable, Sendable {
   package var chain = Chain.auto
   /// `Esp=PATH`: where the EFI System Partition is mounted; taken at its word. Default: found among the mounts.
   package var systemPartition: String?
+  /// `Removable=yes|no`: whether `EFI/BOOT/BOOTX64.EFI`, which firmware starts without a boot entry, may be written.
+  /// Default no.
+  package var writesRemovablePath = false
+  /// `Type1=keep|remove`. Default keep.
+  package var typeOne = TypeOne.keep
 
   package static let path = "/etc/pve-sb-uki/pve-sb-uki.conf"
   package static let directory = "/etc/pve-sb-uki/pve-sb-uki.conf.d"
@@ -57,55 +72,14 @@ package struct Configuration: Hashable, Sendable {
     case "Keep": keep = try value.count() ?? defaults.keep
     case "Key": key = try value.pathOrURI() ?? defaults.key
     case "Certificate": certificate = try value.absolutePath() ?? defaults.certificate
-    case "Chain": chain = try value.chain() ?? defaults.chain
+    case "Chain": chain = try value.choice(wanted: "auto, direct, systemd-boot or shim") ?? defaults.chain
     case "Esp": systemPartition = try value.absolutePath()
+    case "Removable": writesRemovablePath = try value.truth() ?? defaults.writesRemovablePath
+    case "Type1": typeOne = try value.choice(wanted: "keep or remove") ?? defaults.typeOne
     default:
       throw BootEnvironmentError(
         path, line: entry.line, "unknown key '\(entry.key)'",
-        hint: "known are Enabled, Strict, Keep, Key, Certificate, Chain and Esp")
-    }
-  }
-
-  /// A value on its way to its type; nil is the default.
-  private struct Value {
-    let entry: SettingsFile.Entry
-    let path: String
-
-    func truth() throws -> Bool? {
-      switch entry.value {
-      case "": nil
-      case "yes": true
-      case "no": false
-      default: throw wrong("yes or no")
-      }
-    }
-
-    func count() throws -> Int? {
-      if entry.value.isEmpty { return nil }
-      guard let number = Int(entry.value), 0...1000 ~= number else { throw wrong("a number from 0 to 1000") }
-      return number
-    }
-
-    func chain() throws -> Chain? {
-      if entry.value.isEmpty { return nil }
-      guard let chain = Chain(rawValue: entry.value) else { throw wrong("auto, direct, systemd-boot or shim") }
-      return chain
-    }
-
-    func absolutePath() throws -> String? {
-      if entry.value.isEmpty { return nil }
-      guard entry.value.hasPrefix("/") else { throw wrong("an absolute path") }
-      return entry.value
-    }
-
-    func pathOrURI() throws -> String? {
-      if entry.value.contains(":") { return entry.value }
-      return try absolutePath()
-    }
-
-    private func wrong(_ wanted: String) -> BootEnvironmentError {
-      BootEnvironmentError(
-        path, line: entry.line, "\(entry.key) is '\(entry.value)'", hint: "\(entry.key)= takes \(wanted)")
+        hint: "known are Enabled, Strict, Keep, Key, Certificate, Chain, Esp, Removable and Type1")
     }
   }
 }

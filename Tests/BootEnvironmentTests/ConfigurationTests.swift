@@ -29,11 +29,19 @@ import Testing
       Certificate=/c d
       Chain=systemd-boot
       Esp=/mnt/esp
+      Removable=yes
+      Type1=remove
       """)
     let configuration = try load()
     #expect(!configuration.isEnabled && configuration.isStrict && configuration.keep == 3)
     #expect(configuration.key == "/k=1" && configuration.certificate == "/c d")
     #expect(configuration.chain == .systemdBoot && configuration.systemPartition == "/mnt/esp")
+    #expect(configuration.writesRemovablePath && configuration.typeOne == .remove)
+  }
+
+  /// What a host did not ask for is neither written over nor removed.
+  @Test func foreignFilesAreLeftAloneByDefault() {
+    #expect(!Configuration().writesRemovablePath && Configuration().typeOne == .keep)
   }
 
   @Test func dropInsComeLaterInByteOrderAndEmptyIsDefault() throws {
@@ -48,7 +56,7 @@ import Testing
 
   @Test(arguments: [
     "Bogus=1", "enabled=no", "Enabled=maybe", "Keep=-1", "Keep=x", "Keep=99999999999999999999", "Chain=grub", "Esp=efi",
-    "Key=relative", "no equals sign", "=x", "Key=/a\u{0}b", "Key=/a\u{1b}b",
+    "Removable=1", "Type1=yes", "type1=keep", "Key=relative", "no equals sign", "=x", "Key=/a\u{0}b", "Key=/a\u{1b}b",
   ])
   func whatIsNoSettingIsNamedWithItsLine(text: String) throws {
     try directory.write("\(file).d/x.conf", "# first\n\(text)\n")
