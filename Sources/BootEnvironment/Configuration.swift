@@ -26,7 +26,7 @@ package struct Configuration: Hashable, Sendable {
   package var isEnabled = true
   /// `Strict=yes|no`: whether a kernel package fails to configure when its image cannot be built. Default no.
   package var isStrict = false
-  /// `Keep=N`: how many kernels get an image, 0 for all. Default 0.
+  /// `Keep=N`: how many of the wanted kernels get an image, 0 for all of them. Default 0.
   package var keep = 0
   /// `Key=`: the signing key, an absolute path or an OpenSSL store URI. Default `/etc/pve-sb-uki/keys/db.key`.
   package var key = defaultKey

@@ -33,6 +33,12 @@ package struct Kernel: Hashable, Sendable {
     package var withoutInitrd: [Kernel] = []
     /// Releases of all files `/boot/vmlinuz-*`, complete or not.
     package var present: Set<String> = []
+
+    package init(kernels: [Kernel] = [], withoutInitrd: [Kernel] = [], present: Set<String> = []) {
+      self.kernels = kernels
+      self.withoutInitrd = withoutInitrd
+      self.present = present
+    }
   }
 
   /// Looks through `/boot`. A `vmlinuz` without a modules directory is a leftover and no kernel.
