@@ -14,6 +14,8 @@ package struct EFIVariableAttributes: OptionSet, Hashable, Sendable {
   package static let timeBasedAuthenticatedWriteAccess = Self(rawValue: 0x20)
   package static let appendWrite = Self(rawValue: 0x40)
 
+  /// What Boot####, BootOrder and BootNext have: 0x07.
+  package static let bootManager: Self = [.nonVolatile, .bootServiceAccess, .runtimeAccess]
   /// What PK, KEK, db and dbx have: 0x27.
   package static let keyDatabase: Self = [
     .nonVolatile, .bootServiceAccess, .runtimeAccess, .timeBasedAuthenticatedWriteAccess,

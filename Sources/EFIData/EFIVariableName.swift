@@ -33,3 +33,28 @@ package struct EFIVariableName: Hashable, Sendable {
   /// Name of the variable's file in efivarfs.
   package var fileName: String { "\(name)-\(vendor)" }
 }
+
+extension EFIVariableName {
+  package static let bootOrder = Self(name: "BootOrder", vendor: globalVendor)
+  package static let bootNext = Self(name: "BootNext", vendor: globalVendor)
+  package static let bootCurrent = Self(name: "BootCurrent", vendor: globalVendor)
+
+  /// Boot#### with four upper-case hexadecimal digits (UEFI 2.10 section 3.1.3).
+  package static func bootOption(_ number: UInt16) -> Self {
+    Self(name: "Boot" + bootOptionDigits(number), vendor: globalVendor)
+  }
+
+  /// The four digits in the name of a Boot#### variable.
+  package static func bootOptionDigits(_ number: UInt16) -> String {
+    let digits = String(number, radix: 16, uppercase: true)
+    return String(repeating: "0", count: 4 - digits.count) + digits
+  }
+
+  /// The number of the Boot#### variable that has this file in efivarfs; nil for any other file.
+  package static func bootOptionNumber(ofFile name: String) -> UInt16? {
+    guard name.utf8.count == 45, let number = UInt16(name.dropFirst(4).prefix(4), radix: 16),
+      name == bootOption(number).fileName
+    else { return nil }
+    return number
+  }
+}
