@@ -4,7 +4,7 @@
 /// A system call that is about to change a file system.
 package struct Mutation: Hashable, Sendable {
   package enum Kind: Sendable {
-    case create, write, synchronize, changeMode, rename, exchange, remove, makeDirectory, removeDirectory
+    case create, write, synchronize, changeMode, changeFlags, rename, exchange, remove, makeDirectory, removeDirectory
   }
 
   package var kind: Kind
