@@ -93,7 +93,8 @@ let package = Package(
       ]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
-      name: "BootEnvironmentTests", dependencies: ["BinaryFormat", "BootEnvironment", "HostSystem", "TestSupport"]),
+      name: "BootEnvironmentTests",
+      dependencies: ["BinaryFormat", "BootEnvironment", "EFIData", "HostSystem", "TestSupport"]),
     .testTarget(
       name: "HookTests",
       dependencies: ["BootEnvironment", "Cryptography", "HostSystem", "TestSupport", "pve-sb-uki-hook"]),

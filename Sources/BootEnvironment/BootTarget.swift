@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import EFIData
+
+/// A file on an EFI System Partition that shall have a boot entry.
+package struct BootTarget: Hashable, Sendable {
+  package var partition: PartitionLocation
+  /// From the partition's root, with slashes: `/EFI/Linux/pve-K.efi`.
+  package var path: String
+  /// What the firmware's menu shows.
+  package var label: String
+  /// What the firmware passes to the file.
+  package var optionalData: [UInt8]
+
+  package init(partition: PartitionLocation, path: String, label: String, optionalData: [UInt8] = []) {
+    self.partition = partition
+    self.path = path
+    self.label = label
+    self.optionalData = optionalData
+  }
+
+  /// What the labels of our entries begin with.
+  package static let labelPrefix = "Proxmox VE"
+  package static func label(for kernel: Kernel) -> String { "\(labelPrefix) \(kernel.release)" }
+
+  var file: DevicePath.File { DevicePath.File(partition: partition, path: path) }
+}
+
+extension DevicePath.File {
+  /// Whether only this program puts files of that name there: `/EFI/Linux/pve-K.efi`, which `pve-K~previous.efi` is
+  /// too, and all below `/EFI/pve-sb-uki`.
+  package var isInOurNameSpace: Bool {
+    let names = Self.folded(path).split(separator: "/")
+    guard names.count >= 3, names[0] == "efi", !names.contains("."), !names.contains("..") else { return false }
+    if names[1] == "pve-sb-uki" { return true }
+    let name = names[2]
+    guard names.count == 3, names[1] == "linux", name.hasPrefix("pve-"), name.hasSuffix(".efi") else { return false }
+    return Kernel(release: name.dropFirst(4).dropLast(4)) != nil
+  }
+
+  /// Whether both are one file: FAT does not tell upper from lower case, and a partition is known by its GUID alone.
+  package func isSameFile(as other: Self) -> Bool {
+    partition.guid == other.partition.guid && Self.folded(path) == Self.folded(other.path)
+  }
+
+  private static func folded(_ path: String) -> String { path.lowercased() }
+}

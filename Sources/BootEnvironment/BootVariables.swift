@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import EFIData
+package import HostSystem
+
+/// The firmware's boot manager as its variables describe it (UEFI 2.10 section 3.1).
+package struct BootVariables: Hashable, Sendable {
+  /// A Boot#### variable.
+  package struct Entry: Hashable, Sendable {
+    package var number: UInt16
+    /// The variable's file in efivarfs; nil if it is there but cannot be read.
+    package var content: [UInt8]?
+    /// Nil for content that is no load option. Such an entry is not ours, and never touched.
+    package var option: LoadOption?
+
+    package init(number: UInt16, content: [UInt8]?, option: LoadOption?) {
+      self.number = number
+      self.content = content
+      self.option = option
+    }
+
+    package var isActive: Bool { option?.attributes.contains(.active) ?? false }
+  }
+
+  /// By number.
+  package var entries: [Entry] = []
+  /// BootOrder: what the firmware tries, the first first. May name entries that do not exist.
+  package var order: [UInt16] = []
+  /// BootNext: what it tries once, before all others.
+  package var next: UInt16?
+  /// BootCurrent: what this machine was booted from.
+  package var current: UInt16?
+  /// A sentence for each entry that cannot be understood.
+  package var problems: [String] = []
+
+  package init() {}
+
+  /// Reads the variables. Throws `EFIVariableError` where there is no efivarfs, and `BootEnvironmentError` or
+  /// `HostError` for an order that cannot be understood or read, since one that replaced it would lose entries.
+  package init(readingFrom store: EFIVariableStore) throws {
+    for name in try store.names() {
+      guard let number = EFIVariableName.bootOptionNumber(ofFile: name) else { continue }
+      do {
+        guard let content = try store.read(name) else { continue }
+        entries.append(entry(number, content))
+      } catch {
+        problems.append("Boot\(EFIVariableName.bootOptionDigits(number)) is left alone: \(error)")
+        entries.append(Entry(number: number, content: nil, option: nil))
+      }
+    }
+    order = try Self.numbers(.bootOrder, store) ?? []
+    next = try? Self.numbers(.bootNext, store)?.first
+    current = try? Self.numbers(.bootCurrent, store)?.first
+  }
+
+  private mutating func entry(_ number: UInt16, _ content: [UInt8]) -> Entry {
+    do {
+      let option = try LoadOption(parsing: EFIVariableContent(parsing: content).data)
+      return Entry(number: number, content: content, option: option)
+    } catch {
+      problems.append("Boot\(EFIVariableName.bootOptionDigits(number)) is left alone: \(error)")
+      return Entry(number: number, content: content, option: nil)
+    }
+  }
+
+  private static func numbers(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt16]? {
+    guard let content = try store.read(variable.fileName) else { return nil }
+    do {
+      return try BootOrder(parsing: EFIVariableContent(parsing: content).data).numbers
+    } catch {
+      throw BootEnvironmentError(
+        "firmware variable \(variable.name)", "\(error)",
+        hint: "write it anew in the firmware's setup menu, or with: efibootmgr --bootorder")
+    }
+  }
+
+  package subscript(number: UInt16) -> Entry? { entries.first { $0.number == number } }
+}
