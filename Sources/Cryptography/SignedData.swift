@@ -80,18 +80,7 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
   }
 
   private func descends(_ signer: Certificate, from anchor: Certificate) throws(CryptoError) -> Bool {
-    ErrorQueue.clear()
-    defer { ErrorQueue.clear() }
-    guard let store = X509_STORE_new() else { throw ErrorQueue.drain("cannot check a certificate chain") }
-    defer { X509_STORE_free(store) }
-    guard let context = X509_STORE_CTX_new() else { throw ErrorQueue.drain("cannot check a certificate chain") }
-    defer { X509_STORE_CTX_free(context) }
-    guard
-      X509_STORE_add_cert(store, anchor.pointer) == 1,
-      X509_STORE_CTX_init(context, store, signer.pointer, psu_PKCS7_certificates(pointer)) == 1
-    else { throw ErrorQueue.drain("cannot check a certificate chain") }
-    X509_STORE_CTX_set_flags(context, UInt(X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME))
-    return X509_verify_cert(context) == 1
+    try signer.descends(from: anchor, over: psu_PKCS7_certificates(pointer))
   }
 
   private static func certificates(in stack: OpaquePointer?) throws(CryptoError) -> [Certificate] {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import Cryptography
+
+/// Whether this machine, as it is set now, would start what a certificate's key has signed.
+///
+/// This is the one place that answers it. What it looks at so far is the certificate alone: not the digest of an image
+/// (dbx can revoke that), nor its SBAT level.
+package enum BootTrust: Hashable, Sendable {
+  case accepted(reason: String)
+  case refused(reason: String, hint: String)
+
+  package var isAccepted: Bool { if case .accepted = self { true } else { false } }
+
+  /// Judges as EDK2 does, and for an image that shim starts, as shim does: it takes what db or its own list of machine
+  /// owner keys allows. That the firmware starts shim itself is not looked at here.
+  ///
+  /// Firmware that says nothing of Secure Boot has none. Throws `CryptoError` if libcrypto cannot judge.
+  package static func evaluate(
+    certificate: Certificate, database: TrustDatabase, throughShim: Bool
+  ) throws -> BootTrust {
+    guard database.secureBootEnabled == true else {
+      let isAbsent = database.secureBootEnabled == nil
+      return .accepted(reason: isAbsent ? "this firmware has no Secure Boot" : "Secure Boot is off")
+    }
+    guard database.setupMode != true else {
+      return .accepted(reason: "the firmware is in Setup Mode and enforces nothing")
+    }
+    let name = "the certificate \(certificate.subject)"
+    if try certificate.descends(fromAnyOf: database.forbiddenCertificates) != nil
+      || database.forbiddenCertificateDigests.contains(try certificate.toBeSignedDigest())
+    {
+      return .refused(reason: "\(name) is revoked (dbx)", hint: "make new keys and enrol them")
+    }
+    if let anchor = try certificate.descends(fromAnyOf: database.firmwareCertificates) {
+      return .accepted(
+        reason: anchor == certificate ? "\(name) is in db" : "\(name) descends from \(anchor.subject) in db")
+    }
+    let owned = try certificate.descends(fromAnyOf: database.machineOwnerCertificates)
+    if throughShim {
+      if owned != nil { return .accepted(reason: "\(name) is in the list of machine owner keys") }
+      return .refused(
+        reason: "neither db nor the list of machine owner keys holds \(name)",
+        hint: "export it with 'pve-sb-uki keys export DIR', then 'mokutil --import DIR/db.der' and reboot")
+    }
+    return .refused(
+      reason: "db does not hold \(name)" + (owned == nil ? "" : ", only shim's list of machine owner keys does"),
+      hint: (owned == nil ? "" : "set Chain=shim, or ")
+        + "export it with 'pve-sb-uki keys export DIR' and enrol it from the firmware's setup menu")
+  }
+}
+
+extension Certificate {
+  fileprivate func descends(fromAnyOf anchors: [Certificate]) throws -> Certificate? {
+    try anchors.first { try descends(from: $0) }
+  }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Cryptography
+import EFIData
+import HostSystem
+import SecureBoot
+import TestSupport
+import Testing
+
+@Suite struct BootTrustTests {
+  typealias Databases = TrustDatabaseTests
+  let root: TemporaryDirectory
+  let ours: Certificate
+
+  init() throws {
+    root = try TemporaryDirectory()
+    ours = try Databases.certificate("ours")
+  }
+
+  private func put(secureBoot: UInt8, setupMode: UInt8) throws {
+    try root.write("\(Databases.efivars)/\(EFIVariableName.secureBoot.fileName)", [6, 0, 0, 0, secureBoot])
+    try root.write("\(Databases.efivars)/\(EFIVariableName.setupMode.fileName)", [6, 0, 0, 0, setupMode])
+  }
+
+  private func evaluate(_ certificate: Certificate? = nil, throughShim: Bool = false) throws -> BootTrust {
+    let database = try TrustDatabase(readingFrom: root.host())
+    return try BootTrust.evaluate(certificate: certificate ?? ours, database: database, throughShim: throughShim)
+  }
+
+  @Test(arguments: [false, true])
+  func whereNothingIsEnforcedAllIsAccepted(throughShim: Bool) throws {
+    #expect(try evaluate(throughShim: throughShim) == .accepted(reason: "this firmware has no Secure Boot"))
+    try put(secureBoot: 0, setupMode: 0)
+    #expect(try evaluate(throughShim: throughShim) == .accepted(reason: "Secure Boot is off"))
+    try put(secureBoot: 1, setupMode: 1)
+    #expect(try evaluate(throughShim: throughShim).isAccepted)
+    try put(secureBoot: 1, setupMode: 0)
+    #expect(try !evaluate(throughShim: throughShim).isAccepted)
+  }
+
+  @Test func whatIsInDbIsAccepted() throws {
+    try put(secureBoot: 1, setupMode: 0)
+    try Databases.put(.signatureDatabase, [Databases.list(.x509, ours.der)], in: root)
+    #expect(try evaluate() == .accepted(reason: "the certificate CN = ours is in db"))
+    #expect(try evaluate(throughShim: true).isAccepted)
+    #expect(try !evaluate(Databases.certificate("ours")).isAccepted)
+  }
+
+  @Test func machineOwnerKeysCountThroughShimOnly() throws {
+    try put(secureBoot: 1, setupMode: 0)
+    try Databases.put(.machineOwnerKeys, [Databases.list(.x509, ours.der)], in: root)
+    #expect(try evaluate(throughShim: true).isAccepted)
+    guard case .refused(let reason, let hint) = try evaluate() else {
+      Issue.record("the firmware knows no machine owner keys")
+      return
+    }
+    #expect(reason.hasSuffix("only shim's list of machine owner keys does") && hint.hasPrefix("set Chain=shim"))
+  }
+
+  @Test(arguments: [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys])
+  func revocationOutweighsEverything(variable: EFIVariableName) throws {
+    try put(secureBoot: 1, setupMode: 0)
+    try Databases.put(.signatureDatabase, [Databases.list(.x509, ours.der)], in: root)
+    try Databases.put(variable, [Databases.list(.x509, ours.der)], in: root)
+    #expect(try !evaluate().isAccepted && !evaluate(throughShim: true).isAccepted)
+    let digest = try ours.toBeSignedDigest() + [UInt8](repeating: 0, count: 16)
+    try Databases.put(variable, [Databases.list(.x509SHA256, digest)], in: root)
+    #expect(try !evaluate().isAccepted && !evaluate(throughShim: true).isAccepted)
+  }
+
+  /// Certificates by openssl: an authority and what it issued.
+  @Test func theIssuerInDbIsEnough() throws {
+    try OpenSSL.makeKeys(in: root)
+    let leaf = root.path(of: "leaf.csr")
+    try ExternalTool("openssl").run([
+      "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", root.path(of: "leaf.key"), "-subj", "/CN=leaf",
+      "-out", leaf,
+    ])
+    try ExternalTool("openssl").run([
+      "x509", "-req", "-in", leaf, "-CA", root.path(of: "rsa.crt"), "-CAkey", root.path(of: "rsa.key"),
+      "-out", root.path(of: "leaf.crt"),
+    ])
+    let issued = try Certificate(parsing: #require(try root.read("leaf.crt")))
+    let issuer = try Certificate(parsing: #require(try root.read("rsa.crt")))
+    #expect(try issued.descends(from: issuer) && !issuer.descends(from: issued) && issuer.descends(from: issuer))
+    try put(secureBoot: 1, setupMode: 0)
+    try Databases.put(.signatureDatabase, [Databases.list(.x509, issuer.der)], in: root)
+    #expect(try evaluate(issued) == .accepted(reason: "the certificate CN = leaf descends from CN = rsa in db"))
+    try Databases.put(.forbiddenDatabase, [Databases.list(.x509, issuer.der)], in: root)
+    #expect(try !evaluate(issued).isAccepted)
+  }
+
+  /// The store that Debian's ovmf ships with Microsoft's certificates.
+  @Test func aRealFirmwaresDatabasesAreJudged() throws {
+    let store = try FileSystem().readFile("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", limit: 1 << 20)
+    for name in [EFIVariableName.signatureDatabase, .forbiddenDatabase] {
+      let variable = try #require(try VariableStore(parsing: store).variables[name])
+      try root.write("\(Databases.efivars)/\(name.fileName)", variable.serialize())
+    }
+    try put(secureBoot: 1, setupMode: 0)
+    let database = try TrustDatabase(readingFrom: root.host())
+    for certificate in database.firmwareCertificates { #expect(try evaluate(certificate).isAccepted) }
+    #expect(try !evaluate().isAccepted)
+  }
+}
