@@ -81,7 +81,9 @@ struct BootEntryPerformance {
     guard number != present.current || missing.isEmpty else {
       throw BootEntryObstacle(description: "this machine was booted from it, and others could not be made")
     }
-    guard reaches(order) else { throw BootEntryObstacle(description: "the boot order would name nothing else") }
+    guard reaches(order) || !reaches(present.order) else {
+      throw BootEntryObstacle(description: "the boot order would name nothing else")
+    }
     try store.remove(name.fileName, holding: present[number]?.content)
     removed.insert(number)
   }

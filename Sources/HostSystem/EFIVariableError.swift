@@ -7,7 +7,9 @@ import Glibc
 /// A request that efivarfs or the firmware behind it turned down.
 package struct EFIVariableError: HintedError, Hashable {
   package enum Cause: Hashable, Sendable {
-    /// There is no efivarfs.
+    /// The machine was not booted by UEFI firmware, or this is a root without its own /sys.
+    case noFirmware
+    /// There is firmware, but no efivarfs.
     case notMounted
     /// EROFS: efivarfs is mounted read-only, or the firmware protects the variable.
     case readOnly
@@ -41,6 +43,7 @@ package struct EFIVariableError: HintedError, Hashable {
 
   private var reason: String {
     switch cause {
+    case .noFirmware: "there is no UEFI firmware here"
     case .notMounted: "efivarfs is not mounted at \(EFIVariableStore.directory)"
     case .readOnly: "it is read-only"
     case .storeFull(let dumps) where dumps > 0:
@@ -56,13 +59,14 @@ package struct EFIVariableError: HintedError, Hashable {
   package var hint: String? {
     let directory = EFIVariableStore.directory
     return switch cause {
+    case .noFirmware: nil
     case .notMounted: "mount it with: mount -t efivarfs efivarfs \(directory)"
     case .readOnly:
       "run 'mount -o remount,rw \(directory)'; if it is writable already, look for a lock in the firmware's setup menu"
     case .storeFull(let dumps) where dumps > 0:
       "keep what you need of /sys/fs/pstore, then clear them with: rm \(directory)/dump-type0-*"
     case .storeFull:
-      "remove boot entries that nothing needs with 'pve-sb-uki boot forget', then reboot, so that the firmware tidies up"
+      "remove entries that nothing needs with 'pve-sb-uki boot forget', then reboot, so that the firmware tidies up"
     case .notAllowed: "run this as root"
     case .refused, .notKept: "set the boot order in the firmware's setup menu, and look for an update of the firmware"
     case .changed: "run the command again"

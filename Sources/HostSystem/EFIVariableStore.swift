@@ -26,9 +26,13 @@ package struct EFIVariableStore: Sendable {
     }
   }
 
-  /// File names of all variables in byte order. Throws `EFIVariableError` `notMounted` where there is no efivarfs.
+  private var absence: EFIVariableError.Cause {
+    get throws { try files.isDirectory("/sys/firmware/efi") ? .notMounted : .noFirmware }
+  }
+
+  /// File names of all variables in byte order. Throws `EFIVariableError` where there is no efivarfs.
   package func names() throws -> [String] {
-    guard try isPresent else { throw EFIVariableError("read", "", .notMounted) }
+    guard try isPresent else { throw EFIVariableError("read", "", try absence) }
     return try files.list(Self.directory) ?? []
   }
 
@@ -45,7 +49,7 @@ package struct EFIVariableStore: Sendable {
   package func write(_ name: String, _ content: [UInt8], replacing old: [UInt8]?) throws {
     try naming("write", name) {
       guard try read(name) == old else { throw error("write", name, .changed) }
-      guard try isPresent else { throw error("write", name, .notMounted) }
+      guard try isPresent else { throw error("write", name, try absence) }
       let path = Self.path(of: name)
       try unlocked(path) { try put(content, to: path) }
       guard try read(name) == content else { throw error("write", name, .notKept) }

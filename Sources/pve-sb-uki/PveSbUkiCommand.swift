@@ -15,7 +15,7 @@ struct PveSbUkiCommand: ParsableCommand {
     version: ProductVersion.text,
     subcommands: [
       ApplyCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self,
-      KeysCommand.self,
+      KeysCommand.self, BootCommand.self,
     ])
 
   // Options may stand in front of the subcommand too.

@@ -52,6 +52,6 @@ import Testing
 
   @Test func withoutFirmwareThereAreNone() throws {
     let store = EFIVariableStore(of: try TemporaryDirectory().host().files)
-    #expect(thrown(EFIVariableError.self) { try BootVariables(readingFrom: store) }?.cause == .notMounted)
+    #expect(thrown(EFIVariableError.self) { try BootVariables(readingFrom: store) }?.cause == .noFirmware)
   }
 }

@@ -115,6 +115,8 @@ import Testing
     let empty = try TemporaryDirectory()
     let store = EFIVariableStore(of: try empty.host().files)
     #expect(try !store.isPresent)
+    #expect(thrown(EFIVariableError.self) { try store.names() }?.cause == .noFirmware)
+    try empty.write("sys/firmware/efi/fw_platform_size", "64")
     #expect(thrown(EFIVariableError.self) { try store.names() }?.cause == .notMounted)
     let error = thrown(EFIVariableError.self) { try store.write(Self.name, [1], replacing: nil) }
     #expect(error?.cause == .notMounted && error?.hint?.contains("mount -t efivarfs") == true)

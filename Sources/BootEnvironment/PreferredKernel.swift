@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+
+/// The kernel that `boot prefer` chose, in `/var/lib/pve-sb-uki/preferred`: its release and a line feed. Proxmox's own
+/// pin is not written, and outweighs it.
+package enum PreferredKernel {
+  package static let path = "/var/lib/pve-sb-uki/preferred"
+
+  /// The choice; nil if there is none. Throws `BootEnvironmentError` for a file that holds anything else.
+  package static func load(from files: FileSystem) throws -> Kernel? {
+    guard let content = try files.readFileIfPresent(path, limit: 1 << 12) else { return nil }
+    let line = content.last == UInt8(ascii: "\n") ? content.dropLast() : content[...]
+    guard let kernel = Kernel(release: String(decoding: line, as: UTF8.self)) else {
+      throw BootEnvironmentError(
+        path, "it does not hold the release of a kernel", hint: "choose again with 'pve-sb-uki boot prefer'")
+    }
+    return kernel
+  }
+
+  /// Keeps the choice; nil forgets it. No change if it is kept already.
+  package static func save(_ kernel: Kernel?, to files: FileSystem) throws {
+    guard let kernel else {
+      try files.remove(path)
+      return
+    }
+    try files.makeDirectory("/var/lib/pve-sb-uki")
+    try files.replaceFile(path, content: Array("\(kernel.release)\n".utf8))
+  }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+package import HostSystem
+
+/// `pve-sb-uki boot prefer`: what the firmware tries first from now on.
+package struct BootPrefer: Sendable {
+  /// How long to wait for another run to end, in seconds.
+  package var lockTimeout = 120
+
+  package init() {}
+
+  package struct Result: Sendable {
+    package var isChange = false
+    package var notes: [String] = []
+  }
+
+  /// Keeps the choice of a kernel, or forgets it where `release` is nil; `Apply` acts upon it. Throws `Failure` for a
+  /// kernel that is not there whole, and so can have no image.
+  package func prefer(kernel release: String?, on host: Host) throws {
+    guard let release else { return try PreferredKernel.save(nil, to: host.files) }
+    guard let kernel = try Kernel.inventory(of: host.files).kernels.first(where: { $0.release == release }) else {
+      throw Failure(
+        "kernel \(release) can have no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and "
+          + "/lib/modules/\(release) are not all there",
+        hint: "name a kernel that is installed, or the number of a boot entry")
+    }
+    try PreferredKernel.save(kernel, to: host.files)
+  }
+
+  /// Puts an entry at the front of the boot order. Throws `Failure` for one that does not exist or is not active, and
+  /// for one of ours that the firmware would turn down (promise I3).
+  package func prefer(_ number: BootEntryNumber, on host: Host) throws -> Result {
+    let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
+    return try withExtendedLifetime(lock) {
+      let store = EFIVariableStore(of: host.files)
+      let variables = try BootVariables(readingFrom: store)
+      guard let entry = variables[number.value] else { throw BootEntryNumber.unknown(number) }
+      guard entry.isActive else {
+        throw Failure(
+          "\(number.name) is not active, so the firmware would pass over it",
+          hint: "make it active with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
+      }
+      if OwnPartitions(on: host).owner(of: entry) != .foreign { try Self.requireTrust(in: number, on: host) }
+      let order = [number.value] + variables.order.filter { $0 != number.value }
+      guard order != variables.order else { return Result() }
+      let outcome = BootEntryPlan(steps: [.order(order)], present: variables).perform(on: store)
+      if let failure = outcome.failures.first { throw Failure(failure.description, hint: failure.hint) }
+      return Result(
+        isChange: true,
+        notes: ["the next 'pve-sb-uki apply' may set the order anew; a kernel that is preferred stays first"])
+    }
+  }
+}
