@@ -30,7 +30,7 @@ let package = Package(
     .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "PortableExecutable"]),
 
     // Host: the only layer that touches the system.
-    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux"]),
+    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData"]),
 
     // Domain.
     .target(
@@ -76,7 +76,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "HostSystem"], path: "Tests/TestSupport"),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
-    .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "TestSupport"]),
+    .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "TestSupport"]),
     .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
     .testTarget(
       name: "SecureBootTests",
@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(
       name: "HookTests",
       dependencies: ["BootEnvironment", "Cryptography", "HostSystem", "TestSupport", "pve-sb-uki-hook"]),
-    .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "HostSystem", "TestSupport"]),
+    .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "TestSupport"]),
     .testTarget(
       name: "PveSbUkiTests",
       dependencies: [

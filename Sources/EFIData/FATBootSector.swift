@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// What the boot sector of a FAT file system says of it (Microsoft's FAT specification 1.03; the state byte is what
+/// Linux and Windows NT put into a field that is reserved there).
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 3 | jump instruction, EBh or E9h |
+/// | 11 | 2 | bytes a sector |
+/// | 13 | 1 | sectors a cluster |
+/// | 14 | 2 | reserved sectors |
+/// | 16 | 1 | number of FATs |
+/// | 17 | 2 | entries of the root directory, 0 for FAT32 |
+/// | 19 | 2 | number of sectors, 0 if it stands at 32 |
+/// | 21 | 1 | media |
+/// | 22 | 2 | sectors a FAT, 0 if it stands at 36 as in FAT32 |
+/// | 32 | 4 | number of sectors |
+/// | 36 | 4 | sectors a FAT, FAT32 only |
+/// | 37, FAT32 65 | 1 | state, bit 0 while it is mounted for writing |
+/// | 39, FAT32 67 | 4 | volume serial number |
+/// | 510 | 2 | 55h AAh |
+package struct FATBootSector: Hashable, Sendable {
+  package enum Kind: String, Sendable { case fat12 = "FAT12", fat16 = "FAT16", fat32 = "FAT32" }
+
+  package let kind: Kind
+  package let serialNumber: UInt32
+  /// Whether it was being written to when it was last in use, or is now: Linux sets this while it is mounted for
+  /// writing, and leaves it alone if it finds it set.
+  package let isDirty: Bool
+  /// Bytes, 512 to 4096.
+  package let sectorSize: Int
+  /// Bytes.
+  package let clusterSize: Int
+  /// Size of the whole file system in bytes.
+  package let size: Int
+
+  /// Bytes that `init(parsing:)` needs.
+  package static let byteCount = 512
+  private static let format = "FAT boot sector"
+
+  /// Throws `magic` for what is no FAT file system, another rule for one that Linux would not mount.
+  package init(parsing bytes: [UInt8]) throws(ParseError) {
+    var reader = ByteReader(bytes, format: Self.format)
+    let jump = try reader.read(UInt8.self)
+    try reader.skip(2)
+    let system = Array(try reader.read(count: 8))
+    try reader.seek(to: 510)
+    guard try reader.read(UInt16.self) == 0xaa55, jump == 0xeb || jump == 0xe9,
+      system != Array("NTFS    ".utf8), system != Array("EXFAT   ".utf8)
+    else { throw ParseError(Self.format, at: 0, .magic, "there is no FAT file system") }
+
+    try reader.seek(to: 11)
+    let parameters = try Parameters(parsing: &reader)
+    kind = parameters.kind
+    sectorSize = parameters.sectorSize
+    clusterSize = parameters.sectorSize * parameters.sectorsPerCluster
+    // At most 4096 times 2^32.
+    size = parameters.sectorSize * parameters.sectors
+    try reader.seek(to: kind == .fat32 ? 65 : 37)
+    isDirty = try reader.read(UInt8.self) & 1 != 0
+    try reader.skip(1)
+    serialNumber = try reader.read()
+  }
+
+  /// The serial number as `/dev/disk/by-uuid` and blkid(8) write it, such as `1111-AAA1`.
+  package var volumeID: String {
+    var digits = Array(String(serialNumber, radix: 16, uppercase: true).utf8)
+    digits = Array(repeatElement(UInt8(ascii: "0"), count: 8 - digits.count)) + digits
+    return String(decoding: digits[..<4] + [UInt8(ascii: "-")] + digits[4...], as: UTF8.self)
+  }
+
+  /// The BIOS parameter block, checked by the rules that Linux mounts by.
+  private struct Parameters {
+    var kind = Kind.fat32
+    var sectorSize: Int
+    var sectorsPerCluster: Int
+    var sectors: Int
+
+    init(parsing reader: inout ByteReader) throws(ParseError) {
+      sectorSize = Int(try reader.read(UInt16.self))
+      guard [512, 1024, 2048, 4096].contains(sectorSize) else { throw Self.wrong(11, "\(sectorSize) bytes a sector") }
+      sectorsPerCluster = Int(try reader.read(UInt8.self))
+      guard sectorsPerCluster.nonzeroBitCount == 1 else {
+        throw Self.wrong(13, "\(sectorsPerCluster) sectors a cluster")
+      }
+      let reserved = Int(try reader.read(UInt16.self))
+      guard reserved > 0 else { throw Self.wrong(14, "no reserved sector") }
+      let tables = Int(try reader.read(UInt8.self))
+      guard tables > 0 else { throw Self.wrong(16, "no FAT") }
+      let rootEntries = Int(try reader.read(UInt16.self))
+      let shortCount = Int(try reader.read(UInt16.self))
+      let media = try reader.read(UInt8.self)
+      guard media >= 0xf8 || media == 0xf0 else { throw Self.wrong(21, "media 0x\([media].hexadecimal)") }
+      let shortTable = Int(try reader.read(UInt16.self))
+      try reader.seek(to: 32)
+      let longCount = Int(try reader.read(UInt32.self))
+      let longTable = Int(try reader.read(UInt32.self))
+      sectors = shortCount > 0 ? shortCount : longCount
+      let table = shortTable > 0 ? shortTable : longTable
+      guard table > 0 else { throw Self.wrong(22, "FATs of no size") }
+      let rootSectors = (rootEntries * 32 + sectorSize - 1) / sectorSize
+      let rest = sectors - reserved - tables * table - rootSectors
+      guard rest >= sectorsPerCluster else { throw Self.wrong(32, "\(sectors) sectors, which leaves none for data") }
+      if shortTable > 0 { kind = rest / sectorsPerCluster > 0xff4 ? .fat16 : .fat12 }
+    }
+
+    private static func wrong(_ offset: Int, _ detail: String) -> ParseError {
+      ParseError(FATBootSector.format, at: offset, .range, "it speaks of \(detail)")
+    }
+  }
+}
