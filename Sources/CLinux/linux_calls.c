@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 const int psu_o_path = O_PATH;
@@ -24,6 +25,9 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
 int psu_exchange(int directory, const char *name, const char *other) {
   return (int)syscall(SYS_renameat2, directory, name, directory, other, RENAME_EXCHANGE);
 }
+
+unsigned psu_device_major(dev_t number) { return major(number); }
+unsigned psu_device_minor(dev_t number) { return minor(number); }
 
 int psu_random(void *buffer, size_t count) {
   unsigned char *next = buffer;

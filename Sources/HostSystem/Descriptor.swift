@@ -18,6 +18,18 @@ final class Descriptor: Sendable {
     return FileStatus(status)
   }
 
+  /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int, path: String) throws(HostError) -> Int {
+    var done = 0
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let got = try SystemCall.check("read", path) { pread(number, rest.baseAddress, rest.count, offset + done) }
+      if got == 0 { break }
+      done += got
+    }
+    return done
+  }
+
   func synchronize(path: String) throws(HostError) { try Self.synchronize(number, path: path) }
 
   /// Brings the descriptor's data to the medium. File systems that cannot (EINVAL, ENOTSUP) have nothing to wait for.

@@ -47,16 +47,7 @@ package final class File: RandomAccessBytes, Sendable {
 
   /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
   func readAvailable(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(HostError) -> Int {
-    var done = 0
-    while done < buffer.count {
-      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-      let got = try SystemCall.check("read", path) {
-        pread(descriptor.number, rest.baseAddress, rest.count, offset + done)
-      }
-      if got == 0 { break }
-      done += got
-    }
-    return done
+    try descriptor.read(into: buffer, at: offset, path: path)
   }
 
   /// The whole content by reading to the end: files of procfs say that they are empty.

@@ -5,7 +5,7 @@ import Glibc
 
 /// What the file system says of a file without opening it.
 package struct FileStatus: Hashable, Sendable {
-  package enum Kind: Sendable { case regular, directory, symbolicLink, other }
+  package enum Kind: Sendable { case regular, directory, symbolicLink, blockDevice, other }
 
   package var kind: Kind
   /// Bytes.
@@ -17,12 +17,15 @@ package struct FileStatus: Hashable, Sendable {
   package var owner: UInt32
   package var inode: UInt64
   package var device: UInt64
+  /// Which block device it is; nil for everything else.
+  package var blockDevice: DeviceNumber?
 
   init(_ status: stat) {
     switch status.st_mode & S_IFMT {
     case S_IFREG: kind = .regular
     case S_IFDIR: kind = .directory
     case S_IFLNK: kind = .symbolicLink
+    case S_IFBLK: kind = .blockDevice
     default: kind = .other
     }
     size = Int(status.st_size)
@@ -31,6 +34,7 @@ package struct FileStatus: Hashable, Sendable {
     owner = UInt32(status.st_uid)
     inode = UInt64(status.st_ino)
     device = UInt64(status.st_dev)
+    blockDevice = kind == .blockDevice ? DeviceNumber(status.st_rdev) : nil
   }
 
   /// Whether both are one file, under whatever names.

@@ -36,6 +36,11 @@ extension FileSystem {
   /// What `path` itself is, be it a symbolic link; nil if there is nothing.
   package func linkStatus(of path: String) throws -> FileStatus? { try status(of: path, flags: O_NOFOLLOW) }
 
+  /// As `status`, but throws `HostError` if there is nothing.
+  func requiredStatus(of path: String) throws(HostError) -> FileStatus {
+    try open(path, psu_o_path, operation: "open").status(path: display(path))
+  }
+
   private func status(of path: String, flags: Int32) throws -> FileStatus? {
     do throws(HostError) {
       return try open(path, psu_o_path | flags, operation: "examine").status(path: display(path))

@@ -29,9 +29,17 @@ package struct FileSystem: Sendable {
     self.gate = gate
   }
 
-  private init(root: String, directory: Descriptor, gate: @escaping Mutation.Gate) {
+  /// The files of a mount that is gone with this value and all its subtrees and open files; `label` stands before their
+  /// paths. What was written is brought to the medium before.
+  init(mount: Descriptor, label: String, isWritable: Bool, gate: @escaping Mutation.Gate) {
+    root = label
+    rootDirectory = RootDirectory(mount, synchronizesAtEnd: isWritable)
+    self.gate = { try gate(Mutation($0.kind, Self.join(label, $0.path))) }
+  }
+
+  private init(root: String, directory: RootDirectory, gate: @escaping Mutation.Gate) {
     self.root = root
-    rootDirectory = RootDirectory(directory)
+    rootDirectory = directory
     self.gate = gate
   }
 
@@ -41,7 +49,7 @@ package struct FileSystem: Sendable {
   package func subtree(_ path: String) throws -> FileSystem {
     let directory = try open(path, psu_o_path | O_DIRECTORY)
     let gate = gate
-    return FileSystem(root: display(path), directory: directory) { mutation in
+    return FileSystem(root: display(path), directory: RootDirectory(directory, below: rootDirectory)) { mutation in
       try gate(Mutation(mutation.kind, Self.join(path, mutation.path)))
     }
   }
@@ -50,6 +58,13 @@ package struct FileSystem: Sendable {
   package func display(_ path: String) -> String {
     guard let root, root != "/" else { return path }
     return Self.join(root, path)
+  }
+
+  /// Brings everything to the medium that was written to the file system which holds the root. Throws `HostError`.
+  package func synchronize() throws {
+    guard let rootDirectory else { return }
+    try gate(Mutation(.synchronize, "/"))
+    try SystemCall.check("bring to disk", display("/")) { psu_syncfs(rootDirectory.descriptor.number) }
   }
 
   func open(
@@ -95,6 +110,16 @@ package struct FileSystem: Sendable {
 
   private final class RootDirectory: Sendable {
     let descriptor: Descriptor
-    init(_ descriptor: Descriptor) { self.descriptor = descriptor }
+    /// A mount lives no longer than the descriptor that fsmount(2) gave.
+    private let parent: RootDirectory?
+    private let synchronizesAtEnd: Bool
+
+    init(_ descriptor: Descriptor, below parent: RootDirectory? = nil, synchronizesAtEnd: Bool = false) {
+      self.descriptor = descriptor
+      self.parent = parent
+      self.synchronizesAtEnd = synchronizesAtEnd
+    }
+
+    deinit { if synchronizesAtEnd { _ = psu_syncfs(descriptor.number) } }
   }
 }

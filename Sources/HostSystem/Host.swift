@@ -10,6 +10,10 @@ package struct Host: Sendable {
   package var files: FileSystem
   /// Files that the invoker named on the command line, relative to the working directory; `--root` does not move them.
   package var userFiles: FileSystem
+  /// Partitions by device, which need no mount point.
+  package var partitions: PartitionAccess
+  /// Other programs.
+  package var processes: ProcessRunner
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?
   /// Seconds since 1970.
@@ -23,6 +27,8 @@ package struct Host: Sendable {
   package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
     files = try FileSystem(root: root, gate: gate)
     userFiles = FileSystem(gate: gate)
+    partitions = PartitionAccess(of: files)
+    processes = ProcessRunner()
     environment = { name in getenv(name).map { String(cString: $0) } }
     now = { Int64(time(nil)) }
     var names = utsname()

@@ -22,7 +22,7 @@ extension FileSystem {
     while flock(descriptor.number, LOCK_EX | LOCK_NB) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else { throw HostError("lock", display(path), errno: errno) }
       guard attempts > 0 else {
-        let holder = try holder(of: descriptor.status(path: path)).map { "process \($0)" } ?? "another process"
+        let holder = try holder(of: descriptor.status(path: path))
         throw HostError(
           "lock", display(path), detail: "\(holder) has held it for \(seconds) seconds",
           hint: "wait for it to end and try again")
@@ -41,14 +41,18 @@ extension FileSystem {
     return try open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600, operation: "lock")
   }
 
-  /// The process that /proc/locks names for the file, such as `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`.
-  private func holder(of file: FileStatus) throws -> Int? {
-    let locks = try FileSystem(gate: gate).readTextIfPresent("/proc/locks", limit: 1 << 20) ?? ""
+  /// The process that /proc/locks names for the file, such as `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, and
+  /// the command it runs.
+  private func holder(of file: FileStatus) throws -> String {
+    let system = FileSystem(gate: gate)
+    let locks = try system.readTextIfPresent("/proc/locks", limit: 1 << 20) ?? ""
     for line in locks.split(separator: "\n") {
       let fields = line.split(separator: " ", omittingEmptySubsequences: true)
       guard fields.count == 8, fields[1] == "FLOCK", fields[5].hasSuffix(":\(file.inode)") else { continue }
-      if let process = Int(fields[4]), process > 0 { return process }
+      guard let process = Int(fields[4]), process > 0 else { continue }
+      let command = try? system.readTextIfPresent("/proc/\(process)/comm", limit: 64)?.split(separator: "\n").first
+      return "process \(process)" + (command.map { " (\($0))" } ?? "")
     }
-    return nil
+    return "another process"
   }
 }

@@ -9,12 +9,15 @@ package struct MountPoint: Hashable, Sendable {
   /// Usually a device.
   package var source: String
   package var isReadOnly: Bool
+  /// What is mounted there.
+  package var device: DeviceNumber
 
-  package init(path: String, fileSystem: String, source: String, isReadOnly: Bool) {
+  package init(path: String, fileSystem: String, source: String, isReadOnly: Bool, device: DeviceNumber) {
     self.path = path
     self.fileSystem = fileSystem
     self.source = source
     self.isReadOnly = isReadOnly
+    self.device = device
   }
 
   /// The mount points of a mountinfo text, later mounts last; lines of another form are passed over.
@@ -24,11 +27,13 @@ package struct MountPoint: Hashable, Sendable {
 
   private static func parse(line: Substring) -> MountPoint? {
     let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-    guard let separator = fields.firstIndex(of: "-"), separator >= 6, fields.count >= separator + 4 else { return nil }
+    guard let separator = fields.firstIndex(of: "-"), separator >= 6, fields.count >= separator + 4,
+      let device = DeviceNumber(fields[2])
+    else { return nil }
     let options = fields[5].split(separator: ",") + fields[separator + 3].split(separator: ",")
     return MountPoint(
       path: unescape(fields[4]), fileSystem: unescape(fields[separator + 1]), source: unescape(fields[separator + 2]),
-      isReadOnly: options.contains("ro"))
+      isReadOnly: options.contains("ro"), device: device)
   }
 
   /// Space, tab, newline and backslash stand as a backslash and three octal digits.

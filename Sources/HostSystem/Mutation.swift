@@ -5,6 +5,7 @@
 package struct Mutation: Hashable, Sendable {
   package enum Kind: Sendable {
     case create, write, synchronize, changeMode, changeFlags, rename, exchange, remove, makeDirectory, removeDirectory
+    case mount
   }
 
   package var kind: Kind

@@ -15,9 +15,15 @@ import Testing
       """
     #expect(
       MountPoint.parse(text) == [
-        MountPoint(path: "/mnt2", fileSystem: "ext3", source: "/dev/root", isReadOnly: false),
-        MountPoint(path: "/boot/efi", fileSystem: "vfat", source: "/dev/sda1", isReadOnly: true),
-        MountPoint(path: "/with space\\", fileSystem: "vfat", source: "/dev/sdb1", isReadOnly: true),
+        MountPoint(
+          path: "/mnt2", fileSystem: "ext3", source: "/dev/root", isReadOnly: false,
+          device: DeviceNumber(major: 98, minor: 0)),
+        MountPoint(
+          path: "/boot/efi", fileSystem: "vfat", source: "/dev/sda1", isReadOnly: true,
+          device: DeviceNumber(major: 8, minor: 1)),
+        MountPoint(
+          path: "/with space\\", fileSystem: "vfat", source: "/dev/sdb1", isReadOnly: true,
+          device: DeviceNumber(major: 8, minor: 2)),
       ])
   }
 

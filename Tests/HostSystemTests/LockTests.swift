@@ -13,9 +13,12 @@ import Testing
     let files = try FileSystem(root: directory.path, gate: recorder.gate)
     do {
       let lock = try files.lock("/run/x/lock")
-      withExtendedLifetime(lock) {
+      try withExtendedLifetime(lock) {
         let error = thrown(HostError.self) { _ = try files.lock("/run/x/lock", waitingAtMost: 0) }
-        #expect(error?.description.contains("process \(getpid())") == true)
+        let command = try FileSystem().readTextIfPresent("/proc/self/comm")?.split(separator: "\n").first
+        let holder = "process \(getpid()) (\(try #require(command)))"
+        #expect(error?.description.contains(": \(holder) has held it for 0 seconds") == true, "\(holder)")
+        #expect(error?.hint != nil)
       }
     }
     let count = recorder.mutations.count

@@ -2,6 +2,8 @@
 // Copyright the pve-sb-uki authors
 #pragma once
 
+#include "mount_calls.h"
+
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +18,10 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode);
 
 /// renameat2(2) with RENAME_EXCHANGE: two names of a directory change places at once. Returns 0, or -1 with errno.
 int psu_exchange(int directory, const char *name, const char *other);
+
+/// makedev(3)'s parts of a device number, which are macros.
+unsigned psu_device_major(dev_t number);
+unsigned psu_device_minor(dev_t number);
 
 /// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
 int psu_random(void *buffer, size_t count);

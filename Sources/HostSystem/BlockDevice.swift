@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+import Glibc
+
+/// A block device that is open for reading, or an image of one; closed when the last reference is gone.
+final class BlockDevice: RandomAccessBytes {
+  /// The path it was opened by, for messages.
+  let path: String
+  /// Nil for an image in a regular file.
+  let number: DeviceNumber?
+  /// Bytes.
+  let count: Int
+  let descriptor: Descriptor
+
+  /// Throws `HostError` unless it is a block device, or with `orImage` a regular file.
+  init(_ path: String, in files: FileSystem, orImage: Bool = false) throws {
+    self.path = files.display(path)
+    // What else there may be could block or act when it is opened: it is looked at first.
+    let status = try files.requiredStatus(of: path)
+    guard status.kind == .blockDevice || orImage && status.kind == .regular else {
+      throw HostError("open", self.path, detail: "it is not a block device")
+    }
+    descriptor = try files.open(path, O_RDONLY | O_NONBLOCK)
+    number = try descriptor.status(path: self.path).blockDevice
+    let end = lseek(descriptor.number, 0, SEEK_END)
+    guard end >= 0 else { throw HostError("examine", self.path, errno: errno) }
+    count = Int(end)
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    let got = try descriptor.read(into: buffer, at: offset, path: path)
+    guard got == buffer.count else {
+      throw HostError("read", path, detail: "it ends at byte \(offset + got)")
+    }
+  }
+
+  /// Whether it is mounted or part of something that is in use, in whatever mount namespace (open(2), O_EXCL).
+  func isInUse(path: String, in files: FileSystem) throws -> Bool {
+    do {
+      _ = try files.open(path, O_RDONLY | O_NONBLOCK | O_EXCL)
+      return false
+    } catch let error where error.errno == EBUSY {
+      return true
+    }
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// How partitions are reached that are mounted nowhere; tests put others in its place.
+package struct PartitionAccess: Sendable {
+  package enum Access: Sendable {
+    /// Not a byte of the device changes, not even FAT's dirty bit.
+    case reading
+    case writing
+  }
+
+  private let mounting: @Sendable (String, Access, String) throws -> FileSystem
+  private let examining: @Sendable (String) throws -> PartitionFacts
+
+  package init(
+    mount: @escaping @Sendable (_ device: String, _ access: Access, _ label: String) throws -> FileSystem,
+    facts: @escaping @Sendable (_ device: String) throws -> PartitionFacts
+  ) {
+    mounting = mount
+    examining = facts
+  }
+
+  /// This machine's partitions by device paths of `files`; every writing mount is a mutation of its gate.
+  package init(of files: FileSystem) {
+    let mounter = PartitionMounter(files: files, system: FileSystem())
+    self.init(mount: mounter.mount, facts: mounter.facts)
+  }
+
+  /// The partition's files, with `label` before their paths in messages and mutations. It is mounted for this value
+  /// alone: no other process sees it, and it is unmounted and the device free when the value, its subtrees and the files
+  /// opened through it are gone.
+  ///
+  /// While a partition is open for reading Linux refuses to mount it for writing, here and elsewhere: give it up soon.
+  /// The other way round both work. Throws `HostError` that says why the device cannot be had that way.
+  package func mount(device: String, access: Access, label: String) throws -> FileSystem {
+    try mounting(device, access, label)
+  }
+
+  /// What can be known without mounting it. Throws `HostError` if `device` is no block device that can be read.
+  package func facts(device: String) throws -> PartitionFacts { try examining(device) }
+}

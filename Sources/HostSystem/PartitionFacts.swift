@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+package import EFIData
+
+/// What can be known of a partition without mounting it.
+package struct PartitionFacts: Hashable, Sendable {
+  package enum Content: Hashable, Sendable {
+    case fat(FATBootSector)
+    /// A FAT file system that cannot be mounted, and why not.
+    case damagedFAT(ParseError)
+    case other
+  }
+
+  package var number: DeviceNumber
+  /// Nil unless it is a GPT partition: firmware finds others by no device path that survives.
+  package var location: PartitionLocation?
+  /// Why there is no `location` though it is a partition.
+  package var locationNote: String?
+  package var content: Content
+  /// Whether its FAT file system was left without being unmounted: the dirty bit is set and nobody has it mounted.
+  package var isDirty: Bool
+
+  package init(
+    number: DeviceNumber, location: PartitionLocation?, locationNote: String? = nil, content: Content,
+    isDirty: Bool = false
+  ) {
+    self.number = number
+    self.location = location
+    self.locationNote = locationNote
+    self.content = content
+    self.isDirty = isDirty
+  }
+}
+
+extension PartitionFacts.Content {
+  /// Looks at the first sector.
+  init(of device: some RandomAccessBytes) throws {
+    do {
+      let sector = try device.readBytes(at: 0, count: FATBootSector.byteCount, format: "FAT boot sector")
+      self = .fat(try FATBootSector(parsing: sector))
+    } catch let error as ParseError {
+      self = error.rule == .magic || error.rule == .truncated ? .other : .damagedFAT(error)
+    }
+  }
+}

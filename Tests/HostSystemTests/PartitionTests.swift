@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import EFIData
+import Glibc
+import HostSystem
+import TestSupport
+import Testing
+
+/// A disk with two partitions as sysfs shows it, its content an image made by sgdisk.
+@Suite struct PartitionLocationTests {
+  private static let number = DeviceNumber(major: 259, minor: 1)
+  /// Made once: sgdisk rests for a second after writing.
+  private static let image = Result {
+    let file = try ScratchFile()
+    try PartitionedDisk.make(at: file.path)
+    return try file.bytes()
+  }
+  let directory: TemporaryDirectory
+  let system: FileSystem
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    system = try FileSystem(root: directory.path)
+    try directory.write("sys/devices/pci0/block/sda/uevent", "MAJOR=8\nDEVNAME=disks/sda\nDEVTYPE=disk\n")
+    try directory.write("sys/devices/pci0/block/sda/queue/logical_block_size", "512\n")
+    try directory.write("sys/devices/pci0/block/sda/sda7/partition", "7\n")
+    try setPlace(start: 4096, size: 2048)
+    try FileSystem().makeDirectory(directory.path(of: "sys/dev/block"))
+    symlink("../../devices/pci0/block/sda/sda7", directory.path(of: "sys/dev/block/259:1"))
+    symlink("../../devices/pci0/block/sda", directory.path(of: "sys/dev/block/8:0"))
+    try directory.write("dev/disks/sda", Self.image.get())
+  }
+
+  private func setPlace(start: Int, size: Int) throws {
+    try directory.write("sys/devices/pci0/block/sda/sda7/start", "\(start)\n")
+    try directory.write("sys/devices/pci0/block/sda/sda7/size", "\(size)\n")
+  }
+
+  private func find() throws -> PartitionLocation? { try PartitionLocation.find(Self.number, in: system) }
+
+  @Test func sysfsAndTheTableAgree() throws {
+    let guid = try #require(GUID(PartitionedDisk.otherGUID))
+    #expect(try find() == PartitionLocation(number: 7, startBlock: 4096, blockCount: 2048, guid: guid))
+  }
+
+  /// sysfs counts in 512 bytes always.
+  @Test func blocksOf4096Bytes() throws {
+    try directory.write("sys/devices/pci0/block/sda/queue/logical_block_size", "4096\n")
+    try setPlace(start: 512 * 8, size: 256 * 8)
+    try PartitionedDisk.make(at: directory.path(of: "dev/disks/sda"), blockSize: 4096)
+    let guid = try #require(GUID(PartitionedDisk.otherGUID))
+    #expect(try find() == PartitionLocation(number: 7, startBlock: 512, blockCount: 256, guid: guid))
+  }
+
+  @Test func whatIsNoPartitionOfAGPTHasNoPlace() throws {
+    #expect(try PartitionLocation.find(DeviceNumber(major: 8, minor: 0), in: system) == nil)
+    #expect(try PartitionLocation.find(DeviceNumber(major: 7, minor: 7), in: system) == nil)
+    try ExternalTool("sfdisk").run(
+      ["-q", "-w", "always", directory.path(of: "dev/disks/sda")],
+      input: Array("label: dos\n3: start=4096, size=2048\n".utf8))
+    #expect(try find() == nil)
+  }
+
+  @Test func aTableThatWasChangedIsNamed() throws {
+    for (start, size) in [(2048, 2048), (4096, 2047), (Int.max, 2048)] {
+      try setPlace(start: start, size: size)
+      let error = thrown(HostError.self) { try find() }
+      #expect(error?.path == directory.path(of: "dev/disks/sda") && error?.hint != nil)
+    }
+  }
+
+  @Test func damageAndAbsenceAreNamed() throws {
+    try ExternalTool("dd").run(
+      ["of=" + directory.path(of: "dev/disks/sda"), "bs=512", "seek=1", "conv=notrunc", "status=none"],
+      input: [UInt8](repeating: 7, count: 8 << 20 - 512))
+    let error = thrown(HostError.self) { try find() }
+    #expect(error?.detail?.contains("GPT, byte 512:") == true && error?.hint != nil, "\(String(describing: error))")
+    unlink(directory.path(of: "dev/disks/sda"))
+    #expect(throws: HostError("open", directory.path(of: "dev/disks/sda"), errno: ENOENT)) { try find() }
+  }
+}
+
+@Suite struct PartitionAccessTests {
+  @Test func whatIsNoBlockDeviceIsRefused() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("dev/file", "x")
+    mkfifo(directory.path(of: "dev/fifo"), 0o600)
+    let recorder = MutationRecorder()
+    let host = try directory.host(gate: recorder.gate)
+    for name in ["/dev/file", "/dev/fifo", "/dev"] {
+      let refusal = HostError("open", directory.path(of: name), detail: "it is not a block device")
+      for access in [PartitionAccess.Access.reading, .writing] {
+        #expect(throws: refusal) { try host.partitions.mount(device: name, access: access, label: "ESP") }
+      }
+      #expect(throws: refusal) { try host.partitions.facts(device: name) }
+    }
+    let absent = HostError("open", directory.path(of: "dev/none"), errno: ENOENT)
+    #expect(throws: absent) { try host.partitions.mount(device: "/dev/none", access: .reading, label: "ESP") }
+    #expect(throws: absent) { try host.partitions.facts(device: "/dev/none") }
+    #expect(recorder.mutations.isEmpty)
+  }
+
+  @Test func itCanBeStoodInFor() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("esp/f", "x")
+    var host = try directory.host()
+    let files = host.files
+    let facts = PartitionFacts(number: DeviceNumber(major: 1, minor: 2), location: nil, content: .other)
+    host.partitions = PartitionAccess { device, _, _ in
+      try files.subtree(device)
+    } facts: { _ in
+      facts
+    }
+    #expect(try host.partitions.mount(device: "/esp", access: .reading, label: "").list("/") == ["f"])
+    #expect(try host.partitions.facts(device: "/esp") == facts)
+  }
+
+  @Test func deviceNumbersAreThoseOfProcfs() {
+    #expect(DeviceNumber("259:1") == DeviceNumber(major: 259, minor: 1))
+    #expect("\(DeviceNumber(major: 8, minor: 17))" == "8:17")
+    for text in ["", "8", "8:", ":1", "8:1:2", "-8:1", "a:b", "4294967296:1"] { #expect(DeviceNumber(text) == nil) }
+  }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+import HostSystem
+import TestSupport
+import Testing
+
+@Suite struct ProcessRunnerTests {
+  let host: Host
+  let directory: TemporaryDirectory
+  init() throws {
+    host = try Host()
+    directory = try TemporaryDirectory()
+  }
+
+  private func shell(_ script: String, _ arguments: String...) throws -> Int32 {
+    try host.run("sh", arguments: ["-c", script, "sh"] + arguments)
+  }
+
+  @Test(arguments: [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 128 + SIGTERM), ("kill -KILL $$", 128 + SIGKILL)])
+  func theEndIsReported(script: String, code: Int32) throws { #expect(try shell(script) == code) }
+
+  @Test func argumentsArriveAsTheyAre() throws {
+    let file = directory.path(of: "arguments")
+    #expect(try host.run("/bin/sh", arguments: ["-c", "printf '%s|' \"$@\" >\"$0\"", file, "a b", "", "$HOME;*"]) == 0)
+    #expect(try directory.read("arguments") == Array("a b||$HOME;*|".utf8))
+  }
+
+  /// cp copies the links that the kernel shows for its own streams.
+  @Test func streamsLeadWhereTheyShould() throws {
+    let streams = ["/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"]
+    #expect(try host.run("cp", arguments: ["-P"] + streams + [directory.path]) == 0)
+    let targets = try ["0", "1", "2"].map {
+      String(decoding: try ExternalTool("readlink").run([directory.path(of: $0)]), as: UTF8.self)
+    }
+    #expect(targets[0] == "/dev/null\n" && targets[1] == targets[2])
+    let own = try ExternalTool("readlink").run(["/proc/\(getpid())/fd/2"])
+    #expect(targets[2] == String(decoding: own, as: UTF8.self))
+  }
+
+  @Test func descriptorsOfOursAreNotInherited() throws {
+    let lock = try FileSystem(root: directory.path).lock("/lock")
+    let file = directory.path(of: "open")
+    #expect(try shell("ls -l /proc/$$/fd >\"$1\"", file) == 0)
+    let open = String(decoding: try #require(try directory.read("open")), as: UTF8.self)
+    withExtendedLifetime(lock) { #expect(open.contains(" 0 -> /dev/null") && !open.contains("/lock")) }
+  }
+
+  @Test func signalsHeldBackHereComeThroughThere() throws {
+    var (all, mask) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_BLOCK, &all, &mask)
+    defer { pthread_sigmask(SIG_SETMASK, &mask, nil) }
+    #expect(try shell("kill -TERM $$; exit 3") == 128 + SIGTERM)
+  }
+
+  @Test func whatCannotBeStartedIsNamed() throws {
+    for program in ["/nonexistent/program", "no-program-of-this-name"] {
+      #expect(throws: HostError("run", program, errno: ENOENT)) { try host.run(program, arguments: []) }
+    }
+    try directory.write("file", "no program")
+    let file = directory.path(of: "file")
+    #expect(throws: HostError("run", file, errno: EACCES)) { try host.run(file, arguments: []) }
+  }
+
+  @Test func itCanBeStoodInFor() throws {
+    var host = host
+    host.processes = ProcessRunner { program, arguments in program == "x" && arguments == ["y"] ? 42 : 0 }
+    #expect(try host.run("x", arguments: ["y"]) == 42)
+  }
+}
