@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import CLinux
 import Glibc
 
 extension FileSystem {
@@ -9,13 +10,16 @@ extension FileSystem {
   ///
   /// The content goes to a temporary name in the same directory, created exclusively with mode 0600, and is brought to
   /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name, and the
-  /// directory is brought to disk. When anything fails or is refused, or a signal asks to stop, the temporary is removed
-  /// and what was there stays as it was. A symbolic link or anything but a regular file at `path` is refused.
+  /// directory is brought to disk. Where a file has the name already, the two names are exchanged, which on FAT touches
+  /// neither file's clusters, and the old file is removed when the exchange is on disk. When anything fails or is
+  /// refused before that, or a signal asks to stop, the temporary is removed and what was there stays as it was. A
+  /// symbolic link or anything but a regular file at `path` is refused.
   package func replaceFile<Value>(
     _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
     writing body: (OutputFile) throws -> Value
   ) throws -> Value {
-    if let old = try linkStatus(of: path), old.kind != .regular {
+    let old = try linkStatus(of: path)
+    if let old, old.kind != .regular {
       let link = old.kind == .symbolicLink
       throw HostError(
         "replace", display(path), detail: link ? "it is a symbolic link" : "it is not a regular file",
@@ -35,8 +39,7 @@ extension FileSystem {
       let number = try replacement.create()
       do {
         let value = try replacement.complete(number, mode: mode, verify: verify, writing: body)
-        try replacement.takeName()
-        try directory.synchronize(path: display(path))
+        try replacement.takeName(from: old)
         return value
       } catch {
         unlinkat(directory.number, temporary, 0)
@@ -109,10 +112,33 @@ private struct Replacement {
     return try File(owning: Descriptor(owning: reader), path: path)
   }
 
-  func takeName() throws {
-    try change(.rename)
-    try SystemCall.check("replace", files.display(path)) { renameat(directory, temporary, directory, name) }
+  func takeName(from old: FileStatus?) throws {
+    if old != nil, try exchange() {
+      try synchronizeDirectory()
+      try change(.remove)
+      try SystemCall.check("replace", files.display(path)) { unlinkat(directory, temporary, 0) }
+    } else {
+      try change(.rename)
+      try SystemCall.check("replace", files.display(path)) { renameat(directory, temporary, directory, name) }
+    }
+    try synchronizeDirectory()
+  }
+
+  /// False where the kernel or the file system cannot, or the old file has vanished.
+  private func exchange() throws -> Bool {
+    try change(.exchange)
+    do throws(HostError) {
+      try SystemCall.check("replace", files.display(path)) { psu_exchange(directory, temporary, name) }
+      return true
+    } catch {
+      guard [EINVAL, ENOSYS, ENOENT].contains(error.errno) else { throw error }
+      return false
+    }
+  }
+
+  private func synchronizeDirectory() throws {
     try change(.synchronize)
+    try Descriptor.synchronize(directory, path: files.display(path))
   }
 
   private func change(_ kind: Mutation.Kind) throws { try gate(Mutation(kind, temporaryPath)) }

@@ -22,6 +22,8 @@ package struct Host: Sendable {
   package var kernelRelease: String
   package var hostName: String
   package var effectiveUserID: UInt32
+  /// Whether host paths are those of the machine that runs this, not of a tree elsewhere.
+  package var isRunningSystem: Bool
 
   /// This machine with `root` as its root directory. Throws `HostError` unless that is a directory.
   package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
@@ -36,10 +38,8 @@ package struct Host: Sendable {
     kernelRelease = withUnsafeBytes(of: &names.release) { Self.text($0) }
     hostName = withUnsafeBytes(of: &names.nodename) { Self.text($0) }
     effectiveUserID = geteuid()
+    isRunningSystem = root == "/"
   }
-
-  /// Whether host paths are those of the machine that runs this, not of a tree elsewhere.
-  package var isRunningSystem: Bool { files.root == "/" }
 
   /// The time to be written into results: SOURCE_DATE_EPOCH if it is set to a number of seconds, else nil.
   package var buildTime: Int64? { environment("SOURCE_DATE_EPOCH").flatMap { Int64($0) } }

@@ -1,44 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BootEnvironment
+
 extension Apply {
+  /// What became of one kernel's image on one partition.
   package struct Image: Hashable, Sendable {
     package enum State: String, Sendable {
       /// It was there and right; nothing was written.
       case current
-      /// It was made, verified and put in place.
+      /// It was made there, verified and put in place.
       case signed
-      /// It could not be made; one that was there before is still there.
+      /// It was copied from another partition, verified and put in place.
+      case copied
+      /// It could not be put there; one that was there before is still there.
       case failed
-      /// Its kernel is gone, so it is too.
+      /// Its kernel is gone or gets no image any more, so it is gone too.
       case removed
-      /// Its kernel is gone, but it must stay for a reason that a note tells.
+      /// Its kernel is gone or gets no image any more, but it must stay for a reason that a note tells.
       case kept
     }
 
     /// Release of its kernel.
     package var kernel: String
-    /// Host path.
-    package var path: String
+    /// Name of the partition: its volume serial number, or the path where it is mounted.
+    package var partition: String
     /// Path on the partition: `EFI/Linux/pve-K.efi`.
     package var name: String
     package var state: State
+
+    init(_ kernel: Kernel, on partition: String, _ state: State) {
+      self.kernel = kernel.release
+      self.partition = partition
+      name = String(ImageName(kernel).path.dropFirst())
+      self.state = state
+    }
   }
 
-  /// What was done, or in a dry run would be.
+  /// What was done.
   package struct Result: Sendable {
     /// Why nothing was to be done; nil if there was something to reconcile.
     package var obstacle: Obstacle?
-    /// Host path of the partition; nil with an obstacle.
-    package var partition: String?
-    /// By kernel, the newest first, then those of gone kernels.
+    /// What was to be done; nil with an obstacle.
+    package var plan: Plan?
+    /// By partition and kernel, the newest first, then those of gone kernels. In a dry run what they would be.
     package var images: [Image] = []
+    /// Changes made to boot entries, in the imperative. In a dry run those that would be.
+    package var entries: [String] = []
     /// One sentence each.
     package var notes: [String] = []
-    /// One for each kernel that has not the image it should have; the same reason counts once.
+    /// One for each thing that is not as it should be; the same reason counts once.
     package var failures: [Failure] = []
 
-    /// Whether the partition was, or would be, written to.
-    package var isChange: Bool { images.contains { $0.state == .signed || $0.state == .removed } }
+    /// Whether an image or a boot entry was, or would be, written or removed.
+    package var isChange: Bool {
+      !entries.isEmpty || images.contains { [.signed, .copied, .removed].contains($0.state) }
+    }
   }
 }

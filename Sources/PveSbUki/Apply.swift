@@ -5,7 +5,8 @@ internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
 
-/// `pve-sb-uki apply`: makes the EFI System Partition hold a signed image for every kernel, and does the least for it.
+/// `pve-sb-uki apply`: makes every EFI System Partition hold a signed image for every wanted kernel, and does the least
+/// for it: first a plan of what is to be done, then just that.
 ///
 /// A second run finds by stat(2) alone that nothing changed and writes nothing.
 package struct Apply: Sendable {
@@ -44,14 +45,13 @@ package struct Apply: Sendable {
   private func reconcile(_ host: Host) throws -> Result {
     let configuration = try Configuration(of: host.files)
     if let reason = try Self.obstacle(on: host, configuration) { return Result(obstacle: reason) }
-    guard let partition = try EFISystemPartition.find(on: host, configuration) else {
-      return Result(obstacle: .noPartition)
-    }
+    let survey = try EFISystemPartition.survey(on: host, configuration)
+    if survey.partitions.isEmpty, survey.problems.isEmpty { return Result(obstacle: .noPartition) }
     let lock = try isDryRun ? nil : host.files.lock(Self.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
-      var run = try ApplyRun(self, host, configuration, partition)
-      try run.perform()
-      return run.result
+      var planner = try Planner(self, host, configuration, survey)
+      try planner.make()
+      return try isDryRun ? Result(foreseenBy: planner.plan) : PlanRun.perform(planner)
     }
   }
 

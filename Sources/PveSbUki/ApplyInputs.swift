@@ -28,7 +28,9 @@ struct ApplyInputs {
 
   /// The files, open. All are read through these, whatever comes to stand at their paths meanwhile.
   struct Open {
+    /// In the order of `paths`.
     let files: [File]
+    let certificate: File
     let plan: ImagePlan
   }
 
@@ -44,7 +46,24 @@ struct ApplyInputs {
     recipe.osRelease = Self.named(release)
     recipe.uname = kernel.release
     return Open(
-      files: [linux, initrd, stubFile, release, certificateFile], plan: try ImagePlan(recipe))
+      files: [linux, initrd, stubFile, release, certificateFile], certificate: certificateFile,
+      plan: try ImagePlan(recipe))
+  }
+
+  /// What the manifest is to say of the image `file`, which was made of these inputs.
+  func record(of file: File, _ open: Open) throws -> ImageRecord {
+    let records = try zip(paths, open.files).map { path, file in
+      InputRecord(path: path, status: file.status, digest: try Digest.of(file))
+    }
+    let digest = try Digest.of(file)
+    let fingerprint = try describing(certificate) {
+      try Certificate(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).fingerprint()
+    }
+    // Else the record could pair the digest of new content with the image of the old.
+    for input in open.files { try input.requireUnchanged() }
+    return ImageRecord(
+      kernel: kernel, size: file.count, digest: digest, commandLine: commandLine.text, certificate: fingerprint,
+      inputs: records)
   }
 
   private static func named(_ file: File) -> NamedInput { NamedInput(name: file.path, bytes: file) }

@@ -27,7 +27,7 @@ package struct KeySource: Sendable {
     key: "/etc/pve-sb-uki/keys/db.key", certificate: "/etc/pve-sb-uki/keys/db.crt", isHostPath: true)
 
   /// Largest key or certificate file that is read, in bytes.
-  private static let sizeLimit = 1 << 20
+  static let sizeLimit = 1 << 20
 
   /// The files that the invoker named.
   var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }

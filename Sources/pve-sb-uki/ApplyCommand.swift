@@ -45,11 +45,15 @@ struct ApplyCommand: ParsableCommand {
     if let obstacle = result.obstacle { return obstacle.hint == nil ? "nothing to do: \(obstacle.description)\n" : "" }
     var lines: [String] = []
     for image in result.images where image.state != .current || global.verbose {
-      lines.append("\(image.name): \(word(for: image.state))")
+      lines.append("\(image.partition): \(image.name) \(word(for: image.state))")
     }
-    let unchanged = result.images.count { $0.state == .current }
-    let count = result.images.count { [.current, .signed, .kept].contains($0.state) }
-    lines.append("\(result.partition ?? ""): \(count == 1 ? "1 image" : "\(count) images"), \(unchanged) unchanged")
+    for entry in result.entries { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
+    for partition in result.plan?.partitions ?? [] {
+      let states = result.images.filter { $0.partition == partition.name }.map(\.state)
+      let unchanged = states.count { $0 == .current }
+      let count = states.count { [.current, .signed, .copied, .kept].contains($0) }
+      lines.append("\(partition.name): \(count == 1 ? "1 image" : "\(count) images"), \(unchanged) unchanged")
+    }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -57,6 +61,7 @@ struct ApplyCommand: ParsableCommand {
     switch state {
     case .current: "unchanged"
     case .signed: dryRun ? "to be signed" : "signed"
+    case .copied: dryRun ? "to be copied" : "copied"
     case .failed: "failed"
     case .removed: dryRun ? "to be removed" : "removed"
     case .kept: "kept"
@@ -66,12 +71,14 @@ struct ApplyCommand: ParsableCommand {
   private func json(_ result: Apply.Result) -> JSONValue {
     let images = result.images.map { image in
       JSONValue.object([
-        "kernel": .string(image.kernel), "path": .string(image.path), "state": .string(image.state.rawValue),
+        "kernel": .string(image.kernel), "partition": .string(image.partition), "name": .string(image.name),
+        "state": .string(image.state.rawValue),
       ])
     }
     return .object([
       "dry_run": .boolean(dryRun), "obstacle": JSONValue(result.obstacle.map { "\($0)" }),
-      "partition": JSONValue(result.partition), "images": .array(images), "notes": JSONValue(result.notes),
+      "plan": result.plan.map(\.json) ?? .null, "images": .array(images),
+      "boot_entries": JSONValue(result.entries), "notes": JSONValue(result.notes),
       "failures": JSONValue(result.failures.map(\.description)),
     ])
   }

@@ -14,7 +14,7 @@ import Testing
   private func find(_ esp: String? = nil) throws -> String? {
     var configuration = Configuration()
     configuration.systemPartition = esp
-    return try EFISystemPartition.find(on: directory.host(), configuration)?.path
+    return try EFISystemPartition.survey(on: directory.host(), configuration).partitions.first?.name
   }
 
   @Test func candidatesAreTriedInOrder() throws {
@@ -43,7 +43,7 @@ import Testing
   @Test func onTheRunningSystemOnlyAMountCounts() throws {
     let host = try Host()
     let mounts = try host.files.mountPoints()
-    let found = try EFISystemPartition.find(on: host, Configuration())?.path
+    let found = try EFISystemPartition.survey(on: host, Configuration()).partitions.first?.name
     let wanted = EFISystemPartition.candidates.first { path in mounts.last { $0.path == path }?.fileSystem == "vfat" }
     #expect(found == wanted)
   }

@@ -9,19 +9,39 @@ import Testing
 @Suite struct ManifestTests {
   private static func sample() throws -> Manifest {
     var manifest = Manifest()
-    for release in ["6.1.0-1-amd64", "6.8.12-10-pve"] {
+    for (index, release) in ["6.1.0-1-amd64", "6.8.12-10-pve"].enumerated() {
       let kernel = try #require(Kernel(release: release))
-      let path = "/efi dir/EFI/Linux/pve-\(release).efi"
-      manifest.images[path] = ImageRecord(
-        path: path, kernel: kernel, size: 123, modified: -5, digest: [UInt8](repeating: 1, count: 32),
-        commandLine: "root=/dev/sda1  ro ", certificate: [UInt8](repeating: 0xab, count: 32),
+      let image = ImageRecord(
+        kernel: kernel, size: 123, digest: [UInt8](repeating: UInt8(index), count: 32),
+        booted: index == 0 ? nil : 1_750_000_000, commandLine: "root=/dev/sda1  ro ",
+        certificate: [UInt8](repeating: 0xab, count: 32),
         inputs: [
           InputRecord(
             path: kernel.imagePath, size: 1, modified: 2, inode: .max, digest: [UInt8](repeating: 2, count: 32)),
           InputRecord(path: "/a b", size: 0, modified: 0, inode: 0, digest: [UInt8](repeating: 3, count: 32)),
         ])
+      manifest.place(
+        image,
+        at: [
+          ImageRecord.Copy(partition: "1111-AAA1", name: ImageName(kernel), modified: -5),
+          ImageRecord.Copy(partition: "/efi dir", name: ImageName(kernel, isPrevious: true), modified: 7),
+        ])
     }
     return manifest
+  }
+
+  /// What lies at a place is one image; an image that lies nowhere is none.
+  @Test func onePlaceHoldsOneImage() throws {
+    var manifest = try Self.sample()
+    let first = try #require(manifest.images.first)
+    let second = try #require(manifest.images.last)
+    let name = ImageName(first.kernel)
+    manifest.place(second, at: [ImageRecord.Copy(partition: "1111-AAA1", name: name, modified: 1)])
+    #expect(manifest.image(on: "1111-AAA1", name)?.digest == second.digest)
+    #expect(manifest.image(withDigest: second.digest)?.copies.count == 3)
+    #expect(manifest.image(withDigest: first.digest)?.copies.count == 1)
+    manifest.remove(ImageName(first.kernel, isPrevious: true), on: "/efi dir")
+    #expect(manifest.image(withDigest: first.digest) == nil)
   }
 
   @Test func whatWasSavedIsLoaded() throws {
@@ -47,11 +67,11 @@ import Testing
   @Test func damagedOnesAreRefusedOrWhole() throws {
     for content in Mutations(of: try Self.sample().serialize(), count: 5000) {
       guard let manifest = Manifest(parsing: content) else { continue }
-      for image in manifest.images.values { #expect(Kernel(release: image.kernel.release) != nil) }
+      for image in manifest.images { #expect(Kernel(release: image.kernel.release) != nil && !image.copies.isEmpty) }
     }
   }
 
-  @Test(arguments: ["", "\n", "pve-sb-uki manifest 2\nend\n", "pve-sb-uki manifest 1\nend\nend\n"])
+  @Test(arguments: ["", "\n", "pve-sb-uki manifest 1\nend\n", "pve-sb-uki manifest 2\nend\nend\n"])
   func otherTextIsAbsentWithANote(text: String) throws {
     let directory = try TemporaryDirectory()
     try directory.write("var/lib/pve-sb-uki/manifest", text)

@@ -75,17 +75,15 @@ import Testing
   @Test func aManifestThatNamesOtherFilesRemovesNone() throws {
     try scene.apply()
     let files = try scene.host().files
+    let foreign = "\(ApplyScene.images)/pve-1.2.3.efi"
+    try scene.directory.write(foreign, "of somebody else")
     var manifest = Manifest.load(from: files).manifest
-    let record = try #require(manifest.images["/\(ApplyScene.imageName(older))"])
-    for path in ["/boot/efi/EFI/other/file", "/etc/kernel/cmdline", "/boot/efi/EFI/Linux/../other/file"] {
-      var hostile = record
-      hostile.path = path
-      hostile.kernel = try #require(Kernel(release: "1.2.3"))
-      manifest.images[path] = hostile
-    }
+    var record = try #require(manifest.images.first { $0.kernel.release == older })
+    record.digest = [UInt8](repeating: 7, count: 32)
+    let name = try #require(ImageName(fileName: "pve-1.2.3.efi"))
+    manifest.place(record, at: [ImageRecord.Copy(partition: "/boot/efi", name: name, modified: 0)])
     try manifest.save(to: files)
-    try scene.apply()
-    #expect(try scene.directory.read("boot/efi/EFI/other/file") != nil)
-    #expect(try scene.directory.read("etc/kernel/cmdline") != nil)
+    #expect(try !scene.apply().isChange)
+    #expect(try scene.directory.read(foreign) == Array("of somebody else".utf8))
   }
 }

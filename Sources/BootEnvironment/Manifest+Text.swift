@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+
+// The manifest is text, a record a line, fields separated by one space; a path, name or command line is the last field
+// and goes to the end of its line:
+//
+//     pve-sb-uki manifest 2
+//     image RELEASE SIZE SHA256
+//     booted SECONDS                      (0: never seen)
+//     cmdline TEXT
+//     certificate SHA256
+//     input SIZE MTIME INODE SHA256 PATH
+//     copy MTIME FILENAME PARTITION
+//     end
+//
+// Everything between two `image` lines belongs to the first. Anything else makes the whole file count as absent, which
+// costs reading the images and removes nothing.
+extension Manifest {
+  private static let header = "pve-sb-uki manifest 2"
+
+  package func serialize() -> [UInt8] {
+    var lines = [Self.header]
+    for image in images {
+      lines.append("image \(image.kernel.release) \(image.size) \(image.digest.hexadecimal)")
+      lines.append("booted \(image.booted ?? 0)")
+      lines.append("cmdline \(image.commandLine)")
+      lines.append("certificate \(image.certificate.hexadecimal)")
+      for input in image.inputs {
+        lines.append("input \(input.size) \(input.modified) \(input.inode) \(input.digest.hexadecimal) \(input.path)")
+      }
+      for copy in image.copies {
+        lines.append("copy \(copy.modified) \(copy.name.fileName) \(copy.partition)")
+      }
+    }
+    lines.append("end\n")
+    return Array(lines.joined(separator: "\n").utf8)
+  }
+
+  /// Nil for anything that `serialize` would not have written.
+  package init?(parsing content: [UInt8]) {
+    self.init()
+    var lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)[...]
+    guard lines.popFirst().map({ $0 == Self.header }) == true, lines.popLast() == "", lines.popLast() == "end" else {
+      return nil
+    }
+    var places: Set<ImageRecord.Copy> = []
+    while !lines.isEmpty {
+      guard let image = Self.image(from: &lines), self.image(withDigest: image.digest) == nil else { return nil }
+      for copy in image.copies {
+        var place = copy
+        place.modified = 0
+        guard places.insert(place).inserted else { return nil }
+      }
+      guard !image.copies.isEmpty else { return nil }
+      place(image, at: image.copies)
+    }
+  }
+
+  private static func image(from lines: inout ArraySlice<Substring>) -> ImageRecord? {
+    guard let head = lines.popFirst().flatMap({ fields($0, "image", 4) }), let kernel = Kernel(release: head[1]),
+      let size = count(head[2]), let digest = digest(head[3]),
+      let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ Int64($0) }),
+      let text = lines.popFirst().flatMap({ value("cmdline", $0) }),
+      let certificate = lines.popFirst().flatMap({ value("certificate", $0) }).flatMap(Self.digest)
+    else { return nil }
+    var image = ImageRecord(
+      kernel: kernel, size: size, digest: digest, booted: booted == 0 ? nil : booted, commandLine: String(text),
+      certificate: certificate, inputs: [])
+    while let line = lines.first, line.hasPrefix("input ") {
+      guard let input = input(line) else { return nil }
+      image.inputs.append(input)
+      lines.removeFirst()
+    }
+    while let line = lines.first, line.hasPrefix("copy ") {
+      guard let copy = copy(line) else { return nil }
+      image.copies.append(copy)
+      lines.removeFirst()
+    }
+    return image
+  }
+
+  private static func input(_ line: Substring) -> InputRecord? {
+    guard let fields = fields(line, "input", 6), let size = count(fields[1]), let modified = Int64(fields[2]),
+      let inode = UInt64(fields[3]), let digest = digest(fields[4]), fields[5].hasPrefix("/")
+    else { return nil }
+    return InputRecord(path: String(fields[5]), size: size, modified: modified, inode: inode, digest: digest)
+  }
+
+  private static func copy(_ line: Substring) -> ImageRecord.Copy? {
+    guard let fields = fields(line, "copy", 4), let modified = Int64(fields[1]),
+      let name = ImageName(fileName: String(fields[2])), !fields[3].isEmpty
+    else { return nil }
+    return ImageRecord.Copy(partition: String(fields[3]), name: name, modified: modified)
+  }
+
+  /// The fields of a line that begins with `keyword`, the last of `number` to the end of the line.
+  private static func fields(_ line: Substring, _ keyword: String, _ number: Int) -> [Substring]? {
+    let fields = line.split(separator: " ", maxSplits: number - 1, omittingEmptySubsequences: false)
+    return fields.count == number && fields[0] == keyword ? fields : nil
+  }
+
+  private static func value(_ keyword: String, _ line: Substring) -> Substring? { fields(line, keyword, 2)?[1] }
+
+  private static func count(_ text: Substring) -> Int? { Int(text).flatMap { $0 >= 0 ? $0 : nil } }
+
+  private static func digest(_ text: Substring) -> [UInt8]? {
+    [UInt8](hexadecimal: text).flatMap { $0.count == 32 ? $0 : nil }
+  }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+
+/// Finds out what lies on a partition: by stat(2) alone where the manifest knows it, by reading it where not.
+struct PartitionReader {
+  let partition: EFISystemPartition
+  /// The partition, open for reading.
+  let files: FileSystem
+  /// The certificate in use; nil if there is none that can be read.
+  let certificate: Certificate?
+
+  /// What is there. The manifest is brought up to date where a file is what it says after all, or is not.
+  func read(_ manifest: inout Manifest) throws -> PartitionPlanner.State {
+    var state = PartitionPlanner.State(images: [], free: try files.availableSpace(at: "/"))
+    for fileName in try files.list(ImageName.directory) ?? [] {
+      let path = "\(ImageName.directory)/\(fileName)"
+      guard let status = try files.linkStatus(of: path), status.kind == .regular else { continue }
+      if fileName.hasPrefix(".pve-"), TemporaryName.matches(fileName) {
+        state.leftovers.append(PartitionPlanner.State.Leftover(path: path, size: status.size))
+      } else if let name = ImageName(fileName: fileName) {
+        let content = try recognize(name, status, &manifest)
+        if case .recorded = content {} else { manifest.remove(name, on: partition.name) }
+        state.images.append(PresentImage(name, size: status.size, content))
+      }
+    }
+    for image in manifest.images {
+      for copy in image.copies where copy.partition == partition.name {
+        if !state.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: partition.name) }
+      }
+    }
+    return state
+  }
+
+  private func recognize(
+    _ name: ImageName, _ status: FileStatus, _ manifest: inout Manifest
+  ) throws -> PresentImage.Content {
+    if let image = manifest.image(on: partition.name, name), image.size == status.size,
+      image.copy(on: partition.name, name)?.modified == status.modified
+    {
+      return .recorded(digest: image.digest, booted: image.booted)
+    }
+    let file = try files.openFile(name.path)
+    if manifest.images.contains(where: { $0.size == status.size }),
+      let image = manifest.image(withDigest: try Digest.of(file))
+    {
+      let copy = ImageRecord.Copy(partition: partition.name, name: name, modified: file.status.modified)
+      manifest.place(image, at: [copy])
+      return .recorded(digest: image.digest, booted: image.booted)
+    }
+    return isSigned(file) ? .signed : .unknown
+  }
+
+  /// Whether the certificate in use signed it, whole as it is. What cannot be read is not signed.
+  private func isSigned(_ file: File) -> Bool {
+    guard let certificate, let image = try? SignedImage(parsing: file),
+      let signatures = try? image.signatures(in: file)
+    else { return false }
+    return signatures.contains { $0.verdict == .valid && $0.signature.message.signers == [certificate] }
+  }
+}

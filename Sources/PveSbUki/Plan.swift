@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+
+/// What `apply` found and what it is going to do about it: nothing else is done, and with `--dry-run` nothing at all.
+package struct Plan: Sendable {
+  /// A kernel that gets an image, or should.
+  package struct Kernel: Sendable {
+    let kernel: BootEnvironment.Kernel
+    let reasons: [WantedKernels.Reason]
+    var demand = WantedImage.Demand.none
+    /// Whether no image can be made of what is installed; a failure says why.
+    var isUnusable = false
+
+    init(_ kernel: BootEnvironment.Kernel, _ reasons: [WantedKernels.Reason]) {
+      self.kernel = kernel
+      self.reasons = reasons
+    }
+  }
+
+  package struct Partition: Sendable {
+    /// Volume serial number, or the path where it is mounted.
+    package let name: String
+    /// Bytes free before anything is done.
+    package let free: Int
+    let images: PartitionPlan
+  }
+
+  /// All that are complete, the newest first.
+  var installed: [BootEnvironment.Kernel] = []
+  /// In order of precedence.
+  package internal(set) var kernels: [Kernel] = []
+  package internal(set) var partitions: [Partition] = []
+  /// What is to be done about boot entries when all images are as planned; nil where there can be none.
+  var entries: BootEntryPlan?
+  /// One sentence each.
+  package internal(set) var notes: [String] = []
+  /// What cannot be as it should, and is known before anything is done.
+  package internal(set) var failures: [Failure] = []
+
+  mutating func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
+
+  /// The same reason counts once.
+  mutating func fail(_ failure: Failure) { if !failures.contains(failure) { failures.append(failure) } }
+}
+
+extension Plan {
+  /// Changes to boot entries, in the imperative.
+  package var entrySteps: [String] { entries?.steps.map(\.description) ?? [] }
+}
+
+extension Plan.Kernel {
+  package var release: String { kernel.release }
+  /// Why it gets an image, the weightiest first, such as `pin` and `running`.
+  package var reasonNames: [String] { reasons.map(\.rawValue) }
+
+  /// `made`: it exists somewhere; `to-be-made`; `unusable`; `not-chosen` by `--kernel`.
+  package var imageState: String {
+    switch demand {
+    case .bytes: "made"
+    case .build: "to-be-made"
+    case .none: isUnusable ? "unusable" : "not-chosen"
+    }
+  }
+
+  /// Whether the image exists somewhere and needs only be copied.
+  var isMade: Bool { if case .bytes = demand { true } else { false } }
+}
+
+extension Plan.Partition {
+  /// One change, in words for machines.
+  package struct Step: Sendable {
+    /// `sweep`, `remove` or `write`.
+    package let action: String
+    /// From the root of the partition.
+    package let path: String
+    /// Why it is removed: `gone`, `unwanted`, `superseded` or `room`.
+    package var reason: String?
+    /// Whether what the write replaces stays as the previous image.
+    package var keepsPrevious: Bool?
+  }
+
+  package var steps: [Step] {
+    images.steps.map { step in
+      switch step {
+      case .sweep(let path): Step(action: "sweep", path: path)
+      case .remove(let name, let reason): Step(action: "remove", path: name.path, reason: reason.rawValue)
+      case .write(let kernel, let keeps): Step(action: "write", path: ImageName(kernel).path, keepsPrevious: keeps)
+      }
+    }
+  }
+
+  /// Images that find no room, with the bytes they need and those that could be had.
+  package var shortages: [(kernel: String, needed: Int, available: Int)] {
+    images.shortages.map { ($0.kernel.release, $0.needed, $0.available) }
+  }
+}

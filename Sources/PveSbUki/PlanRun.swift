@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+internal import UnifiedKernelImage
+
+/// Does what a plan says, one partition after the other, and keeps the manifest true at every step.
+struct PlanRun {
+  let host: Host
+  let configuration: Configuration
+  let commandLine: CommandLine?
+  let partitions: [EFISystemPartition]
+  let open: OpenPartitions
+  let plan: Plan
+  var manifest: Manifest
+  var result: Apply.Result
+  /// By kernel: what images are made of, opened once. A kernel whose inputs or key are not usable has an error.
+  var parts: [Kernel: Result<ApplyInputs.Open, any Error>] = [:]
+  /// Digests of the images that this run has made.
+  var made: [Kernel: [UInt8]] = [:]
+  private var loadedIdentity: Result<SigningIdentity, any Error>?
+
+  private init(_ planner: Planner) {
+    host = planner.host
+    configuration = planner.configuration
+    commandLine = planner.commandLine
+    partitions = planner.survey.partitions
+    open = planner.open
+    plan = planner.plan
+    manifest = planner.manifest
+    result = Apply.Result(plan: planner.plan, notes: planner.plan.notes, failures: planner.plan.failures)
+  }
+
+  /// Carries the plan out. What one partition cannot do does not stop the next, and the next is not touched before all
+  /// that was written to the first is verified.
+  static func perform(_ planner: Planner) throws -> Apply.Result {
+    var run = PlanRun(planner)
+    var images = planner.plan.images
+    for step in planner.plan.partitions {
+      for image in step.settled(planner.plan) { run.result.images.append(image) }
+      guard step.images.isChange, let partition = run.partitions.first(where: { $0.name == step.name }) else {
+        continue
+      }
+      let before = Set(planner.states[step.name]?.images.filter(\.isOurs).map(\.name) ?? [])
+      do {
+        let files = try run.open.openForWriting(partition)
+        var work = PartitionWork(partition, files, inPlace: step.images.current, images: before)
+        run.perform(step.images.steps, &work)
+        images[step.name] = Array(work.images)
+      } catch {
+        run.fail(Failure(partition.name, error))
+        for case .write(let kernel, _) in step.images.steps { run.report(kernel, partition, .failed) }
+        images[step.name] = Array(before)
+      }
+    }
+    try run.manifest.save(to: run.host.files)
+    if let entryPlanner = planner.entryPlanner { run.makeEntries(entryPlanner, images) }
+    run.result.sortImages(planner.plan)
+    return run.result
+  }
+
+  /// Makes the entries that were planned, or where not all images are as planned those for the images there are.
+  private mutating func makeEntries(_ planner: EntryPlanner, _ images: [String: [ImageName]]) {
+    let isAsPlanned = images.mapValues(Set.init) == plan.images.mapValues(Set.init)
+    guard let entries = isAsPlanned ? plan.entries : planner.plan(for: images) else { return }
+    let outcome = entries.perform(on: planner.store)
+    result.entries = outcome.completed.map(\.description)
+    for failure in outcome.failures { fail(Failure(failure.description, hint: failure.hint)) }
+  }
+
+  private mutating func perform(_ steps: [PartitionPlan.Step], _ work: inout PartitionWork) {
+    let kernels = steps.compactMap { if case .write(let kernel, _) = $0 { kernel } else { nil } }
+    for kernel in kernels where !canWrite(kernel) { work.unusable.insert(kernel) }
+    for (index, step) in steps.enumerated() {
+      do {
+        switch step {
+        case .sweep(let path): try work.files.remove(path)
+        case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious, &work)
+        case .remove(let name, let reason):
+          let writesAhead = steps[index...].contains { if case .write = $0 { true } else { false } }
+          // Nothing makes room for an image that cannot be made, and the last one stays until another is in place.
+          let isSafe = writesAhead ? work.unusable.isEmpty : !work.inPlace.isEmpty
+          if isSafe { try remove(name, reason, &work) } else { report(name.kernel, work.partition, .kept) }
+        }
+      } catch {
+        if case .write(let kernel, _) = step { report(kernel, work.partition, .failed) }
+        fail((error as? Failure) ?? Failure(work.partition.name, error))
+      }
+    }
+  }
+
+  private mutating func remove(_ name: ImageName, _ reason: PartitionPlan.Reason, _ work: inout PartitionWork) throws {
+    try work.files.remove(name.path)
+    work.images.remove(name)
+    manifest.remove(name, on: work.partition.name)
+    try manifest.save(to: host.files)
+    if !name.isPrevious, reason != .room { report(name.kernel, work.partition, .removed) }
+  }
+
+  mutating func signingIdentity() throws -> SigningIdentity {
+    if loadedIdentity == nil {
+      let source = KeySource(key: configuration.key, certificate: configuration.certificate, isHostPath: true)
+      loadedIdentity = Result { try source.load(from: host) }
+    }
+    guard let identity = try loadedIdentity?.get() else { throw Failure("there is no signing key") }
+    return identity
+  }
+
+  mutating func fail(_ failure: Failure) {
+    if !result.failures.contains(failure) { result.failures.append(failure) }
+  }
+
+  mutating func report(_ kernel: Kernel, _ partition: EFISystemPartition, _ state: Apply.Image.State) {
+    result.images.append(Apply.Image(kernel, on: partition.name, state))
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import EFIData
+internal import HostSystem
+internal import UnifiedKernelImage
+
+extension Planner {
+  /// What the kernel's image is to be. A kernel whose inputs are not usable keeps what it has, and the plan says why.
+  mutating func assess(_ wanted: Plan.Kernel) -> Plan.Kernel {
+    var kernel = wanted
+    guard options.kernels.isEmpty || options.kernels.contains(wanted.kernel.release) else { return kernel }
+    do {
+      kernel.demand = try demand(of: wanted.kernel)
+    } catch {
+      let name = ImageName(wanted.kernel).fileName
+      plan.fail((error as? Failure) ?? Failure("EFI/Linux/\(name) cannot be made", error))
+      kernel.isUnusable = true
+    }
+    return kernel
+  }
+
+  private mutating func demand(of kernel: Kernel) throws -> WantedImage.Demand {
+    guard let commandLine else { return .none }
+    let inputs = try ApplyInputs(kernel, commandLine, configuration, host.files)
+    if !options.isForced, let known = try knownImage(inputs) { return .bytes(digest: known.digest, size: known.size) }
+    let open = try inputs.open(host)
+    if !options.isForced, let adopted = try adoptedImage(inputs, open) {
+      return .bytes(digest: adopted.digest, size: adopted.size)
+    }
+    for note in open.plan.notes { plan.note(note) }
+    return .build(size: open.plan.size + Self.signatureRoom)
+  }
+
+  /// Bytes that a signature takes at most.
+  private static let signatureRoom = 16 << 10
+
+  /// The image in the manifest that these inputs give.
+  private mutating func knownImage(_ inputs: ApplyInputs) throws -> ImageRecord? {
+    for image in manifest.images {
+      guard let current = try image.inputsIfUnchanged(inputs, in: host.files) else { continue }
+      manifest.update(image.digest) { $0.inputs = current }
+      return image
+    }
+    return nil
+  }
+
+  /// An image on a partition that the manifest does not know, but that is just what would be made now.
+  ///
+  /// The inputs are passed through the builder for their digest; nothing is written.
+  private mutating func adoptedImage(_ inputs: ApplyInputs, _ parts: ApplyInputs.Open) throws -> ImageRecord? {
+    let name = ImageName(inputs.kernel)
+    var expected: [UInt8]?
+    var adopted: ImageRecord?
+    for partition in survey.partitions {
+      guard let index = states[partition.name]?.images.firstIndex(where: { $0.name == name && $0.content == .signed }),
+        let file = try open.files(of: partition.name)?.openFile(name.path)
+      else { continue }
+      let digest = try expected ?? ImageBuilder.write(parts.plan, to: NullSink(), signingBy: nil).digest
+      expected = digest
+      let image = try SignedImage(parsing: file)
+      guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
+      let record = try inputs.record(of: file, parts)
+      let copy = ImageRecord.Copy(partition: partition.name, name: name, modified: file.status.modified)
+      manifest.place(record, at: [copy])
+      states[partition.name]?.images[index].content = .recorded(digest: record.digest, booted: nil)
+      adopted = record
+    }
+    return adopted
+  }
+
+  /// Notes in the manifest which image the running system was booted from: it is known to be good.
+  mutating func markBooted() {
+    guard let evidence, let fileName = evidence.imageName else { return }
+    let present = manifest.images.flatMap { $0.copies.map(\.name) }
+    // systemd-boot names it in lower case.
+    guard let image = present.first(where: { $0.fileName.lowercased() == fileName.lowercased() }) else { return }
+    // What was replaced since has the previous one's name now.
+    let names = [image, ImageName(image.kernel, isPrevious: true)]
+    for partition in survey.partitions {
+      if let booted = evidence.partition, let own = partition.location?.guid, booted != own { continue }
+      let candidates = names.compactMap { manifest.image(on: partition.name, $0) }
+      let wasThere = candidates.first { candidate in
+        candidate.copies.contains { copy in
+          copy.partition == partition.name && names.contains(copy.name)
+            && copy.modified / 1_000_000_000 <= evidence.bootTime
+        }
+      }
+      guard let wasThere else { continue }
+      // The clock that the time of the boot is reckoned from may have been set since.
+      if let known = wasThere.booted, abs(known - evidence.bootTime) < 60 { return }
+      manifest.update(wasThere.digest) { $0.booted = evidence.bootTime }
+      for name in states.keys {
+        for index in states[name]?.images.indices ?? 0..<0
+        where states[name]?.images[index].holds(wasThere.digest) == true {
+          states[name]?.images[index].content = .recorded(digest: wasThere.digest, booted: evidence.bootTime)
+        }
+      }
+      return
+    }
+  }
+}
+
+/// Takes everything and keeps nothing.
+private final class NullSink: ByteSink {
+  func write(_ bytes: UnsafeRawBufferPointer) {}
+  func patch(_ bytes: [UInt8], at offset: Int) {}
+}

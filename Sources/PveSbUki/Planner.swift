@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+internal import SecureBoot
+
+/// Looks at the host and its partitions and works out the plan of one run. Writes nothing.
+struct Planner {
+  let options: Apply
+  let host: Host
+  let configuration: Configuration
+  let inventory: Kernel.Inventory
+  let wanted: WantedKernels
+  let survey: EFISystemPartition.Survey
+  let open: OpenPartitions
+  let commandLine: CommandLine?
+  /// Nil where the system tells nothing of its boot.
+  let evidence: BootEvidence?
+  /// The certificate in use; nil if there is none that can be read.
+  let certificate: Certificate?
+  /// The manifest, with what the partitions showed.
+  var manifest: Manifest
+  /// By partition.
+  var states: [String: PartitionPlanner.State] = [:]
+  /// Nil where there are no boot entries to be made.
+  var entryPlanner: EntryPlanner?
+  var plan = Plan()
+
+  init(_ options: Apply, _ host: Host, _ configuration: Configuration, _ survey: EFISystemPartition.Survey) throws {
+    self.options = options
+    self.host = host
+    self.configuration = configuration
+    self.survey = survey
+    open = OpenPartitions(host)
+    inventory = try Kernel.inventory(of: host.files)
+    wanted = try WantedKernels(of: host, inventory, configuration)
+    evidence = try BootEvidence(of: host)
+    let source = KeySource(key: configuration.key, certificate: configuration.certificate, isHostPath: true)
+    certificate = try? source.loadCertificate(from: host)
+    commandLine = inventory.kernels.isEmpty ? nil : try CommandLine(of: host.files)
+    let (manifest, note) = Manifest.load(from: host.files)
+    self.manifest = manifest
+    if let note { plan.note(note) }
+  }
+
+  var runningRelease: String? { host.isRunningSystem ? host.kernelRelease : nil }
+
+  mutating func make() throws {
+    plan.installed = inventory.kernels
+    for note in wanted.notes { plan.note(note) }
+    if let commandLine, !commandLine.namesRoot {
+      plan.note("the command line in \(commandLine.path) has no root=; most initrds then stop")
+    }
+    for problem in survey.problems { plan.fail(Failure(problem.description, hint: problem.hint)) }
+    readPartitions()
+    markBooted()
+    for kernel in chosenKernels() { plan.kernels.append(assess(kernel)) }
+    let images = plan.kernels.map { WantedImage($0.kernel, $0.demand) }
+    for partition in survey.partitions {
+      guard let state = states[partition.name] else { continue }
+      let steps = PartitionPlanner.plan(
+        images, on: state, inventory: inventory, running: runningRelease, removesOthers: options.kernels.isEmpty)
+      tell(steps, partition)
+      plan.partitions.append(Plan.Partition(name: partition.name, free: state.free, images: steps))
+    }
+    planEntries()
+  }
+
+  private mutating func planEntries() {
+    do {
+      let isComplete = survey.problems.isEmpty && plan.partitions.count == survey.partitions.count
+      guard let planner = try EntryPlanner(self, isComplete: isComplete) else { return }
+      entryPlanner = planner
+      let entries = planner.plan(for: plan.images)
+      plan.entries = entries
+      for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
+      if case .refused(let reason, hint: let hint) = planner.trust, plan.images.values.contains(where: { !$0.isEmpty })
+      {
+        plan.note("our boot entries stay behind the others: \(reason); \(hint)")
+      }
+    } catch {
+      plan.fail(Failure("the boot entries", error))
+    }
+  }
+
+  private mutating func readPartitions() {
+    for partition in survey.partitions {
+      do {
+        let files = try open.openForReading(partition)
+        let reader = PartitionReader(partition: partition, files: files, certificate: certificate)
+        states[partition.name] = try reader.read(&manifest)
+      } catch {
+        plan.fail(Failure(partition.name, error))
+      }
+    }
+  }
+
+  /// The kernels whose image is looked after, in order of precedence; those that were not chosen keep what they have.
+  private mutating func chosenKernels() -> [Plan.Kernel] {
+    for kernel in inventory.withoutInitrd where options.kernels.isEmpty && options.expected != kernel.release {
+      plan.note("kernel \(kernel.release) has no initrd yet, so it gets no image")
+    }
+    for release in options.kernels + [options.expected].compactMap({ $0 }) {
+      guard !inventory.kernels.contains(where: { $0.release == release }) else { continue }
+      plan.fail(
+        Failure(
+          "kernel \(release) gets no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and "
+            + "/lib/modules/\(release) are not all there",
+          hint: "install it again, or make its initrd with: update-initramfs -c -k \(release)"))
+    }
+    let extra = inventory.kernels.filter { kernel in
+      options.kernels.contains(kernel.release) && !wanted.kernels.contains { $0.kernel == kernel }
+    }
+    return wanted.kernels.map { Plan.Kernel($0.kernel, $0.reasons) } + extra.map { Plan.Kernel($0, []) }
+  }
+
+  private mutating func tell(_ steps: PartitionPlan, _ partition: EFISystemPartition) {
+    for (name, stay) in steps.stays.sorted(by: { $0.key.fileName < $1.key.fileName }) {
+      let reason =
+        switch stay {
+        case .running: "it is the running one: its image stays"
+        case .knownGood: "it is the one this machine was last booted from: its image stays"
+        case .last: "no other image is known to be right: its image stays"
+        }
+      plan.note("kernel \(name.kernel.release) is gone or gets no image, but \(reason)")
+    }
+    for shortage in steps.shortages {
+      plan.fail(
+        Failure(
+          "\(partition.name) has no room for the image of kernel \(shortage.kernel.release): it needs "
+            + "\(shortage.needed >> 20) MiB, \(shortage.available >> 20) MiB are free or could be",
+          hint: "remove kernels that are no longer needed (apt autoremove --purge), make initrds smaller "
+            + "(MODULES=dep), or set Keep= in \(Configuration.path)"))
+    }
+  }
+}

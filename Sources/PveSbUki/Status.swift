@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+
+/// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
+package struct Status: Sendable {
+  package init() {}
+
+  package struct Partition: Sendable {
+    /// Volume serial number, or the path where it is mounted.
+    package var name: String
+    /// Bytes; nil if it could not be opened.
+    package var free: Int?
+    /// What is wrong with it; nil if nothing is.
+    package var problem: String?
+  }
+
+  package struct Kernel: Sendable {
+    package enum State: String, Sendable {
+      /// The image is what it should be.
+      case current
+      /// It was right, but something that goes into it has changed since.
+      case stale
+      /// There is none.
+      case missing
+      /// It is damaged, or somebody else has changed or made it.
+      case changed
+      /// None can be made.
+      case unusable
+    }
+
+    package var release: String
+    package var isRunning: Bool
+    /// Why it has an image, the weightiest first.
+    package var reasons: [String]
+    /// By partition, in their order.
+    package var states: [(partition: String, state: State)]
+
+    /// The worst of all partitions.
+    package var isCurrent: Bool { states.allSatisfy { $0.state == .current } }
+  }
+
+  package struct Report: Sendable {
+    /// Why this program does nothing here; nil if it does.
+    package var obstacle: Apply.Obstacle?
+    /// The certificate in use; nil if it cannot be read.
+    package var certificate: String?
+    package var partitions: [Partition] = []
+    package var kernels: [Kernel] = []
+    /// What the last run that failed said, and when.
+    package var lastFailure: (time: String, messages: [String])?
+    /// What is wrong, one sentence each.
+    package var problems: [String] = []
+    /// One sentence each; nothing has to be done about them.
+    package var notes: [String] = []
+    /// What to type next; nil if nothing needs attention.
+    package var nextCommand: String?
+
+    package var needsAttention: Bool { !problems.isEmpty || obstacle?.hint != nil }
+  }
+}
