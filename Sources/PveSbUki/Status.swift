@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
-internal import BootEnvironment
-internal import Cryptography
-internal import HostSystem
-
 /// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
 package struct Status: Sendable {
   package init() {}
@@ -47,18 +42,29 @@ package struct Status: Sendable {
   package struct Report: Sendable {
     /// Why this program does nothing here; nil if it does.
     package var obstacle: Apply.Obstacle?
-    /// The certificate in use; nil if it cannot be read.
+    /// `on`, `off`, `setup mode`; nil where the firmware says nothing.
+    package var secureBoot: String?
+    /// Subject of the certificate in use; nil if there is none that can be read.
     package var certificate: String?
+    /// When that ends, such as `2036-11-21 05:24:17 UTC`.
+    package var certificateEnd: String?
+    /// Whether this machine would start what is signed with it; nil where that cannot be told.
+    package var isTrusted: Bool?
+    /// Why or why not, as a sentence.
+    package var trustReason: String?
     package var partitions: [Partition] = []
+    /// In order of precedence.
     package var kernels: [Kernel] = []
-    /// What the last run that failed said, and when.
+    /// Boot entries in the firmware's order; nil where there are none to be had.
+    package var entries: BootList.Result?
+    /// When the last run that failed did so, and what it said.
     package var lastFailure: (time: String, messages: [String])?
     /// What is wrong, one sentence each.
-    package var problems: [String] = []
+    package var problems: [Failure] = []
     /// One sentence each; nothing has to be done about them.
     package var notes: [String] = []
-    /// What to type next; nil if nothing needs attention.
-    package var nextCommand: String?
+    /// What to do next; nil if nothing needs attention.
+    package var nextStep: String?
 
     package var needsAttention: Bool { !problems.isEmpty || obstacle?.hint != nil }
   }

@@ -14,7 +14,8 @@ struct PveSbUkiCommand: ParsableCommand {
     discussion: "Exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong usage.",
     version: ProductVersion.text,
     subcommands: [
-      ApplyCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self,
+      ApplyCommand.self, StatusCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self,
+      InspectCommand.self,
       KeysCommand.self, BootCommand.self,
     ])
 

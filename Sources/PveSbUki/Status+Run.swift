@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+internal import Cryptography
+package import HostSystem
+internal import SecureBoot
+
+extension Status {
+  /// Looks at everything and changes nothing. Throws for settings that cannot be understood, as `apply` does.
+  package func run(on host: Host) throws -> Report {
+    var report = Report()
+    let configuration = try Configuration(of: host.files)
+    if let obstacle = try Apply.obstacle(on: host, configuration) {
+      report.obstacle = obstacle
+      report.nextStep = obstacle.hint
+      return report
+    }
+    let survey = try EFISystemPartition.survey(on: host, configuration)
+    guard !survey.partitions.isEmpty || !survey.problems.isEmpty else {
+      report.obstacle = .noPartition
+      report.nextStep = report.obstacle?.hint
+      return report
+    }
+    var options = Apply()
+    options.isDryRun = true
+    var planner = try Planner(options, host, configuration, survey)
+    try planner.make()
+    report.notes = planner.plan.notes
+    report.problems = planner.plan.failures
+    report.describePartitions(planner)
+    report.describeKernels(planner)
+    try report.describeTrust(planner)
+    report.describeEntries(planner)
+    try report.describePast(host)
+    report.chooseNextStep(planner)
+    return report
+  }
+}
+
+extension Status.Report {
+  fileprivate mutating func describePartitions(_ planner: Planner) {
+    partitions = planner.survey.partitions.map { partition in
+      let free = planner.states[partition.name]?.free
+      return Status.Partition(name: partition.name, free: free, problem: free == nil ? "cannot be read" : nil)
+    }
+    partitions += planner.survey.problems.map { problem in
+      Status.Partition(name: problem.name, free: nil, problem: problem.description)
+    }
+  }
+
+  fileprivate mutating func describeKernels(_ planner: Planner) {
+    for wanted in planner.plan.kernels {
+      let states = planner.plan.partitions.map { partition in
+        (partition.name, state(of: wanted, on: partition, planner.states[partition.name]?.images ?? []))
+      }
+      let kernel = Status.Kernel(
+        release: wanted.release, isRunning: wanted.release == planner.runningRelease, reasons: wanted.reasonNames,
+        states: states)
+      kernels.append(kernel)
+      guard !kernel.isCurrent, !wanted.isUnusable else { continue }
+      let places = states.filter { $0.1 != .current }.map { "\($0.1.rawValue) on \($0.0)" }
+      problems.append(
+        Failure("the image of kernel \(wanted.release) is \(places.joined(separator: ", "))", hint: "pve-sb-uki apply"))
+    }
+  }
+
+  private func state(
+    of wanted: Plan.Kernel, on partition: Plan.Partition, _ images: [PresentImage]
+  ) -> Status.Kernel.State {
+    if wanted.isUnusable { return .unusable }
+    if partition.images.current.contains(wanted.kernel) { return .current }
+    guard let image = images.first(where: { $0.name == ImageName(wanted.kernel) }) else { return .missing }
+    return image.isOurs ? .stale : .changed
+  }
+
+  fileprivate mutating func describeTrust(_ planner: Planner) throws {
+    let database = try TrustDatabase(readingFrom: planner.host)
+    secureBoot = database.secureBootEnabled.map { $0 ? "on" : database.setupMode == true ? "setup mode" : "off" }
+    guard let own = planner.certificate else { return }
+    certificate = own.subject
+    certificateEnd = own.notAfter.map { CalendarDate(seconds: $0).description }
+    guard database.secureBootEnabled != nil else { return }
+    switch try BootTrust.evaluate(certificate: own, database: database, throughShim: false) {
+    case .accepted(let reason):
+      isTrusted = true
+      trustReason = reason
+    case .refused(let reason, let hint):
+      isTrusted = false
+      trustReason = reason
+      problems.append(Failure("this machine would not start our images: \(reason)", hint: hint))
+    }
+  }
+
+  fileprivate mutating func describeEntries(_ planner: Planner) {
+    guard planner.entryPlanner != nil else { return }
+    entries = try? BootList().run(on: planner.host)
+    let steps = planner.plan.entrySteps
+    guard !steps.isEmpty, kernels.allSatisfy(\.isCurrent) else { return }
+    problems.append(
+      Failure("the boot entries are not as they should be (\(steps.joined(separator: "; ")))", hint: "pve-sb-uki apply")
+    )
+  }
+
+  fileprivate mutating func describePast(_ host: Host) throws {
+    guard let record = try FailureRecord.load(from: host.files) else { return }
+    lastFailure = (CalendarDate(seconds: record.time).description, record.messages)
+    if problems.isEmpty {
+      problems.append(
+        Failure("the last run failed: \(record.messages.joined(separator: "; "))", hint: "pve-sb-uki apply"))
+    }
+  }
+
+  fileprivate mutating func chooseNextStep(_ planner: Planner) {
+    guard needsAttention else { return }
+    let isChange = planner.plan.partitions.contains { $0.images.isChange } || !planner.plan.entrySteps.isEmpty
+    nextStep = isChange ? "pve-sb-uki apply" : problems.lazy.compactMap(\.hint).first
+  }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import PveSbUki
+
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Say whether this machine will boot what it should, and what to do if not.",
+    discussion: "Changes nothing. Exit code 1 means that something needs attention.")
+
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let report = try Status().run(on: global.host())
+    try global.print(report.text, json: report.json)
+    if report.needsAttention { throw ExitCode(1) }
+  }
+}
