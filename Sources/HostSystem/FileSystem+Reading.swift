@@ -84,11 +84,19 @@ extension FileSystem {
 
   /// Bytes that an unprivileged writer could still put on the file system that holds `path`.
   package func availableSpace(at path: String) throws -> Int {
+    let space = try space(at: path)
+    let (bytes, overflow) = Int(clamping: space.f_bavail).multipliedReportingOverflow(by: Int(clamping: space.f_frsize))
+    return overflow ? .max : bytes
+  }
+
+  /// Whether the file system that holds `path`, or its mount there, takes no changes.
+  package func isReadOnly(at path: String) throws -> Bool { try space(at: path).f_flag & UInt(ST_RDONLY) != 0 }
+
+  private func space(at path: String) throws -> statvfs {
     let descriptor = try open(path, O_RDONLY | O_NONBLOCK, operation: "examine")
     var space = statvfs()
     try SystemCall.check("examine", display(path)) { fstatvfs(descriptor.number, &space) }
-    let (bytes, overflow) = Int(clamping: space.f_bavail).multipliedReportingOverflow(by: Int(clamping: space.f_frsize))
-    return overflow ? .max : bytes
+    return space
   }
 }
 

@@ -8,12 +8,17 @@ package struct MountPoint: Hashable, Sendable {
   package var fileSystem: String
   /// Usually a device.
   package var source: String
+  /// The directory of the file system that is seen there; not `/` for part of one (mount --bind).
+  package var root: String
   package var isReadOnly: Bool
   /// What is mounted there.
   package var device: DeviceNumber
 
-  package init(path: String, fileSystem: String, source: String, isReadOnly: Bool, device: DeviceNumber) {
+  package init(
+    path: String, fileSystem: String, source: String, root: String = "/", isReadOnly: Bool, device: DeviceNumber
+  ) {
     self.path = path
+    self.root = root
     self.fileSystem = fileSystem
     self.source = source
     self.isReadOnly = isReadOnly
@@ -33,7 +38,7 @@ package struct MountPoint: Hashable, Sendable {
     let options = fields[5].split(separator: ",") + fields[separator + 3].split(separator: ",")
     return MountPoint(
       path: unescape(fields[4]), fileSystem: unescape(fields[separator + 1]), source: unescape(fields[separator + 2]),
-      isReadOnly: options.contains("ro"), device: device)
+      root: unescape(fields[3]), isReadOnly: options.contains("ro"), device: device)
   }
 
   /// Space, tab, newline and backslash stand as a backslash and three octal digits.

@@ -100,6 +100,7 @@ import Testing
     symlink("loop", directory.path(of: "loop"))
     #expect(throws: HostError("examine", directory.path(of: "loop"), errno: ELOOP)) { try files.status(of: "/loop") }
     #expect(try files.availableSpace(at: "/") > 0)
+    #expect(try !files.isReadOnly(at: "/"))
   }
 
   @Test func errorsReadAsSentences() {

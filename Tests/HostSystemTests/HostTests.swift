@@ -16,7 +16,7 @@ import Testing
     #expect(
       MountPoint.parse(text) == [
         MountPoint(
-          path: "/mnt2", fileSystem: "ext3", source: "/dev/root", isReadOnly: false,
+          path: "/mnt2", fileSystem: "ext3", source: "/dev/root", root: "/mnt1", isReadOnly: false,
           device: DeviceNumber(major: 98, minor: 0)),
         MountPoint(
           path: "/boot/efi", fileSystem: "vfat", source: "/dev/sda1", isReadOnly: true,
