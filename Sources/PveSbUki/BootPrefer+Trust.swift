@@ -7,15 +7,20 @@ internal import HostSystem
 internal import SecureBoot
 
 extension BootPrefer {
-  /// Throws `Failure` unless the firmware starts what our key signed.
-  static func requireTrust(in number: BootEntryNumber, on host: Host) throws {
-    let trust = try TrustDatabase(readingFrom: host)
-    guard trust.secureBootEnabled == true, trust.setupMode != true else { return }
+  /// Throws `Failure` unless this machine starts what our key signed, by itself or through shim where the entry leads
+  /// to it.
+  static func requireTrust(in number: BootEntryNumber, path: String, on host: Host) throws {
+    let database = try TrustDatabase(readingFrom: host)
+    // Without Secure Boot keys need not be there.
+    guard database.secureBootEnabled == true, database.setupMode != true else { return }
     let configuration = try Configuration(of: host.files)
     let source = KeySource(key: configuration.key, certificate: configuration.certificate, isHostPath: true)
-    guard try !trust.firmwareCertificates.contains(source.loadCertificate(from: host)) else { return }
-    throw Failure(
-      "\(number.name) stays where it is: Secure Boot is on, and our certificate is not in the firmware's db",
-      hint: "enrol the keys first; 'pve-sb-uki keys export' writes what the firmware's menu takes")
+    let name = path.split(separator: "/").last ?? ""
+    let verdict = try BootTrust.evaluate(
+      certificate: source.loadCertificate(from: host), database: database,
+      throughShim: name.lowercased().hasPrefix("shim"))
+    if case .refused(let reason, let hint) = verdict {
+      throw Failure("\(number.name) stays where it is, since this machine would turn it down: \(reason)", hint: hint)
+    }
   }
 }

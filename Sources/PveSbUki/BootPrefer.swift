@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BootEnvironment
+internal import EFIData
 package import HostSystem
 
 /// `pve-sb-uki boot prefer`: what the firmware tries first from now on.
@@ -42,7 +43,9 @@ package struct BootPrefer: Sendable {
           "\(number.name) is not active, so the firmware would pass over it",
           hint: "make it active with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
       }
-      if OwnPartitions(on: host).owner(of: entry) != .foreign { try Self.requireTrust(in: number, on: host) }
+      if let path = entry.option?.file?.path, OwnPartitions(on: host).owner(of: entry) != .foreign {
+        try Self.requireTrust(in: number, path: path, on: host)
+      }
       let order = [number.value] + variables.order.filter { $0 != number.value }
       guard order != variables.order else { return Result() }
       let outcome = BootEntryPlan(steps: [.order(order)], present: variables).perform(on: store)

@@ -148,7 +148,7 @@ import Testing
     try put(.secureBoot, [1])
     try database(SigningKey("Stranger").certificate)
     let error = thrown(Failure.self) { try prefer(1) }
-    #expect(error?.description.contains("Secure Boot is on") == true)
+    #expect(error?.description.contains("this machine would turn it down: db does not hold the certificate") == true)
     #expect(try order() == [2, 9, 1, 3, 4, 1])
     // Whose entry it is not, we cannot say of.
     #expect(try prefer(5).isChange)
@@ -163,6 +163,18 @@ import Testing
       try put(.bootOrder, BootOrder([2, 1]).serialize())
       #expect(try prefer(1).isChange)
     }
+  }
+
+  @Test func behindShimTheMachinesOwnKeysCount() throws {
+    let key = try SigningKey()
+    try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
+    try put(.secureBoot, [1])
+    let lists = SignatureDatabase(certificates: [key.certificate.der], owner: partition.guid)
+    try put(.machineOwnerKeys, lists.serialize())
+    try put(6, "Proxmox VE", "/EFI/pve-sb-uki/SHIMX64.EFI")
+    #expect(try prefer(6).isChange)
+    #expect(thrown(Failure.self) { try prefer(1) }?.hint?.contains("Chain=shim") == true)
+    #expect(try order() == [6, 2, 9, 1, 3, 4, 1])
   }
 
   @Test func aKernelStaysPreferredUntilItIsForgotten() throws {
