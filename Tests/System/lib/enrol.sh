@@ -15,12 +15,15 @@ little_endian() {
 
 utf16() { printf '%s\0' "$1" | iconv -f UTF-8 -t UTF-16LE; }
 
-# A load option (UEFI 2.10, 3.1.3) whose device path is a file's path on whichever partition has it.
+# load_option LABEL PATH [HEXADECIMAL]: a load option (UEFI 2.10, 3.1.3) whose device path is a file's path, on whichever
+# partition has it or behind the nodes that are given.
 load_option() {
-  local path_bytes=$((2 * (${#2} + 1)))
+  local path_bytes=$((2 * (${#2} + 1))) nodes=${3:-} i
   little_endian 4 1
-  little_endian 2 $((4 + path_bytes + 4))
+  little_endian 2 $((${#nodes} / 2 + 4 + path_bytes + 4))
   utf16 "$1"
+  # shellcheck disable=SC2059 # the format is the byte
+  for ((i = 0; i < ${#nodes}; i += 2)); do printf "\\x${nodes:i:2}"; done
   printf '\x04\x04'
   little_endian 2 $((4 + path_bytes))
   utf16 "$2"

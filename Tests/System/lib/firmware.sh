@@ -7,6 +7,8 @@ FIRMWARE_CODE=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
 # shellcheck disable=SC2034 # read where keys are enrolled
 FIRMWARE_VARIABLES=/usr/share/OVMF/OVMF_VARS_4M.fd
 FIRMWARE_PID=
+# A test of our programs sets another one.
+FIRMWARE_CPU=Nehalem,+rdrand,-cx16
 
 # What the firmware says on the serial line when it turns an image down.
 # shellcheck disable=SC2034 # read by the tests
@@ -18,7 +20,7 @@ firmware_start() {
   firmware_stop
   : >"$serial"
   setpriv --pdeathsig KILL qemu-system-x86_64 \
-    -machine q35,smm=on,accel=tcg -cpu Nehalem,+rdrand,-cx16 -m 1536 -nodefaults \
+    -machine q35,smm=on,accel=tcg -cpu "$FIRMWARE_CPU" -m 1536 -nodefaults \
     -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
     -drive "if=pflash,unit=0,format=raw,readonly=on,file=$FIRMWARE_CODE" \
     -drive "if=pflash,unit=1,format=raw,file=$store" \

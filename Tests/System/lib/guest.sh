@@ -39,3 +39,16 @@ guest_script() {
 
 # guest_says SERIAL TEXT: the guest's own line.
 guest_says() { serial_text "$1" | grep -qxF -- "guest: $2"; }
+
+# guest_programs DIRECTORY PROGRAM...: copies programs of this machine with the libraries they need, and their loader as
+# ld.so.
+guest_programs() {
+  local directory=$1 program
+  shift
+  mkdir -p "$directory"
+  for program in "$@"; do
+    cp "$(command -v "$program")" "$directory/"
+    ldd "$(command -v "$program")" | awk '/=> \// { print $3 }' | xargs -I{} cp {} "$directory/"
+  done
+  cp "$(ldd "$(command -v "$1")" | awk '/ld-linux/ { print $1 }')" "$directory/ld.so"
+}

@@ -13,6 +13,18 @@ make_esp() {
   mcopy -s -Q -i "$image" "$directory"/* ::/
 }
 
+# make_gpt_disk IMAGE DIRECTORY GUID: a disk whose first partition, of that GUID, is such a file system.
+make_gpt_disk() {
+  local image=$1 start=2048 size
+  make_esp "$image.esp" "$2"
+  size=$(($(stat -c %s "$image.esp") / 512))
+  rm -f "$image"
+  truncate -s $(((start + size + 2048) * 512)) "$image"
+  sgdisk --new "1:$start:$((start + size - 1))" --typecode 1:ef00 --partition-guid "1:$3" "$image" >/dev/null
+  dd if="$image.esp" of="$image" bs=512 seek="$start" conv=notrunc,sparse status=none
+  rm -f "$image.esp"
+}
+
 # section_offset FILE SECTION: where a PE section's bytes begin in the file.
 section_offset() {
   local offset
