@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import CLinux
 import Glibc
 
 /// How other programs are run; tests put another in its place.
