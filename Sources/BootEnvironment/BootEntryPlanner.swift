@@ -76,13 +76,17 @@ struct BootEntryPlanner {
   }
 
   private func number(of target: BootTarget) -> UInt16? {
-    assigned.first { $0.target.file.isSameFile(as: target.file) }?.number
+    assigned.first { $0.target.file.isSameFile(as: target.file) && $0.target.optionalData == target.optionalData }?
+      .number
   }
 
   /// The entry to take over among those that lead to the target: the one this machine was booted from, else the one
-  /// that comes first in the order.
+  /// that comes first in the order. A file that is told by data what to start, as shim, is a target for each of its data.
   private func entry(for target: BootTarget) -> BootVariables.Entry? {
-    let candidates = own.filter { $0.option?.file?.isSameFile(as: target.file) == true }
+    let candidates = own.filter { entry in
+      guard let option = entry.option, option.file?.isSameFile(as: target.file) == true else { return false }
+      return target.optionalData.isEmpty || option.optionalData.starts(with: target.optionalData)
+    }
     if let current = candidates.first(where: { $0.number == present.current }) { return current }
     let first = present.order.first { number in candidates.contains { $0.number == number } }
     return candidates.first { $0.number == first } ?? candidates.first
@@ -93,7 +97,9 @@ struct BootEntryPlanner {
   private static func correction(of option: LoadOption, to wanted: LoadOption) -> LoadOption? {
     var corrected = option.file?.partition == wanted.file?.partition ? option : wanted
     corrected.attributes = option.attributes.union(.active)
-    corrected.optionalData = wanted.optionalData
+    // Some firmware appends a mark of its own to the data of all entries, which shim knows to ignore.
+    let isMarked = !wanted.optionalData.isEmpty && option.optionalData.starts(with: wanted.optionalData)
+    corrected.optionalData = isMarked ? option.optionalData : wanted.optionalData
     if corrected.description != wanted.description { corrected.description = wanted.description }
     return corrected == option ? nil : corrected
   }

@@ -18,6 +18,8 @@ extension EFIVariableName {
   package static let loaderDevicePartition = ofLoader("LoaderDevicePartUUID")
   /// Name of the entry that systemd-boot started, in lower case: a file name of a unified image or of a .conf file.
   package static let loaderEntrySelected = ofLoader("LoaderEntrySelected")
+  /// Name of the entry that somebody made the default in systemd-boot's menu.
+  package static let loaderEntryDefault = ofLoader("LoaderEntryDefault")
   /// Name of the entry that systemd-boot is to start once.
   package static let loaderEntryOneShot = ofLoader("LoaderEntryOneShot")
   /// Name and version of the stub of a unified image.

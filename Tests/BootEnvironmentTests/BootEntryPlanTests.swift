@@ -54,6 +54,26 @@ import Testing
     #expect(try scene.plan([newer]).steps == [.update(7, expected)])
   }
 
+  /// shim starts what its data says, so entries for one file are as many as there are data.
+  @Test func dataTellsEntriesOfOneFileApart() throws {
+    func shim(_ kernel: String) -> BootTarget {
+      BootTarget(
+        partition: BootScene.first, path: "/EFI/pve-sb-uki/shimx64.efi", label: "Proxmox VE \(kernel)",
+        optionalData: BootChain.shimOption(starting: "/EFI/Linux/pve-\(kernel).efi"))
+    }
+    let (first, second, third) = (shim("6.8.12-10-pve"), shim("6.8.12-9-pve"), shim("6.8.12-8-pve"))
+    try scene.put(0, BootScene.grub)
+    // A mark such as firmware sets.
+    var marked = second
+    marked.optionalData += [UInt8](repeating: 0xa5, count: 16)
+    try scene.put(1, marked)
+    try scene.put(2, third)
+    try scene.put(order: [2, 1, 0])
+    #expect(
+      try scene.plan([first, second]).steps == [.create(3, option(first)), .order([3, 1, 0]), .remove(2)])
+    #expect(try scene.plan([third, second], next: second).steps == [.next(1)])
+  }
+
   @Test func aPartitionThatWasMovedIsCorrected() throws {
     var moved = newer
     moved.partition.startBlock += 8

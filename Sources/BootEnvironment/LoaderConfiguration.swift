@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import EFIData
+package import HostSystem
+
+/// systemd-boot's settings, `loader/loader.conf` on an EFI System Partition. Of these only the default entry is ours to
+/// set; proxmox-boot-tool's hook sets it too, at each of its runs.
+package enum LoaderConfiguration {
+  /// From the root of the partition.
+  package static let path = "/loader/loader.conf"
+  /// Bytes.
+  package static let sizeLimit = 1 << 16
+
+  /// The entry that counts, a name or a pattern; nil if there is none. Of several lines the last counts.
+  package static func defaultEntry(in text: [UInt8]) -> String? { setting(in: text)?.value }
+
+  /// The text with `entry`, a file name in `loader/entries` or `EFI/Linux`, as its default. All other lines stay byte
+  /// for byte, and so does everything if it is the default already.
+  package static func text(_ text: [UInt8], withDefault entry: String) -> [UInt8] {
+    let line = Array("default \(entry)".utf8)
+    if let present = setting(in: text) {
+      if present.value == entry { return text }
+      return text[..<present.range.lowerBound] + line + text[present.range.upperBound...]
+    }
+    let end = LoaderText(parsing: text).end
+    let isOpen = end > 0 && text[end - 1] != 0x0a && text[end - 1] != 0x0d
+    return text[..<end] + (isOpen ? [0x0a] : []) + line + [0x0a] + text[end...]
+  }
+
+  /// The default that was chosen in systemd-boot's own menu with the key d; it outweighs that of `loader.conf`. Nil if
+  /// there is none or it cannot be read.
+  package static func overridingDefault(of files: FileSystem) -> String? {
+    let variable = EFIVariableName.loaderEntryDefault
+    let path = "/sys/firmware/efi/efivars/\(variable.fileName)"
+    let content = (try? files.readFileIfPresent(path, limit: sizeLimit)).flatMap {
+      try? EFIVariableContent(parsing: $0)
+    }
+    return content.flatMap { EFIText.parse($0.data) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// `@saved` is the last entry booted; systemd-boot passes over other words that begin with `@`.
+  private static func setting(in text: [UInt8]) -> LoaderText.Setting? {
+    LoaderText(parsing: text).settings.last { setting in
+      setting.key == "default" && (!setting.value.hasPrefix("@") || setting.value.lowercased() == "@saved")
+    }
+  }
+}
