@@ -102,7 +102,8 @@ let package = Package(
     .testTarget(
       name: "PveSbUkiTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PveSbUki", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PveSbUki", "SecureBoot",
+        "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 #
-# Brings the real inputs of the tests to build/fixtures: systemd's stub and a kernel of Debian 12 and Debian 13, by apt
-# with signatures checked, from whatever mirror this machine uses. Does nothing where they are there already.
+# Brings the real inputs of the tests to build/fixtures: systemd's stub and boot loader and a kernel of Debian 12 and
+# Debian 13, by apt with signatures checked, from whatever mirror this machine uses. Does nothing where they are there
+# already.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-1" ] || exit 0
+[ ! -e "$out/.complete-2" ] || exit 0
 mkdir -p "$out" "$apt/lists/partial" "$apt/archives/partial"
 
 # The Debian archive that most of this machine's own sources name.
@@ -44,14 +45,16 @@ fetch() { # SUITE PACKAGE...
     dpkg-deb -x "$apt/archives/$package"_*.deb "$apt/tree"
     rm -f "$apt/archives/$package"_*.deb
     case $package in
-      systemd-boot-efi) cp "$apt/tree/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$out/stub-$suite" ;;
+      systemd-boot-efi)
+        cp "$apt/tree/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$out/stub-$suite"
+        cp "$apt/tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$out/systemd-boot-$suite" ;;
       linux-image-*) cp "$apt"/tree/boot/vmlinuz-* "$out/vmlinuz-$suite" ;;
     esac
   done
   rm -rf "${apt:?}/tree"
 }
 
-echo "fixtures: fetching stubs and kernels of Debian 12 and 13" >&2
+echo "fixtures: fetching stubs, boot loaders and kernels of Debian 12 and 13" >&2
 fetch bookworm systemd-boot-efi linux-image-amd64
 fetch trixie systemd-boot-efi linux-image-amd64
-touch "$out/.complete-1"
+touch "$out/.complete-2"

@@ -7,10 +7,13 @@ import HostSystem
 package enum Fixture: String, CaseIterable, Sendable {
   case stub252 = "stub-bookworm"
   case stub257 = "stub-trixie"
+  case systemdBoot252 = "systemd-boot-bookworm"
+  case systemdBoot257 = "systemd-boot-trixie"
   case kernel61 = "vmlinuz-bookworm"
   case kernel612 = "vmlinuz-trixie"
 
   package static let stubs: [Fixture] = [.stub252, .stub257]
+  package static let systemdBoots: [Fixture] = [.systemdBoot252, .systemdBoot257]
   package static let kernels: [Fixture] = [.kernel61, .kernel612]
 
   /// Absolute path of the file.

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+package import BootEnvironment
+package import Cryptography
+package import HostSystem
+package import SecureBoot
+
+/// How the firmware is to reach the images, and whether it will: decided anew in each run.
+package struct ChainDecision: Hashable, Sendable {
+  package let chain: BootChain
+  /// Whether this machine would start our images over that chain.
+  package let trust: BootTrust
+
+  /// - Parameters:
+  ///   - certificate: what images are signed with.
+  ///   - evidence: how the host was booted.
+  ///   - partitions: the EFI System Partitions, open for reading.
+  package init(
+    of host: Host, _ configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
+    partitions: [FileSystem]
+  ) throws {
+    let database = try TrustDatabase(readingFrom: host)
+    func trust(throughShim: Bool) throws -> BootTrust {
+      try BootTrust.evaluate(certificate: certificate, database: database, throughShim: throughShim)
+    }
+    let byFirmware = try trust(throughShim: false)
+    let byShim = try trust(throughShim: true)
+    chain = BootChain.decide(
+      configuration.chain, usesSystemdBoot: try BootChain.usesSystemdBoot(evidence, partitions: partitions),
+      needsShim: !byFirmware.isAccepted && byShim.isAccepted)
+    guard chain.hasShim, byShim.isAccepted else {
+      self.trust = chain.hasShim ? byShim : byFirmware
+      return
+    }
+    self.trust = try Self.refusalOfShim(by: database, on: host) ?? byShim
+  }
+
+  /// Why the firmware would not start shim itself; nil if it would, or if shim is not installed, which is an error
+  /// elsewhere.
+  private static func refusalOfShim(by database: TrustDatabase, on host: Host) throws -> BootTrust? {
+    guard database.secureBootEnabled == true, database.setupMode != true,
+      try host.files.exists(LoaderFiles.shimPath)
+    else { return nil }
+    var trust = try Trust(machine: host)
+    // The firmware does not know shim's list.
+    trust.allowed = database.firmwareCertificates
+    let verdict = try describing(LoaderFiles.shimPath) {
+      let file = try host.files.openFile(LoaderFiles.shimPath)
+      let image = try SignedImage(parsing: file)
+      return try trust.judge(
+        digest: ImageDigest.compute(of: file, header: image.header), image.signatures(in: file))
+    }
+    guard !verdict.isAccepted else { return nil }
+    return .refused(
+      reason: "the firmware would not start shim: \(verdict.reason)",
+      hint: "enrol Microsoft's UEFI CA in db, or enrol our certificate there and set Chain=direct")
+  }
+}
