@@ -34,7 +34,7 @@ deb:
 demo: deps
 	Tests/System/demo
 
-# What a change has to pass. check-full adds the other Debian suite and the demo.
+# What a change has to pass. check-full adds boot entries, the other Debian suite and the demo.
 check:
 	Tests/System/run-checks quick
 

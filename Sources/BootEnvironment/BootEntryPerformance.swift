@@ -78,9 +78,6 @@ struct BootEntryPerformance {
     let name = EFIVariableName.bootOption(number)
     // Only after an order that could not be set does it still name what is to go.
     guard !order.contains(number) else { throw BootEntryObstacle(description: "the boot order still names it") }
-    guard number != present.current || missing.isEmpty else {
-      throw BootEntryObstacle(description: "this machine was booted from it, and others could not be made")
-    }
     guard reaches(order) || !reaches(present.order) else {
       throw BootEntryObstacle(description: "the boot order would name nothing else")
     }

@@ -13,11 +13,11 @@ package import EFIData
 /// **Order of steps.** Entries are made and corrected first, then the order is set, then entries are removed. So the
 /// order never names something of ours that is not there yet, nothing is removed that it still names, and a kill
 /// between two steps leaves an order that reaches all that it did before, or all that it shall. Each variable is
-/// changed by one call, which the firmware does whole or not at all. Two things are held back for that: nothing is
+/// changed by one call, which the firmware does whole or not at all. Two things are held back for that. Nothing is
 /// removed if the order would then reach nothing, be it because there is no target or because an entry could not be
-/// made; and the entry that this machine was booted from, the one way to boot that is known to work, stays until all
-/// others have been made. Its number, and one that BootNext or BootOrder names without there being an entry, is given
-/// to no new entry, which would otherwise be booted before its turn.
+/// made. And an entry of ours that this machine was booted from, the one way to boot that is known to work, stays
+/// behind the targets until the machine has booted another way. A number that BootNext, BootCurrent or BootOrder names
+/// without there being an entry is given to no new one, which would otherwise be booted before its turn.
 package struct BootEntryPlan: Hashable, Sendable {
   package enum Step: Hashable, Sendable {
     case create(UInt16, LoadOption)

@@ -57,9 +57,11 @@ struct BootEntryPlanner {
 
   func plan(arePreferred: Bool, next: BootTarget?) -> BootEntryPlan {
     let ours = assigned.map(\.number)
-    let gone = (own + stale).map(\.number).filter { !ours.contains($0) }.sorted()
-    let foreign = present.order.filter { !ours.contains($0) && !gone.contains($0) }
-    let order = arePreferred ? ours + foreign : foreign + ours
+    let unwanted = (own + stale).map(\.number).filter { !ours.contains($0) }
+    let gone = unwanted.filter { $0 != present.current }.sorted()
+    let kept = unwanted.filter { $0 == present.current && present.order.contains($0) }
+    let foreign = present.order.filter { !ours.contains($0) && !unwanted.contains($0) }
+    let order = arePreferred ? ours + kept + foreign : foreign + ours + kept
     var plan = BootEntryPlan(steps: creations + updates, present: present)
     plan.rejections = rejections
     let isReachable = order.contains { ours.contains($0) || present[$0]?.isActive == true }

@@ -119,6 +119,22 @@ import Testing
     #expect(try scene.plan([]).steps == [.order([0]), .remove(1), .remove(2)])
   }
 
+  @Test func whatTheMachineWasBootedFromStaysUntilItHasBootedAnotherWay() throws {
+    try scene.put(0, BootScene.grub)
+    try scene.put(1, older)
+    try scene.put(2, newer)
+    try scene.put(order: [1, 2, 0], current: 1)
+    #expect(try scene.plan([newer]).steps == [.order([2, 1, 0])])
+    #expect(try scene.plan([newer], arePreferred: false).steps == [.order([0, 2, 1])])
+    try scene.put(order: [2, 1, 0], current: 1)
+    #expect(try scene.plan([newer]).isEmpty)
+    try scene.put(order: [2, 1, 0], current: 2)
+    #expect(try scene.plan([newer]).steps == [.order([2, 0]), .remove(1)])
+    // One that was booted by hand and is not in the order stays outside.
+    try scene.put(order: [2, 0], current: 1)
+    #expect(try scene.plan([newer]).isEmpty)
+  }
+
   @Test func theLastWayToBootIsKept() throws {
     try scene.put(1, older)
     try scene.put(.bootOption(4), [0xff])
