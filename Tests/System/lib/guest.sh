@@ -20,15 +20,33 @@ guest_initrd() {
   modules=$root/lib/modules/$version
   [ -d "$modules" ] || modules=$root/usr/lib/modules/$version
   module=$(find "$modules/" -name 'efivarfs.ko*' | head -n 1)
-  case $module in
-  '') ;;
-  *.xz) xz -dc "$module" >"$tree/efivarfs.ko" ;;
-  *.zst) zstd -qdc "$module" >"$tree/efivarfs.ko" ;;
-  *) cp "$module" "$tree/efivarfs.ko" ;;
-  esac
+  [ -z "$module" ] || guest_module "$module" "$tree/efivarfs.ko"
   [ -z "$variables" ] || cp -r "$variables" "$tree/enrol"
   (cd "$tree" && find . -mindepth 1 | cpio --quiet -o -H newc) | gzip -1 >"$file"
   rm -rf "$tree"
+}
+
+# guest_module MODULE FILE: a kernel module, unpacked.
+guest_module() {
+  case $1 in
+  *.xz) xz -dc "$1" >"$2" ;;
+  *.zst) zstd -qdc "$1" >"$2" ;;
+  *) cp "$1" "$2" ;;
+  esac
+}
+
+# guest_modules DIRECTORY ROOT VERSION MODULE...: modules and those they need, under names in the order of loading.
+guest_modules() {
+  local directory=$1 root=$2 version=$3 module file number=10
+  shift 3
+  mkdir -p "$directory"
+  [ -d "$root/lib/modules/$version" ] || ln -s usr/lib "$root/lib"
+  depmod -b "$root" "$version"
+  for module; do modprobe -d "$root" -S "$version" --show-depends "$module"; done |
+    awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r file; do
+    guest_module "$file" "$directory/$number.ko"
+    number=$((number + 1))
+  done
 }
 
 # guest_script ROOT: makes initramfs-tools of a root put the words into every initrd from now on.
@@ -37,8 +55,8 @@ guest_script() {
   echo efivarfs >>"$1/etc/initramfs-tools/modules"
 }
 
-# guest_says SERIAL TEXT: the guest's own line.
-guest_says() { serial_text "$1" | grep -qxF -- "guest: $2"; }
+# guest_says SERIAL TEXT: the guest's own line. All of the log is read: its writer would fail behind a grep that ends early.
+guest_says() { serial_text "$1" | grep -xF -- "guest: $2" >/dev/null; }
 
 # guest_programs DIRECTORY PROGRAM...: copies programs of this machine with the libraries they need, and their loader as
 # ld.so.

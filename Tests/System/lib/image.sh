@@ -13,7 +13,8 @@ make_esp() {
   mcopy -s -Q -i "$image" "$directory"/* ::/
 }
 
-# make_gpt_disk IMAGE DIRECTORY GUID: a disk whose first partition, of that GUID, is such a file system.
+# make_gpt_disk IMAGE DIRECTORY GUID: a disk whose first partition, of that GUID, is such a file system, with the serial
+# number 1111-AAA1.
 make_gpt_disk() {
   local image=$1 start=2048 size
   make_esp "$image.esp" "$2"
@@ -21,6 +22,7 @@ make_gpt_disk() {
   rm -f "$image"
   truncate -s $(((start + size + 2048) * 512)) "$image"
   sgdisk --new "1:$start:$((start + size - 1))" --typecode 1:ef00 --partition-guid "1:$3" "$image" >/dev/null
+  printf '\xa1\xaa\x11\x11' | dd of="$image.esp" bs=1 seek=67 conv=notrunc status=none
   dd if="$image.esp" of="$image" bs=512 seek="$start" conv=notrunc,sparse status=none
   rm -f "$image.esp"
 }
