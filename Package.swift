@@ -74,7 +74,12 @@ let package = Package(
 
     // Tests mirror Sources; what several of them share is a target of its own.
     .target(
-      name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "HostSystem"], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem"],
+      path: "Tests/TestSupport"),
+    // Runs apply as a process of its own, which can be killed at any change.
+    .executableTarget(
+      name: "fault-runner", dependencies: ["EFIData", "HostSystem", "PveSbUki", "TestSupport"],
+      path: "Tests/FaultRunner"),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
     .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "TestSupport"]),
     .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
@@ -103,7 +108,7 @@ let package = Package(
       name: "PveSbUkiTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PveSbUki", "SecureBoot",
-        "TestSupport",
+        "TestSupport", "fault-runner",
       ]),
   ],
   swiftLanguageModes: [.v6]

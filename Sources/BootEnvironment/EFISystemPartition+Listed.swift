@@ -21,10 +21,11 @@ extension EFISystemPartition {
     return lines
   }
 
-  /// Four hexadecimal digits, a hyphen and four more: what blkid(8) calls the UUID of a FAT file system.
+  /// Whether it can be the name of a link in /dev/disk/by-uuid: that of a FAT file system is four hexadecimal digits, a
+  /// hyphen and four more; those of other file systems, which proxmox-boot-tool would mount too, are longer.
   fileprivate static func isSerialNumber(_ text: String) -> Bool {
-    let groups = text.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
-    return groups.map(\.count) == [4, 4] && groups.joined().allSatisfy { Character(UnicodeScalar($0)).isHexDigit }
+    4...64 ~= text.utf8.count && text.utf8.first != UInt8(ascii: "-")
+      && text.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Character(UnicodeScalar($0)).isHexDigit }
   }
 }
 
@@ -35,7 +36,7 @@ extension EFISystemPartition.Survey {
       guard EFISystemPartition.isSerialNumber(line.text) else {
         let path = EFISystemPartition.listPath
         add(
-          .unreadable, path, "\(path), line \(line.number): it is no UUID of a FAT file system such as 1111-AAA1",
+          .unreadable, path, "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
           hint: "correct or remove the line")
         continue
       }

@@ -70,6 +70,10 @@ struct Planner {
   }
 
   private mutating func planEntries() {
+    for partition in survey.partitions {
+      guard partition.location == nil, let reason = partition.locationNote else { continue }
+      plan.note("no boot entry can lead to \(partition.name): \(reason)")
+    }
     do {
       let isComplete = survey.problems.isEmpty && plan.partitions.count == survey.partitions.count
       guard let planner = try EntryPlanner(self, isComplete: isComplete) else { return }

@@ -101,8 +101,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "../../../etc", "1111/AAA1", "2222-AAA", "1111-AAA12", "11111AAA1", "1111-AAAG", "-1111AAA1", "1111-AAA1 x",
-    "11\u{1b}1-AAA1", "１１１１-AAA1", "ä", "1111-2222-3333",
+    "../../../etc", "1111/AAA1", "1111-AAAG", "-1111AAA1", "1111-AAA1 x", "11\u{1b}1-AAA1", "１１１１-AAA1", "ä", "..",
+    "AAA", String(repeating: "a", count: 65),
   ])
   func whatIsNoSerialNumberIsNamedByItsLine(line: String) throws {
     try list("AAAA-0001\n\(line)\n")
@@ -110,7 +110,7 @@ import Testing
     #expect(survey.partitions.map(\.name) == ["AAAA-0001"])
     #expect(survey.problems.map(\.kind) == [.unreadable])
     #expect(survey.problems[0].description.contains("proxmox-boot-uuids, line 2:"))
-    #expect(!survey.problems[0].description.contains(line))
+    #expect(line.utf8.count < 4 || !survey.problems[0].description.contains(line))
   }
 
   @Test func anEmptyListIsNone() throws {
