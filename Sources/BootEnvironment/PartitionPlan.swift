@@ -49,6 +49,8 @@ package struct PartitionPlan: Hashable, Sendable {
   package var shortages: [Shortage] = []
   /// The images of this program that are on the partition when all steps are done.
   package var images: [ImageName] = []
+  /// Bytes that can still be written then.
+  package var free = 0
 
   package init() {}
 

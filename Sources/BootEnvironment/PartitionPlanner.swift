@@ -52,6 +52,7 @@ package struct PartitionPlanner {
     for leftover in state.leftovers { planner.sweep(leftover) }
     for (index, image) in wanted.enumerated() { planner.place(image, index) }
     if removesOthers { planner.removeOthers() }
+    planner.plan.free = planner.free
     planner.plan.images = planner.images.filter(\.isOurs).map(\.name)
     return planner.plan
   }
@@ -150,6 +151,7 @@ package struct PartitionPlanner {
       } else if isSound {
         plan.steps.append(.remove(image.name, reason))
         images.removeAll { $0.name == image.name }
+        free += image.size
       } else {
         plan.stays[image.name] = .last
       }

@@ -45,6 +45,8 @@ extension Apply {
     package var plan: Plan?
     /// By partition and kernel, the newest first, then those of gone kernels. In a dry run what they would be.
     package var images: [Image] = []
+    /// Boot loaders and their settings that were written, or would be: partition, colon, path.
+    package var loaders: [String] = []
     /// Changes made to boot entries, in the imperative. In a dry run those that would be.
     package var entries: [String] = []
     /// One sentence each.
@@ -52,9 +54,9 @@ extension Apply {
     /// One for each thing that is not as it should be; the same reason counts once.
     package var failures: [Failure] = []
 
-    /// Whether an image or a boot entry was, or would be, written or removed.
+    /// Whether an image, boot loader or boot entry was, or would be, written or removed.
     package var isChange: Bool {
-      !entries.isEmpty || images.contains { [.signed, .copied, .removed].contains($0.state) }
+      !entries.isEmpty || !loaders.isEmpty || images.contains { [.signed, .copied, .removed].contains($0.state) }
     }
   }
 }

@@ -10,52 +10,68 @@ internal import SecureBoot
 struct EntryPlanner {
   let store: EFIVariableStore
   private let present: BootVariables
-  /// Whether the firmware would start what is signed with the certificate in use.
-  let trust: BootTrust
+  private let decision: ChainDecision
   private let wanted: WantedKernels
   private let partitions: [EFISystemPartition]
   private let isComplete: Bool
 
   /// Reads the variables. Nil where no entry can be made: no firmware with variables, or no partition that has a place
   /// in a partition table. `isComplete`: whether all configured partitions are there.
-  init?(_ planner: Planner, isComplete: Bool) throws {
+  init?(_ planner: Planner, _ decision: ChainDecision, isComplete: Bool) throws {
     let host = planner.host
     partitions = planner.survey.partitions.filter { $0.location != nil }
     store = EFIVariableStore(of: host.files)
-    guard !partitions.isEmpty, let certificate = planner.certificate else { return nil }
+    guard !partitions.isEmpty else { return nil }
     // On a machine that was booted by UEFI firmware there are variables, or an error says why not.
     guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else { return nil }
     present = try BootVariables(readingFrom: store)
-    trust = try BootTrust.evaluate(
-      certificate: certificate, database: TrustDatabase(readingFrom: host), throughShim: false)
+    self.decision = decision
     wanted = planner.wanted
     self.isComplete = isComplete
   }
 
   /// The entries for these images, by partition.
   func plan(for images: [String: [ImageName]]) -> BootEntryPlan {
-    let targets = order(images).flatMap { name in
-      partitions.enumerated().compactMap { index, partition -> BootTarget? in
-        guard let location = partition.location, images[partition.name]?.contains(name) == true else { return nil }
-        // The menu shows no more than the label.
-        let suffix = (name.isPrevious ? " previous" : "") + (index > 0 ? " (\(partition.name))" : "")
-        return BootTarget(partition: location, path: name.path, label: BootTarget.label(for: name.kernel) + suffix)
+    var targets: [BootTarget] = []
+    var next: BootTarget?
+    for name in wanted.bootOrder(of: Set(images.values.joined())) {
+      for (index, partition) in partitions.enumerated() {
+        guard let location = partition.location, images[partition.name]?.contains(name) == true else { continue }
+        let suffix = index > 0 ? " (\(partition.name))" : ""
+        let target = decision.chain.target(for: name, on: location, suffix: suffix)
+        if !targets.contains(target) { targets.append(target) }
+        if name == nextImage, next == nil { next = target }
       }
     }
-    let next = wanted.nextBoot.flatMap { kernel in targets.first { $0.path == ImageName(kernel).path } }
     return BootEntryPlan.make(
-      targets: targets, arePreferred: trust.isAccepted, next: trust.isAccepted ? next : nil,
+      targets: targets, arePreferred: isPreferred, next: isPreferred && oneShot == nil ? next : nil,
       ownPartitions: partitions.compactMap(\.location), isComplete: isComplete, present: present)
   }
 
-  /// Pinned, then the newest; then images that only stay; previous ones last.
-  private func order(_ images: [String: [ImageName]]) -> [ImageName] {
-    let all = Set(images.values.joined())
-    let kernels = all.map(\.kernel).sorted { $0.isNewer(than: $1) }
-    let ranked = wanted.bootOrder + kernels.filter { !wanted.bootOrder.contains($0) }
-    var names = ranked.map { ImageName($0) } + ranked.map { ImageName($0, isPrevious: true) }
+  private var isPreferred: Bool { decision.trust.isAccepted }
+  private var nextImage: ImageName? { wanted.nextBoot.map { ImageName($0) } }
+
+  /// What makes systemd-boot start the kernel that is pinned for the next boot; nil where the firmware is told that.
+  private var oneShot: (variable: EFIVariableName, data: [UInt8])? { nextImage.flatMap { decision.chain.oneShot($0) } }
+
+  /// As `oneShot`, if systemd-boot is to be told and has not been.
+  func missingOneShot() throws -> (fileName: String, content: [UInt8], old: [UInt8]?)? {
+    guard isPreferred, let oneShot else { return nil }
+    let attributes: EFIVariableAttributes = [.nonVolatile, .bootServiceAccess, .runtimeAccess]
+    let content = EFIVariableContent(attributes: attributes, data: oneShot.data).serialize()
+    let old = try store.read(oneShot.variable.fileName)
+    return old == content ? nil : (oneShot.variable.fileName, content, old)
+  }
+}
+
+extension WantedKernels {
+  /// The images in the order in which the firmware is to try them: pinned, then the newest; then those that only stay;
+  /// previous ones last.
+  func bootOrder(of images: Set<ImageName>) -> [ImageName] {
+    let others = images.map(\.kernel).sorted { $0.isNewer(than: $1) }.filter { !bootOrder.contains($0) }
+    let ranked = bootOrder + others
     var seen: Set<ImageName> = []
-    names.removeAll { !all.contains($0) || !seen.insert($0).inserted }
-    return names
+    let names = ranked.map { ImageName($0) } + ranked.map { ImageName($0, isPrevious: true) }
+    return names.filter { images.contains($0) && seen.insert($0).inserted }
   }
 }

@@ -38,6 +38,7 @@ extension Apply.Result {
         default: break
         }
       }
+      loaders += partition.loaders.steps.map { "\(partition.name): \($0.path.dropFirst())" }
     }
     sortImages(plan)
     entries = plan.entrySteps

@@ -25,6 +25,12 @@ package struct Plan: Sendable {
     /// Bytes free before anything is done.
     package let free: Int
     let images: PartitionPlan
+    /// Boot loaders, after the images.
+    var loaders = LoaderFiles.Plan()
+    /// Entries of type 1 that are to go, after all else.
+    var removals: [TypeOneEntries.Removal] = []
+
+    var isChange: Bool { images.isChange || !loaders.steps.isEmpty || !removals.isEmpty }
   }
 
   /// All that are complete, the newest first.
@@ -32,6 +38,9 @@ package struct Plan: Sendable {
   /// In order of precedence.
   package internal(set) var kernels: [Kernel] = []
   package internal(set) var partitions: [Partition] = []
+  /// How the firmware reaches the images: `direct`, `systemd-boot`, `shim` or `shim, systemd-boot`; nil if that cannot be
+  /// told without a certificate.
+  package internal(set) var chain: String?
   /// What is to be done about boot entries when all images are as planned; nil where there can be none.
   var entries: BootEntryPlan?
   /// One sentence each.
@@ -71,24 +80,30 @@ extension Plan.Kernel {
 extension Plan.Partition {
   /// One change, in words for machines.
   package struct Step: Sendable {
-    /// `sweep`, `remove` or `write`.
+    /// `sweep`, `remove`, `write`, or `load` for a boot loader.
     package let action: String
     /// From the root of the partition.
     package let path: String
-    /// Why it is removed: `gone`, `unwanted`, `superseded` or `room`.
+    /// Why it is removed: `gone`, `unwanted`, `superseded`, `room` or `type-1`.
     package var reason: String?
     /// Whether what the write replaces stays as the previous image.
     package var keepsPrevious: Bool?
   }
 
   package var steps: [Step] {
-    images.steps.map { step in
+    let loaders = loaders.steps.map { Step(action: "load", path: $0.path) }
+    let removals = removals.map { removal in
+      switch removal {
+      case .file(let path), .directory(let path): Step(action: "remove", path: path, reason: "type-1")
+      }
+    }
+    return images.steps.map { step in
       switch step {
       case .sweep(let path): Step(action: "sweep", path: path)
       case .remove(let name, let reason): Step(action: "remove", path: name.path, reason: reason.rawValue)
       case .write(let kernel, let keeps): Step(action: "write", path: ImageName(kernel).path, keepsPrevious: keeps)
       }
-    }
+    } + loaders + removals
   }
 
   /// Images that find no room, with the bytes they need and those that could be had.

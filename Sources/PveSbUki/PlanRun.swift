@@ -19,6 +19,8 @@ struct PlanRun {
   var result: Apply.Result
   /// By kernel: what images are made of, opened once. A kernel whose inputs or key are not usable has an error.
   var parts: [Kernel: Result<ApplyInputs.Open, any Error>] = [:]
+  /// Whether a boot loader could not be written: boot entries then stay as they are.
+  private var lacksLoader = false
   /// Digests of the images that this run has made.
   var made: [Kernel: [UInt8]] = [:]
   private var loadedIdentity: Result<SigningIdentity, any Error>?
@@ -41,7 +43,7 @@ struct PlanRun {
     var images = planner.plan.images
     for step in planner.plan.partitions {
       for image in step.settled(planner.plan) { run.result.images.append(image) }
-      guard step.images.isChange, let partition = run.partitions.first(where: { $0.name == step.name }) else {
+      guard step.isChange, let partition = run.partitions.first(where: { $0.name == step.name }) else {
         continue
       }
       let before = Set(planner.states[step.name]?.images.filter(\.isOurs).map(\.name) ?? [])
@@ -50,6 +52,7 @@ struct PlanRun {
         var work = PartitionWork(partition, files, inPlace: step.images.current, images: before)
         run.perform(step.images.steps, &work)
         images[step.name] = Array(work.images)
+        run.perform(step, planner.loaders, work)
       } catch {
         run.fail(Failure(partition.name, error))
         for case .write(let kernel, _) in step.images.steps { run.report(kernel, partition, .failed) }
@@ -57,7 +60,7 @@ struct PlanRun {
       }
     }
     try run.manifest.save(to: run.host.files)
-    if let entryPlanner = planner.entryPlanner { run.makeEntries(entryPlanner, images) }
+    if let entryPlanner = planner.entryPlanner, !run.lacksLoader { run.makeEntries(entryPlanner, images) }
     run.result.sortImages(planner.plan)
     return run.result
   }
@@ -69,6 +72,36 @@ struct PlanRun {
     let outcome = entries.perform(on: planner.store)
     result.entries = outcome.completed.map(\.description)
     for failure in outcome.failures { fail(Failure(failure.description, hint: failure.hint)) }
+    do {
+      guard let oneShot = try planner.missingOneShot() else { return }
+      try planner.store.write(oneShot.fileName, oneShot.content, replacing: oneShot.old)
+      result.entries.append("tell systemd-boot what to boot next")
+    } catch {
+      fail(Failure("what to boot next", error))
+    }
+  }
+
+  /// What comes after the images of a partition: the boot loaders that start them, and the entries that they replace.
+  private mutating func perform(_ step: Plan.Partition, _ loaders: LoaderFiles?, _ work: PartitionWork) {
+    for loader in step.loaders.steps {
+      // A copy of an image that could not be written would be one of the old.
+      if case .image = loader.source, step.images.written.contains(where: { !work.inPlace.contains($0) }) { continue }
+      do {
+        try loaders?.perform(loader, on: work.files) { try signingIdentity() }
+        result.loaders.append("\(work.partition.name): \(loader.path.dropFirst())")
+      } catch {
+        lacksLoader = true
+        fail(Failure("\(work.partition.name): \(loader.path)", error))
+      }
+    }
+    guard !work.images.isEmpty, !lacksLoader else { return }
+    for removal in step.removals {
+      do {
+        try TypeOneEntries.perform(removal, on: work.files)
+      } catch {
+        return fail(Failure(work.partition.name, error))
+      }
+    }
   }
 
   private mutating func perform(_ steps: [PartitionPlan.Step], _ work: inout PartitionWork) {

@@ -5,7 +5,6 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
-internal import SecureBoot
 
 /// Looks at the host and its partitions and works out the plan of one run. Writes nothing.
 struct Planner {
@@ -27,6 +26,9 @@ struct Planner {
   var states: [String: PartitionPlanner.State] = [:]
   /// Nil where there are no boot entries to be made.
   var entryPlanner: EntryPlanner?
+  /// Nil until the chain is known, and if it lacks something.
+  var loaders: LoaderFiles?
+  var decision: ChainDecision?
   var plan = Plan()
 
   init(_ options: Apply, _ host: Host, _ configuration: Configuration, _ survey: EFISystemPartition.Survey) throws {
@@ -61,33 +63,19 @@ struct Planner {
     let images = plan.kernels.map { WantedImage($0.kernel, $0.demand) }
     for partition in survey.partitions {
       guard let state = states[partition.name] else { continue }
-      let steps = PartitionPlanner.plan(
-        images, on: state, inventory: inventory, running: runningRelease, removesOthers: options.kernels.isEmpty)
-      tell(steps, partition)
-      plan.partitions.append(Plan.Partition(name: partition.name, free: state.free, images: steps))
+      plan.partitions.append(
+        Plan.Partition(name: partition.name, free: state.free, images: planImages(images, state, reserve: 0)))
     }
-    planEntries()
+    planBoot(images)
+    for partition in plan.partitions { tell(partition.images, partition.name) }
   }
 
-  private mutating func planEntries() {
-    for partition in survey.partitions {
-      guard partition.location == nil, let reason = partition.locationNote else { continue }
-      plan.note("no boot entry can lead to \(partition.name): \(reason)")
-    }
-    do {
-      let isComplete = survey.problems.isEmpty && plan.partitions.count == survey.partitions.count
-      guard let planner = try EntryPlanner(self, isComplete: isComplete) else { return }
-      entryPlanner = planner
-      let entries = planner.plan(for: plan.images)
-      plan.entries = entries
-      for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
-      if case .refused(let reason, hint: let hint) = planner.trust, plan.images.values.contains(where: { !$0.isEmpty })
-      {
-        plan.note("our boot entries stay behind the others: \(reason); \(hint)")
-      }
-    } catch {
-      plan.fail(Failure("the boot entries", error))
-    }
+  /// `reserve`: bytes that must stay free for what is no image.
+  func planImages(_ images: [WantedImage], _ state: PartitionPlanner.State, reserve: Int) -> PartitionPlan {
+    var state = state
+    state.free -= reserve
+    return PartitionPlanner.plan(
+      images, on: state, inventory: inventory, running: runningRelease, removesOthers: options.kernels.isEmpty)
   }
 
   private mutating func readPartitions() {
@@ -121,7 +109,7 @@ struct Planner {
     return wanted.kernels.map { Plan.Kernel($0.kernel, $0.reasons) } + extra.map { Plan.Kernel($0, []) }
   }
 
-  private mutating func tell(_ steps: PartitionPlan, _ partition: EFISystemPartition) {
+  private mutating func tell(_ steps: PartitionPlan, _ partition: String) {
     for (name, stay) in steps.stays.sorted(by: { $0.key.fileName < $1.key.fileName }) {
       let reason =
         switch stay {
@@ -134,7 +122,7 @@ struct Planner {
     for shortage in steps.shortages {
       plan.fail(
         Failure(
-          "\(partition.name) has no room for the image of kernel \(shortage.kernel.release): it needs "
+          "\(partition) has no room for the image of kernel \(shortage.kernel.release): it needs "
             + "\(shortage.needed >> 20) MiB, \(shortage.available >> 20) MiB are free or could be",
           hint: "remove kernels that are no longer needed (apt autoremove --purge), make initrds smaller "
             + "(MODULES=dep), or set Keep= in \(Configuration.path)"))

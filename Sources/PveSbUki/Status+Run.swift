@@ -28,6 +28,7 @@ extension Status {
     try planner.make()
     report.notes = planner.plan.notes
     report.problems = planner.plan.failures
+    report.chain = planner.plan.chain
     report.describePartitions(planner)
     report.describeKernels(planner)
     try report.describeTrust(planner)
@@ -81,7 +82,8 @@ extension Status.Report {
     certificate = own.subject
     certificateEnd = own.notAfter.map { CalendarDate(seconds: $0).description }
     guard database.secureBootEnabled != nil else { return }
-    switch try BootTrust.evaluate(certificate: own, database: database, throughShim: false) {
+    guard let trust = planner.decision?.trust else { return }
+    switch trust {
     case .accepted(let reason):
       isTrusted = true
       trustReason = reason
@@ -93,6 +95,10 @@ extension Status.Report {
   }
 
   fileprivate mutating func describeEntries(_ planner: Planner) {
+    for partition in planner.plan.partitions where !partition.loaders.steps.isEmpty && kernels.allSatisfy(\.isCurrent) {
+      let names = partition.loaders.steps.map(\.path).joined(separator: ", ")
+      problems.append(Failure("\(partition.name): \(names) is not as it should be", hint: "pve-sb-uki apply"))
+    }
     guard planner.entryPlanner != nil else { return }
     entries = try? BootList().run(on: planner.host)
     let steps = planner.plan.entrySteps
@@ -113,7 +119,7 @@ extension Status.Report {
 
   fileprivate mutating func chooseNextStep(_ planner: Planner) {
     guard needsAttention else { return }
-    let isChange = planner.plan.partitions.contains { $0.images.isChange } || !planner.plan.entrySteps.isEmpty
+    let isChange = planner.plan.partitions.contains { $0.isChange } || !planner.plan.entrySteps.isEmpty
     nextStep = isChange ? "pve-sb-uki apply" : problems.lazy.compactMap(\.hint).first
   }
 }

@@ -52,6 +52,8 @@ package struct Status: Sendable {
     package var isTrusted: Bool?
     /// Why or why not, as a sentence.
     package var trustReason: String?
+    /// As `Plan.chain`.
+    package var chain: String?
     package var partitions: [Partition] = []
     /// In order of precedence.
     package var kernels: [Kernel] = []

@@ -9,7 +9,7 @@ extension Plan {
   var json: JSONValue {
     .object([
       "kernels": .array(kernels.map(\.json)), "partitions": .array(partitions.map(\.json)),
-      "boot_entries": JSONValue(entrySteps),
+      "chain": JSONValue(chain), "boot_entries": JSONValue(entrySteps),
     ])
   }
 }

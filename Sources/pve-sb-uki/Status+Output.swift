@@ -10,6 +10,7 @@ extension Status.Report {
     if let obstacle { return Self.lines("Nothing to do", [obstacle.description]) + Self.lines("Next", nextStep) }
     var text = Self.lines("Secure Boot", [secureBoot ?? "unknown: the firmware does not say"])
     text += Self.lines("Signed by", [certificate ?? "no certificate can be read"] + end + trust)
+    text += Self.lines("Chain", chain)
     text += Self.lines("ESP", partitions.map(\.text))
     text += Self.lines("Kernels", kernels.isEmpty ? ["none is installed"] : kernels.map(\.text))
     if let entries { text += Self.lines("Boot order", entries.entries.filter { $0.place != nil }.map(\.statusText)) }
@@ -96,7 +97,7 @@ extension Status.Report {
     .object([
       "obstacle": JSONValue(obstacle.map { "\($0)" }), "secure_boot": JSONValue(secureBoot),
       "certificate": JSONValue(certificate), "certificate_end": JSONValue(certificateEnd),
-      "trusted": JSONValue(isTrusted), "trust_reason": JSONValue(trustReason),
+      "chain": JSONValue(chain), "trusted": JSONValue(isTrusted), "trust_reason": JSONValue(trustReason),
       "partitions": .array(partitions.map(\.json)), "kernels": .array(kernels.map(\.json)),
       "boot_entries": entries?.json ?? .null,
       "last_failure": lastFailure.map { .object(["time": .string($0.time), "messages": JSONValue($0.messages)]) }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+internal import HostSystem
+internal import SecureBoot
+
+extension Planner {
+  /// How the images are reached: boot loaders on each partition, then boot entries. What cannot be done about them is a
+  /// failure and leaves both as they are.
+  mutating func planBoot(_ images: [WantedImage]) {
+    guard let certificate else { return }
+    for partition in survey.partitions {
+      guard partition.location == nil, let reason = partition.locationNote else { continue }
+      plan.note("no boot entry can lead to \(partition.name): \(reason)")
+    }
+    do {
+      let decision = try ChainDecision(
+        of: host, configuration, certificate: certificate, evidence: evidence,
+        partitions: survey.partitions.compactMap { open.files(of: $0.name) })
+      self.decision = decision
+      plan.chain = "\(decision.chain)"
+      let loaders = try LoaderFiles(decision.chain, configuration, certificate: certificate, on: host)
+      self.loaders = loaders
+      for (index, planned) in plan.partitions.enumerated() {
+        var partition = planned
+        try planLoaders(loaders, images, decision, &partition)
+        try planRemovals(decision, &partition)
+        plan.partitions[index] = partition
+      }
+      try planEntries(decision)
+    } catch {
+      loaders = nil
+      plan.fail((error as? Failure) ?? Failure("the way from the firmware to the images", error))
+    }
+  }
+
+  /// Boot loaders take little room, but if they find none the images are planned anew around them.
+  private mutating func planLoaders(
+    _ loaders: LoaderFiles, _ images: [WantedImage], _ decision: ChainDecision, _ partition: inout Plan.Partition
+  ) throws {
+    guard let files = open.files(of: partition.name), let state = states[partition.name] else { return }
+    var reserve = 0
+    for _ in 0..<2 {
+      let written = Set(partition.images.written)
+      let sizes = images.filter { written.contains($0.kernel) }.map { (ImageName($0.kernel), $0.size ?? 0) }
+      partition.loaders = try loaders.plan(
+        on: files, images: wanted.bootOrder(of: Set(partition.images.images)),
+        pending: Dictionary(uniqueKeysWithValues: sizes), isPreferred: decision.trust.isAccepted)
+      let needed = partition.loaders.steps.reduce(0) { $0 + $1.size + (128 << 10) }
+      if needed <= partition.images.free + reserve || reserve > 0 { break }
+      reserve = needed
+      partition = Plan.Partition(
+        name: partition.name, free: partition.free, images: planImages(images, state, reserve: reserve))
+    }
+    for note in partition.loaders.notes { plan.note(note) }
+  }
+
+  /// Entries of type 1 start a kernel whose initrd and command line nobody has signed. They are removed if the settings
+  /// say so, and only where one of our images has booted already.
+  private mutating func planRemovals(_ decision: ChainDecision, _ partition: inout Plan.Partition) throws {
+    guard let files = open.files(of: partition.name) else { return }
+    let entries = try TypeOneEntries.survey(on: files)
+    for note in entries.notes { plan.note(note) }
+    let kernels = entries.entries.filter(\.startsKernel)
+    guard !kernels.isEmpty else { return }
+    let what =
+      "\(partition.name) has \(kernels.count == 1 ? "an entry" : "\(kernels.count) entries") of type 1, whose initrd "
+      + "and command line are not signed"
+    guard configuration.typeOne == .remove else {
+      plan.note("\(what); Type1=remove in \(Configuration.path) removes those of proxmox-boot-tool")
+      return
+    }
+    let hasBooted = manifest.images.contains { $0.booted != nil }
+    guard hasBooted, decision.trust.isAccepted, !partition.images.images.isEmpty else {
+      plan.note("\(what); they stay until one of our images has booted")
+      return
+    }
+    partition.removals = try entries.removalPlan(on: files)
+  }
+
+  private mutating func planEntries(_ decision: ChainDecision) throws {
+    let isComplete = survey.problems.isEmpty && plan.partitions.count == survey.partitions.count
+    guard let planner = try EntryPlanner(self, decision, isComplete: isComplete) else { return }
+    entryPlanner = planner
+    let entries = planner.plan(for: plan.images)
+    plan.entries = entries
+    for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
+    if case .refused(let reason, let hint) = decision.trust, plan.images.values.contains(where: { !$0.isEmpty }) {
+      plan.note("our boot entries stay behind the others: \(reason); \(hint)")
+    }
+  }
+}
+
+extension PartitionPlan {
+  /// Kernels whose image is written.
+  var written: [Kernel] {
+    steps.compactMap { if case .write(let kernel, _) = $0 { kernel } else { nil } }
+  }
+}
