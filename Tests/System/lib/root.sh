@@ -77,6 +77,16 @@ root_install() {
   in_root "$root" apt-get -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@"
 }
 
+# fetch_packages DIRECTORY PACKAGE...: the packages of BASE's suite themselves.
+fetch_packages() {
+  local directory=$1
+  shift
+  mkdir -p "$BASE/tmp/fetched"
+  in_root "$BASE" sh -ec 'apt-get -qq update && cd /tmp/fetched && apt-get -qq -o APT::Sandbox::User=root download "$@"' \
+    sh "$@"
+  mv "$BASE"/tmp/fetched/*.deb "$directory/"
+}
+
 # The version of the newest kernel in a root.
 newest_kernel() {
   local root=$1 path
