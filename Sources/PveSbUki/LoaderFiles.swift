@@ -49,7 +49,7 @@ package struct LoaderFiles: Sendable {
   let host: Host
   /// What images are signed with.
   let certificate: Certificate
-  private let writesRemovablePath: Bool
+  let writesRemovablePath: Bool
   /// By host path.
   private let programs: [String: File]
   /// Digests of the programs that are to be signed, by host path.
@@ -86,82 +86,6 @@ package struct LoaderFiles: Sendable {
     self.programs = programs
     self.digests = digests
   }
-
-  /// The files in the order in which they are to be written: what is started before what starts it. `first` is the
-  /// image that is to boot first.
-  private func files(first: ImageName) -> [(path: String, source: Source)] {
-    var files: [(String, Source)] = []
-    if chain.hasSystemdBoot { files.append((LoaderPath.systemdBoot, .signed(Self.systemdBootPath))) }
-    if chain.hasShim {
-      files += [(LoaderPath.mokManager, .copied(Self.mokManagerPath)), (LoaderPath.shim, .copied(Self.shimPath))]
-    }
-    guard writesRemovablePath else { return files }
-    let start: Source = chain.hasSystemdBoot ? .signed(Self.systemdBootPath) : .image(first)
-    guard chain.hasShim else { return files + [(LoaderPath.removable, start)] }
-    return files + [
-      (LoaderPath.removableSecondStage, start), (LoaderPath.removableMokManager, .copied(Self.mokManagerPath)),
-      (LoaderPath.removable, .copied(Self.shimPath)),
-    ]
-  }
-
-  /// Plans for one partition. Writes nothing.
-  ///
-  /// - Parameters:
-  ///   - files: the partition, open for reading.
-  ///   - images: those that will be on it, in the order in which they are to boot; without one nothing is planned.
-  ///   - pending: those of them that will be written before the steps are carried out, and their sizes in bytes.
-  ///   - isPreferred: whether the machine would start our images. If not, neither systemd-boot's default nor the
-  ///     removable path, which may work now, are touched.
-  package func plan(
-    on files: FileSystem, images: [ImageName], pending: [ImageName: Int], isPreferred: Bool
-  ) throws -> Plan {
-    var plan = Plan()
-    guard let first = images.first else { return plan }
-    for (path, source) in self.files(first: first) where isPreferred || path.hasPrefix(LoaderPath.directory + "/") {
-      if case .image(let name) = source, pending[name] != nil {
-        // What is there now is not what it will be.
-      } else if try isInPlace(source, at: path, on: files) {
-        continue
-      }
-      plan.steps.append(
-        Step(
-          path: path, source: source, size: try size(of: source, pending, on: files),
-          replaces: try files.linkStatus(of: path) != nil))
-    }
-    if chain.hasShim, writesRemovablePath, isPreferred, try files.exists(LoaderPath.removableFallback) {
-      plan.notes.append(
-        "\(files.display(LoaderPath.removableFallback)) is what shim starts from the removable path, in place of our "
-          + "image; remove it if it is not needed")
-    }
-    if chain.hasSystemdBoot, isPreferred { try planDefault(first, on: files, &plan) }
-    return plan
-  }
-
-  private func planDefault(_ image: ImageName, on files: FileSystem, _ plan: inout Plan) throws {
-    let path = LoaderConfiguration.path
-    let present = try files.readFileIfPresent(path, limit: LoaderConfiguration.sizeLimit)
-    let text = LoaderConfiguration.text(present ?? [], withDefault: image.fileName)
-    if text != present {
-      plan.steps.append(Step(path: path, source: .text(text), size: text.count, replaces: present != nil))
-    }
-    if let chosen = LoaderConfiguration.overridingDefault(of: host.files), chosen != image.fileName.lowercased() {
-      plan.notes.append(
-        "\(chosen) was made the default in systemd-boot's menu, which outweighs \(files.display(path)); "
-          + "undo it there with the key d, or with: bootctl set-default ''")
-    }
-  }
-
-  private func size(of source: Source, _ pending: [ImageName: Int], on files: FileSystem) throws -> Int {
-    switch source {
-    case .signed(let path): (programs[path]?.count ?? 0) + Self.signatureRoom
-    case .copied(let path): programs[path]?.count ?? 0
-    case .image(let name): try pending[name] ?? files.linkStatus(of: name.path)?.size ?? 0
-    case .text(let text): text.count
-    }
-  }
-
-  /// Bytes that a signature takes at most.
-  private static let signatureRoom = 16 << 10
 
   func program(_ path: String) throws -> File {
     guard let file = programs[path] else { throw Failure("\(path) is no part of the chain \(chain)") }
