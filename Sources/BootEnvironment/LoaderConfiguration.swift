@@ -21,11 +21,15 @@ package enum LoaderConfiguration {
     let line = Array("default \(entry)".utf8)
     if let present = setting(in: text) {
       if present.value == entry { return text }
-      return text[..<present.range.lowerBound] + line + text[present.range.upperBound...]
+      var changed = text
+      changed.replaceSubrange(present.range, with: line)
+      return changed
     }
     let end = LoaderText(parsing: text).end
     let isOpen = end > 0 && text[end - 1] != 0x0a && text[end - 1] != 0x0d
-    return text[..<end] + (isOpen ? [0x0a] : []) + line + [0x0a] + text[end...]
+    var longer = text
+    longer.insert(contentsOf: (isOpen ? [0x0a] : []) + line + [0x0a], at: end)
+    return longer
   }
 
   /// The default that was chosen in systemd-boot's own menu with the key d; it outweighs that of `loader.conf`. Nil if

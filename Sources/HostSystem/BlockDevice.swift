@@ -38,10 +38,11 @@ final class BlockDevice: RandomAccessBytes {
 
   /// Whether it is mounted or part of something that is in use, in whatever mount namespace (open(2), O_EXCL).
   func isInUse(path: String, in files: FileSystem) throws -> Bool {
-    do {
+    do throws(HostError) {
       _ = try files.open(path, O_RDONLY | O_NONBLOCK | O_EXCL)
       return false
-    } catch let error where error.errno == EBUSY {
+    } catch {
+      guard error.errno == EBUSY else { throw error }
       return true
     }
   }

@@ -86,9 +86,10 @@ import Testing
     let short = try option(newer).serialize()
     let hardware = try #require([UInt8](hexadecimal: "02010c00d041030a00000000010106000001"))
     let start = 6 + 2 * (newer.label.utf16.count + 1)
-    var full = short[..<start] + hardware + short[start...]
+    var full = short
+    full.insert(contentsOf: hardware, at: start)
     full[4] += UInt8(hardware.count)
-    try scene.put(.bootOption(7), Array(full))
+    try scene.put(.bootOption(7), full)
     try scene.put(order: [7])
     #expect(try scene.plan([newer]).isEmpty)
   }

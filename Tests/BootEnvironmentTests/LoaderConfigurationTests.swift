@@ -25,7 +25,7 @@ import Testing
     #expect(set(after) == after)
   }
 
-  @Test(arguments: [
+  private static let changes: [(String, String)] = [
     ("", "default \(entry)\n"),
     ("timeout 3", "timeout 3\ndefault \(entry)\n"),
     ("timeout 3\r", "timeout 3\rdefault \(entry)\n"),
@@ -38,7 +38,9 @@ import Testing
     ("\tdefault  \"\(entry)\"\ntimeout 3", "\tdefault  \"\(entry)\"\ntimeout 3"),
     // systemd-boot reads up to a NUL.
     ("timeout 3\u{0}default x\n", "timeout 3\ndefault \(entry)\n\u{0}default x\n"),
-  ])
+  ]
+
+  @Test(arguments: changes)
   func onlyTheDefaultChanges(before: String, after: String) { #expect(set(before) == after) }
 
   @Test func damagedTextsGetTheDefaultAndNeverCrash() {
