@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import Glibc
+
 /// How partitions are reached that are mounted nowhere; tests put others in its place.
 package struct PartitionAccess: Sendable {
   package enum Access: Sendable {
@@ -31,9 +33,17 @@ package struct PartitionAccess: Sendable {
   /// opened through it are gone.
   ///
   /// While a partition is open for reading Linux refuses to mount it for writing, here and elsewhere: give it up soon.
-  /// The other way round both work. Throws `HostError` that says why the device cannot be had that way.
+  /// The other way round both work. So for writing five seconds are waited for whoever has a look at it. Throws
+  /// `HostError` that says why the device cannot be had that way.
   package func mount(device: String, access: Access, label: String) throws -> FileSystem {
-    try mounting(device, access, label)
+    for _ in 0..<(access == .writing ? 50 : 0) {
+      do {
+        return try mounting(device, access, label)
+      } catch let error as HostError where error.errno == EBUSY {
+        usleep(100_000)
+      }
+    }
+    return try mounting(device, access, label)
   }
 
   /// What can be known without mounting it. Throws `HostError` if `device` is no block device that can be read.
