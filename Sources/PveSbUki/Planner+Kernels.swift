@@ -93,14 +93,21 @@ extension Planner {
       guard let wasThere else { continue }
       // The clock that the time of the boot is reckoned from may have been set since.
       if let known = wasThere.booted, abs(known - evidence.bootTime) < 60 { return }
-      manifest.update(wasThere.digest) { $0.booted = evidence.bootTime }
-      for name in states.keys {
-        for index in states[name]?.images.indices ?? 0..<0
-        where states[name]?.images[index].holds(wasThere.digest) == true {
-          states[name]?.images[index].content = .recorded(digest: wasThere.digest, booted: evidence.bootTime)
-        }
+      // A later one was told by a clock that went ahead; it would count as the last for years.
+      for later in manifest.images where later.booted.map({ $0 >= evidence.bootTime }) == true {
+        setBooted(later.digest, evidence.bootTime - 1)
       }
+      setBooted(wasThere.digest, evidence.bootTime)
       return
+    }
+  }
+
+  private mutating func setBooted(_ digest: [UInt8], _ time: Int64) {
+    manifest.update(digest) { $0.booted = time }
+    for name in states.keys {
+      for index in states[name]?.images.indices ?? 0..<0 where states[name]?.images[index].holds(digest) == true {
+        states[name]?.images[index].content = .recorded(digest: digest, booted: time)
+      }
     }
   }
 }

@@ -78,6 +78,23 @@ import Testing
     #expect(Manifest.load(from: try scene.host().files).manifest.images.count { $0.booted != nil } == 1)
   }
 
+  /// The clock was years ahead when a kernel that is gone since was booted.
+  @Test func aBootInTheFutureDoesNotCountForEver() throws {
+    try boot(secondsAgo: -100_000_000)
+    try scene.apply()
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    try scene.apply()
+    #expect(try scene.directory.read(previous) != nil)
+    try boot(secondsAgo: 500)
+    try scene.apply()
+    #expect(try scene.imageNames() == ["pve-\(newer).efi"])
+    #expect(try settles())
+    let good = try #require(try scene.image(newer))
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed again")
+    try scene.apply()
+    #expect(try scene.directory.read(previous) == good)
+  }
+
   /// Promise I1: at every change the image that booted is whole and at one of the two names.
   @Test func atEveryChangeWhatBootedIsThere() throws {
     try boot(secondsAgo: 1000)
