@@ -53,8 +53,39 @@ extension Apply {
       guard try host.files.exists("/sys/firmware/efi") else { return .noFirmware }
     }
     let isDefault = configuration.key == Configuration.defaultKey
-    if isDefault, try !host.files.exists(configuration.key) { return .noKeys }
+    // Where images were made the key is not missing yet, but any more: that is for those to tell who need it.
+    if isDefault, try !host.files.exists(configuration.key), try !host.files.exists(Manifest.path) { return .noKeys }
     return nil
+  }
+
+  /// The settings and partitions of a host, or why there is nothing to do on it.
+  enum Ground {
+    case obstacle(Obstacle)
+    case ready(Configuration, EFISystemPartition.Survey)
+  }
+
+  /// Throws `Failure` if partitions that hold images are not listed any more: another one that happens to be mounted
+  /// is no substitute, and silence would leave the host without images of its new kernels.
+  static func ground(of host: Host) throws -> Ground {
+    let configuration = try Configuration(of: host.files)
+    if let reason = try obstacle(on: host, configuration) { return .obstacle(reason) }
+    let survey = try EFISystemPartition.survey(on: host, configuration)
+    let isListed = survey.partitions.contains { if case .listed = $0.source { true } else { false } }
+    guard !isListed, survey.problems.isEmpty, configuration.systemPartition == nil else {
+      return .ready(configuration, survey)
+    }
+    let known = Set(Manifest.load(from: host.files).manifest.images.flatMap { $0.copies.map(\.partition) })
+    let missed = known.filter { !$0.hasPrefix("/") }.sorted()
+    guard missed.isEmpty else {
+      throw Failure(
+        "\(EFISystemPartition.listPath) lists no partition any more, but there are images on "
+          + missed.joined(separator: " and "),
+        hint: "have it written anew with 'proxmox-boot-tool init', or name another partition with Esp= in "
+          + Configuration.path)
+    }
+    if !survey.partitions.isEmpty { return .ready(configuration, survey) }
+    guard known.isEmpty else { throw Failure(Obstacle.noPartition.description, hint: Obstacle.noPartition.hint) }
+    return .obstacle(.noPartition)
   }
 
   /// systemd's own signs of a container (systemd.io/CONTAINER_INTERFACE).

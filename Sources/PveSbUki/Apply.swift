@@ -29,8 +29,12 @@ package struct Apply: Sendable {
   /// `FailureRecord` until a run succeeds, unless somebody chose kernels and so looks at what becomes of them.
   package func run(on host: Host) throws -> Result {
     do {
-      let result = try reconcile(host)
-      if isRemembered { try remember(result, on: host) }
+      var result = try reconcile(host)
+      do {
+        if isRemembered { try remember(result, on: host) }
+      } catch {
+        result.failures.append(Failure(FailureRecord.path, error))
+      }
       return result
     } catch {
       if isRemembered { try? FailureRecord(time: host.now(), messages: [Self.message(error)]).save(to: host.files) }
@@ -43,15 +47,18 @@ package struct Apply: Sendable {
   package static func isStrict(on host: Host) -> Bool { (try? Configuration(of: host.files))?.isStrict ?? false }
 
   private func reconcile(_ host: Host) throws -> Result {
-    let configuration = try Configuration(of: host.files)
-    if let reason = try Self.obstacle(on: host, configuration) { return Result(obstacle: reason) }
-    let survey = try EFISystemPartition.survey(on: host, configuration)
-    if survey.partitions.isEmpty, survey.problems.isEmpty { return Result(obstacle: .noPartition) }
+    // Where there is nothing to do nothing is written, not even a lock.
+    if case .obstacle(let reason) = try Self.ground(of: host) { return Result(obstacle: reason) }
     let lock = try isDryRun ? nil : host.files.lock(Self.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
-      var planner = try Planner(self, host, configuration, survey)
-      try planner.make()
-      return try isDryRun ? Result(foreseenBy: planner.plan) : PlanRun.perform(planner)
+      // Anew: what held the lock, or made somebody wait for it, may have changed it.
+      switch try Self.ground(of: host) {
+      case .obstacle(let reason): return Result(obstacle: reason)
+      case .ready(let configuration, let survey):
+        var planner = try Planner(self, host, configuration, survey)
+        try planner.make()
+        return try isDryRun ? Result(foreseenBy: planner.plan) : PlanRun.perform(planner)
+      }
     }
   }
 

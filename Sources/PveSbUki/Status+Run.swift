@@ -10,20 +10,16 @@ extension Status {
   /// Looks at everything and changes nothing. Throws for settings that cannot be understood, as `apply` does.
   package func run(on host: Host) throws -> Report {
     var report = Report()
-    let configuration = try Configuration(of: host.files)
-    if let obstacle = try Apply.obstacle(on: host, configuration) {
+    var options = Apply()
+    options.isDryRun = true
+    let (configuration, survey): (Configuration, EFISystemPartition.Survey)
+    switch try Apply.ground(of: host) {
+    case .obstacle(let obstacle):
       report.obstacle = obstacle
       report.nextStep = obstacle.hint
       return report
+    case .ready(let settings, let partitions): (configuration, survey) = (settings, partitions)
     }
-    let survey = try EFISystemPartition.survey(on: host, configuration)
-    guard !survey.partitions.isEmpty || !survey.problems.isEmpty else {
-      report.obstacle = .noPartition
-      report.nextStep = report.obstacle?.hint
-      return report
-    }
-    var options = Apply()
-    options.isDryRun = true
     var planner = try Planner(options, host, configuration, survey)
     try planner.make()
     report.notes = planner.plan.notes
