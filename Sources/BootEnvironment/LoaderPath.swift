@@ -15,6 +15,9 @@ package enum LoaderPath {
   /// What shim starts from there: it looks for `grubx64.efi` beside itself unless it is told another name.
   package static let removableSecondStage = "/EFI/BOOT/grubx64.efi"
   package static let removableMokManager = "/EFI/BOOT/mmx64.efi"
+  /// All that are ever written.
+  package static let all = [systemdBoot, shim, mokManager, removable, removableSecondStage, removableMokManager]
+
   /// If this is beside it, shim starts it from the removable path in place of the second stage.
   package static let removableFallback = "/EFI/BOOT/fbx64.efi"
 }

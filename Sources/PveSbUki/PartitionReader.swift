@@ -29,12 +29,25 @@ struct PartitionReader {
         state.images.append(PresentImage(name, size: status.size, content))
       }
     }
+    for path in LoaderPath.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &state) }
     for image in manifest.images {
       for copy in image.copies where copy.partition == partition.name {
         if !state.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: partition.name) }
       }
     }
     return state
+  }
+
+  /// What kills left of a file that is not an image.
+  private func addLeftovers(of path: String, to state: inout PartitionPlanner.State) throws {
+    let names = path.split(separator: "/")
+    let directory = "/" + names.dropLast().joined(separator: "/")
+    for name in try files.list(directory) ?? [] where TemporaryName.matches(name) {
+      guard name.hasPrefix(".\(names.last ?? "")."),
+        let status = try files.linkStatus(of: "\(directory)/\(name)"), status.kind == .regular
+      else { continue }
+      state.leftovers.append(PartitionPlanner.State.Leftover(path: "\(directory)/\(name)", size: status.size))
+    }
   }
 
   private func recognize(
