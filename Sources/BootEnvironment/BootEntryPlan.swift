@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import EFIData
 
 /// What is to be changed among the firmware's boot entries, as a value; `perform(on:)` does it.
@@ -8,7 +9,8 @@ package import EFIData
 /// **Whose an entry is.** Ours is an entry whose device path leads to a file of our name space on one of our
 /// partitions, whatever its label. One that leads to our name space on a partition that is not there is the leftover of
 /// a replaced disk if all partitions are known to be there and its label is one of ours too. All others are foreign:
-/// they are neither changed nor removed, and keep their order among themselves.
+/// they are neither changed nor removed, and keep their order among themselves; so are those of another installation
+/// on this machine, which look like ours.
 ///
 /// **Order of steps.** Entries are made and corrected first, then the order is set, then entries are removed. So the
 /// order never names something of ours that is not there yet, nothing is removed that it still names, and a kill
@@ -60,16 +62,20 @@ package struct BootEntryPlan: Hashable, Sendable {
   /// differ.
   /// - Parameters:
   ///   - targets: in order of preference. They must be in our name space.
-  ///   - arePreferred: whether they go before all foreign entries, else behind them.
+  ///   - arePreferred: whether they go before all foreign entries, else behind them, or where the machine was booted
+  ///     from one of ours behind all that there is.
   ///   - next: which of the targets is to be booted once, before all others; nil leaves BootNext as it is.
   ///   - ownPartitions: all EFI System Partitions that are there.
   ///   - isComplete: whether no configured partition is missing.
+  ///   - foreignPartitions: all others that are there.
+  ///   - unknownFiles: files of our name space that are no targets but may be what boots; they keep what they have.
   package static func make(
     targets: [BootTarget], arePreferred: Bool, next: BootTarget?, ownPartitions: [PartitionLocation], isComplete: Bool,
-    present: BootVariables
+    foreignPartitions: Set<GUID> = [], unknownFiles: [DevicePath.File] = [], present: BootVariables
   ) -> BootEntryPlan {
     var planner = BootEntryPlanner(
-      present: present, partitions: ownPartitions + targets.map(\.partition), isComplete: isComplete)
+      present: present, partitions: ownPartitions + targets.map(\.partition), unknownFiles: unknownFiles
+    ) { isComplete && !foreignPartitions.contains($0) }
     for target in targets { planner.add(target) }
     return planner.plan(arePreferred: arePreferred, next: next)
   }

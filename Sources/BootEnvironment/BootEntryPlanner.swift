@@ -12,6 +12,7 @@ struct BootEntryPlanner {
   private let own: [BootVariables.Entry]
   /// Entries that lead to our name space on partitions that are gone for good.
   private let stale: [BootVariables.Entry]
+  private let unknownFiles: [DevicePath.File]
 
   private var assigned: [(target: BootTarget, number: UInt16)] = []
   private var creations: [BootEntryPlan.Step] = []
@@ -19,12 +20,16 @@ struct BootEntryPlanner {
   private var rejections: [BootEntryPlan.Rejection] = []
   private var usedNumbers: Set<UInt16>
 
-  init(present: BootVariables, partitions: [PartitionLocation], isComplete: Bool) {
+  /// `isGone`: whether a partition that is none of `partitions` will not come back.
+  init(
+    present: BootVariables, partitions: [PartitionLocation], unknownFiles: [DevicePath.File], isGone: (GUID) -> Bool
+  ) {
     self.present = present
     self.partitions = partitions
+    self.unknownFiles = unknownFiles
     own = present.entries.filter { BootEntryPlan.isOurs($0, on: partitions) }
     stale = present.entries.filter { entry in
-      guard isComplete, let option = entry.option, let file = option.file else { return false }
+      guard let option = entry.option, let file = option.file, isGone(file.partition.guid) else { return false }
       return file.isInOurNameSpace && option.description.hasPrefix(BootTarget.labelPrefix)
         && !partitions.contains { $0.guid == file.partition.guid }
     }
@@ -57,11 +62,12 @@ struct BootEntryPlanner {
 
   func plan(arePreferred: Bool, next: BootTarget?) -> BootEntryPlan {
     let ours = assigned.map(\.number)
-    let unwanted = (own + stale).map(\.number).filter { !ours.contains($0) }
-    let gone = unwanted.filter { $0 != present.current }.sorted()
-    let kept = unwanted.filter { $0 == present.current && present.order.contains($0) }
-    let foreign = present.order.filter { !ours.contains($0) && !unwanted.contains($0) }
-    let order = arePreferred ? ours + kept + foreign : foreign + ours + kept
+    let unwanted = (own + stale).filter { !ours.contains($0.number) }
+    let gone = unwanted.filter { !mustStay($0) }.map(\.number).sorted()
+    let kept = present.order.filter { number in unwanted.contains { $0.number == number } && !gone.contains(number) }
+    let foreign = present.order.filter { !ours.contains($0) && !kept.contains($0) && !gone.contains($0) }
+    let order =
+      arePreferred ? ours + kept + foreign : orderOfRefused(ours, foreign: foreign, kept: kept, gone: gone)
     var plan = BootEntryPlan(steps: creations + updates, present: present)
     plan.rejections = rejections
     let isReachable = order.contains { ours.contains($0) || present[$0]?.isActive == true }
@@ -75,6 +81,20 @@ struct BootEntryPlanner {
     }
     if isReachable { plan.steps += gone.map { .remove($0) } }
     return plan
+  }
+
+  private func mustStay(_ entry: BootVariables.Entry) -> Bool {
+    if entry.number == present.current { return true }
+    guard let file = entry.option?.file else { return false }
+    return unknownFiles.contains { $0.isSameFile(as: file) }
+  }
+
+  /// Ours go behind the others. But one that this machine was booted from did start, so its place is proven right; and
+  /// where there is no order one of ours alone would put them first.
+  private func orderOfRefused(_ ours: [UInt16], foreign: [UInt16], kept: [UInt16], gone: [UInt16]) -> [UInt16] {
+    if present.order.isEmpty { return [] }
+    guard own.contains(where: { $0.number == present.current }) else { return foreign + ours + kept }
+    return present.order.filter { !gone.contains($0) } + ours.filter { !present.order.contains($0) }
   }
 
   private func number(of target: BootTarget) -> UInt16? {

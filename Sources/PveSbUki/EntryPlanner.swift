@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 internal import HostSystem
@@ -14,21 +15,38 @@ struct EntryPlanner {
   private let wanted: WantedKernels
   private let partitions: [EFISystemPartition]
   private let isComplete: Bool
+  /// Partitions of this machine that others look after.
+  private let foreignPartitions: Set<GUID>
+  /// Files of our name space of which nothing is known. They may be what boots, so their entries stay.
+  private let unknownFiles: [DevicePath.File]
 
   /// Reads the variables. Nil where no entry can be made: no firmware with variables, or no partition that has a place
-  /// in a partition table. `isComplete`: whether all configured partitions are there.
-  init?(_ planner: Planner, _ decision: ChainDecision, isComplete: Bool) throws {
+  /// in a partition table.
+  init?(_ planner: Planner, _ decision: ChainDecision) throws {
     let host = planner.host
-    partitions = planner.survey.partitions.filter { $0.location != nil }
+    let states = planner.states
+    // What lies on a partition that could not be read is not known, so its entries are left alone.
+    partitions = planner.survey.partitions.filter { $0.location != nil && states[$0.name] != nil }
+    unknownFiles = partitions.flatMap { partition -> [DevicePath.File] in
+      guard let location = partition.location, let images = states[partition.name]?.images else { return [] }
+      return images.filter { !$0.isOurs }.map { DevicePath.File(partition: location, path: $0.name.path) }
+    }
+    let present = try host.files.list(Self.partitionDirectory)
+    foreignPartitions = Set((present ?? []).compactMap { GUID($0) })
+      .subtracting(partitions.compactMap { $0.location?.guid })
+    isComplete =
+      present != nil && planner.survey.problems.isEmpty && partitions.count == planner.survey.partitions.count
     store = EFIVariableStore(of: host.files)
     guard !partitions.isEmpty else { return nil }
     // On a machine that was booted by UEFI firmware there are variables, or an error says why not.
     guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else { return nil }
-    present = try BootVariables(readingFrom: store)
+    self.present = try BootVariables(readingFrom: store)
     self.decision = decision
     wanted = planner.wanted
-    self.isComplete = isComplete
   }
+
+  /// A link for each partition of a GPT, by its own GUID.
+  private static let partitionDirectory = "/dev/disk/by-partuuid"
 
   /// The entries for these images, by partition.
   func plan(for images: [String: [ImageName]]) -> BootEntryPlan {
@@ -45,7 +63,8 @@ struct EntryPlanner {
     }
     return BootEntryPlan.make(
       targets: targets, arePreferred: isPreferred, next: isPreferred && oneShot == nil ? next : nil,
-      ownPartitions: partitions.compactMap(\.location), isComplete: isComplete, present: present)
+      ownPartitions: partitions.compactMap(\.location), isComplete: isComplete,
+      foreignPartitions: foreignPartitions, unknownFiles: unknownFiles, present: present)
   }
 
   private var isPreferred: Bool { decision.trust.isAccepted }

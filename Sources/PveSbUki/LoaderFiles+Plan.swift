@@ -28,14 +28,16 @@ extension LoaderFiles {
   ///   - files: the partition, open for reading.
   ///   - images: those that will be on it, in the order in which they are to boot; without one nothing is planned.
   ///   - pending: those of them that will be written before the steps are carried out, and their sizes in bytes.
-  ///   - isPreferred: whether the machine would start our images. If not, neither systemd-boot's default nor the
-  ///     removable path, which may work now, are touched.
+  ///   - isPreferred: whether the machine would start our images. If not, what is there may work now and is not
+  ///     touched: no boot loader, systemd-boot's default or the removable path.
   package func plan(
     on files: FileSystem, images: [ImageName], pending: [ImageName: Int], isPreferred: Bool
   ) throws -> Plan {
     var plan = Plan()
     guard let first = images.first else { return plan }
-    for (path, source) in self.files(first: first) where isPreferred || path.hasPrefix(LoaderPath.directory + "/") {
+    for (path, source) in self.files(first: first) {
+      let isThere = try files.linkStatus(of: path) != nil
+      if !isPreferred, isThere || !path.hasPrefix(LoaderPath.directory + "/") { continue }
       if case .image(let name) = source, pending[name] != nil {
         // What is there now is not what it will be.
       } else if try isInPlace(source, at: path, on: files) {
@@ -44,7 +46,7 @@ extension LoaderFiles {
       plan.steps.append(
         Step(
           path: path, source: source, size: try size(of: source, pending, on: files),
-          replaces: try files.linkStatus(of: path) != nil))
+          replaces: isThere))
     }
     if chain.hasShim, writesRemovablePath, isPreferred, try files.exists(LoaderPath.removableFallback) {
       plan.notes.append(

@@ -16,7 +16,7 @@ extension Plan.Partition {
     var images = self.images.current.map { Apply.Image($0, on: name, .current) }
     images += self.images.stays.keys.filter { !$0.isPrevious }.map { Apply.Image($0.kernel, on: name, .kept) }
     let unusable = plan.kernels.filter(\.isUnusable).map(\.kernel)
-    let failed = unusable + self.images.shortages.map(\.kernel)
+    let failed = unusable + plan.kernels.map(\.kernel).filter(withheld.contains) + self.images.shortages.map(\.kernel)
     return images + failed.map { Apply.Image($0, on: name, .failed) }
   }
 }

@@ -24,7 +24,11 @@ package struct Plan: Sendable {
     package let name: String
     /// Bytes free before anything is done.
     package let free: Int
-    let images: PartitionPlan
+    var images: PartitionPlan
+    /// Kernels whose image stays as it is, since the machine starts it and would not start its successor.
+    var withheld: Set<BootEnvironment.Kernel> = []
+    /// Whether there are images that the machine starts though it would not start what is made now.
+    var holdsAccepted = false
     /// Boot loaders, after the images.
     var loaders = LoaderFiles.Plan()
     /// Entries of type 1 that are to go, after all else.

@@ -57,7 +57,7 @@ extension PlanRun {
     }
     let copy = ImageRecord.Copy(partition: work.partition.name, name: name, modified: status.modified)
     manifest.place(image, at: [copy])
-    if saving { try manifest.save(to: host.files) }
+    if saving { saveManifest() }
   }
 
   private func source(of kernel: Kernel) -> (image: ImageRecord, copy: ImageRecord.Copy)? {

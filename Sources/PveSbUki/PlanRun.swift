@@ -59,7 +59,7 @@ struct PlanRun {
         images[step.name] = Array(before)
       }
     }
-    try run.manifest.save(to: run.host.files)
+    run.saveManifest()
     if let entryPlanner = planner.entryPlanner, !run.lacksLoader { run.makeEntries(entryPlanner, images) }
     run.result.sortImages(planner.plan)
     return run.result
@@ -87,7 +87,8 @@ struct PlanRun {
       // A copy of an image that could not be written would be one of the old.
       if case .image = loader.source, step.images.written.contains(where: { !work.inPlace.contains($0) }) { continue }
       do {
-        try loaders?.perform(loader, on: work.files) { try signingIdentity() }
+        guard let loaders else { throw Failure("the chain is not known") }
+        try loaders.perform(loader, on: work.files) { try signingIdentity() }
         result.loaders.append("\(work.partition.name): \(loader.path.dropFirst())")
       } catch {
         lacksLoader = true
@@ -129,7 +130,7 @@ struct PlanRun {
     try work.files.remove(name.path)
     work.images.remove(name)
     manifest.remove(name, on: work.partition.name)
-    try manifest.save(to: host.files)
+    saveManifest()
     if !name.isPrevious, reason != .room { report(name.kernel, work.partition, .removed) }
   }
 
@@ -140,6 +141,16 @@ struct PlanRun {
     }
     guard let identity = try loadedIdentity?.get() else { throw Failure("there is no signing key") }
     return identity
+  }
+
+  /// Without the record of an image the next run has to read it; without its boot entry it would not boot. So what is
+  /// to be done goes on.
+  mutating func saveManifest() {
+    do {
+      try manifest.save(to: host.files)
+    } catch {
+      fail(Failure(Manifest.path, error))
+    }
   }
 
   mutating func fail(_ failure: Failure) {

@@ -8,27 +8,28 @@ internal import SecureBoot
 extension Planner {
   /// How the images are reached: boot loaders on each partition, then boot entries. What cannot be done about them is a
   /// failure and leaves both as they are.
-  mutating func planBoot(_ images: [WantedImage]) {
-    guard let certificate else { return }
+  mutating func planBoot() {
+    guard let certificate, let decision else { return }
     for partition in survey.partitions {
       guard partition.location == nil, let reason = partition.locationNote else { continue }
       plan.note("no boot entry can lead to \(partition.name): \(reason)")
     }
     do {
-      let decision = try ChainDecision(
-        of: host, configuration, certificate: certificate, evidence: evidence,
-        partitions: survey.partitions.compactMap { open.files(of: $0.name) })
-      self.decision = decision
-      plan.chain = "\(decision.chain)"
       let loaders = try LoaderFiles(decision.chain, configuration, certificate: certificate, on: host)
       self.loaders = loaders
+      var isComplete = true
       for (index, planned) in plan.partitions.enumerated() {
         var partition = planned
-        try planLoaders(loaders, images, decision, &partition)
-        try planRemovals(decision, &partition)
-        plan.partitions[index] = partition
+        do {
+          try planLoaders(loaders, decision, &partition)
+          try planRemovals(decision, &partition)
+          plan.partitions[index] = partition
+        } catch {
+          isComplete = false
+          plan.fail((error as? Failure) ?? Failure(partition.name, error))
+        }
       }
-      try planEntries(decision)
+      if isComplete { try planEntries(decision) }
     } catch {
       loaders = nil
       plan.fail((error as? Failure) ?? Failure("the way from the firmware to the images", error))
@@ -37,21 +38,22 @@ extension Planner {
 
   /// Boot loaders take little room, but if they find none the images are planned anew around them.
   private mutating func planLoaders(
-    _ loaders: LoaderFiles, _ images: [WantedImage], _ decision: ChainDecision, _ partition: inout Plan.Partition
+    _ loaders: LoaderFiles, _ decision: ChainDecision, _ partition: inout Plan.Partition
   ) throws {
     guard let files = open.files(of: partition.name), let state = states[partition.name] else { return }
     var reserve = 0
     for _ in 0..<2 {
       let written = Set(partition.images.written)
-      let sizes = images.filter { written.contains($0.kernel) }.map { (ImageName($0.kernel), $0.size ?? 0) }
+      let sizes = wantedImages(on: partition).filter { written.contains($0.kernel) }.map {
+        (ImageName($0.kernel), $0.size ?? 0)
+      }
       partition.loaders = try loaders.plan(
         on: files, images: wanted.bootOrder(of: Set(partition.images.images)),
         pending: Dictionary(uniqueKeysWithValues: sizes), isPreferred: decision.trust.isAccepted)
       let needed = partition.loaders.steps.reduce(0) { $0 + $1.size + (128 << 10) }
       if needed <= partition.images.free + reserve || reserve > 0 { break }
       reserve = needed
-      partition = Plan.Partition(
-        name: partition.name, free: partition.free, images: planImages(images, state, reserve: reserve))
+      planImages(&partition, state, reserve: reserve)
     }
     for note in partition.loaders.notes { plan.note(note) }
   }
@@ -80,8 +82,7 @@ extension Planner {
   }
 
   private mutating func planEntries(_ decision: ChainDecision) throws {
-    let isComplete = survey.problems.isEmpty && plan.partitions.count == survey.partitions.count
-    guard let planner = try EntryPlanner(self, decision, isComplete: isComplete) else { return }
+    guard let planner = try EntryPlanner(self, decision) else { return }
     entryPlanner = planner
     let entries = planner.plan(for: plan.images)
     plan.entries = entries

@@ -59,23 +59,30 @@ struct Planner {
     for problem in survey.problems { plan.fail(Failure(problem.description, hint: problem.hint)) }
     readPartitions()
     markBooted()
+    decideChain()
     for kernel in chosenKernels() { plan.kernels.append(assess(kernel)) }
-    let images = plan.kernels.map { WantedImage($0.kernel, $0.demand) }
     for partition in survey.partitions {
       guard let state = states[partition.name] else { continue }
-      plan.partitions.append(
-        Plan.Partition(name: partition.name, free: state.free, images: planImages(images, state, reserve: 0)))
+      var planned = Plan.Partition(name: partition.name, free: state.free, images: PartitionPlan())
+      withhold(&planned, state)
+      planImages(&planned, state, reserve: 0)
+      plan.partitions.append(planned)
     }
-    planBoot(images)
+    planBoot()
     for partition in plan.partitions { tell(partition.images, partition.name) }
   }
 
   /// `reserve`: bytes that must stay free for what is no image.
-  func planImages(_ images: [WantedImage], _ state: PartitionPlanner.State, reserve: Int) -> PartitionPlan {
+  func planImages(_ partition: inout Plan.Partition, _ state: PartitionPlanner.State, reserve: Int) {
     var state = state
     state.free -= reserve
-    return PartitionPlanner.plan(
-      images, on: state, inventory: inventory, running: runningRelease, removesOthers: options.kernels.isEmpty)
+    partition.images = PartitionPlanner.plan(
+      wantedImages(on: partition), on: state, inventory: inventory, running: runningRelease,
+      removesOthers: options.kernels.isEmpty && !partition.holdsAccepted)
+  }
+
+  func wantedImages(on partition: Plan.Partition) -> [WantedImage] {
+    plan.kernels.map { WantedImage($0.kernel, partition.withheld.contains($0.kernel) ? .none : $0.demand) }
   }
 
   private mutating func readPartitions() {

@@ -126,7 +126,6 @@ import Testing
     try scene.put(2, newer)
     try scene.put(order: [1, 2, 0], current: 1)
     #expect(try scene.plan([newer]).steps == [.order([2, 1, 0])])
-    #expect(try scene.plan([newer], arePreferred: false).steps == [.order([0, 2, 1])])
     try scene.put(order: [2, 1, 0], current: 1)
     #expect(try scene.plan([newer]).isEmpty)
     try scene.put(order: [2, 1, 0], current: 2)
@@ -134,6 +133,29 @@ import Testing
     // One that was booted by hand and is not in the order stays outside.
     try scene.put(order: [2, 0], current: 1)
     #expect(try scene.plan([newer]).isEmpty)
+  }
+
+  /// A machine that was booted from one of ours starts ours, whatever is thought of our certificate.
+  @Test func theOrderStaysWhereOursBootedThoughRefused() throws {
+    try scene.put(0, BootScene.grub)
+    try scene.put(1, older)
+    try scene.put(2, newer)
+    try scene.put(order: [1, 0, 2], current: 1)
+    #expect(try scene.plan([newer, older], arePreferred: false).isEmpty)
+    #expect(try scene.plan([newer], arePreferred: false).isEmpty)
+    #expect(
+      try scene.plan([mirrored, newer, older], arePreferred: false).steps
+        == [.create(3, option(mirrored)), .order([1, 0, 2, 3])])
+    try scene.put(order: [1, 0, 2], current: 0)
+    #expect(try scene.plan([newer, older], arePreferred: false).steps == [.order([0, 2, 1])])
+  }
+
+  /// Without an order the firmware makes one of what it finds; one that names ours alone would put them first.
+  @Test func noOrderIsMadeOfWhatIsRefused() throws {
+    #expect(try scene.plan([newer], arePreferred: false).steps == [.create(0, option(newer))])
+    try scene.put(0, newer)
+    #expect(try scene.plan([newer], arePreferred: false).isEmpty)
+    #expect(try scene.plan([newer]).steps == [.order([0])])
   }
 
   @Test func theLastWayToBootIsKept() throws {

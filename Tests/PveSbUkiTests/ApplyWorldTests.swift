@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BootEnvironment
+import Glibc
+import HostSystem
+import PveSbUki
+import TestSupport
+import Testing
+
+/// What else goes on while, or between, runs.
+@Suite struct ApplyWorldTests {
+  private let serials = MirrorScene.serials
+
+  /// Another run may hold the lock for minutes; what was read before it was had may be outdated.
+  @Test func whatChangesWhileTheLockIsWaitedForCounts() throws {
+    let machine = try MirrorScene(isApplied: false)
+    let directory = machine.directory
+    let host = try machine.host { mutation in
+      guard mutation == Mutation(.create, Apply.lockPath) else { return }
+      try directory.write("etc/kernel/proxmox-boot-uuids", MirrorScene.serials[1])
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(try machine.image(serials[0], MirrorScene.newer) == nil)
+    #expect(try machine.image(serials[1], MirrorScene.newer) != nil)
+  }
+
+  @Test func switchingOffWhileTheLockIsWaitedForCounts() throws {
+    let machine = try MirrorScene(isApplied: false)
+    let directory = machine.directory
+    let host = try machine.host { mutation in
+      guard mutation == Mutation(.create, Apply.lockPath) else { return }
+      try directory.write(Configuration.path, "Enabled=no\n")
+    }
+    #expect(try machine.apply(on: host).obstacle == .disabled)
+  }
+
+  @Test func whatAKillLeftOfABootLoaderGoes() throws {
+    let machine = try MirrorScene()
+    let own = [
+      "/EFI/pve-sb-uki/.systemd-bootx64.efi", "/EFI/BOOT/.BOOTX64.EFI", "/EFI/BOOT/.grubx64.efi",
+      "/loader/.loader.conf",
+    ].map { "\($0).0011223344556677.pve-sb-uki.tmp" }
+    let others = ["/EFI/BOOT/.BOOTX64.EFI.tmp", "/EFI/BOOT/BOOTX64.EFI", "/loader/.entries.srel.pve-sb-uki.tmp"]
+    for path in own + others { try machine.directory.write(machine.path(serials[0], path), "half") }
+    #expect(try machine.apply().failures.isEmpty)
+    for path in own { #expect(try machine.directory.read(machine.path(serials[0], path)) == nil, "\(path)") }
+    for path in others { #expect(try machine.directory.read(machine.path(serials[0], path)) != nil, "\(path)") }
+  }
+
+  @Test func aBootLoaderThatCannotBePlannedStopsNoOtherPartition() throws {
+    let machine = try MirrorScene(isApplied: false)
+    try machine.directory.write(LoaderFiles.systemdBootPath, Fixture.systemdBoot257.bytes())
+    try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
+    let bad = machine.path(serials[1], LoaderConfiguration.path)
+    try machine.directory.write(bad, String(repeating: "#\n", count: 1 << 16))
+    let result = try machine.apply()
+    #expect(result.failures.count == 1 && result.failures[0].description.contains("loader.conf"))
+    #expect(try machine.directory.read(machine.path(serials[0], LoaderPath.systemdBoot)) != nil)
+    #expect(result.loaders.allSatisfy { $0.hasPrefix(serials[0]) } && !result.loaders.isEmpty)
+    try machine.directory.write(bad, "timeout 3\n")
+    #expect(try machine.apply().failures.isEmpty)
+    #expect(try machine.directory.read(machine.path(serials[1], LoaderPath.systemdBoot)) != nil)
+  }
+
+  /// Somebody else has it mounted for reading for a moment, such as `status`.
+  @Test func aPartitionThatIsBusyForAMomentIsWaitedFor() throws {
+    let machine = try MirrorScene(isApplied: false)
+    var host = try machine.host()
+    let good = host.partitions
+    let attempts = MutationRecorder()
+    host.partitions = PartitionAccess { device, access, label in
+      if access == .writing {
+        try attempts.gate(Mutation(.mount, label))
+        if attempts.mutations.count < 3 { throw HostError("mount", device, errno: EBUSY) }
+      }
+      return try good.mount(device: device, access: access, label: label)
+    } facts: {
+      try good.facts(device: $0)
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(attempts.mutations.count == 4)
+  }
+
+  @Test func aKeyThatVanishedIsNoNewHost() throws {
+    let machine = try MirrorScene()
+    unlink(machine.directory.path(of: "etc/pve-sb-uki/keys/db.key"))
+    #expect(try machine.apply().failures.isEmpty)
+    try machine.directory.write("boot/initrd.img-\(MirrorScene.newer)", "changed")
+    let result = try machine.apply()
+    #expect(result.obstacle == nil && result.failures.first?.description.contains("db.key") == true)
+    #expect(try FailureRecord.load(from: machine.host().files) != nil)
+  }
+
+  /// The list is being written anew, or was lost; what is mounted somewhere is not where the images are.
+  @Test(arguments: ["", nil]) func partitionsThatAreListedNoMoreAreMissed(list: String?) throws {
+    let machine = try MirrorScene()
+    let path = "etc/kernel/proxmox-boot-uuids"
+    if let list { try machine.directory.write(path, list) } else { unlink(machine.directory.path(of: path)) }
+    let order = try machine.order()
+    // Not the running system, where the directory would have to be a mount.
+    let failure = thrown(Failure.self) { try machine.scene.apply() }
+    #expect(failure?.description.contains("1111-AAA1") == true && failure?.hint?.contains("Esp=") == true)
+    #expect(try machine.scene.imageNames().isEmpty)
+    #expect(thrown(Failure.self) { try machine.apply() } != nil)
+    #expect(try machine.order() == order)
+    try machine.directory.write(Configuration.path, "Esp=/boot/efi\n")
+    #expect(try machine.scene.apply().failures.isEmpty)
+    #expect(try !machine.scene.imageNames().isEmpty)
+  }
+}
