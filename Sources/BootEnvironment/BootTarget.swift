@@ -34,9 +34,7 @@ extension DevicePath.File {
     let names = Self.folded(path).split(separator: "/")
     guard names.count >= 3, names[0] == "efi", !names.contains("."), !names.contains("..") else { return false }
     if names[1] == "pve-sb-uki" { return true }
-    let name = names[2]
-    guard names.count == 3, names[1] == "linux", name.hasPrefix("pve-"), name.hasSuffix(".efi") else { return false }
-    return Kernel(release: name.dropFirst(4).dropLast(4)) != nil
+    return names.count == 3 && names[1] == "linux" && ImageName(fileName: String(names[2])) != nil
   }
 
   /// Whether both are one file: FAT does not tell upper from lower case, and a partition is known by its GUID alone.

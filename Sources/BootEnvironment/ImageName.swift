@@ -13,7 +13,7 @@ package struct ImageName: Hashable, Sendable {
   package static let directory = "/EFI/Linux"
   private static let prefix = "pve-"
   private static let suffix = ".efi"
-  private static let previousMark = "~previous"
+  static let previousMark = "~previous"
 
   package init(_ kernel: Kernel, isPrevious: Bool = false) {
     self.kernel = kernel

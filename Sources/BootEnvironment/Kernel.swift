@@ -13,7 +13,8 @@ package struct Kernel: Hashable, Sendable {
   package var initrdPath: String { "/boot/initrd.img-\(release)" }
 
   /// A kernel of that release, whether or not it is installed; nil for a text that is none: one to 64 letters, digits
-  /// and `+-._~`, not beginning with a dot or a hyphen.
+  /// and `+-._~`, not beginning with a dot or a hyphen; nor one that ends in the mark of a previous image, whose name
+  /// its image would take.
   package init?(release: some StringProtocol) {
     let bytes = Array(release.utf8)
     guard 1...64 ~= bytes.count, bytes.first != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else { return nil }
@@ -21,7 +22,7 @@ package struct Kernel: Hashable, Sendable {
       (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
         || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "+-._~".utf8.contains(byte)
     }
-    guard isPlain else { return nil }
+    guard isPlain, !release.lowercased().hasSuffix(ImageName.previousMark) else { return nil }
     self.release = String(release)
   }
 

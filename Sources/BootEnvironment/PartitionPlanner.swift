@@ -109,7 +109,8 @@ package struct PartitionPlanner {
 
   /// What may go so that this kernel's image finds room, the most dispensable first.
   private func victims(for kernel: Kernel, _ index: Int) -> [PresentImage] {
-    let unneeded = images.filter { reasonToGo($0.name.kernel) != nil || isSuperseded($0) }
+    // What is not ours, perhaps thousands of files, is not even looked at.
+    let unneeded = images.filter { $0.isOurs && (reasonToGo($0.name.kernel) != nil || isSuperseded($0)) }
     let previous = wanted.reversed().compactMap { wanted in
       images.first { $0.name == ImageName(wanted.kernel, isPrevious: true) }
     }

@@ -6,6 +6,7 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
+internal import PortableExecutable
 
 /// Finds out what lies on a partition: by stat(2) alone where the manifest knows it, by reading it where not.
 struct PartitionReader {
@@ -72,7 +73,10 @@ struct PartitionReader {
   /// Whether the certificate in use signed it, whole as it is. What cannot be read is not signed.
   private func isSigned(_ file: File) -> Bool {
     guard let certificate, let image = try? SignedImage(parsing: file),
-      let signatures = try? image.signatures(in: file)
+      // Most of what is not ours says so, and need not be read whole at each run.
+      image.table.entries.contains(where: { entry in
+        (try? AuthenticodeSignature(parsing: entry))?.message.signers.contains(certificate) == true
+      }), let signatures = try? image.signatures(in: file)
     else { return false }
     return signatures.contains { $0.verdict == .valid && $0.signature.message.signers == [certificate] }
   }

@@ -45,6 +45,9 @@ import Testing
     #expect(try Kernel.inventory(of: TemporaryDirectory().host().files).kernels.isEmpty)
   }
 
-  @Test(arguments: ["", ".", "..", "a/b", "a b", "é", "-x", "a\n", "a\0", "a:b", "a*", Self.longest + "1"])
+  @Test(arguments: [
+    "", ".", "..", "a/b", "a b", "é", "-x", "a\n", "a\0", "a:b", "a*", "6.8~previous", "6.8~PREVIOUS",
+    Self.longest + "1",
+  ])
   func hostileReleasesAreNone(text: String) { #expect(Kernel(release: text) == nil) }
 }
