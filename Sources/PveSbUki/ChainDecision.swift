@@ -28,9 +28,12 @@ package struct ChainDecision: Hashable, Sendable {
     }
     let byFirmware = try trust(throughShim: false)
     let byShim = try trust(throughShim: true)
+    // With Secure Boot off for the moment all would start, but what is set up for shim is not taken apart.
+    let hasShim = try database.secureBootEnabled == true || host.files.exists(LoaderFiles.shimPath)
     chain = BootChain.decide(
       configuration.chain, usesSystemdBoot: try BootChain.usesSystemdBoot(evidence, partitions: partitions),
-      needsShim: !byFirmware.isAccepted && byShim.isAccepted)
+      needsShim: try hasShim && byShim.isAccepted
+        && BootTrust.isKnownToShimOnly(certificate: certificate, database: database))
     guard chain.hasShim, byShim.isAccepted else {
       self.trust = chain.hasShim ? byShim : byFirmware
       return

@@ -51,6 +51,14 @@ package enum BootTrust: Hashable, Sendable {
   }
 }
 
+extension BootTrust {
+  /// Whether shim's list allows what the certificate's key has signed and db does not, be Secure Boot on or off.
+  package static func isKnownToShimOnly(certificate: Certificate, database: TrustDatabase) throws -> Bool {
+    try certificate.descends(fromAnyOf: database.firmwareCertificates) == nil
+      && certificate.descends(fromAnyOf: database.machineOwnerCertificates) != nil
+  }
+}
+
 extension Certificate {
   fileprivate func descends(fromAnyOf anchors: [Certificate]) throws -> Certificate? {
     try anchors.first { try descends(from: $0) }

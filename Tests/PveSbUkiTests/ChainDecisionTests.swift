@@ -68,6 +68,17 @@ import Testing
     #expect(try decide(.shim) == decision)
   }
 
+  /// Somebody switches Secure Boot off for a moment: an entry past shim would not start when it is on again.
+  @Test func throughShimAlsoWhileSecureBootIsOff() throws {
+    try putFlag(.secureBoot, 0)
+    #expect(try decide().chain == .direct)
+    try put(.machineOwnerKeys, scene.key.certificate)
+    let decision = try decide()
+    #expect(decision.chain == .shim(starting: .image) && decision.trust.isAccepted)
+    try put(.signatureDatabase, scene.key.certificate)
+    #expect(try decide().chain == .direct)
+  }
+
   /// A machine owner key does not make the firmware start shim.
   @Test func shimHasToBeStartedItself() throws {
     try signShim(by: LoaderScene.otherKey())
