@@ -76,6 +76,7 @@ extension Planner {
   /// Notes in the manifest which image the running system was booted from: it is known to be good.
   mutating func markBooted() {
     guard let evidence, let fileName = evidence.imageName else { return }
+    recordBooted(fileName.lowercased(), evidence)
     let present = manifest.images.flatMap { $0.copies.map(\.name) }
     // systemd-boot names it in lower case.
     guard let image = present.first(where: { $0.fileName.lowercased() == fileName.lowercased() }) else { return }
@@ -99,6 +100,27 @@ extension Planner {
       }
       setBooted(wasThere.digest, evidence.bootTime)
       return
+    }
+  }
+
+  /// The manifest may be lost, and the image not be what would be made now: of what it was made is then not known, but
+  /// that it boots is.
+  private mutating func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
+    for partition in survey.partitions {
+      if let booted = evidence.partition, let own = partition.location?.guid, booted != own { continue }
+      for (index, image) in (states[partition.name]?.images ?? []).enumerated()
+      where image.content == .signed && image.name.fileName.lowercased() == fileName {
+        guard let file = try? open.files(of: partition.name)?.openFile(image.name.path),
+          file.status.modified / 1_000_000_000 <= evidence.bootTime,
+          let digest = try? Digest.of(file), let fingerprint = try? certificate?.fingerprint()
+        else { continue }
+        let record = ImageRecord(
+          kernel: image.name.kernel, size: file.count, digest: digest, commandLine: "", certificate: fingerprint,
+          inputs: [])
+        let copy = ImageRecord.Copy(partition: partition.name, name: image.name, modified: file.status.modified)
+        manifest.place(record, at: [copy])
+        states[partition.name]?.images[index].content = .recorded(digest: digest, booted: nil)
+      }
     }
   }
 

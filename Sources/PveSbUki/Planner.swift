@@ -58,9 +58,9 @@ struct Planner {
     }
     for problem in survey.problems { plan.fail(Failure(problem.description, hint: problem.hint)) }
     readPartitions()
-    markBooted()
     decideChain()
     for kernel in chosenKernels() { plan.kernels.append(assess(kernel)) }
+    markBooted()
     for partition in survey.partitions {
       guard let state = states[partition.name] else { continue }
       var planned = Plan.Partition(name: partition.name, free: state.free, images: PartitionPlan())

@@ -78,6 +78,20 @@ import Testing
     #expect(Manifest.load(from: try scene.host().files).manifest.images.count { $0.booted != nil } == 1)
   }
 
+  @Test func whatBootedIsKnownThoughTheManifestIsLost() throws {
+    try boot(secondsAgo: 1000)
+    try scene.apply()
+    let good = try #require(try scene.image(newer))
+    unlink(scene.directory.path(of: Manifest.path))
+    try scene.apply()
+    #expect(try settles())
+    unlink(scene.directory.path(of: Manifest.path))
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    try scene.apply()
+    #expect(try scene.directory.read(previous) == good)
+    #expect(try settles())
+  }
+
   /// The clock was years ahead when a kernel that is gone since was booted.
   @Test func aBootInTheFutureDoesNotCountForEver() throws {
     try boot(secondsAgo: -100_000_000)
