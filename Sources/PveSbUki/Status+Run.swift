@@ -12,14 +12,12 @@ extension Status {
     var report = Report()
     var options = Apply()
     options.isDryRun = true
-    let (configuration, survey): (Configuration, EFISystemPartition.Survey)
-    switch try Apply.ground(of: host) {
-    case .obstacle(let obstacle):
+    let ground = try Apply.ground(of: host)
+    if case .obstacle(let obstacle) = ground {
       report.obstacle = obstacle
       report.nextStep = obstacle.hint
-      return report
-    case .ready(let settings, let partitions): (configuration, survey) = (settings, partitions)
     }
+    guard case .ready(let configuration, let survey) = ground else { return report }
     var planner = try Planner(options, host, configuration, survey)
     try planner.make()
     report.notes = planner.plan.notes

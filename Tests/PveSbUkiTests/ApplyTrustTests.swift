@@ -45,10 +45,13 @@ import Testing
     #expect(try machine.apply().failures.isEmpty)
     try bootFromOurs()
     func contents() throws -> [[UInt8]?] {
-      try serials.flatMap { serial in
-        try [MirrorScene.newer, MirrorScene.older].map { try machine.image(serial, $0) }
-          + [machine.directory.read(machine.path(serial, LoaderPath.systemdBoot))]
+      var contents: [[UInt8]?] = []
+      for serial in serials {
+        contents.append(try machine.image(serial, MirrorScene.newer))
+        contents.append(try machine.image(serial, MirrorScene.older))
+        contents.append(try machine.directory.read(machine.path(serial, LoaderPath.systemdBoot)))
       }
+      return contents
     }
     let (good, order) = (try contents(), try machine.order())
     let other = try Self.keys.get().1
