@@ -42,6 +42,8 @@ extension EFISystemPartition {
         hint: "mount the partition there or correct \(Configuration.path)")
     }
     while path.hasSuffix("/") { path.removeLast() }
+    // Looking into a directory makes automount mount it.
+    _ = try? host.files.list(path + "/.")
     return path
   }
 

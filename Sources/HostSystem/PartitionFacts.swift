@@ -35,6 +35,8 @@ package struct PartitionFacts: Hashable, Sendable {
 }
 
 extension PartitionFacts.Content {
+  var hasDirtyBit: Bool { if case .fat(let sector) = self { sector.isDirty } else { false } }
+
   /// Looks at the first sector.
   init(of device: some RandomAccessBytes) throws {
     do {

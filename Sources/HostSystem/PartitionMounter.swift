@@ -20,8 +20,10 @@ struct PartitionMounter: Sendable {
     } catch {
       facts.locationNote = "\(error)"
     }
-    if case .fat(let sector) = facts.content, sector.isDirty {
-      facts.isDirty = try !device.isInUse(path: path, in: files)
+    // Who has it mounted may unmount it at any moment, so the bit counts that stands there when nobody has.
+    if facts.content.hasDirtyBit, try !device.isInUse(path: path, in: files) {
+      facts.content = try .init(of: device)
+      facts.isDirty = facts.content.hasDirtyBit
     }
     return facts
   }
