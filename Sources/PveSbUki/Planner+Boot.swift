@@ -10,6 +10,16 @@ extension Planner {
   /// failure and leaves both as they are.
   mutating func planBoot() {
     guard let certificate, let decision else { return }
+    guard !inventory.present.isEmpty else {
+      // Without kernels the pinned one is not known to be one, and images would be put in another order.
+      if plan.images.values.contains(where: { !$0.isEmpty }) {
+        plan.fail(
+          Failure(
+            "there is no kernel in /boot, so nothing is said to the firmware",
+            hint: "mount /boot, if it has a file system of its own"))
+      }
+      return
+    }
     for partition in survey.partitions {
       guard partition.location == nil, let reason = partition.locationNote else { continue }
       plan.note("no boot entry can lead to \(partition.name): \(reason)")

@@ -79,6 +79,21 @@ import Testing
     #expect(try machine.image(serials[0], MirrorScene.newer) != nil)
   }
 
+  /// /boot is a file system of its own and not mounted: the pinned kernel is still the one to boot.
+  @Test func stayInTheirOrderWhileThereIsNoKernel() throws {
+    try machine.directory.write(ProxmoxLists.pinPath, MirrorScene.older)
+    #expect(try machine.apply().failures.isEmpty)
+    let order = try machine.order()
+    #expect(order.first == "pve-6.8.12-9-pve.efi on 0")
+    for release in [MirrorScene.newer, MirrorScene.older] {
+      unlink(machine.directory.path(of: "boot/vmlinuz-\(release)"))
+    }
+    let result = try machine.apply()
+    #expect(result.failures.count == 1 && result.failures[0].description.contains("/boot"))
+    #expect(try machine.order() == order)
+    #expect(try machine.image(serials[1], MirrorScene.older) != nil)
+  }
+
   @Test func areMadeThoughNothingCanBeRecorded() throws {
     let fresh = try MirrorScene(isApplied: false)
     let result = try fresh.apply(
