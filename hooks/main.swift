@@ -12,7 +12,7 @@ CoreFile.forbid()
 
 do {
   let host = try Host()
-  exit(HookProgram(host: host, say: { try? StandardStream.error.write($0) }).run(ProcessArguments.all))
+  exit(HookProgram(host: host, say: { try? StandardStream.error.write($0.terminalText) }).run(ProcessArguments.all))
 } catch {
   ErrorReport.write(error, program: HookProgram.name)
   exit(0)
