@@ -48,13 +48,16 @@ struct EntryPlanner {
   /// A link for each partition of a GPT, by its own GUID.
   private static let partitionDirectory = "/dev/disk/by-partuuid"
 
-  /// The entries for these images, by partition.
-  func plan(for images: [String: [ImageName]]) -> BootEntryPlan {
+  /// The entries for these images, by partition; those that lead to a partition in `lacking`, which has not got its boot
+  /// loaders, stay as they are.
+  func plan(for images: [String: [ImageName]], lacking: Set<String>) -> BootEntryPlan {
     var targets: [BootTarget] = []
     var next: BootTarget?
     for name in wanted.bootOrder(of: Set(images.values.joined())) {
       for (index, partition) in partitions.enumerated() {
-        guard let location = partition.location, images[partition.name]?.contains(name) == true else { continue }
+        guard !lacking.contains(partition.name), let location = partition.location,
+          images[partition.name]?.contains(name) == true
+        else { continue }
         let suffix = index > 0 ? " (\(partition.name))" : ""
         let target = decision.chain.target(for: name, on: location, suffix: suffix)
         if !targets.contains(target) { targets.append(target) }
@@ -63,7 +66,8 @@ struct EntryPlanner {
     }
     return BootEntryPlan.make(
       targets: targets, arePreferred: isPreferred, next: isPreferred && oneShot == nil ? next : nil,
-      ownPartitions: partitions.compactMap(\.location), isComplete: isComplete,
+      ownPartitions: partitions.filter { !lacking.contains($0.name) }.compactMap(\.location),
+      isComplete: isComplete && lacking.isEmpty,
       foreignPartitions: foreignPartitions, unknownFiles: unknownFiles, present: present)
   }
 

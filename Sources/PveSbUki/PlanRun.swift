@@ -19,8 +19,8 @@ struct PlanRun {
   var result: Apply.Result
   /// By kernel: what images are made of, opened once. A kernel whose inputs or key are not usable has an error.
   var parts: [Kernel: Result<ApplyInputs.Open, any Error>] = [:]
-  /// Whether a boot loader could not be written: boot entries then stay as they are.
-  private var lacksLoader = false
+  /// Partitions of which a boot loader could not be written: their boot entries then stay as they are.
+  private var lackingLoader: Set<String>
   /// Digests of the images that this run has made.
   var made: [Kernel: [UInt8]] = [:]
   private var loadedIdentity: Result<SigningIdentity, any Error>?
@@ -33,6 +33,7 @@ struct PlanRun {
     open = planner.open
     plan = planner.plan
     manifest = planner.manifest
+    lackingLoader = planner.lackingLoader
     result = Apply.Result(plan: planner.plan, notes: planner.plan.notes, failures: planner.plan.failures)
   }
 
@@ -60,15 +61,19 @@ struct PlanRun {
       }
     }
     run.saveManifest()
-    if let entryPlanner = planner.entryPlanner, !run.lacksLoader { run.makeEntries(entryPlanner, images) }
+    if let entryPlanner = planner.entryPlanner {
+      run.makeEntries(entryPlanner, images, isAsPlanned: run.lackingLoader == planner.lackingLoader)
+    }
     run.result.sortImages(planner.plan)
     return run.result
   }
 
   /// Makes the entries that were planned, or where not all images are as planned those for the images there are.
-  private mutating func makeEntries(_ planner: EntryPlanner, _ images: [String: [ImageName]]) {
-    let isAsPlanned = images.mapValues(Set.init) == plan.images.mapValues(Set.init)
-    guard let entries = isAsPlanned ? plan.entries : planner.plan(for: images) else { return }
+  private mutating func makeEntries(
+    _ planner: EntryPlanner, _ images: [String: [ImageName]], isAsPlanned: Bool
+  ) {
+    let isAsPlanned = isAsPlanned && images.mapValues(Set.init) == plan.images.mapValues(Set.init)
+    guard let entries = isAsPlanned ? plan.entries : planner.plan(for: images, lacking: lackingLoader) else { return }
     let outcome = entries.perform(on: planner.store)
     result.entries = outcome.completed.map(\.description)
     for failure in outcome.failures { fail(Failure(failure.description, hint: failure.hint)) }
@@ -91,11 +96,11 @@ struct PlanRun {
         try loaders.perform(loader, on: work.files) { try signingIdentity() }
         result.loaders.append("\(work.partition.name): \(loader.path.dropFirst())")
       } catch {
-        lacksLoader = true
+        lackingLoader.insert(work.partition.name)
         fail(Failure("\(work.partition.name): \(loader.path)", error))
       }
     }
-    guard !work.images.isEmpty, !lacksLoader else { return }
+    guard !work.images.isEmpty, !lackingLoader.contains(work.partition.name) else { return }
     for removal in step.removals {
       do {
         try TypeOneEntries.perform(removal, on: work.files)

@@ -27,7 +27,6 @@ extension Planner {
     do {
       let loaders = try LoaderFiles(decision.chain, configuration, certificate: certificate, on: host)
       self.loaders = loaders
-      var isComplete = true
       for (index, planned) in plan.partitions.enumerated() {
         var partition = planned
         do {
@@ -35,11 +34,11 @@ extension Planner {
           try planRemovals(decision, &partition)
           plan.partitions[index] = partition
         } catch {
-          isComplete = false
+          lackingLoader.insert(partition.name)
           plan.fail((error as? Failure) ?? Failure(partition.name, error))
         }
       }
-      if isComplete { try planEntries(decision) }
+      try planEntries(decision)
     } catch {
       loaders = nil
       plan.fail((error as? Failure) ?? Failure("the way from the firmware to the images", error))
@@ -94,7 +93,7 @@ extension Planner {
   private mutating func planEntries(_ decision: ChainDecision) throws {
     guard let planner = try EntryPlanner(self, decision) else { return }
     entryPlanner = planner
-    let entries = planner.plan(for: plan.images)
+    let entries = planner.plan(for: plan.images, lacking: lackingLoader)
     plan.entries = entries
     for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
     if case .refused(let reason, let hint) = decision.trust, plan.images.values.contains(where: { !$0.isEmpty }) {

@@ -29,6 +29,8 @@ struct Planner {
   /// Nil until the chain is known, and if it lacks something.
   var loaders: LoaderFiles?
   var decision: ChainDecision?
+  /// Partitions of which it is not known what boot loaders they need.
+  var lackingLoader: Set<String> = []
   var plan = Plan()
 
   init(_ options: Apply, _ host: Host, _ configuration: Configuration, _ survey: EFISystemPartition.Survey) throws {
