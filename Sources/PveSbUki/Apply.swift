@@ -29,13 +29,7 @@ package struct Apply: Sendable {
   /// `FailureRecord` until a run succeeds, unless somebody chose kernels and so looks at what becomes of them.
   package func run(on host: Host) throws -> Result {
     do {
-      var result = try reconcile(host)
-      do {
-        if isRemembered { try remember(result, on: host) }
-      } catch {
-        result.failures.append(Failure(FailureRecord.path, error))
-      }
-      return result
+      return try reconcile(host)
     } catch {
       if isRemembered { try? FailureRecord(time: host.now(), messages: [Self.message(error)]).save(to: host.files) }
       throw error
@@ -57,7 +51,14 @@ package struct Apply: Sendable {
       case .ready(let configuration, let survey):
         var planner = try Planner(self, host, configuration, survey)
         try planner.make()
-        return try isDryRun ? Result(foreseenBy: planner.plan) : PlanRun.perform(planner)
+        if isDryRun { return Result(foreseenBy: planner.plan) }
+        var result = try PlanRun.perform(planner)
+        do {
+          if isRemembered { try remember(result, on: host) }
+        } catch {
+          result.failures.append(Failure(FailureRecord.path, error))
+        }
+        return result
       }
     }
   }
@@ -68,7 +69,7 @@ package struct Apply: Sendable {
     if !result.failures.isEmpty {
       let messages = result.failures.map { Self.message($0) }
       try FailureRecord(time: host.now(), messages: messages).save(to: host.files)
-    } else if result.obstacle == nil {
+    } else {
       try FailureRecord.clear(from: host.files)
     }
   }

@@ -35,6 +35,19 @@ import Testing
     #expect(try machine.apply(on: host).obstacle == .disabled)
   }
 
+  /// Else one run could forget, or bring back, what another one has just found.
+  @Test func whatFailedIsNotedUnderTheLock() throws {
+    let machine = try MirrorScene(isApplied: false)
+    try FailureRecord(time: 1, messages: ["it went wrong"]).save(to: machine.host().files)
+    let other = try machine.host()
+    let host = try machine.host { mutation in
+      guard mutation == Mutation(.remove, FailureRecord.path) else { return }
+      #expect(thrown(HostError.self) { try other.files.lock(Apply.lockPath, waitingAtMost: 0) } != nil)
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(try FailureRecord.load(from: other.files) == nil)
+  }
+
   @Test func whatAKillLeftOfABootLoaderGoes() throws {
     let machine = try MirrorScene()
     let own = [
