@@ -5,7 +5,8 @@ internal import CommandSupport
 package import HostSystem
 internal import PveSbUki
 
-/// What all hooks share: they find out which one is meant, reconcile, and say on standard error what changed or failed.
+/// What all hooks share: they find out which one is meant, reconcile now or at the end of the apt transaction they are
+/// part of, and say on standard error what changed or failed.
 package struct HookProgram {
   package static let name = "pve-sb-uki"
 
@@ -26,21 +27,41 @@ package struct HookProgram {
       say("hint: for people there is: pve-sb-uki apply\n")
       return 2
     }
-    guard call.isToBeHeeded else { return 0 }
-    return switch call.place {
-    case .kernelPostinst: KernelPostinst(program: self, release: call.release).run()
-    case .kernelPostrm: KernelPostrm(program: self).run()
-    case .initramfsPostUpdate: InitramfsPostUpdate(program: self).run()
+    switch call.place {
+    case .kernelPostinst: return KernelPostinst(program: self, call: call).run()
+    case .kernelPostrm: return KernelPostrm(program: self, call: call).run()
+    case .initramfsPostUpdate: return InitramfsPostUpdate(program: self).run()
+    case .proxmoxBoot: return ProxmoxBoot(program: self, call: call).run()
+    case .aptPreInvoke: return AptTransaction(program: self).begin(child: call.arguments.first)
+    case .aptPostInvoke: return AptTransaction(program: self).end()
+    case .reconcile:
+      reconcileInTime()
+      return 0
     }
   }
 
+  /// Reconciles, unless it can be put off: one run for all packages of an apt transaction. Of `release`, if there is
+  /// one, an image is expected then.
+  func reconcileInTime(_ release: String? = nil) {
+    if !DeferredApply.postpone(release, on: host) { _ = reconcile(release) }
+  }
+
   /// Reconciles and reports. Returns whether every kernel has the image it should have, or there is nothing to do here.
-  func reconcile(_ apply: Apply = Apply()) -> Bool {
+  func reconcile(_ release: String? = nil) -> Bool {
+    var apply = Apply()
+    apply.expected = release
+    return report { try apply.run(on: host) }
+  }
+
+  /// Says what `run` changed or failed at. Returns whether nothing failed.
+  func report(_ run: () throws -> Apply.Result) -> Bool {
     do {
-      let result = try apply.run(on: host)
-      for image in result.images where image.state == .signed || image.state == .removed {
-        say("\(Self.name): \(image.name) \(image.state.rawValue)\n")
+      let result = try run()
+      for image in result.images where [.signed, .copied, .removed].contains(image.state) {
+        say("\(Self.name): \(image.partition): \(image.name) \(image.state.rawValue)\n")
       }
+      for loader in result.loaders { say("\(Self.name): \(loader) written\n") }
+      for entry in result.entries { say("\(Self.name): done: \(entry)\n") }
       if result.isChange { for note in result.notes { say("\(Self.name): note: \(note)\n") } }
       for failure in result.failures { say(ErrorReport.text(failure, program: Self.name)) }
       return result.failures.isEmpty

@@ -9,7 +9,7 @@ struct InitramfsPostUpdate {
   let program: HookProgram
 
   func run() -> Int32 {
-    _ = program.reconcile()
+    program.reconcileInTime()
     return 0
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import CommandSupport
+
 /// /etc/kernel/postrm.d: a kernel was removed or purged.
 ///
 /// Which images go is decided by what /boot holds, not by the argument: the signed and the unsigned package of one
@@ -8,9 +10,10 @@
 /// kernel package whose postrm fails cannot be repaired by `dpkg --configure`.
 struct KernelPostrm {
   let program: HookProgram
+  let call: HookCall
 
   func run() -> Int32 {
-    _ = program.reconcile()
+    if call.isToBeHeeded { program.reconcileInTime() }
     return 0
   }
 }

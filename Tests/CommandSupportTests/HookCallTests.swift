@@ -14,17 +14,36 @@ import Testing
     ("/etc/kernel/postrm.d/zz-pve-sb-uki", .kernelPostrm),
     ("/etc/initramfs/post-update.d//zz-pve-sb-uki", .initramfsPostUpdate),
     ("//etc//kernel//postinst.d//any-name", .kernelPostinst),
-    ("./kernel/postrm.d/x", .kernelPostrm),
+    ("./kernel/postrm.d/x", .kernelPostrm), ("/etc/kernel/postinst.d/zz-proxmox-boot", .proxmoxBoot),
+    ("/etc/kernel/postrm.d/zz-proxmox-boot", .kernelPostrm),
+    ("/etc/kernel/postinst.d/zz-proxmox-boot.distrib", .kernelPostinst),
   ])
   func theDirectorySaysWhichHook(path: String, place: HookCall.Place) {
     #expect(call([path, "6.1.0", "/boot/vmlinuz-6.1.0"])?.place == place)
     #expect(call([path, "6.1.0"])?.release == "6.1.0")
     #expect(call([path])?.release == nil)
+    #expect(call([path, "", "a b", ""])?.arguments == ["", "a b", ""])
+  }
+
+  @Test(arguments: [
+    ("pre-invoke", HookCall.Place.aptPreInvoke), ("post-invoke", .aptPostInvoke), ("reconcile", .reconcile),
+  ])
+  func byItsOwnNameAWordSaysWhatFor(word: String, place: HookCall.Place) {
+    for path in ["/usr/libexec/pve-sb-uki/pve-sb-uki-hook", "pve-sb-uki-hook"] {
+      #expect(call([path, word, "4711"])?.place == place)
+      #expect(call([path, word, "4711"])?.arguments == ["4711"])
+      #expect(call([path, word], "upgrade 1")?.isToBeHeeded == true)
+    }
+    #expect(call(["/etc/kernel/postinst.d/zz-pve-sb-uki", word])?.place == .kernelPostinst)
+    #expect(call(["/usr/bin/\(word)/x"]) == nil)
+    #expect(call(["/usr/bin/x/\(word)"]) == nil)
   }
 
   @Test(arguments: [
     [], [""], ["/"], ["pve-sb-uki-hook"], ["/usr/libexec/pve-sb-uki/pve-sb-uki-hook"], ["postinst.d/x"],
-    ["/etc/kernel/preinst.d/x"], ["/etc/initramfs/postinst.d/x"], ["/etc/kernel/postinst.d"],
+    ["pve-sb-uki-hook", "apply"], ["pve-sb-uki-hook", "kernel/postinst.d"], ["pve-sb-uki-hook", ""],
+    ["pre-invoke"], ["pre-invoke", "post-invoke"], ["/etc/kernel/preinst.d/x"], ["/etc/initramfs/postinst.d/x"],
+    ["/etc/kernel/postinst.d"],
   ])
   func otherPathsAreNoHook(arguments: [String]) { #expect(call(arguments) == nil) }
 
