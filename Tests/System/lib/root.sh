@@ -56,7 +56,8 @@ unpack_system() {
 # copy_root DIRECTORY: a root of this test's own from BASE.
 copy_root() { cp -a --reflink=auto "$BASE" "$1"; }
 
-# in_root DIRECTORY COMMAND...: like chroot, with /proc and /dev of a mount namespace that ends with the command.
+# in_root DIRECTORY COMMAND...: like chroot, with /proc and /dev of a mount namespace that ends with the command. The
+# root is a mount point there, so that what is called can have a namespace of its own.
 # No PID namespace: systemd-detect-virt takes one for a container.
 in_root() {
   local root=$1
@@ -64,6 +65,7 @@ in_root() {
   # shellcheck disable=SC2016 # expanded inside
   unshare --mount --propagation private -- sh -ec '
     root=$1; shift
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
     exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
