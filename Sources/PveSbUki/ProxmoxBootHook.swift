@@ -22,13 +22,14 @@ package enum ProxmoxBootHook {
   }
 
   /// Whether the file is there, executable and wanted: it is not where images take the place of what it makes
-  /// (`Type1=remove`, and nothing keeps this package from working here).
+  /// (`Type1=remove`, nothing keeps this package from working here, and this machine has booted one of our images).
   private static func isWanted(on host: Host) throws -> Bool {
     guard let status = try host.files.status(of: original), status.kind == .regular, status.mode & 0o111 != 0,
       try commands.contains(where: { try host.files.exists($0) })
     else { return false }
     // With settings that nobody can read the host goes on as it would without this package.
     guard let configuration = try? Configuration(of: host.files), configuration.typeOne == .remove else { return true }
-    return try Apply.obstacle(on: host, configuration) != nil
+    let hasBooted = Manifest.load(from: host.files).manifest.images.contains { $0.booted != nil }
+    return try !hasBooted || Apply.obstacle(on: host, configuration) != nil
   }
 }
