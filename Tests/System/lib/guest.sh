@@ -43,7 +43,7 @@ guest_modules() {
   [ -d "$root/lib/modules/$version" ] || ln -s usr/lib "$root/lib"
   depmod -b "$root" "$version"
   for module; do modprobe -d "$root" -S "$version" --show-depends "$module"; done |
-    awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r file; do
+    sed -n '/^insmod /{ s///; s/ *$//; p; }' | awk '!seen[$0]++' | while read -r file; do
     guest_module "$file" "$directory/$number.ko"
     number=$((number + 1))
   done
