@@ -33,7 +33,7 @@ struct GPTHeader {
   private static let entriesLimit = 1 << 20
 
   /// Throws `ParseError` unless that block holds a header that is whole and speaks of blocks of this disk.
-  init(of disk: some RandomAccessBytes, blockSize: Int, block: UInt64) throws {
+  init(of disk: any RandomAccessBytes, blockSize: Int, block: UInt64) throws {
     let start = try Self.offset(of: block, blockSize, disk, at: 0)
     let bytes = try disk.readBytes(at: start, count: blockSize, format: GUIDPartitionTable.format)
     var reader = ByteReader(bytes[...], format: GUIDPartitionTable.format, startingAt: start)
@@ -98,7 +98,7 @@ struct GPTHeader {
 
   /// The byte at which a block begins. Throws `range` if it lies outside the disk; `field` is where its number stands.
   private static func offset(
-    of block: UInt64, _ blockSize: Int, _ disk: some RandomAccessBytes, at field: Int
+    of block: UInt64, _ blockSize: Int, _ disk: any RandomAccessBytes, at field: Int
   ) throws -> Int {
     guard block > 0, block < UInt64(disk.count / blockSize) else {
       throw wrong(field, .range, "block \(block) lies outside the disk")
