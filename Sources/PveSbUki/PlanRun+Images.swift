@@ -104,8 +104,7 @@ extension PlanRun {
   }
 
   private mutating func openParts(of kernel: Kernel) throws -> (ApplyInputs, ApplyInputs.Open) {
-    guard let commandLine else { throw Failure("there is no command line") }
-    let inputs = try ApplyInputs(kernel, commandLine, configuration, host.files)
+    let inputs = try ApplyInputs(kernel, commandLines.line(for: kernel), configuration, host.files)
     let opened = parts[kernel] ?? Result { try inputs.open(host) }
     parts[kernel] = opened
     return (inputs, try opened.get())

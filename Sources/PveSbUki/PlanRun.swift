@@ -11,7 +11,7 @@ internal import UnifiedKernelImage
 struct PlanRun {
   let host: Host
   let configuration: Configuration
-  let commandLine: CommandLine?
+  let commandLines: CommandLines
   let partitions: [EFISystemPartition]
   let open: OpenPartitions
   let plan: Plan
@@ -28,7 +28,7 @@ struct PlanRun {
   private init(_ planner: Planner) {
     host = planner.host
     configuration = planner.configuration
-    commandLine = planner.commandLine
+    commandLines = planner.commandLines
     partitions = planner.survey.partitions
     open = planner.open
     plan = planner.plan

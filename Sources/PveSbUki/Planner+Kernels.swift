@@ -25,8 +25,7 @@ extension Planner {
   }
 
   private mutating func demand(of kernel: Kernel) throws -> WantedImage.Demand {
-    guard let commandLine else { return .none }
-    let inputs = try ApplyInputs(kernel, commandLine, configuration, host.files)
+    let inputs = try ApplyInputs(kernel, commandLines.line(for: kernel), configuration, host.files)
     if !options.isForced, let known = try knownImage(inputs) { return .bytes(digest: known.digest, size: known.size) }
     let open = try inputs.open(host)
     if !options.isForced, let adopted = try adoptedImage(inputs, open) {

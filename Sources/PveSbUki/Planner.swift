@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
+internal import UnifiedKernelImage
 
 /// Looks at the host and its partitions and works out the plan of one run. Writes nothing.
 struct Planner {
@@ -15,7 +16,7 @@ struct Planner {
   let wanted: WantedKernels
   let survey: EFISystemPartition.Survey
   let open: OpenPartitions
-  let commandLine: CommandLine?
+  let commandLines: CommandLines
   /// Nil where the system tells nothing of its boot.
   let evidence: BootEvidence?
   /// The certificate in use; nil if there is none that can be read.
@@ -44,7 +45,7 @@ struct Planner {
     evidence = try BootEvidence(of: host)
     let source = KeySource(key: configuration.key, certificate: configuration.certificate, isHostPath: true)
     certificate = try? source.loadCertificate(from: host)
-    commandLine = inventory.kernels.isEmpty ? nil : try CommandLine(of: host.files)
+    commandLines = try CommandLines(of: host.files, for: inventory.kernels)
     let (manifest, note) = Manifest.load(from: host.files)
     self.manifest = manifest
     if let note { plan.note(note) }
@@ -55,9 +56,7 @@ struct Planner {
   mutating func make() throws {
     plan.installed = inventory.kernels
     for note in wanted.notes { plan.note(note) }
-    if let commandLine, !commandLine.namesRoot {
-      plan.note("the command line in \(commandLine.path) has no root=; most initrds then stop")
-    }
+    for line in commandLines.lines(for: inventory.kernels) { try noteErrors(of: line) }
     for problem in survey.problems { plan.fail(Failure(problem.description, hint: problem.hint)) }
     readPartitions()
     decideChain()
@@ -72,6 +71,14 @@ struct Planner {
     }
     planBoot()
     for partition in plan.partitions { tell(partition.images, partition.name) }
+  }
+
+  /// Who writes a line by hand may insist on it, so that what is wrong with one keeps no image from being made.
+  private mutating func noteErrors(of line: CommandLine) throws {
+    let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
+    for finding in try rules.findings(in: line) where finding.severity == .error {
+      plan.note("the command line in \(finding.path ?? line.path): \(finding.detail)")
+    }
   }
 
   /// `reserve`: bytes that must stay free for what is no image.

@@ -15,7 +15,7 @@ package struct KernelImage: Sendable {
   package let sbat: [UInt8]?
 
   /// COMMAND_LINE_SIZE of every architecture Proxmox VE runs on, less the NUL.
-  private static let usualCommandLineLimit = 2047
+  package static let usualCommandLineLimit = 2047
 
   /// Reads what is needed of a kernel's headers. Throws `ImageError` if it is none that firmware could start.
   package init(parsing input: NamedInput) throws {

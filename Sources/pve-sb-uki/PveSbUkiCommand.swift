@@ -16,7 +16,7 @@ struct PveSbUkiCommand: ParsableCommand {
     subcommands: [
       ApplyCommand.self, StatusCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self,
       InspectCommand.self,
-      KeysCommand.self, BootCommand.self,
+      KeysCommand.self, BootCommand.self, CmdlineCommand.self,
     ])
 
   // Options may stand in front of the subcommand too.

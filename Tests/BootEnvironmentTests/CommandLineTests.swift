@@ -34,11 +34,72 @@ import Testing
     #expect(try line().text == wanted)
   }
 
-  @Test func aLineWithoutRootIsNoticed() throws {
-    try directory.write("etc/kernel/cmdline", "quiet x=\"root=/dev/sda\" noroot=1")
-    #expect(try !line().namesRoot)
-    try directory.write("etc/kernel/cmdline", "quiet\nroot=/dev/sda")
-    #expect(try line().namesRoot)
+  @Test func fragmentsFollowInByteOrder() throws {
+    try directory.write("etc/kernel/cmdline", "root=/dev/sda1 ro\n")
+    try directory.write("etc/kernel/cmdline.d/20-b.conf", "b\n# no word\n c \n")
+    try directory.write("etc/kernel/cmdline.d/10-a.conf", "a")
+    try directory.write("etc/kernel/cmdline.d/Z.conf", "Z")
+    try directory.write("etc/kernel/cmdline.d/30-empty.conf", "# nothing\n")
+    for name in ["a.conf~", ".hidden.conf", "a.conf.dpkg-new", "README"] {
+      try directory.write("etc/kernel/cmdline.d/\(name)", "wrong")
+    }
+    #expect(try line().text == "root=/dev/sda1 ro a b c Z")
+    #expect(
+      try line().parts.map(\.path) == [
+        "/etc/kernel/cmdline", "/etc/kernel/cmdline.d/10-a.conf", "/etc/kernel/cmdline.d/20-b.conf",
+        "/etc/kernel/cmdline.d/Z.conf",
+      ])
+  }
+
+  /// The running line has the fragments already, and would grow by them with each boot.
+  @Test func fragmentsAreNotAddedTwice() throws {
+    try directory.write("etc/kernel/cmdline.d/a.conf", "quiet iommu=pt")
+    try directory.write("proc/cmdline", "root=/dev/sda1 quiet ro\n")
+    let first = try line().text
+    #expect(first == "root=/dev/sda1 ro quiet iommu=pt")
+    try directory.write("proc/cmdline", first)
+    #expect(try line().text == first)
+  }
+
+  @Test func aFragmentThatIsNoneIsNamed() throws {
+    try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
+    try directory.write("etc/kernel/cmdline.d/a.conf", "ok\nb\u{7}")
+    let error = thrown(BootEnvironmentError.self) { try line() }
+    #expect(error?.path == "/etc/kernel/cmdline.d/a.conf" && error?.line == 2)
+  }
+
+  @Test func aKernelsOwnLineCountsAlone() throws {
+    let kernel = try #require(Kernel(release: "6.8.12-1-pve"))
+    let other = try #require(Kernel(release: "6.8.12-10-pve"))
+    try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
+    try directory.write("etc/kernel/cmdline.d/a.conf", "a")
+    try directory.write("etc/kernel/cmdline-6.8.12-1-pve", "# mine\nroot=/dev/sdb1")
+    let files = try directory.host().files
+    #expect(try CommandLine(of: files, for: kernel).text == "root=/dev/sdb1")
+    #expect(try CommandLine(of: files, for: other).text == "root=/dev/sda1 a")
+    #expect(try CommandLine.overriddenKernels(in: files) == [kernel])
+    let lines = try CommandLines(of: files, for: [kernel, other])
+    #expect(try lines.line(for: kernel).path == "/etc/kernel/cmdline-6.8.12-1-pve")
+    #expect(lines.lines(for: [kernel, other]).map(\.text) == ["root=/dev/sdb1", "root=/dev/sda1 a"])
+  }
+
+  @Test func whatIsWrongWithOneKernelsLineConcernsItAlone() throws {
+    let kernel = try #require(Kernel(release: "6.8.12-1-pve"))
+    let other = try #require(Kernel(release: "6.8.12-2-pve"))
+    try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
+    try directory.write("etc/kernel/cmdline-6.8.12-1-pve", "\n")
+    let files = try directory.host().files
+    let broken = try CommandLines(of: files, for: [kernel, other])
+    let path = "/etc/kernel/cmdline-6.8.12-1-pve"
+    #expect(thrown(BootEnvironmentError.self) { try broken.line(for: kernel) }?.path == path)
+    #expect(try broken.line(for: other).text == "root=/dev/sda1")
+    try directory.write("etc/kernel/cmdline", "")
+    try directory.write("etc/kernel/cmdline-6.8.12-1-pve", "root=/dev/sdb1")
+    let mended = try CommandLines(of: files, for: [kernel, other])
+    #expect(try mended.line(for: kernel).text == "root=/dev/sdb1")
+    #expect(thrown(BootEnvironmentError.self) { try mended.line(for: other) }?.path == "/etc/kernel/cmdline")
+    #expect(throws: BootEnvironmentError.self) { try CommandLines(of: files, for: [other]) }
+    #expect(throws: Never.self) { try CommandLines(of: files, for: []) }
   }
 
   @Test(

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import HostSystem
+
+extension CommandLineRules {
+  /// Whether the line leads to a root file system, and to which.
+  func root(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
+    let roots = words.filter { $0.name == "root" }
+    let boot = words.last { $0.name == "boot" }?.value
+    guard let last = roots.last else { return try missingRoot(words, boot: boot) }
+    var findings: [CommandLineFinding] = []
+    if roots.count > 1 {
+      findings.append(
+        CommandLineFinding(.warning, "root= stands there \(roots.count) times; the last one counts, '\(last.text)'"))
+    }
+    guard let value = last.value, !value.isEmpty else {
+      return findings + [CommandLineFinding(.error, "'\(last.text)' names no root file system")]
+    }
+    // Already said.
+    if last.finding != nil { return findings }
+    switch RootDevice(value, isZFS: boot == "zfs") {
+    case .elsewhere: break
+    case .automatic:
+      if try !hasOnlyDracut {
+        findings.append(CommandLineFinding(.error, "'\(last.text)' is not known to initramfs-tools"))
+      }
+    case .unknown:
+      findings.append(CommandLineFinding(.warning, "'\(last.text)' is of a form that cannot be checked"))
+    case .path(let path): if let finding = try self.finding(path, of: last) { findings.append(finding) }
+    case .dataset(let name):
+      if let name, let finding = try finding(dataset: name, of: last) { findings.append(finding) }
+    }
+    return findings
+  }
+
+  /// Swap to resume from: where it is missing the initrd waits for it, and goes on.
+  func resume(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
+    guard let word = words.last(where: { $0.name == "resume" }), let value = word.value, try knowsDevices,
+      let path = RootDevice(value, isZFS: false).path, try !host.files.exists(path)
+    else { return [] }
+    return [CommandLineFinding(.warning, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")]
+  }
+
+  /// Some initrds find the root file system without `root=`: that of ZFS by the pool, others by what boot= names.
+  private func missingRoot(_ words: [CommandLineWord], boot: String?) throws -> [CommandLineFinding] {
+    let namesZFS = words.contains { $0.name == "bootfs" || $0.name == "rpool" }
+    if boot == "zfs" || namesZFS || words.contains(where: { $0.name == "netroot" || $0.name == "nfsroot" }) {
+      return []
+    }
+    // What replaces scripts/local may have its own ways. live and casper are told of elsewhere.
+    if let boot, boot != "local" { return [] }
+    if try hasOnlyDracut {
+      return [CommandLineFinding(.warning, "it has no root=, so the initrd has to find the root file system itself")]
+    }
+    return [CommandLineFinding(.error, "it has no root=; most initrds then stop")]
+  }
+
+  /// dracut's initrd looks for the root file system by systemd's rules; that of initramfs-tools does not.
+  private var hasOnlyDracut: Bool {
+    get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists("/usr/sbin/mkinitramfs") }
+  }
+
+  /// Whether the devices that can be seen are those of the machine that is to boot. In a chroot or container they are
+  /// not, or there are none; nothing is mounted at its root then, or no device.
+  private var knowsDevices: Bool {
+    get throws { try host.isRunningSystem ? mountedRoot != nil : host.files.isDirectory("/dev/disk") }
+  }
+
+  private var mountedRoot: MountPoint? {
+    get throws {
+      try host.files.mountPoints().last { $0.path == "/" }.flatMap { mount in
+        mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
+      }
+    }
+  }
+
+  private func finding(_ path: String, of word: CommandLineWord) throws -> CommandLineFinding? {
+    guard try knowsDevices else { return nil }
+    guard let status = try host.files.status(of: path) else {
+      return CommandLineFinding(.error, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")
+    }
+    guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
+    let source = try host.files.status(of: mounted.source)
+    let isSame = status.blockDevice == mounted.device || source?.isSameFile(as: status) == true
+    // Where the kernel has a name of its own for it, such as /dev/root, there is nothing to compare with.
+    if isSame || mounted.fileSystem != "zfs" && source == nil { return nil }
+    return CommandLineFinding(
+      .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
+  }
+
+  private func finding(dataset name: String, of word: CommandLineWord) throws -> CommandLineFinding? {
+    guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
+    if mounted.fileSystem == "zfs", mounted.source == name { return nil }
+    let pool = name.split(separator: "/").first.map(String.init) ?? name
+    let pools = "/proc/spl/kstat/zfs"
+    // A pool may be named by its number.
+    if UInt64(pool) == nil, try host.files.isDirectory(pools), try !host.files.isDirectory("\(pools)/\(pool)") {
+      return CommandLineFinding(.error, "'\(word.text)' is not here: no pool \(pool) is imported")
+    }
+    return CommandLineFinding(
+      .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
+  }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+package import HostSystem
+
+/// `pve-sb-uki cmdline set`: judges a command line and writes it into its file. Images are `Apply`'s work.
+package struct CommandLineSet: Sendable {
+  /// The new line; nil removes the kernel's own.
+  package var line: String?
+  /// The release whose own line it is; nil for the line of all others.
+  package var kernel: String?
+  /// Whether the line is only judged.
+  package var isDryRun = false
+  /// Whether what is judged an error is written all the same.
+  package var isForced = false
+  /// How long to wait for another run to end, in seconds.
+  package var lockTimeout = 120
+
+  package init(line: String?, kernel: String? = nil) {
+    self.line = line
+    self.kernel = kernel
+  }
+
+  package struct Result: Sendable {
+    /// The file.
+    package var path: String
+    /// The line that counted before, without fragments; nil if there was none, or none that can be read.
+    package var old: String?
+    /// The line that counts now, or would; nil if the file is gone.
+    package var new: String?
+    /// Whether the file was, or would be, written or removed.
+    package var isChange = false
+    /// Why nothing was written, one sentence each; empty if nothing is in the way.
+    package var errors: [String] = []
+    /// What to do about them.
+    package var hint: String?
+    /// What may be meant so, one sentence each.
+    package var warnings: [String] = []
+    /// From the old line to the new.
+    package var difference: WordDifference? {
+      guard let old, let new else { return nil }
+      return WordDifference(from: old, to: new)
+    }
+  }
+
+  /// Throws `Failure` or `HostError` if it cannot be judged or written.
+  package func run(on host: Host) throws -> Result {
+    let target = try CommandLineTarget(kernel: kernel)
+    var result = Result(path: target.path)
+    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, &result) }
+    result.new = line
+    result.judge(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
+    result.old = Self.present(target, in: host.files)
+    guard result.errors.isEmpty else { return result }
+    return try write(line, to: target, on: host, &result)
+  }
+
+  private func write(
+    _ line: String, to target: CommandLineTarget, on host: Host, _ result: inout Result
+  ) throws -> Result {
+    try locked(host) {
+      let files = host.files
+      let content = try files.readFileIfPresent(target.path, limit: 1 << 16) ?? []
+      // A file that says the same in other lines stays as it is.
+      if let part = try? CommandLine.part(target.path, content), part.text == line { return }
+      result.isChange = true
+      guard !isDryRun else { return }
+      try files.makeDirectory("/etc/kernel")
+      try files.replaceFile(target.path, content: Self.headComments(of: content) + Array("\(line)\n".utf8))
+    }
+    return result
+  }
+
+  private func remove(_ target: CommandLineTarget, on host: Host, _ result: inout Result) throws -> Result {
+    guard target.kernel != nil else { throw Failure("only a kernel's own line can be removed", hint: "add --kernel") }
+    result.old = Self.present(target, in: host.files)
+    try locked(host) {
+      result.isChange = try host.files.linkStatus(of: target.path) != nil
+      if result.isChange, !isDryRun { try host.files.remove(target.path) }
+    }
+    return result
+  }
+
+  private func locked(_ host: Host, _ body: () throws -> Void) throws {
+    let lock = try isDryRun ? nil : host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
+    try withExtendedLifetime(lock, body)
+  }
+
+  /// What the file says, or for the base what stands in for it.
+  private static func present(_ target: CommandLineTarget, in files: FileSystem) -> String? {
+    guard let kernel = target.kernel else { return try? CommandLine.base(of: files).text }
+    return (try? CommandLine.override(for: kernel, in: files))?.text
+  }
+
+  /// Comments and blank lines before the first other line, as they stand there; nothing if there is no such line.
+  private static func headComments(of content: [UInt8]) -> [UInt8] {
+    var head: [UInt8] = []
+    for line in content.split(separator: 0x0a, omittingEmptySubsequences: false) {
+      let text = line.drop { $0 == 0x20 || $0 == 0x09 }
+      guard text.isEmpty || text.first == UInt8(ascii: "#") else { return head }
+      head += line + [0x0a]
+    }
+    // The last piece is what follows the last line feed.
+    return content.isEmpty || content.last == 0x0a ? head.dropLast() : head
+  }
+}
+
+extension CommandLineSet.Result {
+  mutating func judge(_ findings: [CommandLineFinding], isForced: Bool) {
+    func isInTheWay(_ finding: CommandLineFinding) -> Bool {
+      finding.severity == .impossible || finding.severity == .error && !isForced
+    }
+    errors = findings.filter(isInTheWay).map(\.description)
+    warnings = findings.filter { !isInTheWay($0) }.map(\.description)
+    guard !errors.isEmpty else { return }
+    let isPossible = findings.allSatisfy { $0.severity != .impossible }
+    hint = isPossible ? "correct the line, or write it all the same with --force" : "correct the line"
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+
+/// How one command line differs from another, word by word.
+package struct WordDifference: Hashable, Sendable {
+  /// Words of the second that the first has not, or not as often, in their order there.
+  package var added: [String] = []
+  /// Words of the first that the second has not, or not as often.
+  package var missing: [String] = []
+  /// Whether the words of both stand in another order.
+  package var isReordered = false
+
+  /// White space between words does not count.
+  package init(from old: String, to new: String) {
+    let (old, new) = (CommandLineWord.split(old).map(\.text), CommandLineWord.split(new).map(\.text))
+    let (kept, missing) = Self.separate(old, by: new)
+    let (keptOfNew, added) = Self.separate(new, by: old)
+    self.missing = missing
+    self.added = added
+    isReordered = kept != keptOfNew
+  }
+
+  package var isEmpty: Bool { added.isEmpty && missing.isEmpty && !isReordered }
+
+  /// The words that are in `other` too, as often as there, and the rest.
+  private static func separate(_ words: [String], by other: [String]) -> (kept: [String], rest: [String]) {
+    var left: [String: Int] = [:]
+    for word in other { left[word, default: 0] += 1 }
+    var (kept, rest): ([String], [String]) = ([], [])
+    for word in words {
+      if let count = left[word], count > 0 {
+        left[word] = count - 1
+        kept.append(word)
+      } else {
+        rest.append(word)
+      }
+    }
+    return (kept, rest)
+  }
+}
