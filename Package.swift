@@ -99,7 +99,9 @@ let package = Package(
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests",
-      dependencies: ["BinaryFormat", "BootEnvironment", "EFIData", "HostSystem", "TestSupport"]),
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "EFIData", "HostSystem", "PortableExecutable", "TestSupport",
+      ]),
     .testTarget(
       name: "HookTests",
       dependencies: ["BootEnvironment", "Cryptography", "HostSystem", "TestSupport", "pve-sb-uki-hook"]),
@@ -107,8 +109,8 @@ let package = Package(
     .testTarget(
       name: "PveSbUkiTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PveSbUki", "SecureBoot",
-        "TestSupport", "fault-runner",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PortableExecutable", "PveSbUki",
+        "SecureBoot", "TestSupport", "fault-runner",
       ]),
   ],
   swiftLanguageModes: [.v6]

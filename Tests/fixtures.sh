@@ -3,13 +3,13 @@
 # Copyright the pve-sb-uki authors
 #
 # Brings the real inputs of the tests to build/fixtures: systemd's stub and boot loader and a kernel of Debian 12 and
-# Debian 13, by apt with signatures checked, from whatever mirror this machine uses. Does nothing where they are there
+# Debian 13, and a stub and boot loader for arm64, by apt with signatures checked, from whatever mirror this machine uses. Does nothing where they are there
 # already.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-2" ] || exit 0
+[ ! -e "$out/.complete-3" ] || exit 0
 mkdir -p "$out" "$apt/lists/partial" "$apt/archives/partial"
 
 # The Debian archive that most of this machine's own sources name.
@@ -18,8 +18,8 @@ mirror=$(apt-get indextargets --format '$(SITE)' | grep -v security | sort | uni
 [ -n "$mirror" ] || { echo "fixtures: no APT source on this machine; run apt-get update first" >&2; exit 1; }
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-fetch() { # SUITE PACKAGE...
-  suite=$1; shift
+fetch() { # SUITE ARCHITECTURE PACKAGE...
+  suite=$1 architecture=$2; shift 2
   echo "deb [signed-by=$keyring] $mirror $suite main" >"$apt/$suite.list"
   : >"$apt/status"
   cat >"$apt/$suite.conf" <<-EOF
@@ -29,7 +29,8 @@ fetch() { # SUITE PACKAGE...
 	Dir::State::status "$apt/status";
 	Dir::Cache "$apt/cache-$suite";
 	APT::Get::List-Cleanup "0";
-	APT::Architecture "amd64";
+	APT::Architecture "$architecture";
+	APT::Architectures "$architecture";
 	APT::Sandbox::User "root";
 	EOF
   export APT_CONFIG="$apt/$suite.conf"
@@ -44,8 +45,11 @@ fetch() { # SUITE PACKAGE...
     rm -rf "${apt:?}/tree"
     dpkg-deb -x "$apt/archives/$package"_*.deb "$apt/tree"
     rm -f "$apt/archives/$package"_*.deb
-    case $package in
-      systemd-boot-efi)
+    case $package:$architecture in
+      systemd-boot-efi:arm64)
+        cp "$apt/tree/usr/lib/systemd/boot/efi/linuxaa64.efi.stub" "$out/stub-$suite-arm64"
+        cp "$apt/tree/usr/lib/systemd/boot/efi/systemd-bootaa64.efi" "$out/systemd-boot-$suite-arm64" ;;
+      systemd-boot-efi:*)
         cp "$apt/tree/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$out/stub-$suite"
         cp "$apt/tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$out/systemd-boot-$suite" ;;
       linux-image-*) cp "$apt"/tree/boot/vmlinuz-* "$out/vmlinuz-$suite" ;;
@@ -55,6 +59,7 @@ fetch() { # SUITE PACKAGE...
 }
 
 echo "fixtures: fetching stubs, boot loaders and kernels of Debian 12 and 13" >&2
-fetch bookworm systemd-boot-efi linux-image-amd64
-fetch trixie systemd-boot-efi linux-image-amd64
-touch "$out/.complete-2"
+fetch bookworm amd64 systemd-boot-efi linux-image-amd64
+fetch trixie amd64 systemd-boot-efi linux-image-amd64
+fetch trixie arm64 systemd-boot-efi
+touch "$out/.complete-3"

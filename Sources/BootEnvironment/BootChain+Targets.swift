@@ -7,15 +7,17 @@ extension BootChain {
   /// What has a boot entry so that the firmware reaches `image` on `partition`. With systemd-boot in the chain all images
   /// of a partition have one and the same.
   ///
-  /// `suffix` tells entries of several partitions apart in the firmware's menu.
-  package func target(for image: ImageName, on partition: PartitionLocation, suffix: String = "") -> BootTarget {
-    let path = hasSystemdBoot ? LoaderPath.systemdBoot : image.path
+  /// `loaders` says where those of the chain lie; `suffix` tells entries of several partitions apart in the firmware's menu.
+  package func target(
+    for image: ImageName, on partition: PartitionLocation, loaders: LoaderPath, suffix: String = ""
+  ) -> BootTarget {
+    let path = hasSystemdBoot ? loaders.systemdBoot : image.path
     let label =
       hasSystemdBoot
       ? "\(BootTarget.labelPrefix) (systemd-boot)"
       : BootTarget.label(for: image.kernel) + (image.isPrevious ? " previous" : "")
     return BootTarget(
-      partition: partition, path: hasShim ? LoaderPath.shim : path, label: label + suffix,
+      partition: partition, path: hasShim ? loaders.shim : path, label: label + suffix,
       optionalData: hasShim ? Self.shimOption(starting: path) : [])
   }
 

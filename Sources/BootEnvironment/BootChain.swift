@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import HostSystem
+internal import PortableExecutable
 
 /// How the firmware reaches the images in this run, as `Chain=` and the host say.
 package enum BootChain: Hashable, Sendable {
@@ -43,8 +44,11 @@ package enum BootChain: Hashable, Sendable {
     }
     return try partitions.contains { files in
       // proxmox-boot-tool takes a partition that holds both for one of GRUB's.
-      if try files.exists("/EFI/proxmox/grubx64.efi") { return false }
-      return try files.exists("/EFI/systemd/systemd-bootx64.efi") || files.exists(LoaderConfiguration.path)
+      if try Machine.supported.contains(where: { try files.exists("/EFI/proxmox/grub\($0.efiName).efi") }) {
+        return false
+      }
+      return try files.exists(LoaderConfiguration.path)
+        || Machine.supported.contains { try files.exists("/EFI/systemd/systemd-boot\($0.efiName).efi") }
     }
   }
 }

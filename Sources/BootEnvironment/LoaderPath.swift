@@ -1,23 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import PortableExecutable
+
 /// Where boot loaders lie on an EFI System Partition, from its root.
-package enum LoaderPath {
+package struct LoaderPath: Hashable, Sendable {
   /// Everything below is ours.
   package static let directory = "/EFI/pve-sb-uki"
-  package static let systemdBoot = "\(directory)/systemd-bootx64.efi"
-  package static let shim = "\(directory)/shimx64.efi"
+
+  package let systemdBoot: String
+  package let shim: String
   /// shim looks for it beside itself.
-  package static let mokManager = "\(directory)/mmx64.efi"
+  package let mokManager: String
 
   /// What firmware starts on a disk for which it knows no boot entry (UEFI 2.10 section 3.5.1.1).
-  package static let removable = "/EFI/BOOT/BOOTX64.EFI"
-  /// What shim starts from there: it looks for `grubx64.efi` beside itself unless it is told another name.
-  package static let removableSecondStage = "/EFI/BOOT/grubx64.efi"
-  package static let removableMokManager = "/EFI/BOOT/mmx64.efi"
-  /// All that are ever written.
-  package static let all = [systemdBoot, shim, mokManager, removable, removableSecondStage, removableMokManager]
-
+  package let removable: String
+  /// What shim starts from there: it looks for GRUB beside itself unless it is told another name.
+  package let removableSecondStage: String
+  package let removableMokManager: String
   /// If this is beside it, shim starts it from the removable path in place of the second stage.
-  package static let removableFallback = "/EFI/BOOT/fbx64.efi"
+  package let removableFallback: String
+
+  package init(_ machine: Machine) {
+    let name = machine.efiName
+    systemdBoot = "\(Self.directory)/systemd-boot\(name).efi"
+    shim = "\(Self.directory)/shim\(name).efi"
+    mokManager = "\(Self.directory)/mm\(name).efi"
+    removable = "/EFI/BOOT/BOOT\(name.uppercased()).EFI"
+    removableSecondStage = "/EFI/BOOT/grub\(name).efi"
+    removableMokManager = "/EFI/BOOT/mm\(name).efi"
+    removableFallback = "/EFI/BOOT/fb\(name).efi"
+  }
+
+  /// All that are ever written.
+  package var all: [String] {
+    [systemdBoot, shim, mokManager, removable, removableSecondStage, removableMokManager]
+  }
 }

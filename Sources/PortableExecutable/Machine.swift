@@ -11,8 +11,35 @@ package struct Machine: RawRepresentable, Hashable, Sendable, CustomStringConver
   /// The corresponding constant is `IMAGE_FILE_MACHINE_ARM64`.
   package static let arm64 = Machine(rawValue: 0xaa64)
 
-  /// Those that have 64-bit EFI firmware: also RISC-V and LoongArch.
-  static let known: Set<Machine> = [.amd64, .arm64, Machine(rawValue: 0x5064), Machine(rawValue: 0x6264)]
+  /// The corresponding constant is `IMAGE_FILE_MACHINE_RISCV64`.
+  package static let riscv64 = Machine(rawValue: 0x5064)
+  /// The corresponding constant is `IMAGE_FILE_MACHINE_LOONGARCH64`.
+  package static let loongArch64 = Machine(rawValue: 0x6264)
+
+  /// Those that have 64-bit EFI firmware.
+  static let known: Set<Machine> = [.amd64, .arm64, .riscv64, .loongArch64]
+
+  /// Those that Debian has a signed shim and Proxmox or its ports a kernel for.
+  package static let supported: [Machine] = [.amd64, .arm64]
+
+  /// What this program was built for.
+  #if arch(arm64)
+    package static let native = Machine.arm64
+  #else
+    package static let native = Machine.amd64
+  #endif
+
+  /// The machine's part of a boot loader's file name, in small letters (UEFI 2.10 section 3.5.1.1); of another machine that of
+  /// none.
+  package var efiName: String {
+    switch self {
+    case .amd64: "x64"
+    case .arm64: "aa64"
+    case .riscv64: "riscv64"
+    case .loongArch64: "loongarch64"
+    default: "unknown"
+    }
+  }
 
   package var description: String {
     switch self {

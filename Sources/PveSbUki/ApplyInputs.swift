@@ -18,11 +18,11 @@ struct ApplyInputs {
   var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
 
   /// The parts that do not depend on the kernel. Throws `Failure` or `BootEnvironmentError` if one is not there.
-  init(_ kernel: Kernel, _ commandLine: CommandLine, _ configuration: Configuration, _ files: FileSystem) throws {
+  init(_ kernel: Kernel, _ commandLine: CommandLine, _ configuration: Configuration, on host: Host) throws {
     self.kernel = kernel
     self.commandLine = commandLine
-    stub = BuildImage.hostStub
-    osRelease = try files.exists("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release"
+    stub = BootPrograms(try host.machine).stub
+    osRelease = try host.files.exists("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release"
     certificate = configuration.certificate
   }
 
@@ -37,7 +37,7 @@ struct ApplyInputs {
   func open(_ host: Host) throws -> Open {
     let linux = try host.files.openFile(kernel.imagePath)
     let initrd = try host.files.openFile(kernel.initrdPath)
-    let stubFile = try BuildImage.openHostStub(host)
+    let stubFile = try BuildImage.openHostStub(stub, host)
     let release = try host.files.openFile(osRelease)
     let certificateFile = try host.files.openFile(certificate)
     var recipe = ImageRecipe(

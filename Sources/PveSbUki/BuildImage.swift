@@ -2,8 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
+internal import PortableExecutable
 internal import UnifiedKernelImage
 
 /// `pve-sb-uki build`: makes one image of files that the invoker names.
@@ -43,9 +45,6 @@ package struct BuildImage: Sendable {
     package var notes: [String]
   }
 
-  /// The host's stub for x86-64.
-  static let hostStub = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
-
   /// Builds, signs, reads back and only then puts the image in place. Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let identity = try key?.load(from: host)
@@ -71,9 +70,9 @@ package struct BuildImage: Sendable {
     func input(_ path: String) throws -> NamedInput {
       NamedInput(name: path, bytes: try host.userFiles.openFile(path))
     }
-    let stubInput =
-      try stub.map(input) ?? NamedInput(name: Self.hostStub, bytes: try Self.openHostStub(host))
-    var recipe = ImageRecipe(stub: stubInput, linux: try input(linux), initrds: try initrds.map(input))
+    let linux = try input(linux)
+    let stubInput = try stub.map(input) ?? Self.hostStub(for: KernelImage(parsing: linux).header.machine, host)
+    var recipe = ImageRecipe(stub: stubInput, linux: linux, initrds: try initrds.map(input))
     recipe.microcode = try microcode.map(input)
     recipe.commandLine = try commandLine.map { try Self.line($0, host) }
     recipe.osRelease = try osRelease.map(input)
@@ -84,9 +83,14 @@ package struct BuildImage: Sendable {
     return recipe
   }
 
-  static func openHostStub(_ host: Host) throws -> File {
+  private static func hostStub(for machine: Machine, _ host: Host) throws -> NamedInput {
+    let path = BootPrograms(machine).stub
+    return NamedInput(name: path, bytes: try openHostStub(path, host))
+  }
+
+  static func openHostStub(_ path: String, _ host: Host) throws -> File {
     do {
-      return try host.files.openFile(hostStub)
+      return try host.files.openFile(path)
     } catch {
       throw Failure("there is no EFI stub: \(error)", hint: "apt install systemd-boot-efi, or give one with --stub")
     }

@@ -29,7 +29,8 @@ package struct ChainDecision: Hashable, Sendable {
     let byFirmware = try trust(throughShim: false)
     let byShim = try trust(throughShim: true)
     // With Secure Boot off for the moment all would start, but what is set up for shim is not taken apart.
-    let hasShim = try database.secureBootEnabled == true || host.files.exists(LoaderFiles.shimPath)
+    let shim = BootPrograms(try host.machine).shim
+    let hasShim = try database.secureBootEnabled == true || host.files.exists(shim)
     chain = BootChain.decide(
       configuration.chain, usesSystemdBoot: try BootChain.usesSystemdBoot(evidence, partitions: partitions),
       needsShim: try hasShim && byShim.isAccepted
@@ -38,20 +39,20 @@ package struct ChainDecision: Hashable, Sendable {
       self.trust = chain.hasShim ? byShim : byFirmware
       return
     }
-    self.trust = try Self.refusalOfShim(by: database, on: host) ?? byShim
+    self.trust = try Self.refusalOfShim(shim, by: database, on: host) ?? byShim
   }
 
   /// Why the firmware would not start shim itself; nil if it would, or if shim is not installed, which is an error
   /// elsewhere.
-  private static func refusalOfShim(by database: TrustDatabase, on host: Host) throws -> BootTrust? {
+  private static func refusalOfShim(_ shim: String, by database: TrustDatabase, on host: Host) throws -> BootTrust? {
     guard database.secureBootEnabled == true, database.setupMode != true,
-      try host.files.exists(LoaderFiles.shimPath)
+      try host.files.exists(shim)
     else { return nil }
     var trust = try Trust(machine: host)
     // The firmware does not know shim's list.
     trust.allowed = database.firmwareCertificates
-    let verdict = try describing(LoaderFiles.shimPath) {
-      let file = try host.files.openFile(LoaderFiles.shimPath)
+    let verdict = try describing(shim) {
+      let file = try host.files.openFile(shim)
       let image = try SignedImage(parsing: file)
       return try trust.judge(
         digest: ImageDigest.compute(of: file, header: image.header), image.signatures(in: file))

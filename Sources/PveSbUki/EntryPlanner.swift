@@ -12,6 +12,7 @@ struct EntryPlanner {
   let store: EFIVariableStore
   private let present: BootVariables
   private let decision: ChainDecision
+  private let loaders: LoaderPath
   private let wanted: WantedKernels
   private let partitions: [EFISystemPartition]
   private let isComplete: Bool
@@ -42,6 +43,7 @@ struct EntryPlanner {
     guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else { return nil }
     self.present = try BootVariables(readingFrom: store)
     self.decision = decision
+    loaders = LoaderPath(try host.machine)
     wanted = planner.wanted
   }
 
@@ -59,7 +61,7 @@ struct EntryPlanner {
           images[partition.name]?.contains(name) == true
         else { continue }
         let suffix = index > 0 ? " (\(partition.name))" : ""
-        let target = decision.chain.target(for: name, on: location, suffix: suffix)
+        let target = decision.chain.target(for: name, on: location, loaders: loaders, suffix: suffix)
         if !targets.contains(target) { targets.append(target) }
         if name == nextImage, next == nil { next = target }
       }

@@ -9,16 +9,16 @@ extension LoaderFiles {
   /// image that is to boot first.
   private func files(first: ImageName) -> [(path: String, source: Source)] {
     var files: [(String, Source)] = []
-    if chain.hasSystemdBoot { files.append((LoaderPath.systemdBoot, .signed(Self.systemdBootPath))) }
+    if chain.hasSystemdBoot { files.append((paths.systemdBoot, .signed(sources.systemdBoot))) }
     if chain.hasShim {
-      files += [(LoaderPath.mokManager, .copied(Self.mokManagerPath)), (LoaderPath.shim, .copied(Self.shimPath))]
+      files += [(paths.mokManager, .copied(sources.mokManager)), (paths.shim, .copied(sources.shim))]
     }
     guard writesRemovablePath else { return files }
-    let start: Source = chain.hasSystemdBoot ? .signed(Self.systemdBootPath) : .image(first)
-    guard chain.hasShim else { return files + [(LoaderPath.removable, start)] }
+    let start: Source = chain.hasSystemdBoot ? .signed(sources.systemdBoot) : .image(first)
+    guard chain.hasShim else { return files + [(paths.removable, start)] }
     return files + [
-      (LoaderPath.removableSecondStage, start), (LoaderPath.removableMokManager, .copied(Self.mokManagerPath)),
-      (LoaderPath.removable, .copied(Self.shimPath)),
+      (paths.removableSecondStage, start), (paths.removableMokManager, .copied(sources.mokManager)),
+      (paths.removable, .copied(sources.shim)),
     ]
   }
 
@@ -48,9 +48,9 @@ extension LoaderFiles {
           path: path, source: source, size: try size(of: source, pending, on: files),
           replaces: isThere))
     }
-    if chain.hasShim, writesRemovablePath, isPreferred, try files.exists(LoaderPath.removableFallback) {
+    if chain.hasShim, writesRemovablePath, isPreferred, try files.exists(paths.removableFallback) {
       plan.notes.append(
-        "\(files.display(LoaderPath.removableFallback)) is what shim starts from the removable path, in place of our "
+        "\(files.display(paths.removableFallback)) is what shim starts from the removable path, in place of our "
           + "image; remove it if it is not needed")
     }
     if chain.hasSystemdBoot, isPreferred { try planDefault(first, on: files, &plan) }

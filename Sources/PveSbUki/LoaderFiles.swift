@@ -41,15 +41,13 @@ package struct LoaderFiles: Sendable {
     package var notes: [String] = []
   }
 
-  package static let systemdBootPath = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
-  package static let shimPath = "/usr/lib/shim/shimx64.efi.signed"
-  package static let mokManagerPath = "/usr/lib/shim/mmx64.efi.signed"
-
   let chain: BootChain
   let host: Host
   /// What images are signed with.
   let certificate: Certificate
   let writesRemovablePath: Bool
+  let sources: BootPrograms
+  let paths: LoaderPath
   /// By host path.
   private let programs: [String: File]
   /// Digests of the programs that are to be signed, by host path.
@@ -61,6 +59,10 @@ package struct LoaderFiles: Sendable {
     self.host = host
     self.certificate = certificate
     writesRemovablePath = configuration.writesRemovablePath
+    let machine = try host.machine
+    let sources = BootPrograms(machine)
+    self.sources = sources
+    paths = LoaderPath(machine)
     var programs: [String: File] = [:]
     var digests: [String: [UInt8]] = [:]
     func open(_ path: String, package: String) throws {
@@ -72,13 +74,13 @@ package struct LoaderFiles: Sendable {
       programs[path] = try host.files.openFile(path)
     }
     if chain.hasShim {
-      try open(Self.shimPath, package: "shim-signed")
-      try open(Self.mokManagerPath, package: "shim-helpers-amd64-signed")
+      try open(sources.shim, package: "shim-signed")
+      try open(sources.mokManager, package: sources.mokManagerPackage)
     }
     if chain.hasSystemdBoot {
-      try open(Self.systemdBootPath, package: "systemd-boot-efi")
-      if let file = programs[Self.systemdBootPath] {
-        digests[Self.systemdBootPath] = try describing(Self.systemdBootPath) {
+      try open(sources.systemdBoot, package: "systemd-boot-efi")
+      if let file = programs[sources.systemdBoot] {
+        digests[sources.systemdBoot] = try describing(sources.systemdBoot) {
           try ImageDigest.compute(of: file, header: SignedImage(parsing: file).header)
         }
       }

@@ -15,6 +15,7 @@ struct PartitionReader {
   let files: FileSystem
   /// The certificate in use; nil if there is none that can be read.
   let certificate: Certificate?
+  let paths: LoaderPath
 
   /// What is there. The manifest is brought up to date where a file is what it says after all, or is not.
   func read(_ manifest: inout Manifest) throws -> PartitionPlanner.State {
@@ -30,7 +31,7 @@ struct PartitionReader {
         state.images.append(PresentImage(name, size: status.size, content))
       }
     }
-    for path in LoaderPath.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &state) }
+    for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &state) }
     for image in manifest.images {
       for copy in image.copies where copy.partition == partition.name {
         if !state.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: partition.name) }

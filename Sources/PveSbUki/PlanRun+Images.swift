@@ -104,7 +104,7 @@ extension PlanRun {
   }
 
   private mutating func openParts(of kernel: Kernel) throws -> (ApplyInputs, ApplyInputs.Open) {
-    let inputs = try ApplyInputs(kernel, commandLines.line(for: kernel), configuration, host.files)
+    let inputs = try ApplyInputs(kernel, commandLines.line(for: kernel), configuration, on: host)
     let opened = parts[kernel] ?? Result { try inputs.open(host) }
     parts[kernel] = opened
     return (inputs, try opened.get())

@@ -25,7 +25,7 @@ extension Planner {
   }
 
   private mutating func demand(of kernel: Kernel) throws -> WantedImage.Demand {
-    let inputs = try ApplyInputs(kernel, commandLines.line(for: kernel), configuration, host.files)
+    let inputs = try ApplyInputs(kernel, commandLines.line(for: kernel), configuration, on: host)
     if !options.isForced, let known = try knownImage(inputs) { return .bytes(digest: known.digest, size: known.size) }
     let open = try inputs.open(host)
     if !options.isForced, let adopted = try adoptedImage(inputs, open) {

@@ -98,7 +98,8 @@ struct Planner {
     for partition in survey.partitions {
       do {
         let files = try open.openForReading(partition)
-        let reader = PartitionReader(partition: partition, files: files, certificate: certificate)
+        let reader = PartitionReader(
+          partition: partition, files: files, certificate: certificate, paths: LoaderPath(try host.machine))
         states[partition.name] = try reader.read(&manifest)
       } catch {
         plan.fail(Failure(partition.name, error))

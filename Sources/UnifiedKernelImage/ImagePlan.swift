@@ -25,7 +25,8 @@ package struct ImagePlan: Sendable {
     let kernel = try KernelImage(parsing: recipe.linux)
     guard kernel.header.machine == stub.header.machine else {
       throw ImageError(
-        .kernel, "\(recipe.linux.name) is for \(kernel.header.machine), the stub for \(stub.header.machine)")
+        .kernel, "\(recipe.linux.name) is for \(kernel.header.machine), the stub for \(stub.header.machine)",
+        hint: "give a stub for \(kernel.header.machine) with --stub")
     }
     var notes: [String] = []
     uname = recipe.uname ?? kernel.release

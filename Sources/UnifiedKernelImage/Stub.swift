@@ -28,7 +28,7 @@ package struct Stub: Sendable {
     guard let magic = header.section(named: SectionName.stubMagic), let version = Self.version(in: bytes, magic) else {
       throw ImageError(
         .stub, "\(name) does not say that it is systemd-stub",
-        hint: "the package systemd-boot-efi brings /usr/lib/systemd/boot/efi/linuxx64.efi.stub")
+        hint: "the package systemd-boot-efi brings one, linux*.efi.stub in /usr/lib/systemd/boot/efi")
     }
     self.version = version
     try input.parsed(.stub) { [header] in

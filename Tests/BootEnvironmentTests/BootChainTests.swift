@@ -5,6 +5,7 @@ import BinaryFormat
 import BootEnvironment
 import EFIData
 import HostSystem
+import PortableExecutable
 import TestSupport
 import Testing
 
@@ -70,7 +71,8 @@ import Testing
   }
 
   private func target(_ chain: BootChain, _ name: String) throws -> BootTarget {
-    chain.target(for: try #require(ImageName(fileName: name)), on: BootScene.first, suffix: " (ABCD)")
+    chain.target(
+      for: try #require(ImageName(fileName: name)), on: BootScene.first, loaders: LoaderPath(.amd64), suffix: " (ABCD)")
   }
 
   @Test func anImageHasAnEntryOfItsOwnExceptWithSystemdBoot() throws {

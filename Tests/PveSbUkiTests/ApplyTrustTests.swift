@@ -20,7 +20,7 @@ import Testing
   init() throws {
     let key = try Self.keys.get().0
     machine = try MirrorScene(key: key, isApplied: false)
-    try machine.directory.write(LoaderFiles.systemdBootPath, Fixture.systemdBoot257.bytes())
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
     try machine.put(.secureBoot, [1])
     try machine.put(.setupMode, [0])
     try enrol(key)
@@ -49,7 +49,7 @@ import Testing
       for serial in serials {
         contents.append(try machine.image(serial, MirrorScene.newer))
         contents.append(try machine.image(serial, MirrorScene.older))
-        contents.append(try machine.directory.read(machine.path(serial, LoaderPath.systemdBoot)))
+        contents.append(try machine.directory.read(machine.path(serial, LoaderPath.amd64.systemdBoot)))
       }
       return contents
     }

@@ -63,23 +63,23 @@ import Testing
 
   @Test func aBootLoaderThatCannotBePlannedStopsNoOtherPartition() throws {
     let machine = try MirrorScene(isApplied: false)
-    try machine.directory.write(LoaderFiles.systemdBootPath, Fixture.systemdBoot257.bytes())
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
     try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
     let bad = machine.path(serials[1], LoaderConfiguration.path)
     try machine.directory.write(bad, String(repeating: "#\n", count: 1 << 16))
     let result = try machine.apply()
     #expect(result.failures.count == 1 && result.failures[0].description.contains("loader.conf"))
-    #expect(try machine.directory.read(machine.path(serials[0], LoaderPath.systemdBoot)) != nil)
+    #expect(try machine.directory.read(machine.path(serials[0], LoaderPath.amd64.systemdBoot)) != nil)
     #expect(result.loaders.allSatisfy { $0.hasPrefix(serials[0]) } && !result.loaders.isEmpty)
     #expect(try machine.order() == ["systemd-bootx64.efi on 0", "grubx64.efi on 0"])
     try machine.directory.write(bad, "timeout 3\n")
     #expect(try machine.apply().failures.isEmpty)
-    #expect(try machine.directory.read(machine.path(serials[1], LoaderPath.systemdBoot)) != nil)
+    #expect(try machine.directory.read(machine.path(serials[1], LoaderPath.amd64.systemdBoot)) != nil)
   }
 
   @Test func aBootLoaderThatCannotBeWrittenStopsNoOtherPartition() throws {
     let machine = try MirrorScene(isApplied: false)
-    try machine.directory.write(LoaderFiles.systemdBootPath, Fixture.systemdBoot257.bytes())
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
     try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
     let bad = machine.path(serials[1], LoaderPath.directory)
     let host = try machine.host { mutation in
@@ -90,7 +90,7 @@ import Testing
     #expect(try machine.apply().failures.isEmpty)
     let whole = ["systemd-bootx64.efi on 0", "systemd-bootx64.efi on 1", "grubx64.efi on 0"]
     #expect(try machine.order() == whole)
-    try machine.directory.write(LoaderFiles.systemdBootPath, Fixture.systemdBoot252.bytes())
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot252.bytes())
     #expect(try machine.apply(on: host).failures.count == 1)
     #expect(try Set(machine.order()) == Set(whole))
   }

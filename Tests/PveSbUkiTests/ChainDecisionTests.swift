@@ -39,7 +39,7 @@ import Testing
 
   /// shim as somebody signed it whose certificate the firmware may have.
   private func signShim(by key: SigningKey) throws {
-    let path = scene.directory.path(of: LoaderFiles.shimPath)
+    let path = scene.directory.path(of: BootPrograms.amd64.shim)
     try LoaderScene.sign(path, to: path, by: key)
   }
 

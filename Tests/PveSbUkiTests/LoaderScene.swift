@@ -22,13 +22,13 @@ struct LoaderScene {
     directory = try TemporaryDirectory()
     key = try Self.keys.get().0
     try put(systemdBoot)
-    try directory.write(LoaderFiles.shimPath, Fixture.stub252.bytes())
-    try directory.write(LoaderFiles.mokManagerPath, Fixture.stub257.bytes())
+    try directory.write(BootPrograms.amd64.shim, Fixture.stub252.bytes())
+    try directory.write(BootPrograms.amd64.mokManager, Fixture.stub257.bytes())
     try directory.write("esp/EFI/other/file", "not ours")
   }
 
   func put(_ systemdBoot: Fixture) throws {
-    try directory.write(LoaderFiles.systemdBootPath, systemdBoot.bytes())
+    try directory.write(BootPrograms.amd64.systemdBoot, systemdBoot.bytes())
   }
 
   /// Puts an image on the partition, signed by sbsign.

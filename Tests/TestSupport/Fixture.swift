@@ -11,10 +11,14 @@ package enum Fixture: String, CaseIterable, Sendable {
   case systemdBoot257 = "systemd-boot-trixie"
   case kernel61 = "vmlinuz-bookworm"
   case kernel612 = "vmlinuz-trixie"
+  case stub257ForARM64 = "stub-trixie-arm64"
+  case systemdBoot257ForARM64 = "systemd-boot-trixie-arm64"
 
   package static let stubs: [Fixture] = [.stub252, .stub257]
   package static let systemdBoots: [Fixture] = [.systemdBoot252, .systemdBoot257]
   package static let kernels: [Fixture] = [.kernel61, .kernel612]
+  /// All that objdump of Debian's binutils reads.
+  package static let forAMD64 = stubs + systemdBoots + kernels
 
   /// Absolute path of the file.
   package var path: String {

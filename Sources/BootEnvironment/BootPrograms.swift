@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+package import PortableExecutable
+
+/// Where Debian's packages put the programs that images and chains are made of.
+package struct BootPrograms: Hashable, Sendable {
+  /// What every image begins with, of systemd-boot-efi.
+  package let stub: String
+  /// Of systemd-boot-efi.
+  package let systemdBoot: String
+  /// Of shim-signed.
+  package let shim: String
+  /// Of `mokManagerPackage`.
+  package let mokManager: String
+  package let mokManagerPackage: String
+
+  package init(_ machine: Machine) {
+    let name = machine.efiName
+    stub = "/usr/lib/systemd/boot/efi/linux\(name).efi.stub"
+    systemdBoot = "/usr/lib/systemd/boot/efi/systemd-boot\(name).efi"
+    shim = "/usr/lib/shim/shim\(name).efi.signed"
+    mokManager = "/usr/lib/shim/mm\(name).efi.signed"
+    mokManagerPackage = "shim-helpers-\(machine == .arm64 ? "arm64" : "amd64")-signed"
+  }
+}
+
+extension Host {
+  /// What the host's images are for: the processor that runs this, or in a tree elsewhere the one whose stub is there.
+  package var machine: Machine {
+    get throws {
+      if isRunningSystem { return .native }
+      let present = try Machine.supported.filter { try files.exists(BootPrograms($0).stub) }
+      return present.count == 1 ? present[0] : .native
+    }
+  }
+}
