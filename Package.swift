@@ -17,6 +17,7 @@ let package = Package(
   targets: [
     // C: headers and inline shims, each imported by exactly one Swift target.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .target(name: "CLinux"),
 
     // Bytes: memory and descriptors handed in, no host paths.
@@ -24,10 +25,13 @@ let package = Package(
     .target(name: "PortableExecutable", dependencies: ["BinaryFormat"]),
     .target(name: "EFIData", dependencies: ["BinaryFormat"]),
     .target(name: "DebianPackage", dependencies: ["BinaryFormat"]),
+    .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive"]),
 
     // Cryptography: the only layer that touches libcrypto.
     .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL"]),
     .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "PortableExecutable"]),
+
+    .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography"]),
 
     // Host: the only layer that touches the system.
     .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData"]),
@@ -42,6 +46,11 @@ let package = Package(
     .target(
       name: "BootEnvironment",
       dependencies: ["BinaryFormat", "DebianPackage", "EFIData", "HostSystem", "PortableExecutable"]),
+
+    // Apart from BootEnvironment, so that the hooks do without libarchive.
+    .target(
+      name: "KernelModules",
+      dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "ModuleSignature", "SecureBoot"]),
 
     // Use cases.
     .target(
@@ -61,7 +70,7 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "CommandLineInterface", "CommandSupport", "HostSystem", "PveSbUki",
+        "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules", "PveSbUki",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -96,6 +105,9 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(
+      name: "KernelModulesTests",
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests",

@@ -61,7 +61,7 @@ package struct HookProgram {
         say("\(Self.name): \(image.partition): \(image.name) \(image.state.rawValue)\n")
       }
       for loader in result.loaders { say("\(Self.name): \(loader) written\n") }
-      for entry in result.entries { say("\(Self.name): done: \(entry)\n") }
+      for entry in result.entries + result.moduleSigning { say("\(Self.name): done: \(entry)\n") }
       if result.isChange { for note in result.notes { say("\(Self.name): note: \(note)\n") } }
       for failure in result.failures { say(ErrorReport.text(failure, program: Self.name)) }
       return result.failures.isEmpty

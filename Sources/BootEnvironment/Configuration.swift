@@ -41,6 +41,8 @@ package struct Configuration: Hashable, Sendable {
   package var writesRemovablePath = false
   /// `Type1=keep|remove`. Default keep.
   package var typeOne = TypeOne.keep
+  /// `Dkms=yes|no`: whether dkms signs the modules that it builds with the same key. Default no.
+  package var signsModules = false
 
   package static let path = "/etc/pve-sb-uki/pve-sb-uki.conf"
   package static let directory = "/etc/pve-sb-uki/pve-sb-uki.conf.d"
@@ -76,10 +78,11 @@ package struct Configuration: Hashable, Sendable {
     case "Esp": systemPartition = try value.absolutePath()
     case "Removable": writesRemovablePath = try value.truth() ?? defaults.writesRemovablePath
     case "Type1": typeOne = try value.choice(wanted: "keep or remove") ?? defaults.typeOne
+    case "Dkms": signsModules = try value.truth() ?? defaults.signsModules
     default:
       throw BootEnvironmentError(
         path, line: entry.line, "unknown key '\(entry.key)'",
-        hint: "known are Enabled, Strict, Keep, Key, Certificate, Chain, Esp, Removable and Type1")
+        hint: "known are Enabled, Strict, Keep, Key, Certificate, Chain, Esp, Removable, Type1 and Dkms")
     }
   }
 }

@@ -44,6 +44,16 @@ static inline PKCS7_SIGNER_INFO *psu_sk_PKCS7_SIGNER_INFO_value(
     const STACK_OF(PKCS7_SIGNER_INFO) *signers, int index) {
   return sk_PKCS7_SIGNER_INFO_value(signers, index);
 }
+static inline int psu_PKCS7_has_attributes(const PKCS7_SIGNER_INFO *signer) { return signer->auth_attr != NULL; }
+static inline int psu_PKCS7_digest_nid(const PKCS7_SIGNER_INFO *signer) {
+  return signer->digest_alg == NULL ? NID_undef : OBJ_obj2nid(signer->digest_alg->algorithm);
+}
+static inline const X509_NAME *psu_PKCS7_issuer(const PKCS7_SIGNER_INFO *signer) {
+  return signer->issuer_and_serial->issuer;
+}
+static inline const ASN1_INTEGER *psu_PKCS7_serial(const PKCS7_SIGNER_INFO *signer) {
+  return signer->issuer_and_serial->serial;
+}
 static inline int psu_PKCS7_set_detached(PKCS7 *p7, long detached) { return PKCS7_set_detached(p7, detached); }
 static inline int psu_PKCS7_type_is_signed(PKCS7 *p7) { return PKCS7_type_is_signed(p7); }
 // `contents` and `other` sit in unions of a structure that carries a bit field in some versions.

@@ -49,8 +49,7 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
 
   /// Serial number, most significant byte first.
   package var serialNumber: [UInt8] {
-    guard let serial = X509_get0_serialNumber(pointer), let data = ASN1_STRING_get0_data(serial) else { return [] }
-    return Array(UnsafeBufferPointer(start: data, count: Int(ASN1_STRING_length(serial))))
+    Self.bytes(of: X509_get0_serialNumber(pointer))
   }
 
   /// Begin of the validity in seconds since 1970; nil if the encoding is not a time.
@@ -70,7 +69,12 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
     return X509_check_private_key(pointer, key.pointer) == 1
   }
 
-  private static func text(of name: OpaquePointer?) -> String {
+  static func bytes(of string: UnsafePointer<ASN1_STRING>?) -> [UInt8] {
+    guard let string, let data = ASN1_STRING_get0_data(string) else { return [] }
+    return Array(UnsafeBufferPointer(start: data, count: Int(ASN1_STRING_length(string))))
+  }
+
+  static func text(of name: OpaquePointer?) -> String {
     let bytes = try? collectFromBIO("cannot print a name") {
       X509_NAME_print_ex($0, name, 0, psu_oneLine) >= 0 ? 1 : 0
     }

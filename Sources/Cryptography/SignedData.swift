@@ -5,7 +5,7 @@ internal import COpenSSL
 
 /// A PKCS#7 SignedData (RFC 2315 section 9), as Authenticode and authenticated variables carry it.
 package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed after initialisation.
-  private let pointer: UnsafeMutablePointer<PKCS7>
+  let pointer: UnsafeMutablePointer<PKCS7>
 
   /// Object identifier of the signed content, in dotted form.
   package let contentType: String

@@ -49,14 +49,17 @@ extension Apply {
     package var loaders: [String] = []
     /// Changes made to boot entries, in the imperative. In a dry run those that would be.
     package var entries: [String] = []
+    /// Settings of dkms that were written or removed, or would be, in the imperative.
+    package var moduleSigning: [String] = []
     /// One sentence each.
     package var notes: [String] = []
     /// One for each thing that is not as it should be; the same reason counts once.
     package var failures: [Failure] = []
 
-    /// Whether an image, boot loader or boot entry was, or would be, written or removed.
+    /// Whether an image, boot loader, boot entry or setting of dkms was, or would be, written or removed.
     package var isChange: Bool {
-      !entries.isEmpty || !loaders.isEmpty || images.contains { [.signed, .copied, .removed].contains($0.state) }
+      !entries.isEmpty || !loaders.isEmpty || !moduleSigning.isEmpty
+        || images.contains { [.signed, .copied, .removed].contains($0.state) }
     }
   }
 }

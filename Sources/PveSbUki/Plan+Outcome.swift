@@ -42,6 +42,7 @@ extension Apply.Result {
     }
     sortImages(plan)
     entries = plan.entrySteps
+    moduleSigning = plan.moduleSigning.map(\.description)
   }
 
   /// By partition, then the newest kernel first.

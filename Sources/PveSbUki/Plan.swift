@@ -47,6 +47,8 @@ package struct Plan: Sendable {
   package internal(set) var chain: String?
   /// What is to be done about boot entries when all images are as planned; nil where there can be none.
   var entries: BootEntryPlan?
+  /// What is to change in dkms's settings.
+  var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
   package internal(set) var notes: [String] = []
   /// What cannot be as it should, and is known before anything is done.

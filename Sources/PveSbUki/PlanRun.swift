@@ -64,8 +64,20 @@ struct PlanRun {
     if let entryPlanner = planner.entryPlanner {
       run.makeEntries(entryPlanner, images, isAsPlanned: run.lackingLoader == planner.lackingLoader)
     }
+    run.performModuleSigning()
     run.result.sortImages(planner.plan)
     return run.result
+  }
+
+  private mutating func performModuleSigning() {
+    for step in plan.moduleSigning {
+      do {
+        try step.perform(on: host.files)
+        result.moduleSigning.append(step.description)
+      } catch {
+        return fail(Failure(step.path, error))
+      }
+    }
   }
 
   /// Makes the entries that were planned, or where not all images are as planned those for the images there are.

@@ -70,6 +70,7 @@ struct Planner {
       plan.partitions.append(planned)
     }
     planBoot()
+    planModuleSigning()
     for partition in plan.partitions { tell(partition.images, partition.name) }
   }
 

@@ -27,6 +27,11 @@ extension Status {
     report.describeKernels(planner)
     try report.describeTrust(planner)
     report.describeEntries(planner)
+    report.signsModules = configuration.signsModules
+    if !planner.plan.moduleSigning.isEmpty {
+      report.problems.append(
+        Failure("dkms is not told of the signing key as Dkms= says", hint: "pve-sb-uki apply"))
+    }
     try report.describePast(host)
     report.chooseNextStep(planner)
     return report
@@ -74,6 +79,7 @@ extension Status.Report {
     secureBoot = database.secureBootEnabled.map { $0 ? "on" : database.setupMode == true ? "setup mode" : "off" }
     guard let own = planner.certificate else { return }
     certificate = own.subject
+    ownCertificate = own
     certificateEnd = own.notAfter.map { CalendarDate(seconds: $0).description }
     guard database.secureBootEnabled != nil else { return }
     guard let trust = planner.decision?.trust else { return }
@@ -113,7 +119,9 @@ extension Status.Report {
 
   fileprivate mutating func chooseNextStep(_ planner: Planner) {
     guard needsAttention else { return }
-    let isChange = planner.plan.partitions.contains { $0.isChange } || !planner.plan.entrySteps.isEmpty
+    let isChange =
+      planner.plan.partitions.contains { $0.isChange } || !planner.plan.entrySteps.isEmpty
+      || !planner.plan.moduleSigning.isEmpty
     nextStep = isChange ? "pve-sb-uki apply" : problems.lazy.compactMap(\.hint).first
   }
 }

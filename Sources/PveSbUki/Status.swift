@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import Cryptography
+
 /// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
 package struct Status: Sendable {
   package init() {}
@@ -46,6 +48,8 @@ package struct Status: Sendable {
     package var secureBoot: String?
     /// Subject of the certificate in use; nil if there is none that can be read.
     package var certificate: String?
+    /// The certificate itself, as `certificate`.
+    package internal(set) var ownCertificate: Certificate?
     /// When that ends, such as `2036-11-21 05:24:17 UTC`.
     package var certificateEnd: String?
     /// Whether this machine would start what is signed with it; nil where that cannot be told.
@@ -59,6 +63,8 @@ package struct Status: Sendable {
     package var kernels: [Kernel] = []
     /// Boot entries in the firmware's order; nil where there are none to be had.
     package var entries: BootList.Result?
+    /// `Dkms=yes`.
+    package internal(set) var signsModules = false
     /// When the last run that failed did so, and what it said.
     package var lastFailure: (time: String, messages: [String])?
     /// What is wrong, one sentence each.
@@ -67,6 +73,12 @@ package struct Status: Sendable {
     package var notes: [String] = []
     /// What to do next; nil if nothing needs attention.
     package var nextStep: String?
+
+    /// Takes up what others found wrong.
+    package mutating func add(_ failures: [Failure]) {
+      problems += failures
+      if nextStep == nil { nextStep = failures.lazy.compactMap(\.hint).first }
+    }
 
     package var needsAttention: Bool { !problems.isEmpty || obstacle?.hint != nil }
   }

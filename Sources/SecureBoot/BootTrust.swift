@@ -28,9 +28,7 @@ package enum BootTrust: Hashable, Sendable {
       return .accepted(reason: "the firmware is in Setup Mode and enforces nothing")
     }
     let name = "the certificate \(certificate.subject)"
-    if try certificate.descends(fromAnyOf: database.forbiddenCertificates) != nil
-      || database.forbiddenCertificateDigests.contains(try certificate.toBeSignedDigest())
-    {
+    if try database.forbids(certificate) {
       return .refused(reason: "\(name) is revoked (dbx)", hint: "make new keys and enrol them")
     }
     if let anchor = try certificate.descends(fromAnyOf: database.firmwareCertificates) {
@@ -56,6 +54,15 @@ extension BootTrust {
   package static func isKnownToShimOnly(certificate: Certificate, database: TrustDatabase) throws -> Bool {
     try certificate.descends(fromAnyOf: database.firmwareCertificates) == nil
       && certificate.descends(fromAnyOf: database.machineOwnerCertificates) != nil
+  }
+}
+
+extension TrustDatabase {
+  /// Whether dbx or MokListXRT revokes the certificate or one that it descends from. Throws `CryptoError` if libcrypto
+  /// cannot judge.
+  package func forbids(_ certificate: Certificate) throws -> Bool {
+    try certificate.descends(fromAnyOf: forbiddenCertificates) != nil
+      || forbiddenCertificateDigests.contains(certificate.toBeSignedDigest())
   }
 }
 

@@ -48,7 +48,7 @@ struct ApplyCommand: ParsableCommand {
       lines.append("\(image.partition): \(image.name) \(word(for: image.state))")
     }
     for loader in result.loaders { lines.append("\(loader) \(dryRun ? "to be written" : "written")") }
-    for entry in result.entries { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
+    for entry in result.entries + result.moduleSigning { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
     for partition in result.plan?.partitions ?? [] {
       let states = result.images.filter { $0.partition == partition.name }.map(\.state)
       let unchanged = states.count { $0 == .current }
@@ -79,7 +79,8 @@ struct ApplyCommand: ParsableCommand {
     return .object([
       "dry_run": .boolean(dryRun), "obstacle": JSONValue(result.obstacle.map { "\($0)" }),
       "plan": result.plan.map(\.json) ?? .null, "images": .array(images),
-      "loaders": JSONValue(result.loaders), "boot_entries": JSONValue(result.entries), "notes": JSONValue(result.notes),
+      "loaders": JSONValue(result.loaders), "boot_entries": JSONValue(result.entries),
+      "module_signing": JSONValue(result.moduleSigning), "notes": JSONValue(result.notes),
       "failures": JSONValue(result.failures.map(\.description)),
     ])
   }

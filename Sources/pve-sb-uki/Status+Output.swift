@@ -6,7 +6,7 @@ import PveSbUki
 
 extension Status.Report {
   /// One screen, 80 columns wide.
-  var text: String {
+  func text(_ modules: ModuleReport) -> String {
     if let obstacle { return Self.lines("Nothing to do", [obstacle.description]) + Self.lines("Next", nextStep) }
     var text = Self.lines("Secure Boot", [secureBoot ?? "unknown: the firmware does not say"])
     text += Self.lines("Signed by", [certificate ?? "no certificate can be read"] + end + trust)
@@ -14,6 +14,7 @@ extension Status.Report {
     text += Self.lines("ESP", partitions.map(\.text))
     text += Self.lines("Kernels", kernels.isEmpty ? ["none is installed"] : kernels.map(\.text))
     if let entries { text += Self.lines("Boot order", entries.entries.filter { $0.place != nil }.map(\.statusText)) }
+    text += Self.lines("Modules", modules.lines)
     if let lastFailure { text += Self.lines("Last failure", [lastFailure.time] + lastFailure.messages) }
     text += Self.lines("Notes", notes)
     text += Self.lines("Attention", problems.map(\.description))
@@ -93,7 +94,7 @@ extension BootList.Entry {
 }
 
 extension Status.Report {
-  var json: JSONValue {
+  func json(_ modules: ModuleReport) -> JSONValue {
     .object([
       "obstacle": JSONValue(obstacle.map { "\($0)" }), "secure_boot": JSONValue(secureBoot),
       "certificate": JSONValue(certificate), "certificate_end": JSONValue(certificateEnd),
@@ -104,7 +105,8 @@ extension Status.Report {
         ?? .null,
       "problems": .array(
         problems.map { .object(["problem": .string($0.description), "hint": JSONValue($0.hint)]) }),
-      "notes": JSONValue(notes), "next": JSONValue(nextStep), "healthy": .boolean(!needsAttention),
+      "modules": modules.json, "notes": JSONValue(notes), "next": JSONValue(nextStep),
+      "healthy": .boolean(!needsAttention),
     ])
   }
 }

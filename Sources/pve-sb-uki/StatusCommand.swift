@@ -13,8 +13,11 @@ struct StatusCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let report = try Status().run(on: global.host())
-    try global.print(report.text, json: report.json)
+    let host = try global.host()
+    var report = try Status().run(on: host)
+    let modules = try ModuleReport(report, on: host)
+    report.add(modules.problems(report))
+    try global.print(report.text(modules), json: report.json(modules))
     if report.needsAttention { throw ExitCode(1) }
   }
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Compression
+internal import Cryptography
+internal import ModuleSignature
+
+/// A module's bytes, unpacked on the way. They are read twice, since the end says how the rest is to be digested; so
+/// memory does not grow with the module.
+struct ModuleContent {
+  private let stream: CompressedStream
+  /// Bytes unpacked; the largest modules of graphics drivers have a tenth.
+  private static let limit = 1 << 30
+
+  init(_ file: any RandomAccessBytes) { stream = CompressedStream(file) }
+
+  /// Nil if the module carries no signature.
+  func trailer() throws -> ModuleTrailer? {
+    var tail: [UInt8] = []
+    var count = 0
+    try stream.forEachChunk(limit: Self.limit) { chunk in
+      count += chunk.count
+      tail.append(contentsOf: chunk.suffix(ModuleTrailer.sizeLimit))
+      if tail.count > 4 * ModuleTrailer.sizeLimit { tail.removeFirst(tail.count - ModuleTrailer.sizeLimit) }
+    }
+    return try ModuleTrailer(tail: Array(tail.suffix(ModuleTrailer.sizeLimit)), ofModuleWith: count)
+  }
+
+  /// The digest of the first `count` bytes.
+  func digest(_ algorithm: DigestAlgorithm, count: Int) throws -> [UInt8] {
+    var digest = try Digest(algorithm)
+    var remaining = count
+    try stream.forEachChunk(limit: Self.limit) { chunk in
+      let part = UnsafeRawBufferPointer(rebasing: chunk.prefix(remaining))
+      try digest.update(part)
+      remaining -= part.count
+    }
+    return try digest.finish()
+  }
+}

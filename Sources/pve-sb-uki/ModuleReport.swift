@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CommandSupport
+import Cryptography
+import HostSystem
+import KernelModules
+import PveSbUki
+
+/// What `status` says of the modules that dkms has built for the kernels that have images.
+struct ModuleReport {
+  let modules: [BuiltModule]
+
+  init(_ status: Status.Report, on host: Host) throws {
+    guard status.obstacle == nil else {
+      modules = []
+      return
+    }
+    let survey = try ModuleSurvey(on: host, own: status.ownCertificate)
+    modules = try survey.modules(of: status.kernels.map(\.release))
+  }
+
+  /// Modules that the kernel turns down while Secure Boot is on, and with `Dkms=yes` those that another key has signed.
+  func problems(_ status: Status.Report) -> [Failure] {
+    modules.compactMap { module in
+      let isEnforced = status.secureBoot == "on"
+      let isOther = status.signsModules && module.signer != status.ownCertificate
+      guard isOther || isEnforced && !module.isTrusted else { return nil }
+      return Failure(
+        "module \(module.name) of kernel \(module.kernel) is \(module.remark)", hint: Self.hint(module, status))
+    }
+  }
+
+  private static func hint(_ module: BuiltModule, _ status: Status.Report) -> String {
+    let build =
+      "build it again, with the names that 'dkms status' lists: "
+      + "dkms build --force -k \(module.kernel) NAME/VERSION && dkms install --force -k \(module.kernel) NAME/VERSION"
+    if status.signsModules { return build }
+    if case .unknown = module.signature { return "enrol the key that signed it, or set Dkms=yes and \(build)" }
+    return "set Dkms=yes and \(build)"
+  }
+
+  var lines: [String] { modules.map { "\($0.kernel)  \($0.name)  \($0.remark)" } }
+
+  var json: JSONValue {
+    .array(
+      modules.map { module in
+        .object([
+          "kernel": .string(module.kernel), "module": .string(module.name), "path": .string(module.path),
+          "signature": .string(module.state), "signer": JSONValue(module.signer?.subject),
+          "trusted": .boolean(module.isTrusted),
+        ])
+      })
+  }
+}
