@@ -70,7 +70,8 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules", "PveSbUki",
+        "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules",
+        "PveSbUki",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -79,7 +80,8 @@ let package = Package(
         "CommandLineInterface", "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
-      name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"),
+      name: "pve-sb-uki-hook", dependencies: ["BinaryFormat", "CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"
+    ),
 
     // Tests mirror Sources; what several of them share is a target of its own.
     .target(

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+
 /// Why an image cannot be signed or its signature not be read.
-package struct AuthenticodeError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct AuthenticodeError: Error, Hashable, Sendable, MessageConvertible {
   /// The rule that does not hold; an open set.
   package struct Rule: Hashable, Sendable {
     private let name: String
@@ -18,10 +20,10 @@ package struct AuthenticodeError: Error, Hashable, Sendable, CustomStringConvert
 
   package var rule: Rule
   /// A full sentence without its full stop.
-  package var description: String
+  package var message: Message
 
-  package init(_ rule: Rule, _ description: String) {
+  package init(_ rule: Rule, _ message: Message) {
     self.rule = rule
-    self.description = description
+    self.message = message
   }
 }

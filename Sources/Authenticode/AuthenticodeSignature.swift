@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 package import Cryptography
 package import PortableExecutable
 
@@ -10,7 +10,7 @@ package struct AuthenticodeSignature: Sendable {
   package let message: SignedData
   package let content: SpcIndirectData
   /// Why EDK2 passes this signature over although it may hold, as the rest of a sentence; nil if it does not.
-  package let firmwareObstacle: String?
+  package let firmwareObstacle: Message?
   private let digested: [UInt8]
 
   /// Reads the signature in one entry of a certificate table.
@@ -53,7 +53,7 @@ package struct AuthenticodeSignature: Sendable {
     }
   }
 
-  private static func obstacle(_ der: [UInt8], _ message: SignedData, _ algorithm: DigestAlgorithm) -> String? {
+  private static func obstacle(_ der: [UInt8], _ message: SignedData, _ algorithm: DigestAlgorithm) -> Message? {
     for signer in message.signers {
       guard case .other(let name, _) = signer.algorithm else { continue }
       return "is by a key of type \(name); firmware verifies RSA only"

@@ -45,7 +45,7 @@ package struct SpcIndirectData: Hashable, Sendable {
     digest = Array(value.readToEnd())
     guard digest.count == algorithm.size else {
       throw ParseError(
-        "Authenticode content", at: value.offset, .range, "the \(algorithm) digest has \(digest.count) bytes")
+        "Authenticode content", at: value.offset, .range, "the \(algorithm.rawValue) digest has \(digest.count) bytes")
     }
   }
 

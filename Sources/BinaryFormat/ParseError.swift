@@ -33,9 +33,9 @@ package struct ParseError: Error, Hashable, Sendable {
   package var offset: Int
   package var rule: Rule
   /// What was found, as the rest of a sentence.
-  package var detail: String
+  package var detail: Message
 
-  package init(_ format: String, at offset: Int, _ rule: Rule, _ detail: String) {
+  package init(_ format: String, at offset: Int, _ rule: Rule, _ detail: Message) {
     self.format = format
     self.offset = offset
     self.rule = rule
@@ -43,6 +43,6 @@ package struct ParseError: Error, Hashable, Sendable {
   }
 }
 
-extension ParseError: CustomStringConvertible {
-  package var description: String { "\(format), byte \(offset): \(detail) [\(rule.name)]" }
+extension ParseError: MessageConvertible {
+  package var message: Message { "\(format), byte \(offset): \(detail) [\(rule.name)]" }
 }

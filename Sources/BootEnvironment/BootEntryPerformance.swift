@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import EFIData
 internal import HostSystem
 
@@ -50,7 +51,7 @@ struct BootEntryPerformance {
   private mutating func set(_ numbers: [UInt16]) throws -> Bool {
     let wanted = numbers.filter { !missing.contains($0) }
     guard wanted != order else { return false }
-    guard reaches(wanted) else { throw BootEntryObstacle(description: "it would name nothing that can be booted") }
+    guard reaches(wanted) else { throw BootEntryObstacle(message: "it would name nothing that can be booted") }
     let old = try store.read(EFIVariableName.bootOrder.fileName)
     let now = try old.map { try BootOrder(parsing: EFIVariableContent(parsing: $0).data).numbers } ?? []
     guard now == order else { throw EFIVariableError("write", EFIVariableName.bootOrder.name, .changed) }
@@ -63,7 +64,7 @@ struct BootEntryPerformance {
     let name = EFIVariableName.bootNext
     let old = try store.read(name.fileName)
     if let number {
-      guard !missing.contains(number) else { throw BootEntryObstacle(description: "its entry could not be made") }
+      guard !missing.contains(number) else { throw BootEntryObstacle(message: "its entry could not be made") }
       let data = BootOrder([number]).serialize()
       if let old, try EFIVariableContent(parsing: old).data == data { return false }
       try write(name, data, replacing: old)
@@ -77,9 +78,9 @@ struct BootEntryPerformance {
   private mutating func remove(_ number: UInt16) throws {
     let name = EFIVariableName.bootOption(number)
     // Only after an order that could not be set does it still name what is to go.
-    guard !order.contains(number) else { throw BootEntryObstacle(description: "the boot order still names it") }
+    guard !order.contains(number) else { throw BootEntryObstacle(message: "the boot order still names it") }
     guard reaches(order) || !reaches(present.order) else {
-      throw BootEntryObstacle(description: "the boot order would name nothing else")
+      throw BootEntryObstacle(message: "the boot order would name nothing else")
     }
     try store.remove(name.fileName, holding: present[number]?.content)
     removed.insert(number)
@@ -101,6 +102,6 @@ struct BootEntryPerformance {
 }
 
 /// Why a step makes no sense after another one failed.
-private struct BootEntryObstacle: Error, CustomStringConvertible {
-  var description: String
+private struct BootEntryObstacle: Error, MessageConvertible {
+  var message: Message
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 package import HostSystem
 
 extension BootEntryPlan {
@@ -16,8 +16,8 @@ extension BootEntryPlan {
     package var step: Step
     package var cause: any Error
 
-    package var description: String { "could not \(step): \(cause)" }
-    package var hint: String? { (cause as? any HintedError)?.hint }
+    package var message: Message { "could not \(step): \(cause)" }
+    package var hint: Message? { (cause as? any HintedError)?.hint }
 
     fileprivate var isForLackOfSpace: Bool {
       guard case .create = step, let error = cause as? EFIVariableError else { return false }

@@ -34,7 +34,7 @@ package struct BootEntryPlan: Hashable, Sendable {
   package struct Rejection: Hashable, Sendable {
     package var target: BootTarget
     /// As a sentence.
-    package var reason: String
+    package var reason: Message
   }
 
   package internal(set) var steps: [Step] = []
@@ -81,16 +81,17 @@ package struct BootEntryPlan: Hashable, Sendable {
   }
 }
 
-extension BootEntryPlan.Step: CustomStringConvertible {
+extension BootEntryPlan.Step: MessageConvertible {
   /// In the imperative: `create Boot0003 (Proxmox VE 6.8.12-9-pve)`.
-  package var description: String {
+  package var message: Message {
     switch self {
     case .create(let number, let option): "create \(Self.name(number)) (\(option.description))"
     case .update(let number, let option): "correct \(Self.name(number)) (\(option.description))"
     case .remove(let number): "remove \(Self.name(number))"
     case .order(let numbers):
       "set the boot order to \(numbers.map { EFIVariableName.bootOptionDigits($0) }.joined(separator: ", "))"
-    case .next(let number): number.map { "boot \(Self.name($0)) next" } ?? "forget what to boot next"
+    case .next(let number?): "boot \(Self.name(number)) next"
+    case .next(nil): "forget what to boot next"
     }
   }
 

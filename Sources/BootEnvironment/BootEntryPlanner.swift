@@ -126,7 +126,7 @@ struct BootEntryPlanner {
     return corrected == option ? nil : corrected
   }
 
-  private mutating func reject(_ target: BootTarget, _ reason: String) {
+  private mutating func reject(_ target: BootTarget, _ reason: Message) {
     rejections.append(BootEntryPlan.Rejection(target: target, reason: reason))
   }
 }

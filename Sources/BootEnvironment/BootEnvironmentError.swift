@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
+package import BinaryFormat
 
 /// A file of the host that says what to boot is wrong: which file, which line, and what to write instead.
 package struct BootEnvironmentError: HintedError, Hashable {
-  package var path: String
+  /// What is wrong: the file's path, or words for what is none.
+  package var object: Message
+  /// The same in English.
+  package var path: String { object.description }
   /// Counted from 1; nil where the file as a whole is meant.
   package var line: Int?
   /// What is wrong, as the rest of a sentence.
-  package var detail: String
-  package var hint: String?
+  package var detail: Message
+  package var hint: Message?
 
-  package init(_ path: String, line: Int? = nil, _ detail: String, hint: String? = nil) {
-    self.path = path
+  package init(_ path: String, line: Int? = nil, _ detail: Message, hint: Message? = nil) {
+    self.init(of: Message(verbatim: path), line: line, detail, hint: hint)
+  }
+
+  package init(of object: Message, line: Int? = nil, _ detail: Message, hint: Message? = nil) {
+    self.object = object
     self.line = line
     self.detail = detail
     self.hint = hint
   }
 }
 
-extension BootEnvironmentError: CustomStringConvertible {
-  package var description: String { path + (line.map { ", line \($0)" } ?? "") + ": " + detail }
+extension BootEnvironmentError {
+  package var message: Message { line.map { "\(object), line \($0): \(detail)" } ?? "\(object): \(detail)" }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 package import EFIData
 package import HostSystem
 
@@ -33,7 +33,7 @@ package struct BootVariables: Hashable, Sendable {
   /// BootCurrent: what this machine was booted from.
   package var current: UInt16?
   /// A sentence for each entry that cannot be understood.
-  package var problems: [String] = []
+  package var problems: [Message] = []
 
   package init() {}
 
@@ -71,7 +71,7 @@ package struct BootVariables: Hashable, Sendable {
       return try BootOrder(parsing: EFIVariableContent(parsing: content).data).numbers
     } catch {
       throw BootEnvironmentError(
-        "firmware variable \(variable.name)", "\(error)",
+        of: "firmware variable \(variable.name)", Message(error),
         hint: "write it anew in the firmware's setup menu, or with: efibootmgr --bootorder")
     }
   }

@@ -5,7 +5,7 @@ package import HostSystem
 
 extension CommandLine {
   private static let sizeLimit = 1 << 16
-  static let hint = "write the command line into \(filePath), for example: root=/dev/mapper/pve-root ro"
+  static let hint: Message = "write the command line into \(filePath), for example: root=/dev/mapper/pve-root ro"
 
   /// The base: the file, else what the running kernel was started with. Throws as `init(of:)`.
   package static func base(of files: FileSystem) throws -> Part { try base(of: files, fragments(of: files)) }
@@ -93,7 +93,7 @@ extension CommandLine {
   }
 
   /// What a byte is called that no line can hold; nil for the others.
-  static func controlName(_ byte: UInt8) -> String? {
+  static func controlName(_ byte: UInt8) -> Message? {
     switch byte {
     case 0: "a NUL byte"
     case 0x0a: "a line break"

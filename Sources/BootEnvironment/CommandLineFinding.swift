@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+
 /// Something about a command line that whoever wrote it should know.
 package struct CommandLineFinding: Hashable, Sendable {
   package enum Severity: Hashable, Sendable {
@@ -16,18 +18,15 @@ package struct CommandLineFinding: Hashable, Sendable {
   /// The file that holds it; nil where the line as a whole is meant.
   package let path: String?
   /// A sentence without the path.
-  package let detail: String
+  package let detail: Message
 
-  package init(_ severity: Severity, in path: String? = nil, _ detail: String) {
+  package init(_ severity: Severity, in path: String? = nil, _ detail: Message) {
     self.severity = severity
     self.path = path
     self.detail = detail
   }
 }
 
-extension CommandLineFinding: CustomStringConvertible {
-  package var description: String {
-    guard let path else { return detail }
-    return "\(path): \(detail)"
-  }
+extension CommandLineFinding: MessageConvertible {
+  package var message: Message { path.map { "\($0): \(detail)" } ?? detail }
 }

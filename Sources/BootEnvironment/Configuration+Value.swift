@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 extension Configuration {
   /// A value on its way to its type; nil is the default.
   struct Value {
@@ -22,7 +24,7 @@ extension Configuration {
       return number
     }
 
-    func choice<Choice: RawRepresentable<String>>(wanted: String) throws -> Choice? {
+    func choice<Choice: RawRepresentable<String>>(wanted: Message) throws -> Choice? {
       if entry.value.isEmpty { return nil }
       guard let choice = Choice(rawValue: entry.value) else { throw wrong(wanted) }
       return choice
@@ -39,7 +41,7 @@ extension Configuration {
       return try absolutePath()
     }
 
-    private func wrong(_ wanted: String) -> BootEnvironmentError {
+    private func wrong(_ wanted: Message) -> BootEnvironmentError {
       BootEnvironmentError(
         path, line: entry.line, "\(entry.key) is '\(entry.value)'", hint: "\(entry.key)= takes \(wanted)")
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 package import HostSystem
 
 /// The settings in `/etc/pve-sb-uki/pve-sb-uki.conf` and then `pve-sb-uki.conf.d/*.conf` in byte order of their

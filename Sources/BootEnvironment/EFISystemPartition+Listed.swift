@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import HostSystem
 
 extension EFISystemPartition {
@@ -47,11 +48,10 @@ extension EFISystemPartition.Survey {
   private mutating func add(_ serial: String, on host: Host) throws {
     let partition = EFISystemPartition(source: .listed(serial))
     let path = host.files.display(partition.path)
-    let retry = "then run 'pve-sb-uki apply'"
     guard let status = try host.files.status(of: partition.path) else {
       add(
         .missing, serial, "the EFI System Partition \(serial) is not there: \(path) does not exist",
-        hint: "connect its disk, \(retry); if it is gone for good, run 'proxmox-boot-tool clean'")
+        hint: "connect its disk, then run 'pve-sb-uki apply'; if it is gone for good, run 'proxmox-boot-tool clean'")
       return
     }
     if status.kind == .directory, !host.isRunningSystem {
@@ -60,7 +60,7 @@ extension EFISystemPartition.Survey {
     }
     do {
       let facts = try host.partitions.facts(device: partition.path)
-      let repair = "run 'fsck.vfat -a \(path)', \(retry)"
+      let repair: Message = "run 'fsck.vfat -a \(path)', then run 'pve-sb-uki apply'"
       switch facts.content {
       case .damagedFAT(let error):
         add(.damaged, serial, "the EFI System Partition \(serial) is damaged: \(error)", hint: repair)
@@ -78,7 +78,7 @@ extension EFISystemPartition.Survey {
     }
   }
 
-  private mutating func add(_ kind: PartitionProblem.Kind, _ name: String, _ description: String, hint: String?) {
-    problems.append(PartitionProblem(name: name, kind: kind, description: description, hint: hint))
+  private mutating func add(_ kind: PartitionProblem.Kind, _ name: String, _ message: Message, hint: Message?) {
+    problems.append(PartitionProblem(name: name, kind: kind, message: message, hint: hint))
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 package import HostSystem
 
 extension EFISystemPartition {
@@ -74,7 +75,7 @@ extension EFISystemPartition {
       return EFISystemPartition(
         source: .directory(path), location: facts.location, locationNote: facts.locationNote)
     } catch {
-      return EFISystemPartition(source: .directory(path), locationNote: "\(error)")
+      return EFISystemPartition(source: .directory(path), locationNote: Message(error))
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import EFIData
 package import HostSystem
 
@@ -17,9 +18,9 @@ package struct EFISystemPartition: Hashable, Sendable {
   /// Where firmware finds it; nil if it is no partition of a GPT, so that no boot entry can lead to it.
   package let location: PartitionLocation?
   /// Why there is no location, where that is known, as a sentence.
-  package let locationNote: String?
+  package let locationNote: Message?
 
-  package init(source: Source, location: PartitionLocation? = nil, locationNote: String? = nil) {
+  package init(source: Source, location: PartitionLocation? = nil, locationNote: Message? = nil) {
     self.source = source
     self.location = location
     self.locationNote = locationNote

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 package import HostSystem
 
 /// What this program put where, in `/var/lib/pve-sb-uki/manifest`.
@@ -65,16 +65,15 @@ package struct Manifest: Hashable, Sendable {
   private mutating func dropPlaceless() { images.removeAll { $0.copies.isEmpty } }
 
   /// Reads the host's manifest. One that cannot be understood is empty; `note` then says so.
-  package static func load(from files: FileSystem) -> (manifest: Manifest, note: String?) {
-    let consequence = "the images on the partitions are read instead"
+  package static func load(from files: FileSystem) -> (manifest: Manifest, note: Message?) {
     do {
       guard let content = try files.readFileIfPresent(path, limit: sizeLimit) else { return (Manifest(), nil) }
       guard let manifest = Manifest(parsing: content) else {
-        return (Manifest(), "\(path) is damaged or of another version; \(consequence)")
+        return (Manifest(), "\(path) is damaged or of another version; the images on the partitions are read instead")
       }
       return (manifest, nil)
     } catch {
-      return (Manifest(), "\(error); \(consequence)")
+      return (Manifest(), "\(error); the images on the partitions are read instead")
     }
   }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+
 /// An EFI System Partition that was to be there and cannot be used.
-package struct PartitionProblem: Hashable, Sendable {
+package struct PartitionProblem: Hashable, Sendable, MessageConvertible {
   package enum Kind: Sendable {
     /// There is no such device.
     case missing
@@ -16,13 +18,13 @@ package struct PartitionProblem: Hashable, Sendable {
   package var name: String
   package var kind: Kind
   /// A sentence that names it.
-  package var description: String
-  package var hint: String?
+  package var message: Message
+  package var hint: Message?
 
-  package init(name: String, kind: Kind, description: String, hint: String?) {
+  package init(name: String, kind: Kind, message: Message, hint: Message?) {
     self.name = name
     self.kind = kind
-    self.description = description
+    self.message = message
     self.hint = hint
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import HostSystem
 
 /// What proxmox-boot-tool was told about kernels: `kernel pin`, `kernel pin --next-boot` and `kernel add`. Read, never
@@ -19,7 +20,7 @@ package struct ProxmoxLists: Hashable, Sendable {
   /// Kernels to keep besides those that are chosen by themselves, in the order of the file.
   package var manual: [Kernel] = []
   /// What was passed over, a sentence each.
-  package var notes: [String] = []
+  package var notes: [Message] = []
 
   package static let pinPath = "/etc/kernel/proxmox-boot-pin"
   package static let nextBootPinPath = "/etc/kernel/next-boot-pin"
@@ -63,8 +64,11 @@ package struct ProxmoxLists: Hashable, Sendable {
       if !kernels.contains(kernel) { kernels.append(kernel) }
     }
     if let first = strange.first {
-      let others = strange.count > 1 ? " (nor are \(strange.count - 1) lines after it)" : ""
-      notes.append("\(path), line \(first): it is no kernel release\(others); it is passed over")
+      let others = strange.count - 1
+      notes.append(
+        others > 0
+          ? "\(path), line \(first): it is no kernel release (nor are \(others) lines after it); it is passed over"
+          : "\(path), line \(first): it is no kernel release; it is passed over")
     }
     return kernels
   }

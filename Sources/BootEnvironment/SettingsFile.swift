@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 /// `Key=value` lines with blank lines and `#` comments between them.
 package struct SettingsFile: Hashable, Sendable {
   package struct Entry: Hashable, Sendable {

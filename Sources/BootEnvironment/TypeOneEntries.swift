@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import HostSystem
 
 /// The entries of type 1 on a partition, and how to be rid of those that proxmox-boot-tool made.
@@ -8,7 +9,7 @@ package struct TypeOneEntries: Hashable, Sendable {
   /// By path; kernels without an entry last.
   package var entries: [TypeOneEntry] = []
   /// What was passed over, a sentence each.
-  package var notes: [String] = []
+  package var notes: [Message] = []
 
   /// Files and then the directories that they leave empty, from the root of the partition.
   package enum Removal: Hashable, Sendable {

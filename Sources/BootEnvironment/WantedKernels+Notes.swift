@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 extension WantedKernels {
   /// What was asked for by name and is not among the complete kernels, `present`; proxmox-boot-tool passes over it, too.
   static func notes(
     on inventory: Kernel.Inventory, _ lists: ProxmoxLists, _ preferred: Kernel?, _ present: Set<Kernel>
-  ) -> [String] {
-    func note(_ kernel: Kernel?, _ asked: String, _ advice: (Kernel) -> String, others: Int = 0) -> String? {
+  ) -> [Message] {
+    func note(_ kernel: Kernel?, _ asked: Message, _ advice: (Kernel) -> Message, others: Int = 0) -> Message? {
       guard let kernel, !present.contains(kernel) else { return nil }
-      let hasNoInitrd = inventory.withoutInitrd.contains(kernel)
-      let what = hasNoInitrd ? "has no initrd" : "is not installed"
-      let todo = hasNoInitrd ? "make one with: update-initramfs -c -k \(kernel.release)" : advice(kernel)
-      return "kernel \(kernel.release) is \(asked) but \(what); \(todo)"
-        + (others > 0 ? " (likewise \(others) more)" : "")
+      let release = kernel.release
+      let note: Message =
+        inventory.withoutInitrd.contains(kernel)
+        ? "kernel \(release) is \(asked) but has no initrd; make one with: update-initramfs -c -k \(release)"
+        : "kernel \(release) is \(asked) but is not installed; \(advice(kernel))"
+      return others > 0 ? "\(note) (likewise \(others) more)" : note
     }
-    func choose(_ option: String) -> String {
+    func choose(_ option: String) -> Message {
       "choose another with: proxmox-boot-tool kernel pin\(option), or: proxmox-boot-tool kernel unpin\(option)"
     }
     let absent = lists.manual.filter { !present.contains($0) }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+
 /// The kernels that are to have an image, why, and in which order they are to boot.
 ///
 /// The choice is that of proxmox-boot-tool with two differences: only complete kernels count, so that a version that
@@ -21,6 +23,19 @@ package struct WantedKernels: Hashable, Sendable {
     case previousSeries = "previous-series"
     /// `proxmox-boot-tool kernel add`
     case manual
+
+    /// For people.
+    package var word: Message {
+      switch self {
+      case .nextBootPin: "pinned for the next boot"
+      case .pin: "pinned"
+      case .preferred: "preferred"
+      case .running: "running"
+      case .newest: "newest"
+      case .previousSeries: "previous series"
+      case .manual: "added by hand"
+      }
+    }
   }
 
   package struct Wanted: Hashable, Sendable {
@@ -36,7 +51,7 @@ package struct WantedKernels: Hashable, Sendable {
   /// The kernel to boot once, next time; nil without such a pin or when it has done its work.
   package let nextBoot: Kernel?
   /// What was asked for and cannot be had, a sentence each.
-  package let notes: [String]
+  package let notes: [Message]
 
   /// Chooses among the kernels of `inventory`.
   ///

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -51,6 +52,8 @@ __attribute__((constructor)) static void keep_arguments(int count, char **values
   argument_count = count;
   arguments = values;
 }
+
+const char *psu_error_text(int number) { return strerrordesc_np(number); }
 
 const char *psu_argument(int index) {
   return index >= 0 && index < argument_count ? arguments[index] : NULL;

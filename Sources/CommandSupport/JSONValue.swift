@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+
 /// A JSON document (RFC 8259) for machines that read what a command reports.
 package enum JSONValue: Hashable, Sendable {
   case null
@@ -16,6 +18,9 @@ package enum JSONValue: Hashable, Sendable {
   package init(_ number: Int?) { self = number.map { .integer($0) } ?? .null }
   /// The truth value, or null if there is none.
   package init(_ truth: Bool?) { self = truth.map { .boolean($0) } ?? .null }
+  /// The message in English, or null if there is none.
+  package init(_ message: Message?) { self = message.map { .string($0.description) } ?? .null }
+  package init(_ messages: [Message]) { self = .array(messages.map { .string($0.description) }) }
   package init(_ texts: [String]) { self = .array(texts.map { .string($0) }) }
 
   /// The document, two spaces a level, members in byte order of their names, with a line feed at its end.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 internal import Glibc
 
@@ -18,7 +19,7 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
 
   /// A certificate from PEM (the first one in the file) or DER, which must then be all of the input.
   package convenience init(parsing bytes: [UInt8]) throws(CryptoError) {
-    let operation = "cannot read the certificate"
+    let operation: Message = "cannot read the certificate"
     let pointer = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
       ErrorQueue.clear()
       guard bytes.first == 0x30 else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import COpenSSL
 
 /// Why a cryptographic operation did not happen: the operation, what kind of failure, and libcrypto's whole error
@@ -24,20 +25,20 @@ package struct CryptoError: Error, Hashable, Sendable {
 
   package var kind: Kind
   /// The failed operation as the beginning of a sentence: `cannot read the private key`.
-  package var operation: String
+  package var operation: Message
   /// Reasons, most general last; libcrypto's in the form `PEM routines: no start line`.
-  package var reasons: [String]
+  package var reasons: [Message]
 
-  package init(_ kind: Kind, _ operation: String, _ reasons: [String] = []) {
+  package init(_ kind: Kind, _ operation: Message, _ reasons: [Message] = []) {
     self.kind = kind
     self.operation = operation
     self.reasons = reasons
   }
 }
 
-extension CryptoError: CustomStringConvertible {
-  package var description: String {
-    reasons.isEmpty ? operation : operation + ": " + reasons.joined(separator: "; ")
+extension CryptoError: MessageConvertible {
+  package var message: Message {
+    reasons.isEmpty ? operation : "\(operation): \(reasons.joined(separator: "; "))"
   }
 }
 
@@ -47,15 +48,16 @@ enum ErrorQueue {
   static func clear() { ERR_clear_error() }
 
   /// Takes everything from the queue as an error of `operation`.
-  static func drain(_ operation: String, _ kind: CryptoError.Kind = .library) -> CryptoError {
-    var reasons: [String] = []
+  static func drain(_ operation: Message, _ kind: CryptoError.Kind = .library) -> CryptoError {
+    var reasons: [Message] = []
     var data: UnsafePointer<CChar>?
     var flags: CInt = 0
     while case let code = ERR_get_error_all(nil, nil, nil, &data, &flags), code != 0 {
       let library = ERR_lib_error_string(code).map { String(cString: $0) } ?? "library \(code >> 23 & 0xff)"
       let reason = ERR_reason_error_string(code).map { String(cString: $0) } ?? "reason \(code & 0x7f_ffff)"
       let detail = data.map { String(cString: $0) } ?? ""
-      reasons.append("\(library): \(reason)" + (flags & ERR_TXT_STRING != 0 && !detail.isEmpty ? " (\(detail))" : ""))
+      let text = "\(library): \(reason)" + (flags & ERR_TXT_STRING != 0 && !detail.isEmpty ? " (\(detail))" : "")
+      reasons.append(Message(verbatim: text))
     }
     return CryptoError(kind, operation, reasons)
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 
 package enum DigestAlgorithm: String, CaseIterable, Sendable {
@@ -33,10 +34,10 @@ package struct Digest: ~Copyable {
 
   package init(_ algorithm: DigestAlgorithm = .sha256) throws(CryptoError) {
     ErrorQueue.clear()
-    guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain("cannot begin a \(algorithm) digest") }
+    guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain("cannot begin a \(algorithm.rawValue) digest") }
     guard EVP_DigestInit_ex2(context, algorithm.evp, nil) == 1 else {
       EVP_MD_CTX_free(context)
-      throw ErrorQueue.drain("cannot begin a \(algorithm) digest")
+      throw ErrorQueue.drain("cannot begin a \(algorithm.rawValue) digest")
     }
     self.context = context
     self.size = algorithm.size

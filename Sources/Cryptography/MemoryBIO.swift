@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 
 /// Calls `body` with a read-only BIO over `bytes`, which must not outlive the call.
@@ -21,7 +22,7 @@ func withReadOnlyBIO<R>(_ bytes: [UInt8], _ body: (OpaquePointer) throws(CryptoE
 }
 
 /// What `body` writes to a memory BIO. Throws the queue as an error of `operation` if `body` returns no 1.
-func collectFromBIO(_ operation: String, _ body: (OpaquePointer) -> CInt) throws(CryptoError) -> [UInt8] {
+func collectFromBIO(_ operation: Message, _ body: (OpaquePointer) -> CInt) throws(CryptoError) -> [UInt8] {
   ErrorQueue.clear()
   guard let bio = BIO_new(BIO_s_secmem()) else { throw ErrorQueue.drain(operation) }
   defer { BIO_free(bio) }
@@ -34,7 +35,7 @@ func collectFromBIO(_ operation: String, _ body: (OpaquePointer) -> CInt) throws
 
 /// The DER encoding that an `i2d_` function writes. Throws the queue as an error of `operation`.
 func encodeDER(
-  _ operation: String, _ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
+  _ operation: Message, _ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
 ) throws(CryptoError) -> [UInt8] {
   ErrorQueue.clear()
   let size = encode(nil)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 
 /// A private key that signs; its bytes stay in libcrypto.
@@ -14,7 +15,7 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
   ///
   /// Throws `passphrase` if the key is encrypted and `source` has none or a wrong one, else `malformed`.
   package convenience init(parsing bytes: [UInt8], passphrase source: PassphraseSource) throws(CryptoError) {
-    let operation = "cannot read the private key"
+    let operation: Message = "cannot read the private key"
     let (key, asked) = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
       ErrorQueue.clear()
       return source.withCallback { PEM_read_bio_PrivateKey_ex(bio, nil, readPassphrase, $0, nil, nil) }
@@ -38,7 +39,7 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
       var failure = ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .malformed)
       // Some reasons quote the URI, which may hold a PIN.
       failure.reasons.removeAll { reason in
-        reason.utf8.indices.contains { reason.utf8[$0...].starts(with: "pin-value".utf8) }
+        reason.description.utf8.indices.contains { reason.description.utf8[$0...].starts(with: "pin-value".utf8) }
       }
       throw failure
     }

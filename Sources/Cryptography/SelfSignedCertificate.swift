@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 
 /// What a self-signed certificate for Secure Boot says.
@@ -32,7 +33,7 @@ package struct SelfSignedCertificate: Sendable {
 
   /// The certificate of `key`, signed by it with SHA-256 (version 3, RFC 5280).
   package func issue(by key: PrivateKey) throws(CryptoError) -> Certificate {
-    let operation = "cannot create a certificate for \(commonName)"
+    let operation: Message = "cannot create a certificate for \(commonName)"
     ErrorQueue.clear()
     guard let certificate = X509_new() else { throw ErrorQueue.drain(operation) }
     do {
@@ -44,7 +45,7 @@ package struct SelfSignedCertificate: Sendable {
     return try Certificate(owning: certificate)
   }
 
-  private func fill(_ certificate: OpaquePointer, _ key: PrivateKey, _ operation: String) throws(CryptoError) {
+  private func fill(_ certificate: OpaquePointer, _ key: PrivateKey, _ operation: Message) throws(CryptoError) {
     let serial = BN_bin2bn(serialNumber, CInt(serialNumber.count), nil)
     defer { BN_free(serial) }
     guard let name = X509_NAME_new() else { throw ErrorQueue.drain(operation) }
@@ -68,7 +69,7 @@ package struct SelfSignedCertificate: Sendable {
   }
 
   private func add(
-    _ extensionID: CInt, _ value: String, to certificate: OpaquePointer, _ operation: String
+    _ extensionID: CInt, _ value: String, to certificate: OpaquePointer, _ operation: Message
   ) throws(CryptoError) {
     var context = X509V3_CTX()
     X509V3_set_ctx(&context, certificate, certificate, nil, nil, 0)

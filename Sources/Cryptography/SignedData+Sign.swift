@@ -11,7 +11,7 @@ extension SignedData {
   package static func sign(
     embedding content: [UInt8], type: String, by identity: SigningIdentity, signingTime: Int64?
   ) throws(CryptoError) -> [UInt8] {
-    let operation = "cannot sign with certificate \(identity.certificate.subject)"
+    let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
     var reader = ByteReader(content, format: "DER")
     guard var inner = try? reader.readDER(DER.sequence), reader.isAtEnd else {
       throw CryptoError(.malformed, operation, ["the content is not a DER sequence"])
@@ -36,7 +36,7 @@ extension SignedData {
   /// A ContentInfo whose SignedData signs `content` without carrying it and without signed attributes, with one
   /// SHA-256/RSA signer and its certificate: the form authenticated variables take (UEFI 2.10 section 8.2.2).
   package static func sign(detached content: [UInt8], by identity: SigningIdentity) throws(CryptoError) -> [UInt8] {
-    let operation = "cannot sign with certificate \(identity.certificate.subject)"
+    let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
     let signature = try identity.key.signature(of: content)
     return try build(operation, by: identity) { message, signer in
       PKCS7_content_new(message, NID_pkcs7_data) == 1 && psu_PKCS7_set_detached(message, 1) == 1
@@ -45,7 +45,7 @@ extension SignedData {
   }
 
   private static func build(
-    _ operation: String, by identity: SigningIdentity,
+    _ operation: Message, by identity: SigningIdentity,
     _ fill: (UnsafeMutablePointer<PKCS7>, UnsafeMutablePointer<PKCS7_SIGNER_INFO>) -> Bool
   ) throws(CryptoError) -> [UInt8] {
     ErrorQueue.clear()
@@ -64,7 +64,7 @@ extension SignedData {
 extension PrivateKey {
   /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
   package func signature(of message: [UInt8]) throws(CryptoError) -> [UInt8] {
-    let operation = "cannot sign"
+    let operation: Message = "cannot sign"
     ErrorQueue.clear()
     guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain(operation) }
     defer { EVP_MD_CTX_free(context) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 
 /// A PKCS#7 SignedData (RFC 2315 section 9), as Authenticode and authenticated variables carry it.
@@ -20,7 +21,7 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
 
   /// Reads a ContentInfo of type signedData; bytes behind it are padding and ignored, as firmware does.
   package init(parsing der: [UInt8]) throws(CryptoError) {
-    let operation = "cannot read the signature"
+    let operation: Message = "cannot read the signature"
     ErrorQueue.clear()
     let parsed = der.withUnsafeBufferPointer { buffer in
       var cursor = buffer.baseAddress

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 /// A private key with its certificate, proved to be one that firmware accepts.
 package struct SigningIdentity: Sendable {
   package let key: PrivateKey
@@ -12,7 +14,7 @@ package struct SigningIdentity: Sendable {
   /// Access Denied to every key that is not RSA) or an owner would regret: RSA below 2048 bits, a certificate that is
   /// not valid at `time` (seconds since 1970).
   package init(key: PrivateKey, certificate: Certificate, at time: Int64) throws(CryptoError) {
-    let operation = "cannot sign with certificate \(certificate.subject)"
+    let operation: Message = "cannot sign with certificate \(certificate.subject)"
     guard certificate.matches(key) else {
       throw CryptoError(.mismatch, operation, ["the private key does not belong to it"])
     }

@@ -107,7 +107,7 @@ package struct FATBootSector: Hashable, Sendable {
       if shortTable > 0 { kind = rest / sectorsPerCluster > 0xff4 ? .fat16 : .fat12 }
     }
 
-    private static func wrong(_ offset: Int, _ detail: String) -> ParseError {
+    private static func wrong(_ offset: Int, _ detail: Message) -> ParseError {
       ParseError(FATBootSector.format, at: offset, .range, "it speaks of \(detail)")
     }
   }

@@ -106,7 +106,7 @@ struct GPTHeader {
     return Int(block) * blockSize
   }
 
-  private static func wrong(_ offset: Int, _ rule: ParseError.Rule, _ detail: String) -> ParseError {
+  private static func wrong(_ offset: Int, _ rule: ParseError.Rule, _ detail: Message) -> ParseError {
     ParseError(GUIDPartitionTable.format, at: offset, rule, detail)
   }
 }

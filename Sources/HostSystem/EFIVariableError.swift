@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
-import Glibc
+package import BinaryFormat
 
 /// A request that efivarfs or the firmware behind it turned down.
 package struct EFIVariableError: HintedError, Hashable {
@@ -26,22 +25,24 @@ package struct EFIVariableError: HintedError, Hashable {
   }
 
   /// What was to be done, as the verb after "cannot".
-  package var operation: String
+  package var operation: Message
   /// The variable without its vendor; empty where all of them are meant.
   package var variable: String
   package var cause: Cause
 
-  package init(_ operation: String, _ variable: String, _ cause: Cause) {
+  package init(_ operation: Message, _ variable: String, _ cause: Cause) {
     self.operation = operation
     self.variable = variable
     self.cause = cause
   }
 
-  package var description: String {
-    "cannot \(operation) \(variable.isEmpty ? "the firmware's variables" : "firmware variable \(variable)"): \(reason)"
+  package var message: Message {
+    variable.isEmpty
+      ? "cannot \(operation) the firmware's variables: \(reason)"
+      : "cannot \(operation) firmware variable \(variable): \(reason)"
   }
 
-  private var reason: String {
+  private var reason: Message {
     switch cause {
     case .noFirmware: "there is no UEFI firmware here"
     case .notMounted: "efivarfs is not mounted at \(EFIVariableStore.directory)"
@@ -50,13 +51,13 @@ package struct EFIVariableError: HintedError, Hashable {
       "the firmware's store is full; \(dumps) variables in it are crash dumps of the kernel (dump-type0-*)"
     case .storeFull: "the firmware's store is full"
     case .notAllowed: "only root may"
-    case .refused(let number): "the firmware refused (\(String(cString: strerror(number))))"
+    case .refused(let number): "the firmware refused (\(Message(systemError: number)))"
     case .notKept: "the firmware took the change and forgot it at once"
     case .changed: "something else has changed it in the meantime"
     }
   }
 
-  package var hint: String? {
+  package var hint: Message? {
     let directory = EFIVariableStore.directory
     return switch cause {
     case .noFirmware: nil

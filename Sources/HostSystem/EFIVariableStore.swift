@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CLinux
 import Glibc
 
@@ -126,7 +127,7 @@ package struct EFIVariableStore: Sendable {
 
 extension EFIVariableStore {
   /// Turns the error numbers of efivarfs into what they mean for a variable.
-  private func naming(_ operation: String, _ name: String, _ body: () throws -> Void) throws {
+  private func naming(_ operation: Message, _ name: String, _ body: () throws -> Void) throws {
     do {
       try body()
     } catch let failure as HostError where failure.errno != 0 {
@@ -143,7 +144,7 @@ extension EFIVariableStore {
     }
   }
 
-  private func error(_ operation: String, _ name: String, _ cause: EFIVariableError.Cause) -> EFIVariableError {
+  private func error(_ operation: Message, _ name: String, _ cause: EFIVariableError.Cause) -> EFIVariableError {
     // The vendor takes 36 characters and a hyphen.
     EFIVariableError(operation, name.utf8.count > 37 ? String(name.dropLast(37)) : name, cause)
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CLinux
 import Glibc
 
@@ -41,7 +42,7 @@ extension FileSystem {
 
   /// Opens the directory that holds both and gives it to `body` together with their last components.
   private func withNames<Value>(
-    _ path: String, _ other: String, operation: String, _ body: (Descriptor, String, String) throws -> Value
+    _ path: String, _ other: String, operation: Message, _ body: (Descriptor, String, String) throws -> Value
   ) throws -> Value {
     let (parent, otherName) = Self.split(other)
     guard parent == Self.split(path).parent, !otherName.isEmpty, otherName != ".", otherName != ".." else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CLinux
 import Glibc
 
@@ -68,7 +69,7 @@ package struct FileSystem: Sendable {
   }
 
   func open(
-    _ path: String, _ flags: Int32, mode: UInt32 = 0, operation: String = "open"
+    _ path: String, _ flags: Int32, mode: UInt32 = 0, operation: Message = "open"
   ) throws(HostError) -> Descriptor {
     let number = try SystemCall.check(operation, display(path)) {
       if let rootDirectory { return psu_open_in_root(rootDirectory.descriptor.number, path, flags, mode) }
@@ -79,7 +80,7 @@ package struct FileSystem: Sendable {
 
   /// Opens the directory that holds `path` and gives it to `body` together with the last component.
   func withParent<Value>(
-    of path: String, operation: String, _ body: (Descriptor, String) throws -> Value
+    of path: String, operation: Message, _ body: (Descriptor, String) throws -> Value
   ) throws -> Value {
     let (parent, name) = Self.split(path)
     guard !name.isEmpty, name != ".", name != ".." else {

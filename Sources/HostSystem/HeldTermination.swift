@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CLinux
 import Glibc
 
@@ -11,7 +12,7 @@ struct HeldTermination {
   init() { psu_hold_termination(&previous) }
 
   /// Throws `HostError` if such a signal has come.
-  func check(_ operation: String, _ path: String) throws(HostError) {
+  func check(_ operation: Message, _ path: String) throws(HostError) {
     var previous = previous
     guard psu_pending_termination(&previous) != 0 else { return }
     throw HostError(operation, path, detail: "a signal asked to stop")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import Glibc
 
 /// The machine this program works for: its files, clock, randomness and environment. Nothing reaches for them past
@@ -34,7 +35,7 @@ package struct Host: Sendable {
     environment = { name in getenv(name).map { String(cString: $0) } }
     now = { Int64(time(nil)) }
     var names = utsname()
-    try SystemCall.check("read", "the name of the running kernel") { uname(&names) }
+    try SystemCall.check("read", of: "the name of the running kernel") { uname(&names) }
     kernelRelease = withUnsafeBytes(of: &names.release) { Self.text($0) }
     hostName = withUnsafeBytes(of: &names.nodename) { Self.text($0) }
     effectiveUserID = geteuid()

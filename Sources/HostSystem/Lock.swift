@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import Glibc
 
 /// An exclusive lock (flock(2)) on a file that stays where it is; given up when the value is gone or the process ends.
@@ -43,7 +44,7 @@ extension FileSystem {
 
   /// The process that /proc/locks names for the file, such as `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, and
   /// the command it runs.
-  private func holder(of file: FileStatus) throws -> String {
+  private func holder(of file: FileStatus) throws -> Message {
     let system = FileSystem(gate: gate)
     let locks = try system.readTextIfPresent("/proc/locks", limit: 1 << 20) ?? ""
     for line in locks.split(separator: "\n") {
@@ -51,7 +52,7 @@ extension FileSystem {
       guard fields.count == 8, fields[1] == "FLOCK", fields[5].hasSuffix(":\(file.inode)") else { continue }
       guard let process = Int(fields[4]), process > 0 else { continue }
       let command = try? system.readTextIfPresent("/proc/\(process)/comm", limit: 64)?.split(separator: "\n").first
-      return "process \(process)" + (command.map { " (\($0))" } ?? "")
+      return command.map { "process \(process) (\($0))" } ?? "process \(process)"
     }
     return "another process"
   }

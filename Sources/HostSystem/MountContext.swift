@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import CLinux
 import Glibc
 
@@ -32,7 +33,7 @@ struct MountContext {
       return try SystemCall.check("mount", path, call)
     } catch {
       var error = error
-      if let message = message() { error.detail = "\(String(cString: strerror(error.errno))) (\(message))" }
+      if let message = message() { error.detail = "\(Message(systemError: error.errno)) (\(message))" }
       throw error
     }
   }

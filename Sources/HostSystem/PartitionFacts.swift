@@ -17,13 +17,13 @@ package struct PartitionFacts: Hashable, Sendable {
   /// Nil unless it is a GPT partition: firmware finds others by no device path that survives.
   package var location: PartitionLocation?
   /// Why there is no `location` though it is a partition.
-  package var locationNote: String?
+  package var locationNote: Message?
   package var content: Content
   /// Whether its FAT file system was left without being unmounted: the dirty bit is set and nobody has it mounted.
   package var isDirty: Bool
 
   package init(
-    number: DeviceNumber, location: PartitionLocation?, locationNote: String? = nil, content: Content,
+    number: DeviceNumber, location: PartitionLocation?, locationNote: Message? = nil, content: Content,
     isDirty: Bool = false
   ) {
     self.number = number

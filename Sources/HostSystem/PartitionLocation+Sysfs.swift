@@ -31,7 +31,7 @@ extension PartitionLocation {
     } catch let error as ParseError {
       if error.rule == .magic { return nil }
       throw HostError(
-        "find partition \(partition) on", disk.path, detail: "\(error)",
+        "find partition \(partition) on", disk.path, detail: Message(error),
         hint: "have the table checked, with 'sgdisk --verify \(disk.path)'")
     }
     throw HostError(

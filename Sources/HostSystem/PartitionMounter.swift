@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import EFIData
 import Glibc
 
@@ -18,7 +19,7 @@ struct PartitionMounter: Sendable {
     do {
       facts.location = try PartitionLocation.find(number, in: system)
     } catch {
-      facts.locationNote = "\(error)"
+      facts.locationNote = Message(error)
     }
     // Who has it mounted may unmount it at any moment, so the bit counts that stands there when nobody has.
     if facts.content.hasDirtyBit, try !device.isInUse(path: path, in: files) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CLinux
 import Glibc
 
 /// `count` bytes from the kernel's generator.
 func randomBytes(_ count: Int) throws(HostError) -> [UInt8] {
   var bytes = [UInt8](repeating: 0, count: count)
-  try SystemCall.check("read", "the random number generator") {
+  try SystemCall.check("read", of: "the random number generator") {
     bytes.withUnsafeMutableBytes { psu_random($0.baseAddress, $0.count) }
   }
   return bytes

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import Glibc
+internal import BinaryFormat
+internal import Glibc
 
 /// Standard output or standard error, written without buffering.
 package struct StandardStream: Sendable {
   private let number: Int32
-  private let name: String
+  private let name: Message
 
   package static let output = StandardStream(number: 1, name: "standard output")
   package static let error = StandardStream(number: 2, name: "standard error")
@@ -16,7 +17,7 @@ package struct StandardStream: Sendable {
     var done = 0
     while done < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      done += try SystemCall.check("write to", name) { Glibc.write(number, rest.baseAddress, rest.count) }
+      done += try SystemCall.check("write to", of: name) { Glibc.write(number, rest.baseAddress, rest.count) }
     }
   }
 

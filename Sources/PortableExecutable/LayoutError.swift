@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+
 /// Why sections cannot be added to an image.
-package struct LayoutError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct LayoutError: Error, Hashable, Sendable, MessageConvertible {
   /// The rule that does not hold; an open set.
   package struct Rule: Hashable, Sendable {
     private let name: String
@@ -20,10 +22,10 @@ package struct LayoutError: Error, Hashable, Sendable, CustomStringConvertible {
 
   package var rule: Rule
   /// A full sentence without its full stop.
-  package var description: String
+  package var message: Message
 
-  package init(_ rule: Rule, _ description: String) {
+  package init(_ rule: Rule, _ message: Message) {
     self.rule = rule
-    self.description = description
+    self.message = message
   }
 }

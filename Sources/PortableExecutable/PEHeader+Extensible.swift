@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 extension PEHeader {
   /// Throws `unsupported` for an image with parts that a new layout would lose or leave pointing at the wrong place.
   func requireExtensible() throws(LayoutError) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
 
@@ -20,7 +21,7 @@ extension Apply {
     case noPartition
 
     /// As a sentence.
-    package var description: String {
+    package var message: Message {
       switch self {
       case .disabled: "switched off by Enabled=no"
       case .installer: "the Proxmox installer is running"
@@ -32,7 +33,7 @@ extension Apply {
     }
 
     /// What turns it into something to do; nil where that is as it should be.
-    package var hint: String? {
+    package var hint: Message? {
       switch self {
       case .noKeys: "make keys with: pve-sb-uki keys create"
       case .noPartition: "mount it, or name its mount point with Esp= in \(Configuration.path)"
@@ -78,13 +79,16 @@ extension Apply {
     let missed = known.filter { !$0.hasPrefix("/") }.sorted()
     guard missed.isEmpty else {
       throw Failure(
-        "\(EFISystemPartition.listPath) lists no partition any more, but there are images on "
-          + missed.joined(separator: " and "),
-        hint: "have it written anew with 'proxmox-boot-tool init', or name another partition with Esp= in "
-          + Configuration.path)
+        """
+        \(EFISystemPartition.listPath) lists no partition any more, but there are images on \
+        \(missed.joined(separator: ", "))
+        """,
+        hint: """
+          have it written anew with 'proxmox-boot-tool init', or name another partition with Esp= in \(Configuration.path)
+          """)
     }
     if !survey.partitions.isEmpty { return .ready(configuration, survey) }
-    guard known.isEmpty else { throw Failure(Obstacle.noPartition.description, hint: Obstacle.noPartition.hint) }
+    guard known.isEmpty else { throw Failure(Obstacle.noPartition.message, hint: Obstacle.noPartition.hint) }
     return .obstacle(.noPartition)
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import BootEnvironment
 
 extension Apply {
@@ -48,11 +49,11 @@ extension Apply {
     /// Boot loaders and their settings that were written, or would be: partition, colon, path.
     package var loaders: [String] = []
     /// Changes made to boot entries, in the imperative. In a dry run those that would be.
-    package var entries: [String] = []
+    package var entries: [Message] = []
     /// Settings of dkms that were written or removed, or would be, in the imperative.
-    package var moduleSigning: [String] = []
+    package var moduleSigning: [Message] = []
     /// One sentence each.
-    package var notes: [String] = []
+    package var notes: [Message] = []
     /// One for each thing that is not as it should be; the same reason counts once.
     package var failures: [Failure] = []
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
 
@@ -15,7 +16,7 @@ package struct BootForget: Sendable {
   package struct Result: Sendable {
     /// What was removed, in the order in which it was named.
     package var forgotten: [BootEntryNumber] = []
-    package var notes: [String] = []
+    package var notes: [Message] = []
     package var failures: [Failure] = []
   }
 
@@ -34,7 +35,7 @@ package struct BootForget: Sendable {
         let isLeftInOrder = variables[number.value] == nil && !outcome.failures.isEmpty
         return !isFailed && !isLeftInOrder
       }
-      result.failures = outcome.failures.map { Failure($0.description, hint: $0.hint) }
+      result.failures = outcome.failures.map { Failure($0.message, hint: $0.hint) }
       let partitions = OwnPartitions(on: host)
       for number in result.forgotten where variables[number.value].map({ partitions.owner(of: $0) }) == .ours {
         result.notes.append(

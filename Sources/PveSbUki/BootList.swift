@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 package import HostSystem
@@ -44,7 +44,7 @@ package struct BootList: Sendable {
     /// In boot order, then those outside it by number.
     package var entries: [Entry]
     /// Sentences about entries that cannot be understood.
-    package var problems: [String]
+    package var problems: [Message]
   }
 
   /// Throws `EFIVariableError` where there are no firmware variables.

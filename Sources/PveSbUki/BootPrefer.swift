@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 package import HostSystem
@@ -14,7 +15,7 @@ package struct BootPrefer: Sendable {
 
   package struct Result: Sendable {
     package var isChange = false
-    package var notes: [String] = []
+    package var notes: [Message] = []
   }
 
   /// Keeps the choice of a kernel, or forgets it where `release` is nil; `Apply` acts upon it. Throws `Failure` for a
@@ -23,8 +24,10 @@ package struct BootPrefer: Sendable {
     guard let release else { return try PreferredKernel.save(nil, to: host.files) }
     guard let kernel = try Kernel.inventory(of: host.files).kernels.first(where: { $0.release == release }) else {
       throw Failure(
-        "kernel \(release) can have no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and "
-          + "/lib/modules/\(release) are not all there",
+        """
+        kernel \(release) can have no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
+        /lib/modules/\(release) are not all there
+        """,
         hint: "name a kernel that is installed, or the number of a boot entry")
     }
     try PreferredKernel.save(kernel, to: host.files)
@@ -49,7 +52,7 @@ package struct BootPrefer: Sendable {
       let order = [number.value] + variables.order.filter { $0 != number.value }
       guard order != variables.order else { return Result() }
       let outcome = BootEntryPlan(steps: [.order(order)], present: variables).perform(on: store)
-      if let failure = outcome.failures.first { throw Failure(failure.description, hint: failure.hint) }
+      if let failure = outcome.failures.first { throw Failure(failure.message, hint: failure.hint) }
       return Result(
         isChange: true,
         notes: ["the next 'pve-sb-uki apply' may set the order anew; a kernel that is preferred stays first"])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
@@ -42,7 +42,7 @@ package struct BuildImage: Sendable {
     /// Subject of the signing certificate; nil if the image is unsigned.
     package var signer: String?
     package var kernelRelease: String?
-    package var notes: [String]
+    package var notes: [Message]
   }
 
   /// Builds, signs, reads back and only then puts the image in place. Throws `Failure` or `HostError`.

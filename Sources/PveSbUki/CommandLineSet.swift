@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
 
@@ -32,11 +33,11 @@ package struct CommandLineSet: Sendable {
     /// Whether the file was, or would be, written or removed.
     package var isChange = false
     /// Why nothing was written, one sentence each; empty if nothing is in the way.
-    package var errors: [String] = []
+    package var errors: [Message] = []
     /// What to do about them.
-    package var hint: String?
+    package var hint: Message?
     /// What may be meant so, one sentence each.
-    package var warnings: [String] = []
+    package var warnings: [Message] = []
     /// From the old line to the new.
     package var difference: WordDifference? {
       guard let old, let new else { return nil }
@@ -111,8 +112,8 @@ extension CommandLineSet.Result {
     func isInTheWay(_ finding: CommandLineFinding) -> Bool {
       finding.severity == .impossible || finding.severity == .error && !isForced
     }
-    errors = findings.filter(isInTheWay).map(\.description)
-    warnings = findings.filter { !isInTheWay($0) }.map(\.description)
+    errors = findings.filter(isInTheWay).map(\.message)
+    warnings = findings.filter { !isInTheWay($0) }.map(\.message)
     guard !errors.isEmpty else { return }
     let isPossible = findings.allSatisfy { $0.severity != .impossible }
     hint = isPossible ? "correct the line, or write it all the same with --force" : "correct the line"

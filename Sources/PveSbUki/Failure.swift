@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import Cryptography
 internal import HostSystem
 internal import UnifiedKernelImage
 
 /// A use case that could not be carried out: one sentence that names the object, and what to do next.
 package struct Failure: HintedError, Hashable {
-  package var description: String
-  package var hint: String?
+  package var message: Message
+  package var hint: Message?
 
-  package init(_ description: String, hint: String? = nil) {
-    self.description = description
+  package init(_ message: Message, hint: Message? = nil) {
+    self.message = message
     self.hint = hint
   }
 
   /// What a lower layer says about the file `name`.
-  package init(_ name: String, _ cause: any Error) {
+  package init(_ name: String, _ cause: any Error) { self.init(of: Message(verbatim: name), cause) }
+
+  /// The same about what is no file.
+  package init(of object: Message, _ cause: any Error) {
     let hint = (cause as? any HintedError)?.hint ?? Self.hint(for: cause)
-    self.init(Self.namesItsObject(cause) ? "\(cause)" : "\(name): \(cause)", hint: hint)
+    self.init(Self.namesItsObject(cause) ? Message(cause) : "\(object): \(cause)", hint: hint)
   }
 
   private static func namesItsObject(_ cause: any Error) -> Bool {
@@ -27,7 +30,7 @@ package struct Failure: HintedError, Hashable {
     return cause is HostError
   }
 
-  private static func hint(for error: any Error) -> String? {
+  private static func hint(for error: any Error) -> Message? {
     guard let error = error as? CryptoError else { return nil }
     return switch error.kind {
     case .passphrase: "give its passphrase with --passphrase-file, or use a key without one"

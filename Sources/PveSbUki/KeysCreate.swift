@@ -42,8 +42,10 @@ package struct KeysCreate: Sendable {
         hint: "'pve-sb-uki keys list' shows them; to start anew move that directory away")
     case .partial(let present, let missing):
       throw Failure(
-        "the keys in \(store.displayPath) are incomplete: \(Self.enumerate(missing)) missing, "
-          + "\(Self.enumerate(present)) present",
+        """
+        the keys in \(store.displayPath) are incomplete: missing \(missing.joined(separator: ", ")), present \
+        \(present.joined(separator: ", "))
+        """,
         hint: "bring back what is missing from your backup, or move the directory away and create new keys")
     }
     try requireRoom(for: store, on: host)
@@ -84,9 +86,6 @@ package struct KeysCreate: Sendable {
     return guid
   }
 
-  private static func enumerate(_ names: [String]) -> String {
-    names.joined(separator: ", ") + (names.count == 1 ? " is" : " are")
-  }
 }
 
 /// One process at a time changes the keys.

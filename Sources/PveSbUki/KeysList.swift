@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import Cryptography
 package import HostSystem
 internal import SecureBoot
@@ -32,7 +32,7 @@ package struct KeysList: Sendable {
     package var owner: String?
     package var keys: [Key]
     /// Sentences that name a file and what is wrong with it.
-    package var warnings: [String]
+    package var warnings: [Message]
   }
 
   /// Seconds before a certificate's end from which on it is mentioned.
@@ -75,12 +75,12 @@ package struct KeysList: Sendable {
 
   private func warnings(
     about certificate: Certificate, of role: KeyRole, hasKey: Bool, in store: KeyStore, on host: Host
-  ) -> [String] {
+  ) -> [Message] {
     let path = store.displayPath(of: KeyStore.certificateFile(of: role))
-    var warnings: [String] = []
+    var warnings: [Message] = []
     if let end = certificate.notAfter, end - host.now() < Self.expiryNotice {
-      let word = end < host.now() ? "expired" : "will expire"
-      warnings.append("\(path): it \(word) on \(CalendarDate(seconds: end))")
+      let date = CalendarDate(seconds: end)
+      warnings.append(end < host.now() ? "\(path): it expired on \(date)" : "\(path): it will expire on \(date)")
     }
     if let begin = certificate.notBefore, begin > host.now() {
       warnings.append("\(path): it becomes valid only on \(CalendarDate(seconds: begin)); check this host's clock")
@@ -90,14 +90,14 @@ package struct KeysList: Sendable {
       let key = try store.privateKey(of: role)
       if !certificate.matches(key) { warnings.append("\(path): it does not belong to \(KeyStore.keyFile(of: role))") }
     } catch {
-      warnings.append("\(error)")
+      warnings.append(Message(error))
     }
     return warnings
   }
 
   /// Who else than the owner could read a private key or put another in its place.
-  private func modeWarnings(_ store: KeyStore, _ host: Host) throws -> [String] {
-    var warnings: [String] = []
+  private func modeWarnings(_ store: KeyStore, _ host: Host) throws -> [Message] {
+    var warnings: [Message] = []
     func check(_ path: String, forbidden: UInt32, wanted: UInt32) throws {
       guard let status = try host.files.status(of: path) else { return }
       let shown = host.files.display(path)
@@ -117,11 +117,11 @@ package struct KeysList: Sendable {
     return warnings
   }
 
-  private static func collect<Value>(_ warnings: inout [String], _ body: () throws -> Value) -> Value? {
+  private static func collect<Value>(_ warnings: inout [Message], _ body: () throws -> Value) -> Value? {
     do {
       return try body()
     } catch {
-      warnings.append("\(error)")
+      warnings.append(Message(error))
       return nil
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 package import BootEnvironment
 package import HostSystem
 
@@ -50,8 +51,10 @@ extension LoaderFiles {
     }
     if chain.hasShim, writesRemovablePath, isPreferred, try files.exists(paths.removableFallback) {
       plan.notes.append(
-        "\(files.display(paths.removableFallback)) is what shim starts from the removable path, in place of our "
-          + "image; remove it if it is not needed")
+        """
+        \(files.display(paths.removableFallback)) is what shim starts from the removable path, in place of our \
+        image; remove it if it is not needed
+        """)
     }
     if chain.hasSystemdBoot, isPreferred { try planDefault(first, on: files, &plan) }
     return plan
@@ -66,8 +69,10 @@ extension LoaderFiles {
     }
     if let chosen = LoaderConfiguration.overridingDefault(of: host.files), chosen != image.fileName.lowercased() {
       plan.notes.append(
-        "\(chosen) was made the default in systemd-boot's menu, which outweighs \(files.display(path)); "
-          + "undo it there with the key d, or with: bootctl set-default ''")
+        """
+        \(chosen) was made the default in systemd-boot's menu, which outweighs \(files.display(path)); undo it there \
+        with the key d, or with: bootctl set-default ''
+        """)
     }
   }
 

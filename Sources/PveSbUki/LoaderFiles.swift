@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
+package import BinaryFormat
 package import BootEnvironment
 package import Cryptography
 package import HostSystem
@@ -38,7 +38,7 @@ package struct LoaderFiles: Sendable {
   package struct Plan: Hashable, Sendable {
     package var steps: [Step] = []
     /// A sentence each.
-    package var notes: [String] = []
+    package var notes: [Message] = []
   }
 
   let chain: BootChain

@@ -11,7 +11,7 @@ struct OwnPartitions {
   /// Nil unless all of them are there and stand in a partition table.
   let locations: [PartitionLocation]?
   /// Sentences about partitions that cannot be found.
-  let problems: [String]
+  let problems: [Message]
 
   init(on host: Host) {
     do {
@@ -19,10 +19,10 @@ struct OwnPartitions {
       let locations = survey.partitions.compactMap(\.location)
       let isComplete = survey.problems.isEmpty && locations.count == survey.partitions.count && !locations.isEmpty
       self.locations = isComplete ? locations : nil
-      problems = survey.problems.map(\.description)
+      problems = survey.problems.map(\.message)
     } catch {
       locations = nil
-      problems = ["\(error)"]
+      problems = [Message(error)]
     }
   }
 

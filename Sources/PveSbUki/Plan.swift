@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import BootEnvironment
 
 /// What `apply` found and what it is going to do about it: nothing else is done, and with `--dry-run` nothing at all.
@@ -50,11 +51,11 @@ package struct Plan: Sendable {
   /// What is to change in dkms's settings.
   var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
-  package internal(set) var notes: [String] = []
+  package internal(set) var notes: [Message] = []
   /// What cannot be as it should, and is known before anything is done.
   package internal(set) var failures: [Failure] = []
 
-  mutating func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
+  mutating func note(_ note: Message) { if !notes.contains(note) { notes.append(note) } }
 
   /// The same reason counts once.
   mutating func fail(_ failure: Failure) { if !failures.contains(failure) { failures.append(failure) } }
@@ -62,13 +63,15 @@ package struct Plan: Sendable {
 
 extension Plan {
   /// Changes to boot entries, in the imperative.
-  package var entrySteps: [String] { entries?.steps.map(\.description) ?? [] }
+  package var entrySteps: [Message] { entries?.steps.map(\.message) ?? [] }
 }
 
 extension Plan.Kernel {
   package var release: String { kernel.release }
   /// Why it gets an image, the weightiest first, such as `pin` and `running`.
   package var reasonNames: [String] { reasons.map(\.rawValue) }
+  /// The same for people.
+  package var reasonWords: [Message] { reasons.map(\.word) }
 
   /// `made`: it exists somewhere; `to-be-made`; `unusable`; `not-chosen` by `--kernel`.
   package var imageState: String {

@@ -87,14 +87,14 @@ struct PlanRun {
     let isAsPlanned = isAsPlanned && images.mapValues(Set.init) == plan.images.mapValues(Set.init)
     guard let entries = isAsPlanned ? plan.entries : planner.plan(for: images, lacking: lackingLoader) else { return }
     let outcome = entries.perform(on: planner.store)
-    result.entries = outcome.completed.map(\.description)
-    for failure in outcome.failures { fail(Failure(failure.description, hint: failure.hint)) }
+    result.entries = outcome.completed.map(\.message)
+    for failure in outcome.failures { fail(Failure(failure.message, hint: failure.hint)) }
     do {
       guard let oneShot = try planner.missingOneShot() else { return }
       try planner.store.write(oneShot.fileName, oneShot.content, replacing: oneShot.old)
       result.entries.append("tell systemd-boot what to boot next")
     } catch {
-      fail(Failure("what to boot next", error))
+      fail(Failure(of: "what to boot next", error))
     }
   }
 
@@ -109,7 +109,7 @@ struct PlanRun {
         result.loaders.append("\(work.partition.name): \(loader.path.dropFirst())")
       } catch {
         lackingLoader.insert(work.partition.name)
-        fail(Failure("\(work.partition.name): \(loader.path)", error))
+        fail(Failure(of: "\(work.partition.name): \(loader.path)", error))
       }
     }
     guard !work.images.isEmpty, !lackingLoader.contains(work.partition.name) else { return }

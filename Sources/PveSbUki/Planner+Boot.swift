@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
 internal import SecureBoot
@@ -41,7 +42,7 @@ extension Planner {
       try planEntries(decision)
     } catch {
       loaders = nil
-      plan.fail((error as? Failure) ?? Failure("the way from the firmware to the images", error))
+      plan.fail((error as? Failure) ?? Failure(of: "the way from the firmware to the images", error))
     }
   }
 
@@ -75,9 +76,10 @@ extension Planner {
     for note in entries.notes { plan.note(note) }
     let kernels = entries.entries.filter(\.startsKernel)
     guard !kernels.isEmpty else { return }
-    let what =
-      "\(partition.name) has \(kernels.count == 1 ? "an entry" : "\(kernels.count) entries") of type 1, whose initrd "
-      + "and command line are not signed"
+    let what: Message =
+      kernels.count == 1
+      ? "\(partition.name) has an entry of type 1, whose initrd and command line are not signed"
+      : "\(partition.name) has \(kernels.count) entries of type 1, whose initrd and command line are not signed"
     guard configuration.typeOne == .remove else {
       plan.note("\(what); Type1=remove in \(Configuration.path) removes those of proxmox-boot-tool")
       return

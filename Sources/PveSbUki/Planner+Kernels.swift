@@ -18,7 +18,7 @@ extension Planner {
       kernel.demand = try demand(of: wanted.kernel)
     } catch {
       let name = ImageName(wanted.kernel).fileName
-      plan.fail((error as? Failure) ?? Failure("EFI/Linux/\(name) cannot be made", error))
+      plan.fail((error as? Failure) ?? Failure(of: "EFI/Linux/\(name) cannot be made", error))
       kernel.isUnusable = true
     }
     return kernel

@@ -20,7 +20,7 @@ extension Planner {
       self.decision = decision
       plan.chain = "\(decision.chain)"
     } catch {
-      plan.fail((error as? Failure) ?? Failure("the way from the firmware to the images", error))
+      plan.fail((error as? Failure) ?? Failure(of: "the way from the firmware to the images", error))
     }
   }
 

@@ -57,7 +57,7 @@ struct Planner {
     plan.installed = inventory.kernels
     for note in wanted.notes { plan.note(note) }
     for line in commandLines.lines(for: inventory.kernels) { try noteErrors(of: line) }
-    for problem in survey.problems { plan.fail(Failure(problem.description, hint: problem.hint)) }
+    for problem in survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     readPartitions()
     decideChain()
     for kernel in chosenKernels() { plan.kernels.append(assess(kernel)) }
@@ -117,8 +117,10 @@ struct Planner {
       guard !inventory.kernels.contains(where: { $0.release == release }) else { continue }
       plan.fail(
         Failure(
-          "kernel \(release) gets no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and "
-            + "/lib/modules/\(release) are not all there",
+          """
+          kernel \(release) gets no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
+          /lib/modules/\(release) are not all there
+          """,
           hint: "install it again, or make its initrd with: update-initramfs -c -k \(release)"))
     }
     let extra = inventory.kernels.filter { kernel in
@@ -129,21 +131,25 @@ struct Planner {
 
   private mutating func tell(_ steps: PartitionPlan, _ partition: String) {
     for (name, stay) in steps.stays.sorted(by: { $0.key.fileName < $1.key.fileName }) {
-      let reason =
+      let reason: Message =
         switch stay {
-        case .running: "it is the running one: its image stays"
-        case .knownGood: "it is the one this machine was last booted from: its image stays"
-        case .last: "no other image is known to be right: its image stays"
+        case .running: "it is the running one"
+        case .knownGood: "it is the one this machine was last booted from"
+        case .last: "no other image is known to be right"
         }
-      plan.note("kernel \(name.kernel.release) is gone or gets no image, but \(reason)")
+      plan.note("kernel \(name.kernel.release) is gone or gets no image, but \(reason): its image stays")
     }
     for shortage in steps.shortages {
       plan.fail(
         Failure(
-          "\(partition) has no room for the image of kernel \(shortage.kernel.release): it needs "
-            + "\(shortage.needed >> 20) MiB, \(shortage.available >> 20) MiB are free or could be",
-          hint: "remove kernels that are no longer needed (apt autoremove --purge), make initrds smaller "
-            + "(MODULES=dep), or set Keep= in \(Configuration.path)"))
+          """
+          \(partition) has no room for the image of kernel \(shortage.kernel.release): it needs \
+          \(shortage.needed >> 20) MiB, \(shortage.available >> 20) MiB are free or could be
+          """,
+          hint: """
+            remove kernels that are no longer needed (apt autoremove --purge), make initrds smaller (MODULES=dep), \
+            or set Keep= in \(Configuration.path)
+            """))
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
@@ -45,7 +46,7 @@ extension Status.Report {
       return Status.Partition(name: partition.name, free: free, problem: free == nil ? "cannot be read" : nil)
     }
     partitions += planner.survey.problems.map { problem in
-      Status.Partition(name: problem.name, free: nil, problem: problem.description)
+      Status.Partition(name: problem.name, free: nil, problem: problem.message)
     }
   }
 
@@ -56,10 +57,11 @@ extension Status.Report {
       }
       let kernel = Status.Kernel(
         release: wanted.release, isRunning: wanted.release == planner.runningRelease, reasons: wanted.reasonNames,
+        reasonWords: wanted.reasonWords,
         states: states)
       kernels.append(kernel)
       guard !kernel.isCurrent, !wanted.isUnusable else { continue }
-      let places = states.filter { $0.1 != .current }.map { "\($0.1.rawValue) on \($0.0)" }
+      let places = states.filter { $0.1 != .current }.map { "\($0.1.word) on \($0.0)" as Message }
       problems.append(
         Failure("the image of kernel \(wanted.release) is \(places.joined(separator: ", "))", hint: "pve-sb-uki apply"))
     }

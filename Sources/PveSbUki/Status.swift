@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import Cryptography
 
 /// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
@@ -13,7 +14,7 @@ package struct Status: Sendable {
     /// Bytes; nil if it could not be opened.
     package var free: Int?
     /// What is wrong with it; nil if nothing is.
-    package var problem: String?
+    package var problem: Message?
   }
 
   package struct Kernel: Sendable {
@@ -28,12 +29,25 @@ package struct Status: Sendable {
       case changed
       /// None can be made.
       case unusable
+
+      /// For people, as the rest of a sentence.
+      package var word: Message {
+        switch self {
+        case .current: "current"
+        case .stale: "stale"
+        case .missing: "missing"
+        case .changed: "changed"
+        case .unusable: "unusable"
+        }
+      }
     }
 
     package var release: String
     package var isRunning: Bool
     /// Why it has an image, the weightiest first.
     package var reasons: [String]
+    /// The same for people.
+    package var reasonWords: [Message]
     /// By partition, in their order.
     package var states: [(partition: String, state: State)]
 
@@ -45,7 +59,7 @@ package struct Status: Sendable {
     /// Why this program does nothing here; nil if it does.
     package var obstacle: Apply.Obstacle?
     /// `on`, `off`, `setup mode`; nil where the firmware says nothing.
-    package var secureBoot: String?
+    package var secureBoot: Message?
     /// Subject of the certificate in use; nil if there is none that can be read.
     package var certificate: String?
     /// The certificate itself, as `certificate`.
@@ -55,7 +69,7 @@ package struct Status: Sendable {
     /// Whether this machine would start what is signed with it; nil where that cannot be told.
     package var isTrusted: Bool?
     /// Why or why not, as a sentence.
-    package var trustReason: String?
+    package var trustReason: Message?
     /// As `Plan.chain`.
     package var chain: String?
     package var partitions: [Partition] = []
@@ -70,9 +84,9 @@ package struct Status: Sendable {
     /// What is wrong, one sentence each.
     package var problems: [Failure] = []
     /// One sentence each; nothing has to be done about them.
-    package var notes: [String] = []
+    package var notes: [Message] = []
     /// What to do next; nil if nothing needs attention.
-    package var nextStep: String?
+    package var nextStep: Message?
 
     /// Takes up what others found wrong.
     package mutating func add(_ failures: [Failure]) {

@@ -28,12 +28,12 @@ struct Trust {
   /// signature forbids the image whatever else it carries, then any trusted one allows it, then the digest itself.
   func judge(
     digest: [UInt8], _ signatures: [(signature: AuthenticodeSignature, verdict: SignedImage.Verdict)]
-  ) throws -> (isAccepted: Bool, reason: String) {
+  ) throws -> (isAccepted: Bool, reason: Message) {
     if forbiddenDigests.contains(digest) { return (false, "its digest is revoked (dbx)") }
     for (signature, _) in signatures where try isForbidden(signature) {
       return (false, "\(Self.name(signature)) is revoked (dbx)")
     }
-    var reasons: [String] = []
+    var reasons: [Message] = []
     for (signature, verdict) in signatures {
       let name = Self.name(signature)
       switch verdict {
@@ -53,8 +53,8 @@ struct Trust {
     return (false, signatures.isEmpty ? "it is not signed" : reasons.joined(separator: "; "))
   }
 
-  private static func name(_ signature: AuthenticodeSignature) -> String {
-    signature.message.signers.first?.subject ?? "an unknown signer"
+  private static func name(_ signature: AuthenticodeSignature) -> Message {
+    signature.message.signers.first.map { Message(verbatim: $0.subject) } ?? "an unknown signer"
   }
 
   private func isForbidden(_ signature: AuthenticodeSignature) throws -> Bool {

@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
+package import BinaryFormat
 internal import Cryptography
 package import HostSystem
 
@@ -21,7 +21,7 @@ package struct VerifyImage: Sendable {
     package var path: String
     package var isAccepted: Bool
     /// Why it is accepted or not, as a sentence.
-    package var reason: String
+    package var reason: Message
     package var signatures: [SignatureReport]
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import Cryptography
 
 /// Whether this machine, as it is set now, would start what a certificate's key has signed.
@@ -8,8 +9,8 @@ package import Cryptography
 /// This is the one place that answers it. What it looks at so far is the certificate alone: not the digest of an image
 /// (dbx can revoke that), nor its SBAT level.
 package enum BootTrust: Hashable, Sendable {
-  case accepted(reason: String)
-  case refused(reason: String, hint: String)
+  case accepted(reason: Message)
+  case refused(reason: Message, hint: Message)
 
   package var isAccepted: Bool { if case .accepted = self { true } else { false } }
 
@@ -27,7 +28,7 @@ package enum BootTrust: Hashable, Sendable {
     guard database.setupMode != true else {
       return .accepted(reason: "the firmware is in Setup Mode and enforces nothing")
     }
-    let name = "the certificate \(certificate.subject)"
+    let name: Message = "the certificate \(certificate.subject)"
     if try database.forbids(certificate) {
       return .refused(reason: "\(name) is revoked (dbx)", hint: "make new keys and enrol them")
     }
@@ -42,10 +43,16 @@ package enum BootTrust: Hashable, Sendable {
         reason: "neither db nor the list of machine owner keys holds \(name)",
         hint: "export it with 'pve-sb-uki keys export DIR', then 'mokutil --import DIR/db.der' and reboot")
     }
+    guard owned == nil else {
+      return .refused(
+        reason: "db does not hold \(name), only shim's list of machine owner keys does",
+        hint: """
+          set Chain=shim, or export it with 'pve-sb-uki keys export DIR' and enrol it from the firmware's setup menu
+          """)
+    }
     return .refused(
-      reason: "db does not hold \(name)" + (owned == nil ? "" : ", only shim's list of machine owner keys does"),
-      hint: (owned == nil ? "" : "set Chain=shim, or ")
-        + "export it with 'pve-sb-uki keys export DIR' and enrol it from the firmware's setup menu")
+      reason: "db does not hold \(name)",
+      hint: "export it with 'pve-sb-uki keys export DIR' and enrol it from the firmware's setup menu")
   }
 }
 

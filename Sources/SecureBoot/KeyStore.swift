@@ -111,7 +111,7 @@ package struct KeyStore: Sendable {
     do {
       return try body()
     } catch let error as CryptoError {
-      throw HostError("use", displayPath(of: name), detail: "\(error)")
+      throw HostError("use", displayPath(of: name), detail: Message(error))
     }
   }
 }

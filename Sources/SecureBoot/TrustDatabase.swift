@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 package import Cryptography
 internal import EFIData
 package import HostSystem
@@ -26,7 +26,7 @@ package struct TrustDatabase: Sendable {
   package private(set) var setupMode: Bool?
   /// Entries that were passed over, each as a sentence that names its variable: types not evaluated here and
   /// certificates that libcrypto cannot read.
-  package private(set) var ignoredEntries: [String] = []
+  package private(set) var ignoredEntries: [Message] = []
 
   /// Certificates that either the firmware or shim accepts.
   package var certificates: [Certificate] { firmwareCertificates + machineOwnerCertificates }
@@ -97,7 +97,7 @@ package struct TrustDatabase: Sendable {
       return try body()
     } catch let error as ParseError {
       throw HostError(
-        "read", host.files.display(path(of: variable)), detail: "\(error)",
+        "read", host.files.display(path(of: variable)), detail: Message(error),
         hint: "the firmware's key store may be damaged; its setup menu can restore the factory keys")
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 /// What a kernel command line may hold.
 package enum CommandLineCheck {
   /// The line as it goes into `.cmdline`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 
 /// Why no Unified Kernel Image can be made of the given parts.
 package struct ImageError: HintedError, Hashable {
@@ -24,13 +24,13 @@ package struct ImageError: HintedError, Hashable {
 
   package var rule: Rule
   /// A full sentence without its full stop, naming the object.
-  package var description: String
+  package var message: Message
   /// What the user can do about it.
-  package var hint: String?
+  package var hint: Message?
 
-  package init(_ rule: Rule, _ description: String, hint: String? = nil) {
+  package init(_ rule: Rule, _ message: Message, hint: Message? = nil) {
     self.rule = rule
-    self.description = description
+    self.message = message
     self.hint = hint
   }
 }

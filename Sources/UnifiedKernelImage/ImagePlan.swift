@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import PortableExecutable
 
 /// A recipe checked and laid out: every byte of the headers is known before the first payload byte is read.
@@ -13,7 +13,7 @@ package struct ImagePlan: Sendable {
   /// New contents for sections of the stub.
   let replacements: [String: [UInt8]]
   /// What was done otherwise than asked, and why; one sentence each.
-  package let notes: [String]
+  package let notes: [Message]
   /// `uname -r` of the kernel, if the recipe or the kernel says it.
   package let uname: String?
 
@@ -28,7 +28,7 @@ package struct ImagePlan: Sendable {
         .kernel, "\(recipe.linux.name) is for \(kernel.header.machine), the stub for \(stub.header.machine)",
         hint: "give a stub for \(kernel.header.machine) with --stub")
     }
-    var notes: [String] = []
+    var notes: [Message] = []
     uname = recipe.uname ?? kernel.release
     let ramDisks = try RAMDisks(recipe, stub: stub, notes: &notes)
 
@@ -63,7 +63,7 @@ package struct ImagePlan: Sendable {
         adding: contents.map { AddedSection(name: $0.name, size: $0.size) },
         clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
     } catch {
-      guard error.rule != .name, error.rule != .size else { throw ImageError(.section, error.description) }
+      guard error.rule != .name, error.rule != .size else { throw ImageError(.section, error.message) }
       throw ImageError(.stub, "\(stub.name): \(error)", hint: "use the stub that systemd-boot-efi brings")
     }
     self.notes = notes

@@ -45,7 +45,7 @@ package enum ImageSelfCheck {
     else { throw failure("its signature does not hold") }
   }
 
-  private static func failure(_ detail: String) -> ImageError {
+  private static func failure(_ detail: Message) -> ImageError {
     ImageError(
       .selfCheck, "the image read back is not the one that was written: \(detail)",
       hint: "memory or storage of this machine may be failing")

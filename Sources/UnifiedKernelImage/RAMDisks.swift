@@ -10,7 +10,7 @@ struct RAMDisks {
 
   /// Throws `ImageError` if one is missing or empty. Microcode for a stub without `.ucode` goes in front of the
   /// initrds, where the kernel looks for it too.
-  init(_ recipe: ImageRecipe, stub: Stub, notes: inout [String]) throws {
+  init(_ recipe: ImageRecipe, stub: Stub, notes: inout [Message]) throws {
     guard !recipe.initrds.isEmpty else {
       throw ImageError(.content, "no initrd was given", hint: "give it with --initrd")
     }

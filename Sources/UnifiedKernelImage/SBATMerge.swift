@@ -16,7 +16,7 @@ enum SBATMerge {
   /// Stub 252 keeps `.sdmagic` 0x100 bytes behind its `.sbat`: when the merged data does not fit there the stub's own
   /// stays, and a note says so; lines that the user asked for are then an error.
   static func merged(
-    _ recipe: ImageRecipe, stub: Stub, kernel: KernelImage, notes: inout [String]
+    _ recipe: ImageRecipe, stub: Stub, kernel: KernelImage, notes: inout [Message]
   ) throws -> [UInt8]? {
     guard let section = stub.header.section(named: SectionName.sbat), let own = stub.sbat else {
       throw ImageError(.stub, "\(stub.name) has no .sbat section; shim would refuse the image")

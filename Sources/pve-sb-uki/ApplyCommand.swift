@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import HostSystem
 import PveSbUki
@@ -36,13 +37,13 @@ struct ApplyCommand: ParsableCommand {
     try global.print(text(result), json: json(result))
     for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
     if let obstacle = result.obstacle, let hint = obstacle.hint {
-      throw Failure("nothing was done: \(obstacle.description)", hint: hint)
+      throw Failure("nothing was done: \(obstacle.message)", hint: hint)
     }
     if !result.failures.isEmpty { throw ExitCode(1) }
   }
 
   private func text(_ result: Apply.Result) -> String {
-    if let obstacle = result.obstacle { return obstacle.hint == nil ? "nothing to do: \(obstacle.description)\n" : "" }
+    if let obstacle = result.obstacle { return obstacle.hint == nil ? "nothing to do: \(obstacle.message)\n" : "" }
     var lines: [String] = []
     for image in result.images where image.state != .current || global.verbose {
       lines.append("\(image.partition): \(image.name) \(word(for: image.state))")

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import HostSystem
 
@@ -31,7 +32,7 @@ struct GlobalOptions: ParsableArguments {
   }
 
   /// Tells the user something beside the result, on standard error.
-  func note(_ text: String) throws {
+  func note(_ text: Message) throws {
     if !quiet { try StandardStream.error.write("pve-sb-uki: note: \(text)\n".terminalText) }
   }
 }

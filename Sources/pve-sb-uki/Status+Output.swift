@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
 extension Status.Report {
   /// One screen, 80 columns wide.
   func text(_ modules: ModuleReport) -> String {
-    if let obstacle { return Self.lines("Nothing to do", [obstacle.description]) + Self.lines("Next", nextStep) }
-    var text = Self.lines("Secure Boot", [secureBoot ?? "unknown: the firmware does not say"])
+    if let obstacle {
+      return Self.lines("Nothing to do", [obstacle.message.description]) + Self.lines("Next", nextStep?.description)
+    }
+    var text = Self.lines("Secure Boot", [secureBoot?.description ?? "unknown: the firmware does not say"])
     text += Self.lines("Signed by", [certificate ?? "no certificate can be read"] + end + trust)
     text += Self.lines("Chain", chain)
     text += Self.lines("ESP", partitions.map(\.text))
@@ -16,9 +19,9 @@ extension Status.Report {
     if let entries { text += Self.lines("Boot order", entries.entries.filter { $0.place != nil }.map(\.statusText)) }
     text += Self.lines("Modules", modules.lines)
     if let lastFailure { text += Self.lines("Last failure", [lastFailure.time] + lastFailure.messages) }
-    text += Self.lines("Notes", notes)
+    text += Self.lines("Notes", notes.map(\.description))
     text += Self.lines("Attention", problems.map(\.description))
-    return text + Self.lines("Next", nextStep ?? "nothing: all is well")
+    return text + Self.lines("Next", nextStep?.description ?? "nothing: all is well")
   }
 
   private var end: [String] { certificateEnd.map { ["until \($0)"] } ?? [] }
@@ -60,7 +63,7 @@ extension Status.Report {
 }
 
 extension Status.Partition {
-  fileprivate var text: String { "\(name)  " + (problem ?? free.map { "\($0 >> 20) MiB free" } ?? "") }
+  fileprivate var text: String { "\(name)  " + (problem?.description ?? free.map { "\($0 >> 20) MiB free" } ?? "") }
 
   fileprivate var json: JSONValue {
     .object(["name": .string(name), "free_bytes": JSONValue(free), "problem": JSONValue(problem)])

@@ -42,7 +42,7 @@ struct VerifyCommand: ParsableCommand {
 
   private static func json(_ report: VerifyImage.Report) -> JSONValue {
     .object([
-      "path": .string(report.path), "accepted": .boolean(report.isAccepted), "reason": .string(report.reason),
+      "path": .string(report.path), "accepted": .boolean(report.isAccepted), "reason": JSONValue(report.reason),
       "signatures": .array(report.signatures.map(\.json)),
     ])
   }

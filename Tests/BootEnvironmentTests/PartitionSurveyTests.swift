@@ -23,7 +23,7 @@ import Testing
     for serial in facts.keys { try directory.write("dev/disk/by-uuid/\(serial)", "") }
     var host = try directory.host()
     host.partitions = PartitionAccess { device, access, label in
-      throw HostError("mount \(label)", device, detail: "\(access)")
+      throw HostError("mount \(label)", device, detail: Message(verbatim: "\(access)"))
     } facts: { device in
       guard let found = facts.first(where: { device == "/dev/disk/by-uuid/\($0.key)" }) else {
         throw HostError("open", device, detail: "it is not a block device")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import BootEnvironment
 import Glibc
 import HostSystem
@@ -53,7 +54,7 @@ import Testing
     let lists = try load()
     #expect(lists.manual.map(\.release) == ["6.5.13-6-pve", "6.8.12-1-pve", "6.2.16-3-pve"])
     #expect(
-      lists.notes == [
+      lists.notes.map(\.description) == [
         "/etc/kernel/proxmox-boot-manual-kernels, line 3: it is no kernel release (nor are 2 lines after it); "
           + "it is passed over"
       ])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import BootEnvironment
 import Testing
 
@@ -193,7 +194,7 @@ import Testing
     let wanted = row.make()
     #expect(wanted.nextBoot == nil)
     #expect(
-      wanted.notes == [
+      wanted.notes.map(\.description) == [
         "kernel 6.8.12-3-pve is pinned but has no initrd; make one with: update-initramfs -c -k 6.8.12-3-pve",
         "kernel 6.8.12-9-pve is pinned for the next boot but is not installed; "
           + "choose another with: proxmox-boot-tool kernel pin --next-boot, or: proxmox-boot-tool kernel unpin --next-boot",

@@ -95,7 +95,7 @@ import Testing
     let names = try root.list(Self.directory)
     for accepts in [false, true] {
       let failure = thrown(Failure.self) { try create { $0.acceptsExisting = accepts } }
-      #expect(failure?.description.contains("PK.crt is missing") == true)
+      #expect(failure?.description.contains("missing PK.crt") == true)
     }
     #expect(try root.list(Self.directory) == names)
   }

@@ -26,6 +26,9 @@ unsigned psu_device_minor(dev_t number);
 /// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
 int psu_random(void *buffer, size_t count);
 
+/// What the C library says of an error number, in English whatever the locale is; NULL if it knows none such.
+const char *psu_error_text(int number);
+
 /// The process's argument number `index`, 0 being what it was called as; NULL behind the last. Swift's own CommandLine
 /// reads /proc/self/cmdline, which is not there in a chroot without /proc.
 const char *psu_argument(int index);
