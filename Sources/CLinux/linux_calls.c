@@ -20,7 +20,11 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   how.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC);
   how.mode = (flags & O_CREAT) ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT;
-  return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+  // EAGAIN: something was renamed anywhere meanwhile, so the kernel cannot vouch for a `..` (openat2(2)).
+  int file, attempts = 100;
+  do file = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+  while (file < 0 && errno == EAGAIN && --attempts > 0);
+  return file;
 }
 
 int psu_exchange(int directory, const char *name, const char *other) {
