@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 extension CommandLineWord {
   /// What is to be said about the word by itself; nil for all that is nobody's business. Words that only trade safety
   /// for speed or show more of what happens, such as `mitigations=off` and `systemd.log_level=debug`, are that.
@@ -13,7 +15,7 @@ extension CommandLineWord {
 
   /// Words between a boot loader and the kernel that it starts. The kernel's EFI stub takes the initrd of an image;
   /// where there was none it would load the one that `initrd=` names, whoever wrote it.
-  private var loaderReason: String? {
+  private var loaderReason: Message? {
     switch name {
     case "BOOT_IMAGE": "is left over from a boot loader"
     case "initrd": "is left over from a boot loader; the image brings its initrd itself"
@@ -24,7 +26,7 @@ extension CommandLineWord {
 
   /// What live systems (live-boot, casper, dracut's dmsquash-live) and installers (Debian's, Proxmox VE's) are started
   /// with.
-  private var installerReason: String? {
+  private var installerReason: Message? {
     switch name {
     case "boot" where value == "live" || value == "casper", "live_media", "live_media_path", "findiso", "fromiso",
       "iso_scan/filename", "toram", "persistence", "maybe_ubiquity", "only_ubiquity", "automatic_ubiquity",
@@ -51,7 +53,7 @@ extension CommandLineWord {
   ]
 
   /// What has the machine start something other than its system.
-  private var takeoverReason: String? {
+  private var takeoverReason: Message? {
     switch name {
     case "init" where !Self.systemInits.contains(value ?? ""): "starts another program in place of the system"
     case "rdinit" where value != "/init": "starts another program in place of the initrd's"
@@ -77,7 +79,7 @@ extension CommandLineWord {
   /// systemd's words for no.
   private var isSwitchedOff: Bool { ["0", "no", "n", "false", "f", "off"].contains((value ?? "").lowercased()) }
 
-  private var warningReason: String? {
+  private var warningReason: Message? {
     switch name {
     case "vga": "has no effect when EFI firmware starts the kernel"
     case "module.sig_enforce" where isSwitchedOff: "has no effect: the check of modules can only be switched on"

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import PveSbUki
 
 /// Options of the commands that change the command line.
