@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import HostSystem
 
 /// What makes dkms sign the modules that it builds with a key of ours: a file among its settings, of which dkms takes
@@ -85,9 +86,9 @@ package struct DKMSSigning: Hashable, Sendable {
   private static let sizeLimit = 1 << 16
 }
 
-extension DKMSSigning.Step: CustomStringConvertible {
+extension DKMSSigning.Step: MessageConvertible {
   /// In the imperative.
-  package var description: String { content == nil ? "remove \(path)" : "write \(path)" }
+  package var message: Message { content == nil ? "remove \(path)" : "write \(path)" }
 
   package func perform(on files: FileSystem) throws {
     guard let content else {

@@ -54,7 +54,8 @@ package struct CompressedStream {
   }
 
   private static func error(_ archive: OpaquePointer) -> CompressionError {
-    CompressionError(detail: archive_error_string(archive).map { String(cString: $0) } ?? "it is damaged")
+    CompressionError(
+      detail: archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "it is damaged")
   }
 }
 

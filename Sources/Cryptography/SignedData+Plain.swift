@@ -34,7 +34,7 @@ extension SignedData {
   /// `CryptoError` if libcrypto cannot say.
   package func verifies(digest: [UInt8], by certificate: Certificate) throws(CryptoError) -> Bool {
     guard let signer = onlySigner, let plain = plainSigner, digest.count == plain.algorithm.size else { return false }
-    let operation = "cannot verify with certificate \(certificate.subject)"
+    let operation: Message = "cannot verify with certificate \(certificate.subject)"
     ErrorQueue.clear()
     guard let context = EVP_PKEY_CTX_new(X509_get0_pubkey(certificate.pointer), nil) else {
       throw ErrorQueue.drain(operation)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import Compression
 package import Cryptography
 package import HostSystem
@@ -19,7 +19,7 @@ package struct BuiltModule: Hashable, Sendable {
     case unknown(signer: String)
     case none
     /// It cannot be read, or does not hold; the rest of a sentence.
-    case bad(String)
+    case bad(Message)
   }
 
   /// Release of the kernel.
@@ -88,7 +88,7 @@ package struct ModuleSurvey: Sendable {
       }
       return trusted.contains(signer) ? .trusted(signer) : .known(signer)
     } catch {
-      return .bad("\(error)")
+      return .bad(Message(error))
     }
   }
 }

@@ -42,7 +42,7 @@ extension Apply.Result {
     }
     sortImages(plan)
     entries = plan.entrySteps
-    moduleSigning = plan.moduleSigning.map(\.description)
+    moduleSigning = plan.moduleSigning.map(\.message)
   }
 
   /// By partition, then the newest kernel first.

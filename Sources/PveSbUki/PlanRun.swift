@@ -73,7 +73,7 @@ struct PlanRun {
     for step in plan.moduleSigning {
       do {
         try step.perform(on: host.files)
-        result.moduleSigning.append(step.description)
+        result.moduleSigning.append(step.message)
       } catch {
         return fail(Failure(step.path, error))
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import Cryptography
 import KernelModules
 
@@ -27,7 +28,7 @@ extension BuiltModule {
   }
 
   /// As the rest of a sentence.
-  var remark: String {
+  var remark: Message {
     switch signature {
     case .trusted(let certificate): "signed by \(certificate.subject)"
     case .known(let certificate): "signed by \(certificate.subject), which is not enrolled here"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CommandSupport
 import Cryptography
 import HostSystem
@@ -31,10 +32,11 @@ struct ModuleReport {
     }
   }
 
-  private static func hint(_ module: BuiltModule, _ status: Status.Report) -> String {
-    let build =
-      "build it again, with the names that 'dkms status' lists: "
-      + "dkms build --force -k \(module.kernel) NAME/VERSION && dkms install --force -k \(module.kernel) NAME/VERSION"
+  private static func hint(_ module: BuiltModule, _ status: Status.Report) -> Message {
+    let build: Message = """
+      build it again, with the names that 'dkms status' lists: dkms build --force -k \(module.kernel) NAME/VERSION && \
+      dkms install --force -k \(module.kernel) NAME/VERSION
+      """
     if status.signsModules { return build }
     if case .unknown = module.signature { return "enrol the key that signed it, or set Dkms=yes and \(build)" }
     return "set Dkms=yes and \(build)"
