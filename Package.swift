@@ -107,6 +107,7 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(name: "CompressionTests", dependencies: ["BinaryFormat", "Compression", "TestSupport"]),
     .testTarget(
       name: "KernelModulesTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "TestSupport"]),

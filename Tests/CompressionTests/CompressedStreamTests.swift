@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Compression
+import TestSupport
+import Testing
+
+@Suite struct CompressedStreamTests {
+  private static let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7) }
+
+  private static func pack(_ content: [UInt8], _ tool: String) throws -> [UInt8] {
+    try ExternalTool(tool).run(["-c"], input: content)
+  }
+
+  private static func unpack(_ bytes: any RandomAccessBytes, limit: Int = 1 << 24) throws -> [UInt8] {
+    var content: [UInt8] = []
+    try CompressedStream(bytes).forEachChunk(limit: limit) { content += $0 }
+    return content
+  }
+
+  @Test(arguments: ["gzip", "xz", "zstd"]) func whatToolsPackIsUnpacked(_ tool: String) throws {
+    let packed = try Self.pack(Self.content, tool)
+    #expect(packed.count < Self.content.count)
+    #expect(try Self.unpack(packed) == Self.content)
+    #expect(try Self.unpack(Self.pack([], tool)) == [])
+  }
+
+  @Test func whatIsNotPackedIsPassedOn() throws {
+    #expect(try Self.unpack(Self.content) == Self.content)
+    #expect(try Self.unpack([UInt8]()) == [])
+    #expect(try Self.unpack([0x28]) == [0x28])
+  }
+
+  @Test(arguments: ["gzip", "xz", "zstd"]) func aBombIsNotUnpackedToItsEnd(_ tool: String) throws {
+    let packed = try Self.pack([UInt8](repeating: 0, count: 1 << 25), tool)
+    var seen = 0
+    let error = thrown(CompressionError.self) {
+      try CompressedStream(packed).forEachChunk(limit: 1 << 20) { seen += $0.count }
+    }
+    #expect(error?.hint != nil && seen <= 1 << 20)
+  }
+
+  @Test(arguments: ["xz", "zstd", "gzip"]) func aStreamThatIsCutOffIsAnError(_ tool: String) throws {
+    let packed = try Self.pack(Self.content, tool)
+    for count in [packed.count - 1, packed.count / 2, 12] {
+      #expect(thrown(CompressionError.self) { _ = try Self.unpack(Array(packed.prefix(count))) } != nil, "\(count)")
+    }
+  }
+
+  private struct Broken: Error {}
+  private struct BrokenBytes: RandomAccessBytes {
+    let count = 4096
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws { throw Broken() }
+  }
+
+  @Test func whatReadingAndWritingThrowComesThrough() throws {
+    #expect(thrown(Broken.self) { _ = try Self.unpack(BrokenBytes()) } != nil)
+    #expect(
+      thrown(Broken.self) { try CompressedStream(Self.content).forEachChunk(limit: 1 << 20) { _ in throw Broken() } }
+        != nil)
+  }
+}
