@@ -37,8 +37,8 @@ extension CommandLineRules {
 
   /// Swap to resume from: where it is missing the initrd waits for it, and goes on.
   func resume(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
-    guard let word = words.last(where: { $0.name == "resume" }), let value = word.value, try knowsDevices,
-      let path = RootDevice(value, isZFS: false).path, try !host.files.exists(path)
+    guard let word = words.last(where: { $0.name == "resume" }), let value = word.value,
+      let path = RootDevice(value, isZFS: false).path, try canTell(path), try !host.files.exists(path)
     else { return [] }
     return [CommandLineFinding(.warning, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")]
   }
@@ -63,21 +63,28 @@ extension CommandLineRules {
   }
 
   /// Whether the devices that can be seen are those of the machine that is to boot. In a chroot or container they are
-  /// not, or there are none; nothing is mounted at its root then, or no device.
+  /// not, or there are none; nothing is mounted at its root then, no device, or a directory of one.
   private var knowsDevices: Bool {
     get throws { try host.isRunningSystem ? mountedRoot != nil : host.files.isDirectory("/dev/disk") }
+  }
+
+  /// Links by UUID and label are there only where udev is.
+  private func canTell(_ path: String) throws -> Bool {
+    try knowsDevices && (!path.hasPrefix("/dev/disk/") || host.files.isDirectory("/dev/disk"))
   }
 
   private var mountedRoot: MountPoint? {
     get throws {
       try host.files.mountPoints().last { $0.path == "/" }.flatMap { mount in
-        mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
+        // With btrfs a subvolume is a directory too.
+        let isWhole = mount.root == "/" || mount.fileSystem == "btrfs"
+        return isWhole && mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
       }
     }
   }
 
   private func finding(_ path: String, of word: CommandLineWord) throws -> CommandLineFinding? {
-    guard try knowsDevices else { return nil }
+    guard try canTell(path) else { return nil }
     guard let status = try host.files.status(of: path) else {
       return CommandLineFinding(.error, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")
     }

@@ -21,6 +21,17 @@ extension FileSystem {
     }
   }
 
+  /// Makes a directory of mode 0700 with a name that cannot be guessed in `parent`, which must exist, and returns its
+  /// path.
+  package func makePrivateDirectory(in parent: String) throws -> String {
+    let path = "\(parent)/\(TemporaryName.make(for: "work", random: try randomBytes(8)))"
+    try withParent(of: path, operation: "make directory") { directory, name in
+      try gate(Mutation(.makeDirectory, path))
+      try SystemCall.check("make directory", display(path)) { mkdirat(directory.number, name, 0o700) }
+    }
+    return path
+  }
+
   /// Removes one file or symbolic link. Returns whether there was one.
   @discardableResult
   package func remove(_ path: String) throws -> Bool { try remove(path, .remove, flags: 0) }

@@ -15,6 +15,8 @@ package struct Host: Sendable {
   package var partitions: PartitionAccess
   /// Other programs.
   package var processes: ProcessRunner
+  /// Whoever can be asked.
+  package var terminal: Terminal
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?
   /// Seconds since 1970.
@@ -32,6 +34,7 @@ package struct Host: Sendable {
     userFiles = FileSystem(gate: gate)
     partitions = PartitionAccess(of: files)
     processes = ProcessRunner()
+    terminal = Terminal()
     environment = { name in getenv(name).map { String(cString: $0) } }
     now = { Int64(time(nil)) }
     var names = utsname()

@@ -52,7 +52,7 @@ package struct CommandLineSet: Sendable {
     guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, &result) }
     result.new = line
     result.judge(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
-    result.old = Self.present(target, in: host.files)
+    result.old = target.present(in: host.files)
     guard result.errors.isEmpty else { return result }
     return try write(line, to: target, on: host, &result)
   }
@@ -75,7 +75,7 @@ package struct CommandLineSet: Sendable {
 
   private func remove(_ target: CommandLineTarget, on host: Host, _ result: inout Result) throws -> Result {
     guard target.kernel != nil else { throw Failure("only a kernel's own line can be removed", hint: "add --kernel") }
-    result.old = Self.present(target, in: host.files)
+    result.old = target.present(in: host.files)
     try locked(host) {
       result.isChange = try host.files.linkStatus(of: target.path) != nil
       if result.isChange, !isDryRun { try host.files.remove(target.path) }
@@ -86,12 +86,6 @@ package struct CommandLineSet: Sendable {
   private func locked(_ host: Host, _ body: () throws -> Void) throws {
     let lock = try isDryRun ? nil : host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     try withExtendedLifetime(lock, body)
-  }
-
-  /// What the file says, or for the base what stands in for it.
-  private static func present(_ target: CommandLineTarget, in files: FileSystem) -> String? {
-    guard let kernel = target.kernel else { return try? CommandLine.base(of: files).text }
-    return (try? CommandLine.override(for: kernel, in: files))?.text
   }
 
   /// Comments and blank lines before the first other line, as they stand there; nothing if there is no such line.

@@ -22,6 +22,12 @@ struct CommandLineTarget {
 
   var path: String { kernel.map { CommandLine.overridePath(of: $0) } ?? CommandLine.filePath }
 
+  /// What the file says, or for the base what stands in for it; nil if that cannot be read.
+  func present(in files: FileSystem) -> String? {
+    guard let kernel else { return try? CommandLine.base(of: files).text }
+    return (try? CommandLine.override(for: kernel, in: files))?.text
+  }
+
   /// The whole line that kernels get with `text` in the file. Throws `BootEnvironmentError` for a fragment that cannot be
   /// one.
   func line(with text: String, in files: FileSystem) throws -> CommandLine {

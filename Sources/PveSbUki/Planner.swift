@@ -32,6 +32,8 @@ struct Planner {
   var decision: ChainDecision?
   /// Partitions of which it is not known what boot loaders they need.
   var lackingLoader: Set<String> = []
+  /// What is to be said about the command lines.
+  var lineRemarks: [LineRemark] = []
   var plan = Plan()
 
   init(_ options: Apply, _ host: Host, _ configuration: Configuration, _ survey: EFISystemPartition.Survey) throws {
@@ -56,7 +58,7 @@ struct Planner {
   mutating func make() throws {
     plan.installed = inventory.kernels
     for note in wanted.notes { plan.note(note) }
-    for line in commandLines.lines(for: inventory.kernels) { try noteErrors(of: line) }
+    for line in commandLines.lines(for: inventory.kernels) { try judge(line) }
     for problem in survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     readPartitions()
     decideChain()
@@ -75,10 +77,12 @@ struct Planner {
   }
 
   /// Who writes a line by hand may insist on it, so that what is wrong with one keeps no image from being made.
-  private mutating func noteErrors(of line: CommandLine) throws {
+  private mutating func judge(_ line: CommandLine) throws {
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
-    for finding in try rules.findings(in: line) where finding.severity == .error {
-      plan.note("the command line in \(finding.path ?? line.path): \(finding.detail)")
+    for finding in try rules.findings(in: line) {
+      let remark = LineRemark(line: line, finding: finding)
+      lineRemarks.append(remark)
+      if finding.severity != .warning { plan.note(remark.message) }
     }
   }
 

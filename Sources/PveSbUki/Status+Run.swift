@@ -24,6 +24,7 @@ extension Status {
     report.notes = planner.plan.notes
     report.problems = planner.plan.failures
     report.chain = planner.plan.chain
+    report.describeCommandLines(planner)
     report.describePartitions(planner)
     report.describeKernels(planner)
     try report.describeTrust(planner)
@@ -40,6 +41,20 @@ extension Status {
 }
 
 extension Status.Report {
+  /// What a line is said to lack is no problem where this machine runs with it.
+  fileprivate mutating func describeCommandLines(_ planner: Planner) {
+    let running = planner.host.isRunningSystem ? try? CommandLine.running(in: planner.host.files) : nil
+    for remark in planner.lineRemarks {
+      let isProven = running.map { WordDifference(from: $0, to: remark.line.text).isEmpty } ?? false
+      if remark.finding.severity == .warning {
+        notes.append(remark.message)
+      } else if !isProven {
+        notes.removeAll { $0 == remark.message }
+        problems.append(Failure(remark.message, hint: "pve-sb-uki cmdline edit"))
+      }
+    }
+  }
+
   fileprivate mutating func describePartitions(_ planner: Planner) {
     partitions = planner.survey.partitions.map { partition in
       let free = planner.states[partition.name]?.free

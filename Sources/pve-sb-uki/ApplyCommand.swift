@@ -28,13 +28,26 @@ struct ApplyCommand: ParsableCommand {
   var force = false
 
   func run() throws {
+    let result = try perform()
+    try report(result)
+    try conclude(result)
+  }
+
+  func perform() throws -> Apply.Result {
     var apply = Apply()
     apply.kernels = kernels
     apply.isDryRun = dryRun
     apply.isForced = force
-    let result = try apply.run(on: global.host())
+    return try apply.run(on: global.host())
+  }
+
+  func report(_ result: Apply.Result) throws {
     for note in result.notes { try global.note(note) }
     try global.print(text(result), json: json(result))
+  }
+
+  /// Throws if not all is as it should be.
+  func conclude(_ result: Apply.Result) throws {
     for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
     if let obstacle = result.obstacle, let hint = obstacle.hint {
       throw Failure("nothing was done: \(obstacle.message)", hint: hint)
@@ -70,7 +83,7 @@ struct ApplyCommand: ParsableCommand {
     }
   }
 
-  private func json(_ result: Apply.Result) -> JSONValue {
+  func json(_ result: Apply.Result) -> JSONValue {
     let images = result.images.map { image in
       JSONValue.object([
         "kernel": .string(image.kernel), "partition": .string(image.partition), "name": .string(image.name),

@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-import CommandSupport
 import PveSbUki
 
 struct CmdlineSetCommand: ParsableCommand {
@@ -38,16 +37,12 @@ struct CmdlineSetCommand: ParsableCommand {
     set.isDryRun = dryRun
     set.isForced = change.force
     let result = try set.run(on: global.host())
-    for warning in result.warnings { try global.note(warning) }
-    try refuse(result)
-    try global.print(result.text(isDryRun: dryRun), json: result.json(isDryRun: dryRun))
-    if !dryRun { try change.apply(global) }
-  }
-
-  private func refuse(_ result: CommandLineSet.Result) throws {
-    guard let last = result.errors.last else { return }
-    if global.json { try global.print("", json: result.json(isDryRun: dryRun)) }
-    for error in result.errors.dropLast() { ErrorReport.write(Failure(error), program: "pve-sb-uki") }
-    throw Failure(last, hint: result.hint)
+    guard result.errors.isEmpty else {
+      for warning in result.warnings { try global.note(warning) }
+      try change.report(result, nil, global, isDryRun: dryRun)
+      change.tell(result)
+      throw ExitCode(1)
+    }
+    try change.conclude(result, global, isDryRun: dryRun)
   }
 }

@@ -2,12 +2,15 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+import BinaryFormat
 import CommandSupport
 import PveSbUki
 
 struct CmdlineShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Show the command line that is set.")
+    commandName: "show",
+    abstract: "Show the command line that is set, those in the images, and the running one.",
+    discussion: "Each image is asked itself. Exit code 1 means that no line can be read for some kernel.")
 
   @OptionGroup var global: GlobalOptions
 
@@ -15,7 +18,15 @@ struct CmdlineShowCommand: ParsableCommand {
   var base = false
 
   func run() throws {
-    let result = try CommandLineBase().run(on: global.host())
-    try global.print("\(result.line)\n", json: ["line": .string(result.line), "path": .string(result.path)])
+    let host = try global.host()
+    if base {
+      let result = try CommandLineBase().run(on: host)
+      return try global.print(
+        "\(result.line)\n", json: ["line": .string(result.line), "path": .string(result.path)])
+    }
+    let report = try CommandLineShow().run(on: host)
+    for problem in report.problems { try global.note(problem) }
+    try global.print(report.text, json: report.json)
+    if !report.isComplete { throw ExitCode(1) }
   }
 }

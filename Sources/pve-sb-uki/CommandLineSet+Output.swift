@@ -8,25 +8,26 @@ extension CommandLineSet.Result {
   func text(isDryRun: Bool) -> String {
     guard isChange else { return "\(path): unchanged\n" }
     let verb = new == nil ? (isDryRun ? "would be removed" : "removed") : (isDryRun ? "would be written" : "written")
-    let lines = difference.map { $0.sentences } ?? []
+    let lines = difference?.sentences(added: "added", missing: "removed") ?? []
     return (["\(path): \(verb)"] + lines.map { "  \($0)" }).joined(separator: "\n") + "\n"
   }
 
-  func json(isDryRun: Bool) -> JSONValue {
+  /// `apply` is what it did about it; nil if it was not asked to.
+  func json(isDryRun: Bool, apply: JSONValue?) -> JSONValue {
     .object([
       "path": .string(path), "old": JSONValue(old), "new": JSONValue(new), "changed": .boolean(isChange),
       "dry_run": .boolean(isDryRun), "difference": difference?.json ?? .null, "errors": JSONValue(errors),
-      "warnings": JSONValue(warnings),
+      "warnings": JSONValue(warnings), "apply": apply ?? .null,
     ])
   }
 }
 
 extension WordDifference {
   /// In plain words, a line each; nothing where there is no difference.
-  var sentences: [String] {
+  func sentences(added addedWord: String, missing missingWord: String) -> [String] {
     var sentences: [String] = []
-    if !added.isEmpty { sentences.append("added: \(added.joined(separator: " "))") }
-    if !missing.isEmpty { sentences.append("missing: \(missing.joined(separator: " "))") }
+    if !added.isEmpty { sentences.append("\(addedWord): \(added.joined(separator: " "))") }
+    if !missing.isEmpty { sentences.append("\(missingWord): \(missing.joined(separator: " "))") }
     if isReordered { sentences.append("the words stand in another order") }
     return sentences
   }

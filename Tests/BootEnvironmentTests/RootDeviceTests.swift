@@ -25,10 +25,12 @@ import Testing
     #expect(symlink("../dm-1", directory.path(of: "dev/mapper/pve-root")) == 0)
   }
 
-  private func findings(_ text: String, mounted: String? = nil, isRunning: Bool? = nil) throws -> [String] {
+  private func findings(
+    _ text: String, mounted: String? = nil, at root: String = "/", isRunning: Bool? = nil
+  ) throws -> [String] {
     var host = try directory.host()
     host.isRunningSystem = isRunning ?? (mounted != nil)
-    if let mounted { try directory.write("proc/self/mountinfo", "22 1 254:1 / / rw,relatime - \(mounted) rw\n") }
+    if let mounted { try directory.write("proc/self/mountinfo", "22 1 254:1 \(root) / rw,relatime - \(mounted) rw\n") }
     let line = CommandLine(parts: [CommandLine.Part(path: "/etc/kernel/cmdline", text: text)])
     return try CommandLineRules(lengthLimit: 2047, host: host).findings(in: line).map {
       "\($0.severity): \($0.detail)"
@@ -84,6 +86,8 @@ import Testing
   @Test func devicesOfAnotherMachineSayNothing() throws {
     #expect(try findings("root=/dev/sdz1", isRunning: true).isEmpty)
     #expect(try findings("root=/dev/sdz1", mounted: "overlay overlay").isEmpty)
+    #expect(try findings("root=/dev/sdz1", mounted: "ext4 /dev/sda2", at: "/srv/root").isEmpty)
+    #expect(try findings("root=/dev/sdz1", mounted: "btrfs /dev/sda2", at: "/@").count == 1)
     let bare = try TemporaryDirectory()
     let line = CommandLine(parts: [CommandLine.Part(path: "/x", text: "root=/dev/sdz1")])
     #expect(try CommandLineRules(lengthLimit: 2047, host: bare.host()).findings(in: line).isEmpty)

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import CommandSupport
+import PveSbUki
+
+extension CommandLineShow.Report {
+  var text: String {
+    var lines: [String] = []
+    for line in self.lines { lines += line.textLines }
+    if let running { lines += ["Running, kernel \(running.kernel ?? "unknown"):"] + running.textLines }
+    for image in images { lines += image.textLines }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  var json: JSONValue {
+    .object([
+      "configured": .array(lines.map(\.json)), "running": running?.json ?? .null, "images": .array(images.map(\.json)),
+      "problems": JSONValue(problems),
+    ])
+  }
+}
+
+extension CommandLineShow.Line {
+  fileprivate var textLines: [String] {
+    let title = kernel.map { "Set for kernel \($0) alone" } ?? "Set"
+    var lines = ["\(title)\(paths.isEmpty ? "" : ", in \(paths.joined(separator: ", "))"):"]
+    if let text { lines.append("  \(text)") }
+    return lines + errors.map { "  error: \($0)" } + warnings.map { "  warning: \($0)" }
+  }
+
+  fileprivate var json: JSONValue {
+    .object([
+      "kernel": JSONValue(kernel), "line": JSONValue(text), "files": JSONValue(paths), "errors": JSONValue(errors),
+      "warnings": JSONValue(warnings),
+    ])
+  }
+}
+
+extension CommandLineShow.Use {
+  fileprivate var textLines: [String] {
+    guard let difference else { return ["  \(text)"] }
+    guard !difference.isEmpty else { return ["  \(text)", "  as it is set"] }
+    let sentences = difference.sentences(added: "has besides", missing: "lacks")
+    return ["  \(text)", "  not as it is set:"] + sentences.map { "    \($0)" }
+  }
+
+  fileprivate var members: [String: JSONValue] {
+    ["kernel": JSONValue(kernel), "line": .string(text), "difference": difference?.json ?? .null]
+  }
+
+  fileprivate var json: JSONValue { .object(members) }
+}
+
+extension CommandLineShow.Image {
+  fileprivate var textLines: [String] {
+    let title = "\(partition): \(path.dropFirst())\(isOurs ? "" : " (not ours)"):"
+    return [title] + (use?.textLines ?? []) + (problem.map { ["  error: \($0)"] } ?? [])
+  }
+
+  fileprivate var json: JSONValue {
+    var members: [String: JSONValue] = ["kernel": .null, "line": .null, "difference": .null]
+    if let use { members = use.members }
+    members["partition"] = .string(partition)
+    members["path"] = .string(path)
+    members["ours"] = .boolean(isOurs)
+    members["problem"] = JSONValue(problem)
+    return .object(members)
+  }
+}
