@@ -8,7 +8,7 @@ WARNINGS = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-chec
 SWIFT_SOURCES = Package.swift Sources Tests hooks
 export SUITE
 
-.PHONY: all build deps deb demo check check-full bench lint test clean
+.PHONY: all build deps deb source-package demo check check-full bench lint test clean
 
 all: build
 
@@ -29,6 +29,10 @@ lint:
 # build/deb/*.deb
 deb:
 	Tests/System/build-deb
+
+# build/source/*.dsc, which builds without network.
+source-package:
+	Tests/System/source-package
 
 # The whole way, told as it goes: package, kernel, keys, firmware, boot, refusal.
 demo: deps

@@ -2,7 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import Glibc
 import PackageDescription
+
+// A Debian source package brings what it needs along, since builders have no network. Exact: what is built is what was
+// tested.
+let vendored = "vendor/swift-argument-parser"
+let argumentParser: Package.Dependency =
+  access("\(Context.packageDirectory)/\(vendored)/Package.swift", R_OK) == 0
+  ? .package(path: vendored)
+  : .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
 
 let package = Package(
   name: "pve-sb-uki",
@@ -11,9 +20,7 @@ let package = Package(
     .executable(name: "pve-sb-uki-repack", targets: ["pve-sb-uki-repack"]),
     .executable(name: "pve-sb-uki-hook", targets: ["pve-sb-uki-hook"]),
   ],
-  dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
-  ],
+  dependencies: [argumentParser],
   targets: [
     // C: headers and inline shims, each imported by exactly one Swift target.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
