@@ -18,7 +18,9 @@ struct ApplyCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Option(name: .customLong("kernel"), help: ArgumentHelp("Only this kernel; repeatable.", valueName: "release"))
+  @Option(
+    name: .customLong("kernel"), help: ArgumentHelp("Only this kernel; repeatable.", valueName: "release"),
+    completion: .kernels)
   var kernels: [String] = []
 
   @Flag(help: "Print what would be done and write nothing.")

@@ -74,7 +74,8 @@ struct BootCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     @Argument(
-      help: ArgumentHelp("A kernel's release, or an entry such as Boot0003, 0003 or 3.", valueName: "kernel|number"))
+      help: ArgumentHelp("A kernel's release, or an entry such as Boot0003, 0003 or 3.", valueName: "kernel|number"),
+      completion: .kernels)
     var wanted: String?
 
     @Flag(help: "Prefer no kernel any more.")

@@ -19,37 +19,43 @@ struct BuildCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
   @OptionGroup var keyOptions: KeyOptions
 
-  @Option(help: ArgumentHelp("Kernel with an EFI stub.", valueName: "file"))
+  @Option(help: ArgumentHelp("Kernel with an EFI stub.", valueName: "file"), completion: .file())
   var linux: String
 
-  @Option(help: ArgumentHelp("Initial RAM disk; several are joined in the order given.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Initial RAM disk; several are joined in the order given.", valueName: "file"),
+    completion: .file())
   var initrd: [String]
 
   @Option(help: ArgumentHelp("Kernel command line, or @ and a file that holds it.", valueName: "text"))
   var cmdline: String?
 
-  @Option(help: ArgumentHelp("os-release file, which boot menus show.", valueName: "file"))
+  @Option(help: ArgumentHelp("os-release file, which boot menus show.", valueName: "file"), completion: .file())
   var osRelease: String?
 
   @Option(help: ArgumentHelp("Kernel release; what the kernel itself says if not given.", valueName: "release"))
   var uname: String?
 
-  @Option(help: ArgumentHelp("EFI stub; that of systemd-boot-efi if not given.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("EFI stub; that of systemd-boot-efi if not given.", valueName: "file"), completion: .file())
   var stub: String?
 
-  @Option(help: ArgumentHelp("Picture to show at boot, BMP.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Picture to show at boot, BMP.", valueName: "file"), completion: .file(extensions: ["bmp"]))
   var splash: String?
 
-  @Option(help: ArgumentHelp("SBAT lines to add to those of stub and kernel.", valueName: "file"))
+  @Option(help: ArgumentHelp("SBAT lines to add to those of stub and kernel.", valueName: "file"), completion: .file())
   var sbat: String?
 
-  @Option(help: ArgumentHelp("CPU microcode, an uncompressed cpio archive.", valueName: "file"))
+  @Option(help: ArgumentHelp("CPU microcode, an uncompressed cpio archive.", valueName: "file"), completion: .file())
   var ucode: String?
 
   @Option(help: ArgumentHelp("A further section, as NAME=FILE.", valueName: "name=file"))
   var section: [String] = []
 
-  @Option(name: [.customShort("o"), .long], help: ArgumentHelp("Where to write the image.", valueName: "file"))
+  @Option(
+    name: [.customShort("o"), .long], help: ArgumentHelp("Where to write the image.", valueName: "file"),
+    completion: .file())
   var output: String?
 
   mutating func validate() throws { _ = try sections }

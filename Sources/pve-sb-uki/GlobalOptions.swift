@@ -8,7 +8,7 @@ import HostSystem
 
 /// Options that every command takes.
 struct GlobalOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Treat <dir> as / for every path of the host.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Treat <dir> as / for every path of the host.", valueName: "dir"), completion: .directory)
   var root = "/"
 
   @Flag(help: "Report as JSON.")

@@ -14,7 +14,7 @@ struct InspectCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The image.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The image.", valueName: "file"), completion: .file())
   var image: String
 
   @Option(help: ArgumentHelp("Print the content of this section only.", valueName: "name"))

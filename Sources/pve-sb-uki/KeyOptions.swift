@@ -6,13 +6,15 @@ import PveSbUki
 
 /// Options that name a signing key.
 struct KeyOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI.", valueName: "path-or-uri"))
+  @Option(
+    help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI.", valueName: "path-or-uri"),
+    completion: .file())
   var key: String?
 
-  @Option(help: ArgumentHelp("Certificate of the key, PEM or DER.", valueName: "file"))
+  @Option(help: ArgumentHelp("Certificate of the key, PEM or DER.", valueName: "file"), completion: .file())
   var cert: String?
 
-  @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"))
+  @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"), completion: .file())
   var passphraseFile: String?
 
   func validate() throws {

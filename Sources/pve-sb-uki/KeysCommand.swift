@@ -23,7 +23,9 @@ struct KeysCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Option(help: ArgumentHelp("Size of the RSA keys: 2048, 3072 or 4096.", valueName: "bits"))
+    @Option(
+      help: ArgumentHelp("Size of the RSA keys: 2048, 3072 or 4096.", valueName: "bits"),
+      completion: .list(["2048", "3072", "4096"]))
     var bits = 2048
 
     @Option(
@@ -84,10 +86,13 @@ struct KeysCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("Where to write; made if it does not exist.", valueName: "directory"))
+    @Argument(
+      help: ArgumentHelp("Where to write; made if it does not exist.", valueName: "directory"), completion: .directory)
     var directory: String?
 
-    @Option(name: [.customShort("o"), .long], help: ArgumentHelp("The same as an option.", valueName: "directory"))
+    @Option(
+      name: [.customShort("o"), .long], help: ArgumentHelp("The same as an option.", valueName: "directory"),
+      completion: .directory)
     var output: String?
 
     @Flag(help: "Overwrite files that have other content, with newer updates.")

@@ -17,10 +17,12 @@ struct SignCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
   @OptionGroup var keyOptions: KeyOptions
 
-  @Argument(help: ArgumentHelp("The image.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The image.", valueName: "file"), completion: .file())
   var image: String
 
-  @Option(name: [.customShort("o"), .long], help: ArgumentHelp("Write here instead of in place.", valueName: "file"))
+  @Option(
+    name: [.customShort("o"), .long], help: ArgumentHelp("Write here instead of in place.", valueName: "file"),
+    completion: .file())
   var output: String?
 
   @Flag(help: "Keep signatures that are there (the default).")

@@ -16,10 +16,11 @@ struct VerifyCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The images.", valueName: "file"))
+  @Argument(help: ArgumentHelp("The images.", valueName: "file"), completion: .file())
   var images: [String]
 
-  @Option(help: ArgumentHelp("A certificate to trust, PEM or DER; may be repeated.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A certificate to trust, PEM or DER; may be repeated.", valueName: "file"), completion: .file())
   var cert: [String] = []
 
   func run() throws {
