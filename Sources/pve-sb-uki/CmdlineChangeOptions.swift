@@ -8,7 +8,8 @@ import PveSbUki
 
 /// Options of the commands that change the command line.
 struct CmdlineChangeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The line of this kernel alone, instead of all.", valueName: "release"))
+  @Option(
+    help: ArgumentHelp("The line of this kernel alone, instead of all.", valueName: "release"), completion: .kernels)
   var kernel: String?
 
   @Flag(help: "Write it though this machine may not boot with it.")
