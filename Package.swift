@@ -84,7 +84,8 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki-repack",
       dependencies: [
-        "CommandLineInterface", "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BinaryFormat", "CommandLineInterface", "CommandSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-hook", dependencies: ["BinaryFormat", "CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import CommandSupport
 package import HostSystem
 internal import PveSbUki
@@ -23,8 +24,8 @@ package struct HookProgram {
   package func run(_ arguments: [String]) -> Int32 {
     let parameters = host.environment("DEB_MAINT_PARAMS")
     guard let call = HookCall(arguments: arguments, maintainerParameters: parameters) else {
-      say("\(Self.name): error: this program is called by its links in /etc/kernel and /etc/initramfs\n")
-      say("hint: for people there is: pve-sb-uki apply\n")
+      tell("\(Self.name): error: this program is called by its links in /etc/kernel and /etc/initramfs")
+      tell("hint: for people there is: pve-sb-uki apply")
       return 2
     }
     switch call.place {
@@ -53,16 +54,18 @@ package struct HookProgram {
     return report { try apply.run(on: host) }
   }
 
+  private func tell(_ line: Message) { say(line.localText + "\n") }
+
   /// Says what `run` changed or failed at. Returns whether nothing failed.
   func report(_ run: () throws -> Apply.Result) -> Bool {
     do {
       let result = try run()
       for image in result.images where [.signed, .copied, .removed].contains(image.state) {
-        say("\(Self.name): \(image.partition): \(image.name) \(image.state.rawValue)\n")
+        tell("\(Self.name): \(image.partition): \(image.name) \(image.state.word)")
       }
-      for loader in result.loaders { say("\(Self.name): \(loader) written\n") }
-      for entry in result.entries + result.moduleSigning { say("\(Self.name): done: \(entry)\n") }
-      if result.isChange { for note in result.notes { say("\(Self.name): note: \(note)\n") } }
+      for loader in result.loaders { tell("\(Self.name): \(loader) written") }
+      for entry in result.entries + result.moduleSigning { tell("\(Self.name): done: \(entry)") }
+      if result.isChange { for note in result.notes { tell("\(Self.name): note: \(note)") } }
       for failure in result.failures { say(ErrorReport.text(failure, program: Self.name)) }
       return result.failures.isEmpty
     } catch {

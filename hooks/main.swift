@@ -9,6 +9,7 @@ import HostSystem
 // It reads nothing from standard input and writes nothing to standard output, which belong to the package manager.
 signal(SIGPIPE, SIG_IGN)
 CoreFile.forbid()
+Catalogue.open(HookProgram.name)
 
 do {
   let host = try Host()

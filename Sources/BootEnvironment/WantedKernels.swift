@@ -27,13 +27,13 @@ package struct WantedKernels: Hashable, Sendable {
     /// For people.
     package var word: Message {
       switch self {
-      case .nextBootPin: "pinned for the next boot"
-      case .pin: "pinned"
+      case .nextBootPin: "next-boot-pin"
+      case .pin: "pin"
       case .preferred: "preferred"
       case .running: "running"
       case .newest: "newest"
-      case .previousSeries: "previous series"
-      case .manual: "added by hand"
+      case .previousSeries: "previous-series"
+      case .manual: "manual"
       }
     }
   }

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libintl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <locale.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -58,6 +60,21 @@ __attribute__((constructor)) static void keep_arguments(int count, char **values
 }
 
 const char *psu_error_text(int number) { return strerrordesc_np(number); }
+
+void psu_open_catalogue(const char *domain, const char *directory) {
+  setlocale(LC_MESSAGES, "");
+  bindtextdomain(domain, directory);
+  bind_textdomain_codeset(domain, "UTF-8");
+  bind_textdomain_codeset("libc", "UTF-8");
+  textdomain(domain);
+}
+
+const char *psu_translate(const char *key) {
+  // What a catalogue has for nothing is its own description.
+  if (!*key) return key;
+  const char *text = gettext(key);
+  return text == key ? dgettext("libc", key) : text;
+}
 
 const char *psu_argument(int index) {
   return index >= 0 && index < argument_count ? arguments[index] : NULL;

@@ -13,6 +13,7 @@ package enum CommandLineProgram {
     // A reader that goes away is an error of write(2), not the end of a program in the middle of its work.
     signal(SIGPIPE, SIG_IGN)
     CoreFile.forbid()
+    Catalogue.open(name)
     do {
       var command = try root.parseAsRoot(Array(ProcessArguments.all.dropFirst()))
       try command.run()

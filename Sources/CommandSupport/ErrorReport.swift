@@ -8,8 +8,9 @@ internal import HostSystem
 package enum ErrorReport {
   /// `PROGRAM: error: SENTENCE`, then `hint: …` where the error knows what to do.
   package static func text(_ error: any Error, program: String) -> String {
-    let hint = (error as? any HintedError)?.hint.map { "hint: \($0)\n" } ?? ""
-    return "\(program): error: \(error)\n\(hint)".terminalText
+    let hint = (error as? any HintedError)?.hint
+    let lines: [Message] = ["\(program): error: \(error)"] + (hint.map { ["hint: \($0)"] } ?? [])
+    return lines.localLines.terminalText
   }
 
   /// Writes the report. Nothing can be done if standard error is closed.

@@ -20,6 +20,18 @@ extension Apply {
       case removed
       /// Its kernel is gone or gets no image any more, but it must stay for a reason that a note tells.
       case kept
+
+      /// What has been done, for people.
+      package var word: Message {
+        switch self {
+        case .current: "unchanged"
+        case .signed: "signed"
+        case .copied: "copied"
+        case .failed: "failed"
+        case .removed: "removed"
+        case .kept: "kept"
+        }
+      }
     }
 
     /// Release of its kernel.

@@ -2,18 +2,26 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
+package import BinaryFormat
 internal import Cryptography
 
 /// One signature of an image, for people and machines to read.
 package struct SignatureReport: Hashable, Sendable {
   /// What the signature is worth.
-  package enum Verdict: String, Sendable {
+  package enum Verdict: Sendable {
     case valid
     /// It is over another image than the file holds.
-    case otherImage = "does not match the image"
+    case otherImage
     /// It does not hold in itself.
     case broken
+
+    package var word: Message {
+      switch self {
+      case .valid: "valid"
+      case .otherImage: "does not match the image"
+      case .broken: "broken"
+      }
+    }
   }
 
   package var verdict: Verdict

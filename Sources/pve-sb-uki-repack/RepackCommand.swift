@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 
@@ -20,6 +21,6 @@ struct RepackCommand: ParsableCommand {
 }
 
 /// The whole answer of a command whose work comes with a later version.
-private struct NotThereYet: Error, CustomStringConvertible {
-  var description: String { "repacking is not there yet in version \(ProductVersion.text)" }
+private struct NotThereYet: Error, MessageConvertible {
+  var message: Message { "repacking is not there yet in version \(ProductVersion.text)" }
 }

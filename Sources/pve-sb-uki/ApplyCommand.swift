@@ -58,30 +58,33 @@ struct ApplyCommand: ParsableCommand {
   }
 
   private func text(_ result: Apply.Result) -> String {
-    if let obstacle = result.obstacle { return obstacle.hint == nil ? "nothing to do: \(obstacle.message)\n" : "" }
-    var lines: [String] = []
+    if let obstacle = result.obstacle {
+      return obstacle.hint == nil ? (["nothing to do: \(obstacle.message)"] as [Message]).localLines : ""
+    }
+    var lines: [Message] = []
     for image in result.images where image.state != .current || global.verbose {
       lines.append("\(image.partition): \(image.name) \(word(for: image.state))")
     }
-    for loader in result.loaders { lines.append("\(loader) \(dryRun ? "to be written" : "written")") }
+    for loader in result.loaders { lines.append(dryRun ? "\(loader) to be written" : "\(loader) written") }
     for entry in result.entries + result.moduleSigning { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
     for partition in result.plan?.partitions ?? [] {
       let states = result.images.filter { $0.partition == partition.name }.map(\.state)
       let unchanged = states.count { $0 == .current }
       let count = states.count { [.current, .signed, .copied, .kept].contains($0) }
-      lines.append("\(partition.name): \(count == 1 ? "1 image" : "\(count) images"), \(unchanged) unchanged")
+      lines.append(
+        count == 1
+          ? "\(partition.name): 1 image, \(unchanged) unchanged"
+          : "\(partition.name): \(count) images, \(unchanged) unchanged")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.localLines
   }
 
-  private func word(for state: Apply.Image.State) -> String {
+  private func word(for state: Apply.Image.State) -> Message {
     switch state {
-    case .current: "unchanged"
-    case .signed: dryRun ? "to be signed" : "signed"
-    case .copied: dryRun ? "to be copied" : "copied"
-    case .failed: "failed"
-    case .removed: dryRun ? "to be removed" : "removed"
-    case .kept: "kept"
+    case .signed where dryRun: "to be signed"
+    case .copied where dryRun: "to be copied"
+    case .removed where dryRun: "to be removed"
+    default: state.word
     }
   }
 

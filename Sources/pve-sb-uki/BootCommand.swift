@@ -52,7 +52,7 @@ struct BootCommand: ParsableCommand {
       let result = try BootForget(numbers: numbers).run(on: global.host())
       for note in result.notes { try global.note(note) }
       try global.print(
-        result.forgotten.map { "\($0.name): forgotten\n" }.joined(),
+        result.forgotten.map { "\($0.name): forgotten" as Message }.localLines,
         json: .object([
           "forgotten": JSONValue(result.forgotten.map(\.name)),
           "failures": JSONValue(result.failures.map(\.description)),
@@ -81,6 +81,12 @@ struct BootCommand: ParsableCommand {
     @Flag(help: "Prefer no kernel any more.")
     var none = false
 
+    private static func text(_ number: BootEntryNumber, isChange: Bool) -> String {
+      let line: Message =
+        isChange ? "\(number.name): first in the boot order" : "\(number.name): first in the boot order already"
+      return [line].localLines
+    }
+
     func validate() throws {
       guard (wanted == nil) == none else { throw ValidationError("give one kernel, one number or --none") }
     }
@@ -91,7 +97,7 @@ struct BootCommand: ParsableCommand {
         let result = try BootPrefer().prefer(number, on: host)
         for note in result.notes { try global.note(note) }
         return try global.print(
-          "\(number.name): \(result.isChange ? "first in the boot order" : "first already")\n",
+          Self.text(number, isChange: result.isChange),
           json: .object(["entry": .string(number.name), "changed": .boolean(result.isChange)]))
       }
       try BootPrefer().prefer(kernel: wanted, on: host)

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
 extension BootList.Result {
   /// `isLong` adds the device paths of what is no file.
   func text(isLong: Bool) -> String {
-    guard !entries.isEmpty else { return "The firmware has no boot entries.\n" }
-    return entries.map { entry in
+    guard !entries.isEmpty else { return (["The firmware has no boot entries."] as [Message]).localLines }
+    return entries.flatMap { entry -> [Message] in
       let place = entry.place.map { "\($0)" } ?? "-"
-      let fill = String(repeating: " ", count: max(0, 3 - place.count))
-      let remarks = entry.remarks.isEmpty ? "" : " (\(entry.remarks.joined(separator: ", ")))"
-      let lines = ["\(fill)\(place)  \(entry.number.name)  \(entry.title)\(remarks)"]
-      let destination = entry.destination(isLong: isLong).map { ["               \($0)"] } ?? []
-      return (lines + destination).joined(separator: "\n") + "\n"
-    }.joined()
+      let head = String(repeating: " ", count: max(0, 3 - place.count)) + "\(place)  \(entry.number.name)"
+      let line: Message =
+        entry.remarks.isEmpty
+        ? "\(head)  \(entry.title)" : "\(head)  \(entry.title) (\(entry.remarks.joined(separator: ", ")))"
+      return [line] + (entry.destination(isLong: isLong).map { ["               \($0)"] } ?? [])
+    }.localLines
   }
 
   var json: JSONValue {
@@ -24,10 +25,13 @@ extension BootList.Result {
 }
 
 extension BootList.Entry {
-  fileprivate var title: String { isMissing ? "no such entry" : label ?? "an entry that cannot be understood" }
+  fileprivate var title: Message {
+    if isMissing { return "no such entry" }
+    return label.map { Message(verbatim: $0) } ?? "an entry that cannot be understood"
+  }
 
-  fileprivate var remarks: [String] {
-    var remarks: [String] = []
+  fileprivate var remarks: [Message] {
+    var remarks: [Message] = []
     if owner == .ours { remarks.append("ours") }
     if owner == .leftover { remarks.append("left over from us") }
     if isCurrent { remarks.append("booted from") }
@@ -37,9 +41,9 @@ extension BootList.Entry {
   }
 
   /// The file, and as much of its partition's GUID as tells partitions apart.
-  fileprivate func destination(isLong: Bool) -> String? {
+  fileprivate func destination(isLong: Bool) -> Message? {
     if let path, let partition { return "\(path) on \(isLong ? partition[...] : partition.prefix(8))" }
-    return isLong ? devicePath : nil
+    return isLong ? devicePath.map { Message(verbatim: $0) } : nil
   }
 
   fileprivate var json: JSONValue {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
@@ -90,8 +91,10 @@ struct BuildCommand: ParsableCommand {
   }
 
   private static func text(_ result: BuildImage.Result) -> String {
-    let signature = result.signer.map { "signed by \($0)" } ?? "unsigned"
-    return "\(result.path): \(result.size) bytes, \(signature)\n"
+    let line: Message =
+      result.signer.map { "\(result.path): \(result.size) bytes, signed by \($0)" }
+      ?? "\(result.path): \(result.size) bytes, unsigned"
+    return [line].localLines
   }
 
   private static func json(_ result: BuildImage.Result) -> JSONValue {

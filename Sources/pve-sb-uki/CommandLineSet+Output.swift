@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
 extension CommandLineSet.Result {
   func text(isDryRun: Bool) -> String {
-    guard isChange else { return "\(path): unchanged\n" }
-    let verb = new == nil ? (isDryRun ? "would be removed" : "removed") : (isDryRun ? "would be written" : "written")
-    let lines = difference?.sentences(added: "added", missing: "removed") ?? []
-    return (["\(path): \(verb)"] + lines.map { "  \($0)" }).joined(separator: "\n") + "\n"
+    let lines = isChange ? difference?.sentences(added: "added", missing: "removed") ?? [] : []
+    return ([title(isDryRun: isDryRun)] + lines.map { "  \($0)" }).localLines
+  }
+
+  private func title(isDryRun: Bool) -> Message {
+    guard isChange else { return "\(path): unchanged" }
+    guard new != nil else { return isDryRun ? "\(path): would be removed" : "\(path): removed" }
+    return isDryRun ? "\(path): would be written" : "\(path): written"
   }
 
   /// `apply` is what it did about it; nil if it was not asked to.
@@ -24,8 +29,8 @@ extension CommandLineSet.Result {
 
 extension WordDifference {
   /// In plain words, a line each; nothing where there is no difference.
-  func sentences(added addedWord: String, missing missingWord: String) -> [String] {
-    var sentences: [String] = []
+  func sentences(added addedWord: Message, missing missingWord: Message) -> [Message] {
+    var sentences: [Message] = []
     if !added.isEmpty { sentences.append("\(addedWord): \(added.joined(separator: " "))") }
     if !missing.isEmpty { sentences.append("\(missingWord): \(missing.joined(separator: " "))") }
     if isReordered { sentences.append("the words stand in another order") }

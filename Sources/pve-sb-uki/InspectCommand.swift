@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import HostSystem
 import PveSbUki
@@ -34,11 +35,13 @@ struct InspectCommand: ParsableCommand {
 
 extension InspectImage.Report {
   fileprivate var text: String {
-    var lines = [
-      "\(path): \(isUnifiedKernelImage ? "Unified Kernel Image" : "EFI image"), \(machine), \(fileSize) bytes"
+    var lines: [Message] = [
+      isUnifiedKernelImage
+        ? "\(path): Unified Kernel Image, \(machine), \(fileSize) bytes"
+        : "\(path): EFI image, \(machine), \(fileSize) bytes"
     ]
     if let stub { lines.append("  stub:     \(Self.oneLine(stub))") }
-    lines.append("  NX:       \(isNXCompatible ? "compatible" : "not claimed")")
+    lines.append(isNXCompatible ? "  NX:       compatible" : "  NX:       not claimed")
     lines.append("  checksum: 0x\(String(checkSum, radix: 16))")
     lines += digests.sorted { $0.key < $1.key }.map { "  Authenticode \($0.key): \($0.value)" }
     lines.append("")
@@ -50,22 +53,22 @@ extension InspectImage.Report {
         Self.pad(Self.hex(section.virtualAddress), 10),
         Self.pad(Self.hex(section.fileOffset), 10),
       ]
-      return "  " + columns.joined() + "  " + section.sha256.prefix(32) + "…"
+      return "  \(columns.joined())  \(section.sha256.prefix(32))…"
     }
     for section in sections {
       guard let text = section.text, !text.isEmpty else { continue }
       lines.append("")
       lines.append("\(section.name):")
-      lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { "  " + $0 }
+      lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
       if lines.last == "  " { lines.removeLast() }
     }
     lines.append("")
     lines.append(signatures.isEmpty ? "Not signed." : "Signatures: \(signatures.count)")
     for (index, signature) in signatures.enumerated() {
       if index > 0 { lines.append("") }
-      lines += signature.lines.map { "  " + $0 }
+      lines += signature.lines.map { "  \($0)" }
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.localLines
   }
 
   fileprivate var json: JSONValue {

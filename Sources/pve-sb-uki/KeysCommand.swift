@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import HostSystem
 import PveSbUki
@@ -53,7 +54,7 @@ struct KeysCommand: ParsableCommand {
       let result = try create.run(on: global.host())
       guard result.wasCreated || global.json else { return }
       try global.print(
-        "Created in \(result.keys.text)",
+        (["Created in \(result.keys.title)"] as [Message]).localLines + result.keys.text,
         json: .object(["created": .boolean(result.wasCreated), "keys": result.keys.json]))
     }
   }
@@ -68,9 +69,11 @@ struct KeysCommand: ParsableCommand {
       let result = try KeysList().run(on: global.host())
       try global.print(
         result.keys.isEmpty && result.warnings.isEmpty
-          ? "There are no keys in \(result.directory); 'pve-sb-uki keys create' makes them.\n" : result.text,
+          ? (["There are no keys in \(result.directory); 'pve-sb-uki keys create' makes them."] as [Message]).localLines
+          : ([result.title] as [Message]).localLines + result.text,
         json: result.json)
-      for warning in result.warnings { try StandardStream.error.write("pve-sb-uki: warning: \(warning)\n") }
+      let warnings = result.warnings.map { "pve-sb-uki: warning: \($0)" as Message }
+      try StandardStream.error.write(warnings.localLines.terminalText)
     }
   }
 
@@ -107,7 +110,7 @@ struct KeysCommand: ParsableCommand {
       export.directory = directory ?? output ?? "."
       export.overwrites = force
       let files = try export.run(on: global.host()).files
-      let text = files.map { "\($0.path)\($0.wasWritten ? "" : " (unchanged)")\n" }.joined()
+      let text = files.map { ($0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)") as Message }.localLines
       let documents = files.map {
         JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])
       }
@@ -117,15 +120,19 @@ struct KeysCommand: ParsableCommand {
 }
 
 extension KeysList.Result {
+  fileprivate var title: Message { owner.map { "\(directory), owner \($0)" } ?? "\(directory)" }
+
+  /// What stands below the title.
   fileprivate var text: String {
-    var lines = [directory + (owner.map { ", owner \($0)" } ?? "")]
+    var lines: [Message] = []
     for key in keys {
-      let place = key.privateKeyPath == nil ? "private key not on this host" : "private key on this host"
-      lines.append("  \(key.role): \(key.subject), \(key.algorithm), \(place)")
-      lines.append("    valid from \(key.notBefore ?? "an unknown time") to \(key.notAfter ?? "an unknown time")")
+      let what = "  \(key.role): \(key.subject), \(key.algorithm)"
+      lines.append(
+        key.privateKeyPath == nil ? "\(what), private key not on this host" : "\(what), private key on this host")
+      lines.append("    valid from \(key.notBefore ?? "?") to \(key.notAfter ?? "?")")
       lines.append("    SHA-256 \(key.fingerprint)")
     }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.localLines
   }
 
   fileprivate var json: JSONValue {

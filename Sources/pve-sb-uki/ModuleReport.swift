@@ -42,7 +42,7 @@ struct ModuleReport {
     return "set Dkms=yes and \(build)"
   }
 
-  var lines: [String] { modules.map { "\($0.kernel)  \($0.name)  \($0.remark)" } }
+  var lines: [Message] { modules.map { "\($0.kernel)  \($0.name)  \($0.remark)" } }
 
   var json: JSONValue {
     .array(

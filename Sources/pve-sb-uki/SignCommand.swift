@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
@@ -44,9 +45,16 @@ struct SignCommand: ParsableCommand {
   }
 
   private static func text(_ result: SignImage.Result) -> String {
-    guard result.wasWritten else { return "\(result.path): signed by \(result.signer) already\n" }
-    let count = result.signaturesAfter == 1 ? "its only signature" : "\(result.signaturesAfter) signatures now"
-    return "\(result.path): signed by \(result.signer), \(count)\n"
+    let (path, signer, count) = (result.path, result.signer, result.signaturesAfter)
+    let line: Message =
+      if !result.wasWritten {
+        "\(path): signed by \(signer) already"
+      } else if count == 1 {
+        "\(path): signed by \(signer), its only signature"
+      } else {
+        "\(path): signed by \(signer), \(count) signatures now"
+      }
+    return [line].localLines
   }
 
   private static func json(_ result: SignImage.Result) -> JSONValue {

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
 extension SignatureReport {
   /// Lines without indentation.
-  var lines: [String] {
-    var lines = ["signer:      \(subject ?? "unknown, its certificate is not in the image")"]
+  var lines: [Message] {
+    var lines: [Message] = [
+      subject.map { "signer:      \($0)" } ?? "signer:      unknown, its certificate is not in the image"
+    ]
     if let issuer { lines.append("issuer:      \(issuer)") }
     if let keyAlgorithm { lines.append("key:         \(keyAlgorithm), digest \(digestAlgorithm)") }
     if let notAfter { lines.append("valid until: \(notAfter)") }
     if let fingerprint { lines.append("fingerprint: \(fingerprint)") }
-    lines.append("signature:   \(verdict.rawValue)")
+    lines.append("signature:   \(verdict.word)")
     return lines
   }
 

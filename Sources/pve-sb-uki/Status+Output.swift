@@ -8,35 +8,45 @@ import PveSbUki
 extension Status.Report {
   /// One screen, 80 columns wide.
   func text(_ modules: ModuleReport) -> String {
-    if let obstacle {
-      return Self.lines("Nothing to do", [obstacle.message.description]) + Self.lines("Next", nextStep?.description)
-    }
-    var text = Self.lines("Secure Boot", [secureBoot?.description ?? "unknown: the firmware does not say"])
-    text += Self.lines("Signed by", [certificate ?? "no certificate can be read"] + end + trust)
-    text += Self.lines("Chain", chain)
-    text += Self.lines("ESP", partitions.map(\.text))
-    text += Self.lines("Kernels", kernels.isEmpty ? ["none is installed"] : kernels.map(\.text))
-    if let entries { text += Self.lines("Boot order", entries.entries.filter { $0.place != nil }.map(\.statusText)) }
-    text += Self.lines("Modules", modules.lines)
-    if let lastFailure { text += Self.lines("Last failure", [lastFailure.time] + lastFailure.messages) }
-    text += Self.lines("Notes", notes.map(\.description))
-    text += Self.lines("Attention", problems.map(\.description))
-    return text + Self.lines("Next", nextStep?.description ?? "nothing: all is well")
+    let shown = sections(modules).filter { !$0.lines.isEmpty }.map { ($0.title.localText, $0.lines.map(\.localText)) }
+    // Other languages may need wider titles.
+    let margin = shown.reduce(14) { max($0, $1.0.count + 2) }
+    return shown.map { Self.lines($0, $1, margin: margin) }.joined()
   }
 
-  private var end: [String] { certificateEnd.map { ["until \($0)"] } ?? [] }
+  private typealias Section = (title: Message, lines: [Message])
 
-  private var trust: [String] {
+  private func sections(_ modules: ModuleReport) -> [Section] {
+    if let obstacle { return [("Nothing to do", [obstacle.message]), ("Next", next)] }
+    let signer = certificate.map { Message(verbatim: $0) } ?? "no certificate can be read"
+    let present = kernels.map(\.text)
+    let past = lastFailure.map { record in ([record.time] + record.messages).map { Message(verbatim: $0) } }
+    return [
+      ("Secure Boot", [secureBoot ?? "unknown: the firmware does not say"]),
+      ("Signed by", [signer] + end + trust),
+      ("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
+      ("ESP", partitions.map(\.text)),
+      ("Kernels", present.isEmpty ? ["none is installed"] : present),
+      ("Boot order", entries?.entries.filter { $0.place != nil }.map(\.statusText) ?? []),
+      ("Modules", modules.lines),
+      ("Last failure", past ?? []),
+      ("Notes", notes),
+      ("Attention", problems.map(\.message)),
+      ("Next", next.isEmpty ? ["nothing: all is well"] : next),
+    ]
+  }
+
+  private var next: [Message] { nextStep.map { [$0] } ?? [] }
+
+  private var end: [Message] { certificateEnd.map { ["until \($0)"] } ?? [] }
+
+  private var trust: [Message] {
     guard let isTrusted, let trustReason else { return [] }
-    return ["\(isTrusted ? "accepted" : "REFUSED"): \(trustReason)"]
+    return [isTrusted ? "accepted: \(trustReason)" : "REFUSED: \(trustReason)"]
   }
-
-  private static let margin = 14
-
-  private static func lines(_ title: String, _ line: String?) -> String { lines(title, line.map { [$0] } ?? []) }
 
   /// The title, then each text at the margin, broken at blanks.
-  private static func lines(_ title: String, _ texts: [String]) -> String {
+  private static func lines(_ title: String, _ texts: [String], margin: Int) -> String {
     var output = ""
     for (index, text) in texts.flatMap({ wrapped($0, 80 - margin) }).enumerated() {
       let head = index == 0 ? title : ""
@@ -63,7 +73,10 @@ extension Status.Report {
 }
 
 extension Status.Partition {
-  fileprivate var text: String { "\(name)  " + (problem?.description ?? free.map { "\($0 >> 20) MiB free" } ?? "") }
+  fileprivate var text: Message {
+    if let problem { return "\(name)  \(problem)" }
+    return free.map { "\(name)  \($0 >> 20) MiB free" } ?? "\(name)"
+  }
 
   fileprivate var json: JSONValue {
     .object(["name": .string(name), "free_bytes": JSONValue(free), "problem": JSONValue(problem)])
@@ -71,10 +84,11 @@ extension Status.Partition {
 }
 
 extension Status.Kernel {
-  fileprivate var text: String {
+  fileprivate var text: Message {
     let odd = states.filter { $0.state != .current }
-    let state = odd.isEmpty ? "current" : odd.map { "\($0.state.rawValue) on \($0.partition)" }.joined(separator: ", ")
-    return "\(release)  \(state)" + (reasons.isEmpty ? "" : "  (\(reasons.joined(separator: ", ")))")
+    let state =
+      odd.isEmpty ? State.current.word : odd.map { "\($0.state.word) on \($0.partition)" }.joined(separator: ", ")
+    return reasons.isEmpty ? "\(release)  \(state)" : "\(release)  \(state)  (\(reasonWords.joined(separator: ", ")))"
   }
 
   fileprivate var json: JSONValue {
@@ -87,12 +101,13 @@ extension Status.Kernel {
 }
 
 extension BootList.Entry {
-  fileprivate var statusText: String {
-    var remarks: [String] = []
+  fileprivate var statusText: Message {
+    var remarks: [Message] = []
     if isCurrent { remarks.append("booted from") }
     if isNext { remarks.append("next") }
     if owner != .ours { remarks.append("not ours") }
-    return "\(number.name)  \(label ?? "?")" + (remarks.isEmpty ? "" : "  (\(remarks.joined(separator: ", ")))")
+    let entry = "\(number.name)  \(label ?? "?")"
+    return remarks.isEmpty ? "\(entry)" : "\(entry)  (\(remarks.joined(separator: ", ")))"
   }
 }
 

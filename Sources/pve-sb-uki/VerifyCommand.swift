@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
 import CommandSupport
 import PveSbUki
 
@@ -38,7 +39,10 @@ struct VerifyCommand: ParsableCommand {
   }
 
   private static func text(_ report: VerifyImage.Report) -> String {
-    "\(report.path): \(report.isAccepted ? "OK" : "NOT ACCEPTED"), \(report.reason)\n"
+    let line: Message =
+      report.isAccepted
+      ? "\(report.path): OK, \(report.reason)" : "\(report.path): NOT ACCEPTED, \(report.reason)"
+    return [line].localLines
   }
 
   private static func json(_ report: VerifyImage.Report) -> JSONValue {

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+internal import HostSystem
+
+extension Message {
+  /// The text in the user's language.
+  package var localText: String { text(Catalogue.translate) }
+}
+
+extension Sequence<Message> {
+  /// The texts in the user's language, a line each.
+  package var localLines: String { map { "\($0.localText)\n" }.joined() }
+}
