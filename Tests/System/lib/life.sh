@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+# shellcheck shell=bash
+# A Debian root on which the package comes and goes many times: it has kernels, and a directory in the place of the EFI
+# System Partition. Needs common.sh, root.sh, image.sh and product.sh. Sets ROOT, ESP, PACKAGES and PRINTED.
+
+LIFE_KERNELS=(6.8.12-10-pve 6.14.11-4-pve)
+LIFE_CMDLINE="root=/dev/mapper/pve-root ro quiet"
+SETTINGS_FILE=/etc/pve-sb-uki/pve-sb-uki.conf
+
+# life_root NAME...: the root, with what our package depends on and those packages besides.
+# shellcheck disable=SC2153 # of find_packages
+life_root() {
+  local release packages
+  ROOT=$WORKSPACE/root
+  ESP=$ROOT/boot/efi
+  PACKAGES=$ROOT/packages
+  PRINTED=$WORKSPACE/printed
+  say "copying the Debian $SUITE root"
+  copy_root "$ROOT"
+  mkdir -p "$ESP" "$PACKAGES"
+  cp "$PACKAGE" "$PACKAGES/pve-sb-uki.deb"
+  packages=$(dpkg-deb -f "$PACKAGE" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g')
+  # shellcheck disable=SC2086 # a list
+  check "what the package depends on installs" root_install "$ROOT" $packages "$@"
+  for release in "${LIFE_KERNELS[@]}"; do
+    cp "$BUILD/fixtures/vmlinuz-$SUITE" "$ROOT/boot/vmlinuz-$release"
+    echo "initrd of $release" >"$ROOT/boot/initrd.img-$release"
+    mkdir -p "$ROOT/usr/lib/modules/$release"
+  done
+  new_host
+}
+
+# new_host: nothing of our package is left, as on a host that never had it.
+new_host() {
+  # debconf's noise about a package that is not there.
+  in_root "$ROOT" dpkg --purge pve-sb-uki >/dev/null 2>&1 || true
+  rm -rf "${ESP:?}"/* "$ROOT/etc/pve-sb-uki" "$ROOT/var/lib/pve-sb-uki" "$ROOT/run/pve-sb-uki" "$ROOT/etc/dkms"
+  mkdir -p "$ROOT/etc/pve-sb-uki/pve-sb-uki.conf.d" "$ROOT/etc/kernel"
+  echo "Esp=/boot/efi" >"$ROOT/etc/pve-sb-uki/pve-sb-uki.conf.d/esp.conf"
+  echo "$LIFE_CMDLINE" >"$ROOT/etc/kernel/cmdline"
+}
+
+# Runs in the root without a terminal and keeps what was printed.
+run() { in_root "$ROOT" "$@" >"$PRINTED" 2>&1 || fails tail -n 30 "$PRINTED"; }
+install_package() {
+  run apt-get -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" /packages/pve-sb-uki.deb
+}
+reconfigure() { run dpkg-reconfigure pve-sb-uki; }
+# preseed "QUESTION TYPE VALUE"...: as an administrator would, before the package is there.
+preseed() {
+  printf 'pve-sb-uki pve-sb-uki/%s\n' "$@" >"$ROOT/packages/preseed"
+  in_root "$ROOT" debconf-set-selections /packages/preseed
+}
+
+# shellcheck disable=SC2016 # dpkg's own words
+status_of_package() { in_root "$ROOT" dpkg-query -W -f '${db:Status-Abbrev}' pve-sb-uki; }
+is_configured() { [ "$(status_of_package)" = "ii " ]; }
+# shellcheck disable=SC2016 # dpkg's own words
+has_no_obsolete_conffile() {
+  in_root "$ROOT" dpkg-query -W -f '${Conffiles}\n' pve-sb-uki >"$WORKSPACE/conffiles" &&
+    fails grep -E 'obsolete|pve-sb-uki\.conf' "$WORKSPACE/conffiles"
+}
+# A conffile prompt of a dpkg without terminal ends in an error; this looks for what it would have said, too.
+no_prompt() { fails grep -iE 'conffile prompt|configuration file|end of file on stdin' "$PRINTED"; }
+says() { grep -qF -- "$1" "$PRINTED" || fails tail -n 30 "$PRINTED"; }
+says_nothing_of() { fails grep -iE -- "$1" "$PRINTED"; }
+setting() { sed -n "s/^$1=//p" "$ROOT$SETTINGS_FILE" | tail -n 1; }
+setting_is() { [ "$(setting "$1")" = "$2" ] || fails cat "$ROOT$SETTINGS_FILE"; }
+
+# How many images the last command made.
+built() { grep -cE ' signed$' "$PRINTED" || true; }
+built_are() { [ "$(built)" -eq "$1" ] || fails tail -n 30 "$PRINTED"; }
+image_of() { printf '%s\n' "$ESP/EFI/Linux/pve-$1.efi"; }
+# images_are_right [LINE]: an image for each kernel, signed, with this command line.
+images_are_right() {
+  local release image certificate=$ROOT/etc/pve-sb-uki/keys/db.crt
+  printf '%s' "${1:-$LIFE_CMDLINE}" >"$WORKSPACE/line"
+  for release in "${LIFE_KERNELS[@]}"; do
+    image=$(image_of "$release")
+    sbverify --cert "${CERTIFICATE:-$certificate}" "$image" &&
+      section_equals "$image" .linux "$ROOT/boot/vmlinuz-$release" &&
+      section_equals "$image" .initrd "$ROOT/boot/initrd.img-$release" &&
+      section_equals "$image" .cmdline "$WORKSPACE/line" || return 1
+  done
+}
+no_image() { [ -z "$(find "$ESP" -name '*.efi')" ]; }
+
+# previous_package FILE: our package as it was before it had questions: its settings are a conffile.
+previous_package() {
+  local tree=$WORKSPACE/previous
+  rm -rf "$tree"
+  dpkg-deb -R "$PACKAGE" "$tree"
+  mkdir -p "$tree/etc/pve-sb-uki"
+  { cat "$tree/usr/share/pve-sb-uki/pve-sb-uki.conf" && echo "# This is the text of the version before."; } \
+    >"$tree/etc/pve-sb-uki/pve-sb-uki.conf"
+  rm -rf "$tree/usr/share/pve-sb-uki" "$tree"/DEBIAN/{config,templates,md5sums,prerm}
+  echo "$SETTINGS_FILE" >>"$tree/DEBIAN/conffiles"
+  sed -i 's/^Version: .*/Version: 0.0.9/' "$tree/DEBIAN/control"
+  cat >"$tree/DEBIAN/preinst" <<-'EOF'
+	#!/bin/sh
+	set -e
+	hook=/etc/kernel/postinst.d/zz-proxmox-boot
+	dpkg-divert --quiet --package pve-sb-uki --add --rename --divert "$hook.distrib" "$hook"
+	EOF
+  cat >"$tree/DEBIAN/postinst" <<-'EOF'
+	#!/bin/sh
+	[ "$1" != configure ] || { pve-sb-uki keys create --if-missing && pve-sb-uki apply; }
+	exit 0
+	EOF
+  dpkg-deb --root-owner-group -Zgzip -z1 -b "$tree" "$1" >/dev/null
+  rm -rf "$tree"
+}
