@@ -69,7 +69,13 @@ extension Apply {
   /// is no substitute, and silence would leave the host without images of its new kernels.
   static func ground(of host: Host) throws -> Ground {
     let configuration = try Configuration(of: host.files)
-    if let reason = try obstacle(on: host, configuration) { return .obstacle(reason) }
+    let reason = try obstacle(on: host, configuration)
+    if let reason, reason != .noKeys { return .obstacle(reason) }
+    if reason == .noKeys {
+      // The root of an image that is being built has neither: keys made there would be those of every copy of it.
+      let isNowhere = (try? EFISystemPartition.survey(on: host, configuration)) == EFISystemPartition.Survey()
+      return .obstacle(isNowhere ? .noPartition : .noKeys)
+    }
     let survey = try EFISystemPartition.survey(on: host, configuration)
     let isListed = survey.partitions.contains { if case .listed = $0.source { true } else { false } }
     guard !isListed, survey.problems.isEmpty, configuration.systemPartition == nil else {
