@@ -5,7 +5,8 @@
 # System Partition. Needs common.sh, root.sh, image.sh and product.sh. Sets ROOT, ESP, PACKAGES and PRINTED.
 
 LIFE_KERNELS=(6.8.12-10-pve 6.14.11-4-pve)
-LIFE_CMDLINE="root=/dev/mapper/pve-root ro quiet"
+# Not a device: those here are not the root's.
+LIFE_CMDLINE="root=ZFS=rpool/ROOT/pve-1 boot=zfs"
 SETTINGS_FILE=/etc/pve-sb-uki/pve-sb-uki.conf
 
 # life_root NAME...: the root, with what our package depends on and those packages besides.

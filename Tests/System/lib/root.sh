@@ -56,10 +56,10 @@ unpack_system() {
 # copy_root DIRECTORY: a root of this test's own from BASE.
 copy_root() { cp -a --reflink=auto "$BASE" "$1"; }
 
-# in_root DIRECTORY COMMAND...: like chroot, with /proc and /dev of a mount namespace that ends with the command. The
-# root is a mount point there, so that what is called can have a namespace of its own.
+# enter_root DIRECTORY [VARIABLE=VALUE...] COMMAND...: like chroot, with /proc and /dev of a mount namespace that ends with
+# the command. The root is a mount point there, so that what is called can have a namespace of its own.
 # No PID namespace: systemd-detect-virt takes one for a container.
-in_root() {
+enter_root() {
   local root=$1
   shift
   # shellcheck disable=SC2016 # expanded inside
@@ -68,8 +68,14 @@ in_root() {
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
-    exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
-      DEBIAN_FRONTEND=noninteractive "$@"' sh "$root" "$@" </dev/null
+    exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"' sh "$root" "$@"
+}
+
+# in_root DIRECTORY COMMAND...: without a terminal and without questions.
+in_root() {
+  local root=$1
+  shift
+  enter_root "$root" TERM=dumb LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null
 }
 
 # Installs packages, from the root's own cache where it has them, without recommended ones.
