@@ -13,5 +13,8 @@ package enum Catalogue {
   }
 
   /// The translation of a key as `Message` has it; the key itself if there is none.
-  package static func translate(_ key: String) -> String { String(cString: psu_translate(key)) }
+  package static func translate(_ key: String) -> String {
+    // Without a translation gettext returns the pointer it was given, which is good within this call only.
+    key.withCString { String(cString: psu_translate($0)) }
+  }
 }
