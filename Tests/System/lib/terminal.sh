@@ -34,7 +34,7 @@ record() { { printf '%s\n' "---- $1" && screen | sed -e 's/ *$//' | cat -s; } >>
 
 # The processes of the terminal, number and name.
 terminal_processes() {
-  ps -e -o pid=,ppid=,comm= | awk -v top="$(in_tmux display-message -p '#{pane_pid}' 2>/dev/null)" '
+  ps -e -o pid=,ppid=,comm= | awk -v top="$(in_tmux display-message -p "#{pane_pid}" 2>/dev/null || true)" '
     { parent[$1] = $2; name[$1] = $3 }
     END { for (pid in parent) for (p = pid; p in parent; p = parent[p]) if (p == top) { print pid, name[pid]; break } }'
 }
