@@ -72,7 +72,8 @@ let package = Package(
     .target(
       name: "CommandLineInterface",
       dependencies: [
-        "CommandSupport", "HostSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BinaryFormat", "CommandSupport", "HostSystem",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki",

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import ArgumentParser
+internal import BinaryFormat
 internal import CommandSupport
 internal import Glibc
 internal import HostSystem
@@ -31,7 +32,8 @@ package enum CommandLineProgram {
       try? StandardStream.output.write(message + "\n")
       return 0
     case .validationFailure:
-      try? StandardStream.error.write("\(name): error: \(message)\nhint: see '\(name) --help'\n")
+      let lines: [Message] = ["\(name): error: \(message)", "hint: see '\(name) --help'"]
+      try? StandardStream.error.write(lines.localLines)
       return 2
     default:
       ErrorReport.write(error, program: name)

@@ -21,10 +21,10 @@ package struct Terminal: Sendable {
     self.init(isThere: { isatty(0) == 1 && isatty(1) == 1 }, readLine: Self.readStandardInput)
   }
 
-  /// The answer to a question, which is put on standard error; nil if there is nobody to answer.
+  /// The answer to a question, which is put on standard error in the user's language; nil if there is nobody to answer.
   package func ask(_ question: Message) throws -> String? {
     guard isThere() else { return nil }
-    try StandardStream.error.write(question.description)
+    try StandardStream.error.write(question.text(Catalogue.translate))
     return try readLine()
   }
 
@@ -33,7 +33,7 @@ package struct Terminal: Sendable {
     var line: [UInt8] = []
     var byte: UInt8 = 0
     while line.count < 4096 {
-      guard try SystemCall.check("read", "standard input", { Glibc.read(0, &byte, 1) }) == 1 else {
+      guard try SystemCall.check("read", of: "standard input", { Glibc.read(0, &byte, 1) }) == 1 else {
         return line.isEmpty ? nil : String(decoding: line, as: UTF8.self)
       }
       if byte == 0x0a { break }

@@ -11,7 +11,8 @@ package enum CommandLineCheck {
   /// misread it there), for an empty line and for more than `limit` bytes.
   package static func checked(_ line: [UInt8], limit: Int) throws(ImageError) -> [UInt8] {
     if let index = line.firstIndex(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {
-      let what = line[index] == 0 ? "a NUL byte" : line[index] == 0x0a ? "a line break" : "a control character"
+      let what: Message =
+        line[index] == 0 ? "a NUL byte" : line[index] == 0x0a ? "a line break" : "a control character"
       throw ImageError(
         .commandLine, "the command line holds \(what) at byte \(index)", hint: "write it as one line of plain text")
     }

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 internal import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import PveSbUki
 
@@ -45,7 +46,7 @@ struct BootCommand: ParsableCommand {
     func run() throws {
       let numbers = try self.numbers.map { text in
         guard let number = BootEntryNumber(text) else {
-          throw ValidationError("'\(text)' is no number of a boot entry, such as Boot0003, 0003 or 3")
+          throw ValidationError(saying: "'\(text)' is no number of a boot entry, such as Boot0003, 0003 or 3")
         }
         return number
       }
@@ -88,7 +89,7 @@ struct BootCommand: ParsableCommand {
     }
 
     func validate() throws {
-      guard (wanted == nil) == none else { throw ValidationError("give one kernel, one number or --none") }
+      guard (wanted == nil) == none else { throw ValidationError(saying: "give one kernel, one number or --none") }
     }
 
     func run() throws {

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 internal import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import PveSbUki
 
@@ -83,7 +84,7 @@ struct BuildCommand: ParsableCommand {
       try section.map { argument in
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-          throw ValidationError("--section takes NAME=FILE, not '\(argument)'")
+          throw ValidationError(saying: "--section takes NAME=FILE, not '\(argument)'")
         }
         return (parts[0], parts[1])
       }

@@ -2,6 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
+import CommandLineInterface
 import PveSbUki
 
 struct CmdlineSetCommand: ParsableCommand {
@@ -28,8 +30,8 @@ struct CmdlineSetCommand: ParsableCommand {
   var dryRun = false
 
   func validate() throws {
-    guard words.isEmpty == none else { throw ValidationError("give the words of the line, or --none") }
-    guard !none || change.kernel != nil else { throw ValidationError("--none needs --kernel") }
+    guard words.isEmpty == none else { throw ValidationError(saying: "give the words of the line, or --none") }
+    guard !none || change.kernel != nil else { throw ValidationError(saying: "--none needs --kernel") }
   }
 
   func run() throws {

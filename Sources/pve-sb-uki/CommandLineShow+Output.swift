@@ -7,11 +7,11 @@ import PveSbUki
 
 extension CommandLineShow.Report {
   var text: String {
-    var lines: [String] = []
+    var lines: [Message] = []
     for line in self.lines { lines += line.textLines }
-    if let running { lines += ["Running, kernel \(running.kernel ?? "unknown"):"] + running.textLines }
+    if let running { lines += [running.title] + running.textLines }
     for image in images { lines += image.textLines }
-    return lines.joined(separator: "\n") + "\n"
+    return lines.localLines
   }
 
   var json: JSONValue {
@@ -23,9 +23,14 @@ extension CommandLineShow.Report {
 }
 
 extension CommandLineShow.Line {
-  fileprivate var textLines: [String] {
-    let title = kernel.map { "Set for kernel \($0) alone" } ?? "Set"
-    var lines = ["\(title)\(paths.isEmpty ? "" : ", in \(paths.joined(separator: ", "))"):"]
+  fileprivate var title: Message {
+    let files = paths.joined(separator: ", ")
+    guard let kernel else { return paths.isEmpty ? "Set:" : "Set, in \(files):" }
+    return paths.isEmpty ? "Set for kernel \(kernel) alone:" : "Set for kernel \(kernel) alone, in \(files):"
+  }
+
+  fileprivate var textLines: [Message] {
+    var lines = [title]
     if let text { lines.append("  \(text)") }
     return lines + errors.map { "  error: \($0)" } + warnings.map { "  warning: \($0)" }
   }
@@ -39,7 +44,12 @@ extension CommandLineShow.Line {
 }
 
 extension CommandLineShow.Use {
-  fileprivate var textLines: [String] {
+  /// Of the line that the machine was started with.
+  fileprivate var title: Message {
+    kernel.map { "Running, kernel \($0):" } ?? "Running, kernel unknown:"
+  }
+
+  fileprivate var textLines: [Message] {
     guard let difference else { return ["  \(text)"] }
     guard !difference.isEmpty else { return ["  \(text)", "  as it is set"] }
     let sentences = difference.sentences(added: "has besides", missing: "lacks")
@@ -54,8 +64,9 @@ extension CommandLineShow.Use {
 }
 
 extension CommandLineShow.Image {
-  fileprivate var textLines: [String] {
-    let title = "\(partition): \(path.dropFirst())\(isOurs ? "" : " (not ours)"):"
+  fileprivate var textLines: [Message] {
+    let place = "\(partition): \(path.dropFirst())"
+    let title: Message = isOurs ? "\(place):" : "\(place) (not ours):"
     return [title] + (use?.textLines ?? []) + (problem.map { ["  error: \($0)"] } ?? [])
   }
 

@@ -2,6 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+internal import BinaryFormat
+import CommandLineInterface
 import PveSbUki
 
 /// Options that name a signing key.
@@ -18,8 +20,10 @@ struct KeyOptions: ParsableArguments {
   var passphraseFile: String?
 
   func validate() throws {
-    guard (key == nil) == (cert == nil) else { throw ValidationError("--key and --cert go together") }
-    guard passphraseFile == nil || key != nil else { throw ValidationError("--passphrase-file goes with --key") }
+    guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert go together") }
+    guard passphraseFile == nil || key != nil else {
+      throw ValidationError(saying: "--passphrase-file goes with --key")
+    }
   }
 
   /// The key that was named; nil if none was.

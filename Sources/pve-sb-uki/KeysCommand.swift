@@ -3,6 +3,7 @@
 
 import ArgumentParser
 internal import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import HostSystem
 import PveSbUki
@@ -42,7 +43,7 @@ struct KeysCommand: ParsableCommand {
     var ifMissing = false
 
     func validate() throws {
-      guard [2048, 3072, 4096].contains(bits) else { throw ValidationError("--bits takes 2048, 3072 or 4096") }
+      guard [2048, 3072, 4096].contains(bits) else { throw ValidationError(saying: "--bits takes 2048, 3072 or 4096") }
     }
 
     func run() throws {
@@ -102,7 +103,7 @@ struct KeysCommand: ParsableCommand {
     var force = false
 
     func validate() throws {
-      guard directory == nil || output == nil else { throw ValidationError("give one directory, not two") }
+      guard directory == nil || output == nil else { throw ValidationError(saying: "give one directory, not two") }
     }
 
     func run() throws {

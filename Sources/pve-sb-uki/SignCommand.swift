@@ -3,6 +3,7 @@
 
 import ArgumentParser
 internal import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import PveSbUki
 
@@ -33,7 +34,7 @@ struct SignCommand: ParsableCommand {
   var replace = false
 
   func validate() throws {
-    guard !(append && replace) else { throw ValidationError("--append and --replace exclude each other") }
+    guard !(append && replace) else { throw ValidationError(saying: "--append and --replace exclude each other") }
   }
 
   func run() throws {
