@@ -8,7 +8,7 @@ WARNINGS = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-chec
 SWIFT_SOURCES = Package.swift Sources Tests hooks
 export SUITE
 
-.PHONY: all build deps deb source-package demo check check-full bench lint test clean
+.PHONY: all build deps deb source-package pot demo check check-full bench lint test clean
 
 all: build
 
@@ -33,6 +33,12 @@ deb:
 # build/source/*.dsc, which builds without network.
 source-package:
 	Tests/System/source-package
+
+# po/pve-sb-uki.pot, the template of translations, and what it has that they have not yet. Needs Swift 6.1 or newer,
+# which packages do not.
+pot: build
+	Tests/System/extract-messages po/pve-sb-uki.pot
+	for file in po/*.po; do msgmerge -q --update --backup=none --no-fuzzy-matching $$file po/pve-sb-uki.pot; done
 
 # The whole way, told as it goes: package, kernel, keys, firmware, boot, refusal.
 demo: deps
