@@ -25,7 +25,7 @@ let package = Package(
     // C: headers and inline shims, each imported by exactly one Swift target.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
-    .target(name: "CLinux"),
+    .target(name: "CLinux", cSettings: [.define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release))]),
 
     // Bytes: memory and descriptors handed in, no host paths.
     .target(name: "BinaryFormat"),
