@@ -61,19 +61,14 @@ __attribute__((constructor)) static void keep_arguments(int count, char **values
 
 const char *psu_error_text(int number) { return strerrordesc_np(number); }
 
-void psu_open_catalogue(const char *domain, const char *directory) {
+void psu_open_catalogue(void) {
   setlocale(LC_MESSAGES, "");
-  bindtextdomain(domain, directory);
-  bind_textdomain_codeset(domain, "UTF-8");
   bind_textdomain_codeset("libc", "UTF-8");
-  textdomain(domain);
 }
 
 const char *psu_translate(const char *key) {
   // What a catalogue has for nothing is its own description.
-  if (!*key) return key;
-  const char *text = gettext(key);
-  return text == key ? dgettext("libc", key) : text;
+  return *key ? dgettext("libc", key) : key;
 }
 
 const char *psu_argument(int index) {

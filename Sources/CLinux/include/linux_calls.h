@@ -29,10 +29,10 @@ int psu_random(void *buffer, size_t count);
 /// What the C library says of an error number, in English whatever the locale is; NULL if it knows none such.
 const char *psu_error_text(int number);
 
-/// Takes the language of messages from the environment, and the catalogue `domain` from below `directory`.
-void psu_open_catalogue(const char *domain, const char *directory);
+/// Takes the language of the C library's own messages from the environment.
+void psu_open_catalogue(void);
 
-/// What the catalogue has for `key`, else what the C library's own has, in UTF-8; else `key`.
+/// What the C library's own catalogue has for `key`, in UTF-8; else `key`.
 const char *psu_translate(const char *key);
 
 /// The process's argument number `index`, 0 being what it was called as; NULL behind the last. Swift's own CommandLine
