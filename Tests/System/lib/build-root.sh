@@ -26,6 +26,7 @@ build_root() {
   has_swiftlang "$suite" || profile=(-P "$TOOLCHAIN_PROFILE")
   say "making a root that builds for $suite (once; kept in build/cache)"
   partial=$BUILD_ROOT.partial
+  rm -f "$BUILD_ROOT.complete"
   rm -rf --one-file-system "$BUILD_ROOT" "$partial"
   mkdir -p "$BUILD/cache"
   mmdebstrap --quiet --mode=root --variant=buildd "$suite" "$partial" "deb $(debian_mirror) $suite main"
