@@ -38,7 +38,7 @@ source-package:
 # which packages do not.
 pot: build
 	Tests/System/extract-messages po/pve-sb-uki.pot
-	for file in po/*.po; do msgmerge -q --update --backup=none --no-fuzzy-matching $$file po/pve-sb-uki.pot; done
+	for file in po/*.po; do msgmerge -q --update --backup=none --no-fuzzy-matching $$file po/pve-sb-uki.pot || exit 1; done
 
 # The whole way, told as it goes: package, kernel, keys, firmware, boot, refusal.
 demo: deps

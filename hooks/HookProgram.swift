@@ -54,7 +54,7 @@ package struct HookProgram {
     return report { try apply.run(on: host) }
   }
 
-  private func tell(_ line: Message) { say(line.localText + "\n") }
+  private func tell(_ line: Message) { say(line.localLine) }
 
   /// Says what `run` changed or failed at. Returns whether nothing failed.
   func report(_ run: () throws -> Apply.Result) -> Bool {

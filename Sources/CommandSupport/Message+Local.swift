@@ -7,9 +7,12 @@ internal import HostSystem
 extension Message {
   /// The text in the user's language.
   package var localText: String { text(Catalogue.translate) }
+
+  /// The same as a line of its own.
+  package var localLine: String { "\(localText)\n" }
 }
 
 extension Sequence<Message> {
   /// The texts in the user's language, a line each.
-  package var localLines: String { map { "\($0.localText)\n" }.joined() }
+  package var localLines: String { map(\.localLine).joined() }
 }

@@ -59,7 +59,7 @@ struct ApplyCommand: ParsableCommand {
 
   private func text(_ result: Apply.Result) -> String {
     if let obstacle = result.obstacle {
-      return obstacle.hint == nil ? (["nothing to do: \(obstacle.message)"] as [Message]).localLines : ""
+      return obstacle.hint == nil ? ("nothing to do: \(obstacle.message)" as Message).localLine : ""
     }
     var lines: [Message] = []
     for image in result.images where image.state != .current || global.verbose {

@@ -85,7 +85,7 @@ struct BootCommand: ParsableCommand {
     private static func text(_ number: BootEntryNumber, isChange: Bool) -> String {
       let line: Message =
         isChange ? "\(number.name): first in the boot order" : "\(number.name): first in the boot order already"
-      return [line].localLines
+      return line.localLine
     }
 
     func validate() throws {

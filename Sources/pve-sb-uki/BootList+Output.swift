@@ -8,7 +8,7 @@ import PveSbUki
 extension BootList.Result {
   /// `isLong` adds the device paths of what is no file.
   func text(isLong: Bool) -> String {
-    guard !entries.isEmpty else { return (["The firmware has no boot entries."] as [Message]).localLines }
+    guard !entries.isEmpty else { return ("The firmware has no boot entries." as Message).localLine }
     return entries.flatMap { entry -> [Message] in
       let place = entry.place.map { "\($0)" } ?? "-"
       let head = String(repeating: " ", count: max(0, 3 - place.count)) + "\(place)  \(entry.number.name)"

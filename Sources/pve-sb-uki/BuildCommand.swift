@@ -95,7 +95,7 @@ struct BuildCommand: ParsableCommand {
     let line: Message =
       result.signer.map { "\(result.path): \(result.size) bytes, signed by \($0)" }
       ?? "\(result.path): \(result.size) bytes, unsigned"
-    return [line].localLines
+    return line.localLine
   }
 
   private static func json(_ result: BuildImage.Result) -> JSONValue {

@@ -33,6 +33,6 @@ struct GlobalOptions: ParsableArguments {
 
   /// Tells the user something beside the result, on standard error.
   func note(_ text: Message) throws {
-    if !quiet { try StandardStream.error.write(("pve-sb-uki: note: \(text)" as Message).localText.terminalText + "\n") }
+    if !quiet { try StandardStream.error.write(("pve-sb-uki: note: \(text)" as Message).localLine.terminalText) }
   }
 }

@@ -55,7 +55,7 @@ struct KeysCommand: ParsableCommand {
       let result = try create.run(on: global.host())
       guard result.wasCreated || global.json else { return }
       try global.print(
-        (["Created in \(result.keys.title)"] as [Message]).localLines + result.keys.text,
+        ("Created in \(result.keys.title)" as Message).localLine + result.keys.text,
         json: .object(["created": .boolean(result.wasCreated), "keys": result.keys.json]))
     }
   }
@@ -70,8 +70,8 @@ struct KeysCommand: ParsableCommand {
       let result = try KeysList().run(on: global.host())
       try global.print(
         result.keys.isEmpty && result.warnings.isEmpty
-          ? (["There are no keys in \(result.directory); 'pve-sb-uki keys create' makes them."] as [Message]).localLines
-          : ([result.title] as [Message]).localLines + result.text,
+          ? ("There are no keys in \(result.directory); 'pve-sb-uki keys create' makes them." as Message).localLine
+          : result.title.localLine + result.text,
         json: result.json)
       let warnings = result.warnings.map { "pve-sb-uki: warning: \($0)" as Message }
       try StandardStream.error.write(warnings.localLines.terminalText)

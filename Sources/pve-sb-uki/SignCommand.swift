@@ -55,7 +55,7 @@ struct SignCommand: ParsableCommand {
       } else {
         "\(path): signed by \(signer), \(count) signatures now"
       }
-    return [line].localLines
+    return line.localLine
   }
 
   private static func json(_ result: SignImage.Result) -> JSONValue {

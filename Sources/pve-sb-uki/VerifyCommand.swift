@@ -42,7 +42,7 @@ struct VerifyCommand: ParsableCommand {
     let line: Message =
       report.isAccepted
       ? "\(report.path): OK, \(report.reason)" : "\(report.path): NOT ACCEPTED, \(report.reason)"
-    return [line].localLines
+    return line.localLine
   }
 
   private static func json(_ report: VerifyImage.Report) -> JSONValue {
