@@ -3,14 +3,14 @@
 # Copyright the pve-sb-uki authors
 #
 # Brings the real inputs of the tests to build/fixtures: systemd's stub and boot loader and a kernel of Debian 12 and
-# Debian 13, and a stub and boot loader for arm64, by apt with signatures checked, from whatever mirror this machine uses. Does nothing where they are there
-# already.
+# Debian 13 with its package, Debian 12's kernel as it was before it was signed, and a stub and boot loader for arm64, by
+# apt with signatures checked, from whatever mirror this machine uses. Does nothing where they are there already.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-3" ] || exit 0
-mkdir -p "$out" "$apt/lists/partial" "$apt/archives/partial"
+[ ! -e "$out/.complete-4" ] || exit 0
+mkdir -p "$out/debs" "$apt/lists/partial" "$apt/archives/partial"
 
 # The Debian archive that most of this machine's own sources name.
 # shellcheck disable=SC2016  # apt expands the placeholder
@@ -40,11 +40,11 @@ fetch() { # SUITE ARCHITECTURE PACKAGE...
     case $package in
       linux-image-amd64) # the package that the metapackage stands for
         package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }') ;;
+      unsigned) package=$kernel-unsigned ;;
     esac
     (cd "$apt/archives" && apt-get -qq download "$package")
     rm -rf "${apt:?}/tree"
     dpkg-deb -x "$apt/archives/$package"_*.deb "$apt/tree"
-    rm -f "$apt/archives/$package"_*.deb
     case $package:$architecture in
       systemd-boot-efi:arm64)
         cp "$apt/tree/usr/lib/systemd/boot/efi/linuxaa64.efi.stub" "$out/stub-$suite-arm64"
@@ -52,14 +52,19 @@ fetch() { # SUITE ARCHITECTURE PACKAGE...
       systemd-boot-efi:*)
         cp "$apt/tree/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$out/stub-$suite"
         cp "$apt/tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$out/systemd-boot-$suite" ;;
-      linux-image-*) cp "$apt"/tree/boot/vmlinuz-* "$out/vmlinuz-$suite" ;;
+      *-unsigned:*) mv "$apt/archives/$package"_*.deb "$out/debs/linux-image-$suite-unsigned.deb" ;;
+      linux-image-*)
+        kernel=$package
+        cp "$apt"/tree/boot/vmlinuz-* "$out/vmlinuz-$suite"
+        mv "$apt/archives/$package"_*.deb "$out/debs/linux-image-$suite-signed.deb" ;;
     esac
+    rm -f "$apt/archives/$package"_*.deb
   done
   rm -rf "${apt:?}/tree"
 }
 
-echo "fixtures: fetching stubs, boot loaders and kernels of Debian 12 and 13" >&2
-fetch bookworm amd64 systemd-boot-efi linux-image-amd64
+echo "fixtures: fetching stubs, boot loaders and kernel packages of Debian 12 and 13" >&2
+fetch bookworm amd64 systemd-boot-efi linux-image-amd64 unsigned
 fetch trixie amd64 systemd-boot-efi linux-image-amd64
 fetch trixie arm64 systemd-boot-efi
-touch "$out/.complete-3"
+touch "$out/.complete-4"
