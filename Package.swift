@@ -25,6 +25,7 @@ let package = Package(
     // C: headers and inline shims, each imported by exactly one Swift target.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release))]),
 
     // Bytes: memory and descriptors handed in, no host paths.
@@ -39,6 +40,9 @@ let package = Package(
     .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "PortableExecutable"]),
 
     .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography"]),
+
+    // An .xz stream, block by block.
+    .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography"]),
 
     // Host: the only layer that touches the system.
     .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData"]),
@@ -116,6 +120,7 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(name: "XZTests", dependencies: ["BinaryFormat", "TestSupport", "XZ"]),
     .testTarget(name: "CompressionTests", dependencies: ["BinaryFormat", "Compression", "TestSupport"]),
     .testTarget(
       name: "KernelModulesTests",

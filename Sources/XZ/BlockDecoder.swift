@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import CLZMA
+internal import Glibc
+
+/// Decoding of one block by liblzma, whatever its filters.
+enum BlockDecoder {
+  /// Decodes `file`, the bytes of `block`, into `text`, which has room for all of its text.
+  ///
+  /// Throws `ParseError` if it is damaged or has other sizes than the index says.
+  static func decode(
+    _ file: [UInt8], of block: XZStream.Block, check: XZCheck, into text: UnsafeMutableRawBufferPointer
+  ) throws {
+    var position = 0
+    let unpadded = try forEachPiece(of: file, at: block.range.lowerBound, check: check) { piece in
+      guard piece.count <= text.count - position else {
+        throw damage(block.range.lowerBound, "the text is longer than the index says")
+      }
+      UnsafeMutableRawBufferPointer(rebasing: text[position..<position + piece.count]).copyMemory(from: piece)
+      position += piece.count
+    }
+    guard unpadded == block.unpaddedSize else {
+      throw damage(block.range.lowerBound, "the block has \(unpadded) bytes, \(block.unpaddedSize) by the index")
+    }
+    guard position == text.count else {
+      throw damage(block.range.lowerBound, "the text is shorter than the index says")
+    }
+  }
+
+  /// Throws `XZError` unless `blocks` hold `text`.
+  static func verify(_ blocks: [EncodedBlock], check: XZCheck, text: UnsafeRawBufferPointer) throws {
+    var position = 0
+    for block in blocks {
+      let unpadded = try forEachPiece(of: block.bytes, at: 0, check: check) { piece in
+        guard piece.count <= text.count - position,
+          UnsafeRawBufferPointer(rebasing: text[position..<position + piece.count]).hasSameBytes(as: piece)
+        else { throw XZError("the text that was encoded is not the one that comes out, from byte \(position) on") }
+        position += piece.count
+      }
+      guard unpadded == block.unpaddedSize else { throw XZError("a block has other bytes than its index record says") }
+    }
+    guard position == text.count else { throw XZError("\(text.count) bytes were encoded, \(position) come out") }
+  }
+
+  private static func damage(_ offset: Int, _ detail: Message) -> ParseError {
+    ParseError(XZStream.format, at: offset, "check", detail)
+  }
+
+  /// Calls `body` with the text of the one block that is `file`, in order, and returns its bytes without
+  /// padding. `offset` is where it lies, for errors.
+  private static func forEachPiece(
+    of file: [UInt8], at offset: Int, check: XZCheck, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Int {
+    var reader = ByteReader(file[...], format: XZStream.format, startingAt: offset)
+    let header = try BlockHeader(parsing: &reader)
+    return try withUnsafeTemporaryAllocation(of: lzma_filter.self, capacity: Int(LZMA_FILTERS_MAX) + 1) { filters in
+      filters.initialize(repeating: lzma_filter(id: .max, options: nil))
+      var block = lzma_block()
+      block.version = 1
+      block.check = lzma_check(UInt32(check.rawValue))
+      block.header_size = UInt32(header.size)
+      block.filters = filters.baseAddress
+      let coder = Coder()
+      return try file.withUnsafeBytes { file in
+        let start = file.bindMemory(to: UInt8.self).baseAddress
+        guard lzma_block_header_decode(&block, nil, start) == LZMA_OK else {
+          throw ParseError(XZStream.format, at: offset, .unsupported, "liblzma does not know the block's filters")
+        }
+        defer { lzma_filters_free(filters.baseAddress, nil) }
+        guard lzma_raw_decoder_memusage(filters.baseAddress) <= UInt64(DecodedBlock.greatestDecoder) else {
+          throw ParseError(XZStream.format, at: offset, .range, "the block's dictionary is too large")
+        }
+        try coder.require(lzma_block_decoder(&coder.stream, &block), LZMA_OK, "begin to decode")
+        try coder.code(UnsafeRawBufferPointer(rebasing: file[header.size...]), LZMA_FINISH, "decode the block", body)
+        guard coder.stream.avail_in == 0 else { throw damage(offset, "the block ends before the index says it does") }
+        return Int(clamping: lzma_block_unpadded_size(&block))
+      }
+    }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+    guard let start = baseAddress, let otherStart = other.baseAddress else { return count == other.count }
+    return count == other.count && memcmp(start, otherStart, count) == 0
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+
+/// The header of a block: sizes, where it has them, and filters (The .xz File Format 1.2.0, section 3.1).
+struct BlockHeader: Hashable, Sendable {
+  struct Filter: Hashable, Sendable {
+    var id: Int
+    var properties: [UInt8]
+
+    /// LZMA2 with the dictionary size of code `dictionary` (section 5.3.1).
+    static func lzma2(dictionary: UInt8) -> Filter { Filter(id: 0x21, properties: [dictionary]) }
+  }
+
+  /// Bytes of the header itself; set when it was read.
+  private(set) var size = 0
+  /// Bytes of the compressed data without padding and check.
+  var compressedSize: Int?
+  var textCount: Int?
+  var filters: [Filter]
+
+  init(compressedSize: Int?, textCount: Int?, filters: [Filter]) {
+    self.compressedSize = compressedSize
+    self.textCount = textCount
+    self.filters = filters
+  }
+
+  init(parsing reader: inout ByteReader) throws(ParseError) {
+    let start = reader.offset
+    let sizeByte = try reader.read(UInt8.self)
+    guard sizeByte != 0 else {
+      throw ParseError(reader.format, at: start, .magic, "an index stands where a block should")
+    }
+    try reader.seek(to: start)
+    var fields = try reader.subReader(count: Int(sizeByte) * 4)
+    let whole = fields
+    guard try reader.read(UInt32.self) == CRC32.of(whole.rest) else {
+      throw ParseError(reader.format, at: start, "check", "the header of the block is damaged")
+    }
+    size = reader.offset - start
+    try fields.skip(1)
+    let flags = try fields.read(UInt8.self)
+    guard flags & 0x3c == 0 else {
+      throw ParseError(reader.format, at: start + 1, .unsupported, "block flags 0x\([flags].hexadecimal) are not known")
+    }
+    compressedSize = flags & 0x40 == 0 ? nil : try fields.readVariableLength()
+    textCount = flags & 0x80 == 0 ? nil : try fields.readVariableLength()
+    filters = []
+    for _ in 0...(flags & 3) {
+      let id = try fields.readVariableLength()
+      let count = try fields.readVariableLength()
+      filters.append(Filter(id: id, properties: Array(try fields.read(count: count))))
+    }
+    let padding = fields.offset
+    guard fields.readToEnd().allSatisfy({ $0 == 0 }) else {
+      throw ParseError(reader.format, at: padding, .trailingBytes, "the header goes on after its last filter")
+    }
+  }
+
+  func serialize() -> [UInt8] {
+    var fields = ByteWriter()
+    let flags = filters.count - 1 | (compressedSize == nil ? 0 : 0x40) | (textCount == nil ? 0 : 0x80)
+    fields.write(UInt8(truncatingIfNeeded: flags))
+    if let compressedSize { fields.writeVariableLength(compressedSize) }
+    if let textCount { fields.writeVariableLength(textCount) }
+    for filter in filters {
+      fields.writeVariableLength(filter.id)
+      fields.writeVariableLength(filter.properties.count)
+      fields.write(filter.properties)
+    }
+    // The size counts itself, and the CRC32 that follows.
+    let padded = (fields.count + 1).roundedUp(toMultipleOf: 4) ?? 0
+    var writer = ByteWriter()
+    writer.write(UInt8(truncatingIfNeeded: padded / 4))
+    writer.write(fields.bytes)
+    writer.pad(to: padded)
+    writer.write(CRC32.of(writer.bytes))
+    return writer.bytes
+  }
+
+  /// The dictionary size in bytes if LZMA2 is the only filter; nil for all others, and for codes that are not defined.
+  var dictionarySize: Int? {
+    guard filters.count == 1, filters[0].id == 0x21, filters[0].properties.count == 1 else { return nil }
+    switch filters[0].properties[0] {
+    case let code where code < 40: return (2 | Int(code & 1)) << (Int(code) / 2 + 11)
+    case 40: return Int(UInt32.max)
+    default: return nil
+    }
+  }
+}
+
+extension ByteReader {
+  /// All that is left, without passing over it.
+  fileprivate var rest: ArraySlice<UInt8> {
+    var copy = self
+    return copy.readToEnd()
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import CLZMA
+
+/// An encoder or decoder of liblzma, ended when it is let go.
+final class Coder {
+  var stream = lzma_stream()
+  private let output = TransferBuffer()
+
+  deinit { lzma_end(&stream) }
+
+  /// Throws `XZError` unless `code` is `expected`. `operation` is what was tried, in the infinitive.
+  func require(_ code: lzma_ret, _ expected: lzma_ret, _ operation: Message) throws(XZError) {
+    guard code == expected else { throw Self.error(operation, code) }
+  }
+
+  /// Codes `input` to the end of `action`, and calls `body` with what comes out, a piece after the other.
+  func code(
+    _ input: UnsafeRawBufferPointer, _ action: lzma_action, _ operation: Message,
+    _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    stream.next_in = input.bindMemory(to: UInt8.self).baseAddress
+    stream.avail_in = input.count
+    while true {
+      stream.next_out = output.bytes.bindMemory(to: UInt8.self).baseAddress
+      stream.avail_out = output.bytes.count
+      let code = lzma_code(&stream, action)
+      try body(UnsafeRawBufferPointer(rebasing: output.bytes[..<(output.bytes.count - stream.avail_out)]))
+      if code == LZMA_STREAM_END { return }
+      try require(code, LZMA_OK, operation)
+    }
+  }
+
+  static func error(_ operation: Message, _ code: lzma_ret) -> XZError {
+    switch code {
+    case LZMA_MEM_ERROR: XZError("cannot \(operation): memory is short", hint: "try with fewer jobs at a time")
+    case LZMA_DATA_ERROR, LZMA_BUF_ERROR, LZMA_FORMAT_ERROR: XZError("cannot \(operation): the data is damaged")
+    case LZMA_OPTIONS_ERROR: XZError("cannot \(operation): this liblzma does not know the filters")
+    default: XZError("cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
+    }
+  }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// What liblzma could not do, and what to do about it.
+package struct XZError: HintedError, Hashable {
+  /// A full sentence without its full stop.
+  package var message: Message
+  package var hint: Message?
+
+  package init(_ message: Message, hint: Message? = nil) {
+    self.message = message
+    self.hint = hint
+  }
+}

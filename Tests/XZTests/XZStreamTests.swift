@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import TestSupport
+import Testing
+import XZ
+
+@Suite struct XZStreamTests {
+  @Test(arguments: [(XZCheck.none, "none"), (.crc32, "crc32"), (.crc64, "crc64"), (.sha256, "sha256")])
+  func layoutIsWhatXzLists(_ check: XZCheck, _ name: String) throws {
+    let directory = try TemporaryDirectory()
+    let file = try XZScene.pack(XZScene.text, ["--check=\(name)", "--block-size=100000"])
+    try directory.write("text.xz", file)
+    let list = try ExternalTool("xz").run(["--robot", "-lvv", directory.path(of: "text.xz")])
+    // block, stream, number in it, number in file, offset, plain offset, size with padding, plain size, …
+    let blocks = String(decoding: list, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("block") }
+      .map { $0.split(separator: "\t") }
+    let stream = try XZStream(parsing: file)
+    #expect(stream.check == check && stream.textCount == XZScene.text.count)
+    #expect(stream.blocks.map { "\($0.range.lowerBound) \($0.range.count)" } == blocks.map { "\($0[4]) \($0[6])" })
+    #expect(
+      stream.blocks.map { "\($0.text.lowerBound) \($0.text.count)" } == blocks.map { "\($0[5]) \($0[7])" })
+  }
+
+  @Test func headerIndexAndFooterComeOutAsXzWritesThem() throws {
+    for options in [["--block-size=100000"], ["--check=none"], ["--block-size=4096", "--check=sha256"]] {
+      let file = try XZScene.pack(XZScene.text, options)
+      let stream = try XZStream(parsing: file)
+      var index = XZIndexWriter(check: stream.check)
+      for block in stream.blocks { index.add(block) }
+      let copied = stream.blocks.flatMap { file[$0.range] }
+      #expect(index.header + copied + index.finish() == file)
+    }
+    let empty = try XZScene.pack([])
+    #expect(try XZStream(parsing: empty).blocks.isEmpty)
+    let index = XZIndexWriter(check: .crc64)
+    #expect(index.header + index.finish() == empty)
+  }
+
+  @Test func whatIsNotOneStreamIsRefused() throws {
+    let file = try XZScene.pack(Array(XZScene.text.prefix(1000)))
+    #expect(thrown(ParseError.self) { try XZStream(parsing: file + file) }?.rule == .range)
+    #expect(thrown(ParseError.self) { try XZStream(parsing: file + [0, 0, 0, 0]) }?.rule == .magic)
+    #expect(thrown(ParseError.self) { try XZStream(parsing: file + [1]) }?.rule == .magic)
+    #expect(thrown(ParseError.self) { try XZStream(parsing: [0] + file) }?.rule == .magic)
+    #expect(thrown(ParseError.self) { try XZStream(parsing: [UInt8]()) }?.rule == .truncated)
+    for count in 0..<file.count {
+      #expect(thrown(ParseError.self) { try XZStream(parsing: Array(file.prefix(count))) } != nil, "\(count)")
+    }
+  }
+
+  @Test func damageIsAnErrorOrAnotherLayout() throws {
+    let file = try XZScene.pack(Array(XZScene.text.prefix(20_000)), ["--block-size=1000"])
+    for damaged in Mutations(of: file, count: 2000) {
+      do {
+        let stream = try XZStream(parsing: damaged)
+        for block in stream.blocks { _ = try DecodedBlock(block, of: stream, from: damaged) }
+      } catch is ParseError {
+      } catch is XZError {
+      }
+    }
+  }
+}
