@@ -63,12 +63,20 @@ let package = Package(
       name: "KernelModules",
       dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "ModuleSignature", "SecureBoot"]),
 
-    // Use cases.
+    // Use cases, and what those of both products share: the failure, the key.
+    .target(name: "UseCaseSupport", dependencies: ["BinaryFormat", "Cryptography", "HostSystem"]),
     .target(
       name: "PveSbUki",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem",
-        "PortableExecutable", "SecureBoot", "UnifiedKernelImage",
+        "PortableExecutable", "SecureBoot", "UnifiedKernelImage", "UseCaseSupport",
+      ]),
+
+    .target(
+      name: "KernelRepack",
+      dependencies: [
+        "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianPackage", "HostSystem",
+        "ModuleSignature", "PortableExecutable", "UseCaseSupport",
       ]),
 
     // Executables: parse arguments, call one use case, print.
@@ -76,20 +84,20 @@ let package = Package(
     .target(
       name: "CommandLineInterface",
       dependencies: [
-        "BinaryFormat", "CommandSupport", "HostSystem",
+        "BinaryFormat", "CommandSupport", "HostSystem", "UseCaseSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules",
-        "PveSbUki",
+        "PveSbUki", "UseCaseSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-repack",
       dependencies: [
-        "BinaryFormat", "CommandLineInterface", "CommandSupport",
+        "BinaryFormat", "CommandLineInterface", "CommandSupport", "KernelRepack",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -125,6 +133,8 @@ let package = Package(
     .testTarget(
       name: "KernelModulesTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "TestSupport"]),
+    .testTarget(
+      name: "ModuleSignatureTests", dependencies: ["BinaryFormat", "Cryptography", "ModuleSignature", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests",
@@ -139,7 +149,7 @@ let package = Package(
       name: "PveSbUkiTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PortableExecutable", "PveSbUki",
-        "SecureBoot", "TestSupport", "fault-runner",
+        "SecureBoot", "TestSupport", "UseCaseSupport", "fault-runner",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -6,3 +6,9 @@ package protocol HintedError: Error, MessageConvertible {
   /// What to do next, in the imperative; nil where nothing more than the error is known.
   var hint: Message? { get }
 }
+
+/// An error whose sentence may name the object that it is about.
+package protocol ObjectNamingError: Error {
+  /// Whether it does; otherwise whoever knows the object puts its name in front.
+  var namesItsObject: Bool { get }
+}

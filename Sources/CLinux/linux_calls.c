@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <locale.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -16,11 +17,17 @@
 #include <unistd.h>
 
 const int psu_o_path = O_PATH;
+const int psu_o_tmpfile = O_TMPFILE;
+
+int psu_processor_count(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
 
 int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   struct open_how how = {0};
   how.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC);
-  how.mode = (flags & O_CREAT) ? mode : 0;
+  how.mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT;
   // EAGAIN: something was renamed anywhere meanwhile, so the kernel cannot vouch for a `..` (openat2(2)).
   int file, attempts = 100;

@@ -4,8 +4,13 @@
 internal import BinaryFormat
 internal import COpenSSL
 
-package enum DigestAlgorithm: String, CaseIterable, Sendable {
+package enum DigestAlgorithm: String, Sendable {
   case sha1, sha256, sha384, sha512
+  /// Proves nothing; Debian's packages list their files with it.
+  case md5
+
+  /// Those that signatures are made over.
+  package static let forSignatures: [DigestAlgorithm] = [.sha1, .sha256, .sha384, .sha512]
 
   /// Digest size in bytes.
   package var size: Int {
@@ -14,6 +19,7 @@ package enum DigestAlgorithm: String, CaseIterable, Sendable {
     case .sha256: 32
     case .sha384: 48
     case .sha512: 64
+    case .md5: 16
     }
   }
 
@@ -23,6 +29,7 @@ package enum DigestAlgorithm: String, CaseIterable, Sendable {
     case .sha256: EVP_sha256()
     case .sha384: EVP_sha384()
     case .sha512: EVP_sha512()
+    case .md5: EVP_md5()
     }
   }
 }

@@ -16,7 +16,9 @@ extension SignedData {
   /// Nil if there is not just one signer, if it has signed attributes, or its digest algorithm is not known here.
   package var plainSigner: PlainSigner? {
     guard let signer = onlySigner, psu_PKCS7_has_attributes(signer) == 0,
-      let algorithm = DigestAlgorithm.allCases.first(where: { psu_PKCS7_digest_nid(signer) == EVP_MD_get_type($0.evp) })
+      let algorithm = DigestAlgorithm.forSignatures.first(where: {
+        psu_PKCS7_digest_nid(signer) == EVP_MD_get_type($0.evp)
+      })
     else { return nil }
     let issuer = Certificate.text(of: psu_PKCS7_issuer(signer))
     let serial = Certificate.bytes(of: psu_PKCS7_serial(signer)).hexadecimal

@@ -15,9 +15,9 @@ package struct ModuleTrailer: Hashable, Sendable {
   /// a signature, so it has some hundred.
   package static let sizeLimit = 64 << 10
 
-  private static let mark = Array("~Module signature appended~\n".utf8)
-  private static let format = "module signature"
-  private static let pkcs7: UInt8 = 2
+  static let mark = Array("~Module signature appended~\n".utf8)
+  static let format = "module signature"
+  static let pkcs7: UInt8 = 2
 
   /// Reads the trailer of a module of `count` bytes of which `tail` are the last ones, at most `sizeLimit`. Nil if it
   /// carries no signature. Throws `ParseError`, with offsets from the start of the module, for one that the kernel turns

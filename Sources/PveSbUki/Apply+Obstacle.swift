@@ -4,6 +4,7 @@
 package import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
+internal import UseCaseSupport
 
 extension Apply {
   /// Why there is nothing for this program to do on a host. Hooks are silent about all of them.

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 internal import BootEnvironment
+package import UseCaseSupport
 
 extension Apply {
   /// What became of one kernel's image on one partition.

@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+internal import UseCaseSupport
 
 /// `pve-sb-uki apply`: makes every EFI System Partition hold a signed image for every wanted kernel, and does the least
 /// for it: first a plan of what is to be done, then just that.

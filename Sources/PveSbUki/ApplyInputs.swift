@@ -6,6 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// The files that one kernel's image is made of, in the order in which `ImageRecord` lists them.
 struct ApplyInputs {

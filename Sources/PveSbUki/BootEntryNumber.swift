@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import EFIData
+internal import UseCaseSupport
 
 /// The number of a Boot#### variable as people write it.
 package struct BootEntryNumber: Hashable, Sendable {

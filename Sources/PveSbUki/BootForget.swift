@@ -4,6 +4,7 @@
 package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+package import UseCaseSupport
 
 /// `pve-sb-uki boot forget`: removes boot entries, whoever made them, because somebody says so.
 package struct BootForget: Sendable {

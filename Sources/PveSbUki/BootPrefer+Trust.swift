@@ -6,6 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
 internal import SecureBoot
+internal import UseCaseSupport
 
 extension BootPrefer {
   /// Throws `Failure` unless this machine starts what our key signed, by itself or through shim where the entry leads

@@ -5,6 +5,7 @@ package import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 package import HostSystem
+internal import UseCaseSupport
 
 /// `pve-sb-uki boot prefer`: what the firmware tries first from now on.
 package struct BootPrefer: Sendable {

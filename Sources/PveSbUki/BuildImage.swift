@@ -7,6 +7,7 @@ internal import Cryptography
 package import HostSystem
 internal import PortableExecutable
 internal import UnifiedKernelImage
+package import UseCaseSupport
 
 /// `pve-sb-uki build`: makes one image of files that the invoker names.
 package struct BuildImage: Sendable {

@@ -7,6 +7,7 @@ package import BootEnvironment
 package import Cryptography
 package import HostSystem
 package import SecureBoot
+internal import UseCaseSupport
 
 /// How the firmware is to reach the images, and whether it will: decided anew in each run.
 package struct ChainDecision: Hashable, Sendable {

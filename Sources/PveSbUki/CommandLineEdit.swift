@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+internal import UseCaseSupport
 
 /// `pve-sb-uki cmdline edit`: has the file of a command line edited, judges what came out and puts it in place.
 package struct CommandLineEdit: Sendable {

@@ -4,6 +4,7 @@
 package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+internal import UseCaseSupport
 
 /// `pve-sb-uki cmdline set`: judges a command line and writes it into its file. Images are `Apply`'s work.
 package struct CommandLineSet: Sendable {

@@ -5,6 +5,7 @@ package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// `pve-sb-uki cmdline show`: the command lines that are set, the ones in the images as these say themselves, and the
 /// one this machine was started with. Changes nothing.

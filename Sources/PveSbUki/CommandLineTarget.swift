@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// The file that a change of the command line goes to: the base, or one kernel's own.
 struct CommandLineTarget {

@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// Writes planned images to files: the path that `build` and `apply` share.
 enum ImageOutput {

@@ -7,6 +7,7 @@ internal import Cryptography
 package import HostSystem
 internal import PortableExecutable
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// `pve-sb-uki inspect`: what an EFI image is made of.
 package struct InspectImage: Sendable {

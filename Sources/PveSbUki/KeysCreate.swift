@@ -4,6 +4,7 @@
 internal import BinaryFormat
 package import HostSystem
 internal import SecureBoot
+internal import UseCaseSupport
 
 /// `pve-sb-uki keys create`: an owner's PK, KEK and db for a host that has none.
 package struct KeysCreate: Sendable {

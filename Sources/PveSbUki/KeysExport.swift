@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
 internal import SecureBoot
+internal import UseCaseSupport
 
 /// `pve-sb-uki keys export`: what firmware menus, sd-boot, MokManager and other tools take. Private keys stay where
 /// they are.

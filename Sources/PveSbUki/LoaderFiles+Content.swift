@@ -7,6 +7,7 @@ internal import BootEnvironment
 package import Cryptography
 package import HostSystem
 internal import PortableExecutable
+internal import UseCaseSupport
 
 extension LoaderFiles {
   /// Whether the file at `path` is what `source` makes. What cannot be read is not.

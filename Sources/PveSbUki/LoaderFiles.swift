@@ -6,6 +6,7 @@ package import BinaryFormat
 package import BootEnvironment
 package import Cryptography
 package import HostSystem
+internal import UseCaseSupport
 
 /// The boot loaders that a chain needs on an EFI System Partition, beside the images.
 ///

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 internal import BootEnvironment
+package import UseCaseSupport
 
 /// What `apply` found and what it is going to do about it: nothing else is done, and with `--dry-run` nothing at all.
 package struct Plan: Sendable {

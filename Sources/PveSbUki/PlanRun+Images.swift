@@ -6,6 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 extension PlanRun {
   /// Whether the image can be copied, or all that it takes to make it is at hand. Writes nothing.

@@ -6,6 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// Does what a plan says, one partition after the other, and keeps the manifest true at every step.
 struct PlanRun {

@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
 internal import SecureBoot
+internal import UseCaseSupport
 
 extension Planner {
   /// How the images are reached: boot loaders on each partition, then boot entries. What cannot be done about them is a

@@ -8,6 +8,7 @@ internal import Cryptography
 internal import EFIData
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 extension Planner {
   /// What the kernel's image is to be. A kernel whose inputs are not usable keeps what it has, and the plan says why.

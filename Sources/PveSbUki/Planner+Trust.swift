@@ -8,6 +8,7 @@ internal import Cryptography
 internal import HostSystem
 internal import PortableExecutable
 internal import SecureBoot
+internal import UseCaseSupport
 
 extension Planner {
   /// How the images will be reached, and whether this machine would start them. What cannot be told is a failure.

@@ -6,6 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
 internal import UnifiedKernelImage
+internal import UseCaseSupport
 
 /// Looks at the host and its partitions and works out the plan of one run. Writes nothing.
 struct Planner {

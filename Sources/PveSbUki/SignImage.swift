@@ -6,6 +6,7 @@ internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
 internal import PortableExecutable
+package import UseCaseSupport
 
 /// `pve-sb-uki sign`: signs an EFI image, in place or to another file.
 package struct SignImage: Sendable {

@@ -6,6 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
 internal import SecureBoot
+internal import UseCaseSupport
 
 extension Status {
   /// Looks at everything and changes nothing. Throws for settings that cannot be understood, as `apply` does.

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import Cryptography
+package import UseCaseSupport
 
 /// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
 package struct Status: Sendable {

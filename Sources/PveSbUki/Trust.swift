@@ -6,6 +6,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import HostSystem
 internal import SecureBoot
+internal import UseCaseSupport
 
 /// Whom to believe: certificates and image digests, allowed and forbidden.
 struct Trust {

@@ -5,6 +5,7 @@ internal import Authenticode
 package import BinaryFormat
 internal import Cryptography
 package import HostSystem
+internal import UseCaseSupport
 
 /// `pve-sb-uki verify`: whether an image carries a signature that is trusted.
 package struct VerifyImage: Sendable {

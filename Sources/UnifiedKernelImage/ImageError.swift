@@ -34,3 +34,7 @@ package struct ImageError: HintedError, Hashable {
     self.hint = hint
   }
 }
+
+extension ImageError: ObjectNamingError {
+  package var namesItsObject: Bool { rule != .selfCheck }
+}

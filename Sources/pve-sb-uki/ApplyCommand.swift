@@ -6,6 +6,7 @@ internal import BinaryFormat
 import CommandSupport
 import HostSystem
 import PveSbUki
+import UseCaseSupport
 
 struct ApplyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

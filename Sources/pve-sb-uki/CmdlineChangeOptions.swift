@@ -5,6 +5,7 @@ import ArgumentParser
 import BinaryFormat
 import CommandSupport
 import PveSbUki
+import UseCaseSupport
 
 /// Options of the commands that change the command line.
 struct CmdlineChangeOptions: ParsableArguments {

@@ -6,6 +6,7 @@ import BinaryFormat
 import CommandSupport
 import HostSystem
 import PveSbUki
+import UseCaseSupport
 
 struct CmdlineEditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

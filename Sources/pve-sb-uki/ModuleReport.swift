@@ -7,6 +7,7 @@ import Cryptography
 import HostSystem
 import KernelModules
 import PveSbUki
+import UseCaseSupport
 
 /// What `status` says of the modules that dkms has built for the kernels that have images.
 struct ModuleReport {

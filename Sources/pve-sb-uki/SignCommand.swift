@@ -6,6 +6,7 @@ internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import PveSbUki
+import UseCaseSupport
 
 struct SignCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

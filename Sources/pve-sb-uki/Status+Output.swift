@@ -4,6 +4,7 @@
 internal import BinaryFormat
 import CommandSupport
 import PveSbUki
+import UseCaseSupport
 
 extension Status.Report {
   /// One screen, 80 columns wide.

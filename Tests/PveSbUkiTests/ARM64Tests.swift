@@ -9,6 +9,7 @@ import PortableExecutable
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 /// A tree for arm64 that is worked on from whatever machine: names as UEFI 2.10 section 3.5.1.1 and the Debian packages
 /// for arm64 have them.

@@ -8,6 +8,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 @Suite struct ApplyFailureTests {
   private let scene: ApplyScene

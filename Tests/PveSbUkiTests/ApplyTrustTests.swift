@@ -10,6 +10,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 /// Promises I1 and I3 where Secure Boot is on: what the machine starts is not replaced by what it would not.
 @Suite struct ApplyTrustTests {

@@ -8,6 +8,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 /// What else goes on while, or between, runs.
 @Suite struct ApplyWorldTests {

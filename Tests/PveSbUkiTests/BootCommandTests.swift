@@ -10,6 +10,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 @Suite struct BootEntryNumberTests {
   @Test(

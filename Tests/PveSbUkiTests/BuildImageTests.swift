@@ -6,6 +6,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 @Suite struct BuildImageTests {
   let directory: TemporaryDirectory

@@ -10,6 +10,7 @@ import PveSbUki
 import SecureBoot
 import TestSupport
 import Testing
+import UseCaseSupport
 
 @Suite struct ChainDecisionTests {
   let scene: LoaderScene

@@ -5,6 +5,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 @Suite struct CommandLineSetTests {
   let directory: TemporaryDirectory

@@ -7,6 +7,7 @@ import HostSystem
 import PveSbUki
 import TestSupport
 import Testing
+import UseCaseSupport
 
 @Suite struct KeysExportTests {
   static let directory = KeysCreateTests.directory

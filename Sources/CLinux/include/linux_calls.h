@@ -12,6 +12,12 @@
 /// O_PATH, which glibc shows only to those who ask for GNU extensions.
 extern const int psu_o_path;
 
+/// O_TMPFILE, likewise.
+extern const int psu_o_tmpfile;
+
+/// Processors that this process may run on (sched_getaffinity(2)), at least 1.
+int psu_processor_count(void);
+
 /// openat2(2) with RESOLVE_IN_ROOT: `path`, its symbolic links and its `..` are taken inside `root`. Always O_CLOEXEC.
 /// Returns a descriptor, or -1 with errno.
 int psu_open_in_root(int root, const char *path, int flags, mode_t mode);

@@ -2,8 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-internal import Cryptography
-internal import HostSystem
+package import Cryptography
+package import HostSystem
 
 /// Where the signing key and its certificate come from.
 package struct KeySource: Sendable {
@@ -27,13 +27,13 @@ package struct KeySource: Sendable {
     key: "/etc/pve-sb-uki/keys/db.key", certificate: "/etc/pve-sb-uki/keys/db.crt", isHostPath: true)
 
   /// Largest key or certificate file that is read, in bytes.
-  static let sizeLimit = 1 << 20
+  package static let sizeLimit = 1 << 20
 
   /// The files that the invoker named.
-  var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
+  package var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
 
   /// Loads both and proves that firmware accepts what they sign. Throws `Failure`.
-  func load(from host: Host) throws -> SigningIdentity {
+  package func load(from host: Host) throws -> SigningIdentity {
     let key = try loadKey(from: host)
     let certificate = try loadCertificate(from: host)
     return try describing(self.certificate) {
@@ -41,7 +41,7 @@ package struct KeySource: Sendable {
     }
   }
 
-  func loadCertificate(from host: Host) throws -> Certificate {
+  package func loadCertificate(from host: Host) throws -> Certificate {
     let files = isHostPath ? host.files : host.userFiles
     return try describing(certificate) {
       try Certificate(parsing: try files.readFile(certificate, limit: Self.sizeLimit))

@@ -3,11 +3,12 @@
 
 import ArgumentParser
 internal import BinaryFormat
-import CommandLineInterface
-import PveSbUki
+package import UseCaseSupport
 
 /// Options that name a signing key.
-struct KeyOptions: ParsableArguments {
+package struct KeyOptions: ParsableArguments {
+  package init() {}
+
   @Option(
     help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI.", valueName: "path-or-uri"),
     completion: .file())
@@ -19,7 +20,7 @@ struct KeyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"), completion: .file())
   var passphraseFile: String?
 
-  func validate() throws {
+  package func validate() throws {
     guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert go together") }
     guard passphraseFile == nil || key != nil else {
       throw ValidationError(saying: "--passphrase-file goes with --key")
@@ -27,7 +28,7 @@ struct KeyOptions: ParsableArguments {
   }
 
   /// The key that was named; nil if none was.
-  var source: KeySource? {
+  package var source: KeySource? {
     guard let key, let cert else { return nil }
     return KeySource(key: key, certificate: cert, passphraseFile: passphraseFile)
   }

@@ -4,7 +4,6 @@
 package import BinaryFormat
 internal import Cryptography
 internal import HostSystem
-internal import UnifiedKernelImage
 
 /// A use case that could not be carried out: one sentence that names the object, and what to do next.
 package struct Failure: HintedError, Hashable {
@@ -22,12 +21,8 @@ package struct Failure: HintedError, Hashable {
   /// The same about what is no file.
   package init(of object: Message, _ cause: any Error) {
     let hint = (cause as? any HintedError)?.hint ?? Self.hint(for: cause)
-    self.init(Self.namesItsObject(cause) ? Message(cause) : "\(object): \(cause)", hint: hint)
-  }
-
-  private static func namesItsObject(_ cause: any Error) -> Bool {
-    if let error = cause as? ImageError { return error.rule != .selfCheck }
-    return cause is HostError
+    let namesObject = (cause as? any ObjectNamingError)?.namesItsObject ?? (cause is HostError)
+    self.init(namesObject ? Message(cause) : "\(object): \(cause)", hint: hint)
   }
 
   private static func hint(for error: any Error) -> Message? {
@@ -42,7 +37,7 @@ package struct Failure: HintedError, Hashable {
 }
 
 /// Runs `body` and turns what it throws into a failure about the file `name`.
-func describing<Value>(_ name: String, _ body: () throws -> Value) throws -> Value {
+package func describing<Value>(_ name: String, _ body: () throws -> Value) throws -> Value {
   do {
     return try body()
   } catch let failure as Failure {

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import CLinux
+import Glibc
+
+/// Work that several processors share.
+package enum ParallelWork {
+  /// Processors that this process may run on, at least 1.
+  package static var processorCount: Int { Int(psu_processor_count()) }
+
+  /// The results of `body` for 0 to `count` - 1, in order, from up to `workers` threads of which this is one.
+  ///
+  /// Throws what `body` threw for the lowest number; numbers that were not begun by then are left out. So they are when a
+  /// signal asks to stop, which is delivered when all threads are done: none leaves something half done behind.
+  package static func map<Value: Sendable>(
+    _ count: Int, workers: Int, _ body: @escaping @Sendable (Int) throws -> Value
+  ) throws -> [Value] {
+    let helpers = min(count, workers) - 1
+    guard helpers > 0 else { return try (0..<count).map(body) }
+    let termination = HeldTermination()
+    defer { termination.release() }
+    let queue = WorkQueue(count: count, termination: termination, body: body)
+    let threads = try (0..<helpers).map { _ in try Self.start { queue.drain() } }
+    queue.drain()
+    for thread in threads { pthread_join(thread, nil) }
+    return try queue.results()
+  }
+
+  private static func start(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
+    let box = Unmanaged.passRetained(ThreadBody(body))
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread, nil,
+      { context in
+        if let context { Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run() }
+        return nil
+      }, box.toOpaque())
+    guard code == 0 else {
+      box.release()
+      throw HostError("start", of: "a thread", errno: code, hint: "give a smaller number with --jobs")
+    }
+    return thread
+  }
+}
+
+private final class ThreadBody: Sendable {
+  let run: @Sendable () -> Void
+  init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// Hands out numbers and takes results; everything that changes is behind its lock.
+private final class WorkQueue<Value: Sendable>: @unchecked Sendable {
+  private let body: @Sendable (Int) throws -> Value
+  private let termination: HeldTermination
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private var next = 0
+  private var values: [Result<Value, any Error>?]
+
+  init(count: Int, termination: HeldTermination, body: @escaping @Sendable (Int) throws -> Value) {
+    self.body = body
+    self.termination = termination
+    values = Array(repeating: nil, count: count)
+    pthread_mutex_init(lock, nil)
+  }
+
+  deinit {
+    pthread_mutex_destroy(lock)
+    lock.deallocate()
+  }
+
+  /// Takes numbers until none is left or one has failed.
+  func drain() {
+    while let index = take() {
+      let value = Result { try body(index) }
+      locked {
+        values[index] = value
+        if case .failure = value { next = values.count }
+      }
+    }
+  }
+
+  /// In order, once every thread is done.
+  func results() throws -> [Value] {
+    for case .failure(let error)? in values { throw error }
+    return try values.map { value in
+      guard case .success(let result)? = value else { throw HostError("finish", of: "the work", errno: ECANCELED) }
+      return result
+    }
+  }
+
+  private func take() -> Int? {
+    locked {
+      guard next < values.count, !termination.isRequested else { return nil }
+      defer { next += 1 }
+      return next
+    }
+  }
+
+  private func locked<R>(_ body: () -> R) -> R {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return body()
+  }
+}
