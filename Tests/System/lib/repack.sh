@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the pve-sb-uki authors
+# shellcheck shell=bash
+# What the tests of the repacker do with it and ask of what it made. They set WORKSPACE, REPACKER, key (a path without
+# .key and .crt), out and printed.
+# shellcheck disable=SC2154 # set by the tests
+
+PACKAGE_FACTS=$TOP/Tests/System/lib/package-facts
+
+# repack ARGUMENT...: with the key, into out; what is printed is kept.
+repack() { repack_into "$out" "$@"; }
+repack_into() {
+  local directory=$1
+  shift
+  mkdir -p "$directory"
+  "$REPACKER" --key "$key.key" --cert "$key.crt" -o "$directory" "$@" >"$printed" 2>&1 || {
+    local status=$?
+    cat "$printed"
+    return "$status"
+  }
+}
+
+# elsewhere DEB: a copy of it, in a directory with a blank in its name, of another time, as a process with other habits.
+elsewhere() {
+  local place=$WORKSPACE/elsewhere
+  mkdir -p "$place/a place" "$place/out"
+  cp "$1" "$place/a place/copy.deb"
+  touch -d 2001-01-01 "$place/a place/copy.deb"
+  (
+    cd "$place/a place" || exit
+    umask 077
+    TZ=Pacific/Kiritimati LC_ALL=C "$REPACKER" --key "$key.key" --cert "$key.crt" --jobs 1 -o ../out copy.deb
+  )
+}
+
+fresh() { rm -rf "$out" && repack "$@"; }
+# refused STATUS WORD COMMAND...: with that status, a message that has the word, and nothing left in out.
+refused() {
+  local status=$1 word=$2 seen=0
+  shift 2
+  rm -rf "$out"
+  "$@" || seen=$?
+  [ "$seen" = "$status" ] && grep -q "$word" "$printed" && nothing_left
+}
+nothing_left() { [ -z "$(ls -A "$out" 2>/dev/null)" ] || { ls -A "$out"; return 1; }; }
+
+facts() { "$PACKAGE_FACTS" read "$1"; }
+kernel_of() { sed -E 's:.*"boot/vmlinuz-([^"]*)".*:\1:' "$1"; }
+
+# What repacking changes in a package of this name with this kernel: lines of package-facts.
+expected_changes() {
+  printf '%s\n' "field Description" "field Installed-Size" "field Version" "content control control" \
+    "content control md5sums" "content boot/vmlinuz-$2" \
+    "new usr/share/doc/$1/pve-sb-uki-repack.provenance 0 644 root:root"
+}
+# changes_are FILE: between before.json and after.json, whatever the order.
+changes_are() {
+  "$PACKAGE_FACTS" compare "$WORKSPACE/before.json" "$WORKSPACE/after.json" >"$WORKSPACE/changes"
+  diff <(sort "$1") <(sort "$WORKSPACE/changes")
+}
+nothing_wrong() { [ -s "$WORKSPACE/after.json" ] && [ -z "$("$PACKAGE_FACTS" judge "$WORKSPACE/after.json" | tee /dev/stderr)" ]; }
+weight() { "$PACKAGE_FACTS" weight "$1"; }
+size_follows() { [ "$(weight "$WORKSPACE/before.json")" = "$(weight "$WORKSPACE/after.json")" ]; }
+
+readable() { dpkg-deb -I "$1" >/dev/null && dpkg-deb -c "$1" >/dev/null && [ "$(dpkg-deb -f "$1" Architecture)" = amd64 ]; }
+# xz_members DEB: each is a stream, once, that holds together; nothing stands behind it.
+xz_members() {
+  local member
+  for member in control data; do
+    ar p "$1" "$member.tar.xz" >"$WORKSPACE/member.xz"
+    xz -tT2 "$WORKSPACE/member.xz"
+    [ "$(xz --robot -l "$WORKSPACE/member.xz" | awk '$1 == "file" { print $2 }')" = 1 ]
+  done
+}
+several_blocks() {
+  ar p "$1" data.tar.xz >"$WORKSPACE/member.xz"
+  [ "$(xz --robot -l "$WORKSPACE/member.xz" | awk '$1 == "file" { print $3 }')" -gt 1 ]
+}
+# sorts VERSION DEB: above it, and below those that the next builds may have.
+sorts() {
+  local old=$1 new
+  new=$(dpkg-deb -f "$2" Version)
+  dpkg --compare-versions "$new" gt "$old" && dpkg --compare-versions "$new" lt "$old.1" &&
+    dpkg --compare-versions "$new" lt "${old%-*}-$((${old##*-} + 1))"
+}
+grown() { [ "$(stat -c %s "$2")" -le $(($(stat -c %s "$1") * 1001 / 1000)) ] || stat -c '%n %s' "$@" | fails cat; }
+
+# image DEB KERNEL FILE
+image() { dpkg-deb --fsys-tarfile "$1" | tar -x -O "./boot/vmlinuz-$2" >"$3"; }
+# Who signed an image, a line each, in the order of the table.
+signers() { sbverify --list "$1" 2>/dev/null | sed -n 's/^ - subject: //p'; }
+digest() { pesign -h -i "$1" | awk '{ print $NF }'; }
+same_digest() {
+  local before after
+  before=$(digest "$WORKSPACE/original.efi")
+  after=$(digest "$WORKSPACE/signed.efi")
+  [ "${#before}" = 64 ] && [ "$before" = "$after" ]
+}
+certificate_digest() { openssl x509 -in "$1" -outform DER | sha256sum | cut -c 1-64; }
+provenance() { dpkg-deb --fsys-tarfile "$2" | tar -x -O "./usr/share/doc/$1/pve-sb-uki-repack.provenance"; }
+# provenance_tells NAME ORIGINAL RESULT
+provenance_tells() {
+  local word
+  provenance "$1" "$3" >"$WORKSPACE/provenance"
+  for word in $(sha256sum <"$2") "$(sha256sum <"$WORKSPACE/original.efi" | cut -c 1-64)" \
+    "$(sha256sum <"$WORKSPACE/signed.efi" | cut -c 1-64)" "$(certificate_digest "$key.crt")"; do
+    [ "$word" = - ] || grep -qiF "$word" "$WORKSPACE/provenance" || { cat "$WORKSPACE/provenance"; return 1; }
+  done
+}
