@@ -134,6 +134,9 @@ let package = Package(
       name: "KernelModulesTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "TestSupport"]),
     .testTarget(
+      name: "KernelRepackTests",
+      dependencies: ["BinaryFormat", "Cryptography", "HostSystem", "KernelRepack", "TestSupport"]),
+    .testTarget(
       name: "ModuleSignatureTests", dependencies: ["BinaryFormat", "Cryptography", "ModuleSignature", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(

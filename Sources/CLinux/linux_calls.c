@@ -11,6 +11,7 @@
 #include <locale.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -65,6 +66,8 @@ __attribute__((constructor)) static void keep_arguments(int count, char **values
   argument_count = count;
   arguments = values;
 }
+
+int psu_memory_file(void) { return memfd_create("pve-sb-uki", MFD_CLOEXEC); }
 
 const char *psu_error_text(int number) { return strerrordesc_np(number); }
 

@@ -4,8 +4,8 @@
 package import BinaryFormat
 internal import CArchive
 
-/// The content of one compressed stream, unpacked by libarchive as it is read: gzip, xz or Zstandard, told by its first
-/// bytes; what is none of them is passed on as it is.
+/// The content of one compressed stream, unpacked by libarchive as it is read: gzip, LZ4, xz or Zstandard, told by its
+/// first bytes; what is none of them is passed on as it is.
 package struct CompressedStream {
   private let source: any RandomAccessBytes
 
@@ -21,6 +21,7 @@ package struct CompressedStream {
     defer { archive_read_free(archive) }
     // One bidder for each: archive_read_support_filter_all would also start other programs.
     archive_read_support_filter_gzip(archive)
+    archive_read_support_filter_lz4(archive)
     archive_read_support_filter_xz(archive)
     archive_read_support_filter_zstd(archive)
     archive_read_support_format_raw(archive)

@@ -24,6 +24,9 @@ package final class File: RandomAccessBytes, Sendable {
     self.descriptor = descriptor
   }
 
+  /// Its descriptor, valid while this is.
+  var number: Int32 { descriptor.number }
+
   /// Size in bytes at opening.
   package var count: Int { status.size }
 

@@ -65,6 +65,16 @@ import Testing
     #expect(throws: HostError("run", file, errno: EACCES)) { try host.run(file, arguments: []) }
   }
 
+  @Test func whatIsPrintedIsCollected() throws {
+    let script = "printf out; printf err >&2; readlink /proc/$$/fd/0; exit 3"
+    let printed = try host.processes.collect("sh", arguments: ["-c", script])
+    #expect(printed == ProcessOutput(status: 3, output: Array("out/dev/null\n".utf8), errors: Array("err".utf8)))
+    let much = thrown(HostError.self) {
+      try host.processes.collect("head", arguments: ["-c", "100", "/dev/zero"], limit: 99)
+    }
+    #expect(much?.message == "cannot read head: it is larger than 99 bytes")
+  }
+
   @Test func itCanBeStoodInFor() throws {
     var host = host
     host.processes = ProcessRunner { program, arguments in program == "x" && arguments == ["y"] ? 42 : 0 }

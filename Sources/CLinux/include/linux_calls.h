@@ -32,6 +32,10 @@ unsigned psu_device_minor(dev_t number);
 /// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
 int psu_random(void *buffer, size_t count);
 
+/// memfd_create(2): a file without a name that is gone with its last descriptor, of which this is the first. Always
+/// MFD_CLOEXEC. Returns it, or -1 with errno.
+int psu_memory_file(void);
+
 /// What the C library says of an error number, in English whatever the locale is; NULL if it knows none such.
 const char *psu_error_text(int number);
 
