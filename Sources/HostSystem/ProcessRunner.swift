@@ -49,7 +49,8 @@ package struct ProcessRunner: Sendable {
   private static func collect(_ program: String, _ arguments: [String], limit: Int) throws -> ProcessOutput {
     let files = try (0..<2).map { _ in
       try File(
-        owning: Descriptor(owning: SystemCall.check("make", of: "a file in memory") { psu_memory_file() }), path: program)
+        owning: Descriptor(owning: SystemCall.check("make", of: "a file in memory") { psu_memory_file() }),
+        path: program)
     }
     let status = try spawn(program, arguments, isInteractive: false, streams: files.map(\.number))
     return ProcessOutput(
