@@ -53,7 +53,6 @@ check-full:
 
 bench: deps
 	Tests/System/bench/run
-	Tests/System/bench/run-repack
 
 clean:
 	rm -rf .build .build-deb .build-deb-test build

@@ -33,6 +33,7 @@ let package = Package(
     .target(name: "PortableExecutable", dependencies: ["BinaryFormat"]),
     .target(name: "EFIData", dependencies: ["BinaryFormat"]),
     .target(name: "DebianPackage", dependencies: ["BinaryFormat"]),
+    .target(name: "DebianArchive", dependencies: ["BinaryFormat"]),
     .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive"]),
 
     // Cryptography: the only layer that touches libcrypto.
@@ -75,7 +76,7 @@ let package = Package(
     .target(
       name: "KernelRepack",
       dependencies: [
-        "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianPackage", "HostSystem",
+        "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianArchive", "DebianPackage", "HostSystem",
         "ModuleSignature", "PortableExecutable", "UseCaseSupport",
       ]),
 
@@ -138,6 +139,7 @@ let package = Package(
       dependencies: ["BinaryFormat", "Cryptography", "HostSystem", "KernelRepack", "TestSupport"]),
     .testTarget(
       name: "ModuleSignatureTests", dependencies: ["BinaryFormat", "Cryptography", "ModuleSignature", "TestSupport"]),
+    .testTarget(name: "DebianArchiveTests", dependencies: ["BinaryFormat", "DebianArchive", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests",

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import DebianArchive
+import TestSupport
+import Testing
+
+@Suite struct MD5SumsTests {
+  private static let empty = "d41d8cd98f00b204e9800998ecf8427e"
+  private static let other = "900150983cd24fb0d6963f7d28e17f72"
+
+  private static func sums(_ text: String) throws -> MD5Sums { try MD5Sums(parsing: Array(text.utf8)) }
+  private static func text(_ sums: MD5Sums) -> String { String(decoding: sums.serialize(), as: UTF8.self) }
+
+  private func rule(_ text: String) -> ParseError.Rule? { thrown(ParseError.self) { try Self.sums(text) }?.rule }
+
+  @Test func whatMD5sumWritesIsReadAndKept() throws {
+    let directory = try TemporaryDirectory()
+    for name in ["b", "a/x", "a-b", "a b"] { try directory.write(name, name == "b" ? "abc" : "") }
+    let text = try ExternalTool("sh").run([
+      "-c", "cd \(directory.path) && md5sum a/x a-b b 'a b' && md5sum -b b | tr b c",
+    ])
+    let sums = try MD5Sums(parsing: text)
+    #expect(sums.serialize() == text && sums.paths.count == 5)
+    #expect(sums.digest(of: "b")?.hexadecimal == Self.other && sums.digest(of: "a/x")?.hexadecimal == Self.empty)
+    #expect(sums.digest(of: "a b") != nil && sums.digest(of: "nothing") == nil)
+  }
+
+  @Test func linesThatAreNotChangedStayAsTheyAre() throws {
+    let start = "\(Self.empty) *a\n\(Self.empty.uppercased())  ./b/c\n\(Self.empty)  boot/vmlinuz\n\(Self.empty)  z"
+    var sums = try Self.sums(start)
+    let digest = try #require([UInt8](hexadecimal: Self.other))
+    sums.set("boot/vmlinuz", to: digest)
+    sums.set("boot/a", to: digest)
+    sums.rename("a", to: "y")
+    sums.rename("nothing", to: "x")
+    sums.remove("nothing")
+    sums.set("zz", to: digest)
+    #expect(
+      Self.text(sums) == """
+        \(Self.empty.uppercased())  ./b/c
+        \(Self.other)  boot/a
+        \(Self.other)  boot/vmlinuz
+        \(Self.empty)  y
+        \(Self.empty)  z
+        \(Self.other)  zz
+
+        """)
+    #expect(sums.digest(of: "boot/vmlinuz") == digest && sums.digest(of: "a") == nil)
+    sums.remove("b/c")
+    #expect(sums.digest(of: "zz") == digest && sums.paths.first == "boot/a")
+    var none = MD5Sums()
+    none.set("usr/x", to: digest)
+    #expect(Self.text(none) == "\(Self.other)  usr/x\n")
+  }
+
+  /// `sort` of the C locale has the same order.
+  @Test func placesAreThoseOfSort() throws {
+    let names = ["a", "a-b", "a/b", "a.b", "B", "b", "_", "a0", "\u{e4}", "a/b-c"]
+    var sums = MD5Sums()
+    for name in names { sums.set(ArchivePath(name), to: [UInt8](repeating: 0, count: 16)) }
+    let sorted = try ExternalTool("env").run(["LC_ALL=C", "sort"], input: Array(names.joined(separator: "\n").utf8))
+    #expect(
+      sums.paths.map(\.description) == String(decoding: sorted, as: UTF8.self).split(separator: "\n").map(String.init))
+  }
+
+  @Test func whatIsNoListOfSums() {
+    #expect(rule("") == .none)
+    #expect(rule("\(Self.empty)  a\n\(Self.other)  ./a\n") == .overlap)
+    for text in [
+      "\n", "a\n", "\(Self.empty)\n", "\(Self.empty)  \n", "\(Self.empty) a\n", "x\(Self.empty.dropFirst())  a\n",
+      "\\\(Self.empty)  a\\nb\n", "\(Self.empty)0  a\n",
+    ] {
+      #expect(rule(text) == .encoding, "\(text)")
+    }
+    for path in ["/etc/passwd", "../x", "a//b", "a\u{1b}b", "."] {
+      #expect(rule("\(Self.empty)  \(path)\n") == "path", "\(path)")
+    }
+  }
+
+  @Test func damageNeverGoesFurtherThanAnError() {
+    for damaged in Mutations(of: Array("\(Self.empty)  a\n\(Self.other)  b\n".utf8), count: 1000) {
+      if let sums = try? MD5Sums(parsing: damaged) { #expect(sums.serialize() == damaged) }
+    }
+  }
+}
