@@ -53,6 +53,7 @@ check-full:
 
 bench: deps
 	Tests/System/bench/run
+	Tests/System/bench/run-repack
 
 clean:
 	rm -rf .build .build-deb .build-deb-test build

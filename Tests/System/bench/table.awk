@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
-# Lines of measure to a table: medians, and the median of the ratios of runs of the same round.
+# Lines of measure to a table: medians, and the median of the ratios of runs of the same round. What stands behind a colon
+# in a name is what was worked on: programs are held against the one of `ours` that has the same. A file `sizes` has lines
+# of a name and the bytes of what the program made.
 {
   if (!($1 in runs)) order[++programs] = $1
   run = ++runs[$1]
@@ -26,14 +28,28 @@ function paired(name, other,    i, copy) {
   return median(copy, runs[name])
 }
 
+function of(name, work) { return work == "" ? name : name ":" work }
+
+BEGIN {
+  if (ours == "") ours = "pve-sb-uki"
+  while (sizes != "" && (getline line < sizes) > 0) {
+    split(line, part, " ")
+    size[part[1]] = part[2]
+  }
+}
+
 END {
-  printf "%-18s %10s %10s %10s %14s\n", "", "cpu s", "wall s", "peak MiB", "cpu, ours = 1"
+  for (p = 1; p <= programs; p++) if (length(order[p]) > width) width = length(order[p])
+  printf "%-" width "s %10s %10s %10s %14s%s\n", "", "cpu s", "wall s", "peak MiB", "cpu, ours = 1", sizes == "" ? "" : "     bytes made"
   for (p = 1; p <= programs; p++) {
     name = order[p]
-    ours = name ~ /:/ ? "pve-sb-uki:300MB" : "pve-sb-uki"
-    printf "%-18s %10.3f %10.3f %10.1f %14.2f\n", name, median_of(cpu, name), median_of(wall, name), peak[name] / 1024,
-      paired(name, ours)
+    work = name ~ /:/ ? substr(name, index(name, ":") + 1) : ""
+    printf "%-" width "s %10.3f %10.3f %10.1f %14.2f", name, median_of(cpu, name), median_of(wall, name),
+      peak[name] / 1024, paired(name, of(ours, work))
+    if (sizes != "") printf " %14d", size[name]
+    printf "\n"
   }
+  if (!("limit" in runs)) exit
   printf "\ncpu of pve-sb-uki over the limit: %.2f; with a 300 MB initrd: %.2f\n", paired("pve-sb-uki", "limit"),
     paired("pve-sb-uki:300MB", "limit:300MB")
 }

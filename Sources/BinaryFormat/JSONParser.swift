@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// Reads one JSON document, from its first byte to its last.
+struct JSONParser {
+  private static let format = "JSON"
+
+  private let text: [UInt8]
+  private var position = 0
+
+  init(_ text: [UInt8]) { self.text = text }
+
+  mutating func document() throws(ParseError) -> ParsedJSON {
+    let value = try value(depth: 0)
+    skipSpace()
+    guard position == text.count else { throw error(.trailingBytes, "something follows the document") }
+    return value
+  }
+
+  private mutating func value(depth: Int) throws(ParseError) -> ParsedJSON {
+    skipSpace()
+    guard depth < ParsedJSON.depthLimit else {
+      throw error(.range, "more than \(ParsedJSON.depthLimit) values lie in each other")
+    }
+    switch try peek() {
+    case UInt8(ascii: "{"): return try object(depth: depth)
+    case UInt8(ascii: "["): return try array(depth: depth)
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
+    default: return try word()
+    }
+  }
+
+  private mutating func object(depth: Int) throws(ParseError) -> ParsedJSON {
+    position += 1
+    var members: [String: ParsedJSON] = [:]
+    skipSpace()
+    if take("}") { return .object(members) }
+    repeat {
+      skipSpace()
+      guard try peek() == UInt8(ascii: "\"") else { throw error(.syntax, "a member has no name") }
+      let start = position
+      let name = try string()
+      skipSpace()
+      guard take(":") else { throw error(.syntax, "no colon follows a name") }
+      guard members.updateValue(try value(depth: depth + 1), forKey: name) == nil else {
+        throw ParseError(Self.format, at: start, .overlap, "an object has two members '\(name)'")
+      }
+      skipSpace()
+    } while take(",")
+    guard take("}") else { throw error(.syntax, "an object does not go on with a comma") }
+    return .object(members)
+  }
+
+  private mutating func array(depth: Int) throws(ParseError) -> ParsedJSON {
+    position += 1
+    var elements: [ParsedJSON] = []
+    skipSpace()
+    if take("]") { return .array(elements) }
+    repeat {
+      elements.append(try value(depth: depth + 1))
+      skipSpace()
+    } while take(",")
+    guard take("]") else { throw error(.syntax, "an array does not go on with a comma") }
+    return .array(elements)
+  }
+
+  private mutating func word() throws(ParseError) -> ParsedJSON {
+    for (word, value) in [("true", ParsedJSON.boolean(true)), ("false", .boolean(false)), ("null", .null)]
+    where text[position...].starts(with: word.utf8) {
+      position += word.utf8.count
+      return value
+    }
+    throw error(.syntax, "there is no value")
+  }
+
+  /// RFC 8259 section 6.
+  private mutating func number() throws(ParseError) -> String {
+    let start = position
+    _ = take("-")
+    if !take("0") { try digits() }
+    if take(".") { try digits() }
+    if take("e") || take("E") {
+      if !take("+") { _ = take("-") }
+      try digits()
+    }
+    return String(decoding: text[start..<position], as: UTF8.self)
+  }
+
+  private mutating func digits() throws(ParseError) {
+    let start = position
+    while position < text.count, UInt8(ascii: "0")...UInt8(ascii: "9") ~= text[position] { position += 1 }
+    guard position > start else { throw error(.syntax, "a number has no digit where it needs one") }
+  }
+
+  private mutating func string() throws(ParseError) -> String {
+    let start = position
+    position += 1
+    var bytes: [UInt8] = []
+    while true {
+      let byte = try peek()
+      position += 1
+      switch byte {
+      case UInt8(ascii: "\""):
+        guard let string = String(validating: bytes) else {
+          throw ParseError(Self.format, at: start, .encoding, "a string is not UTF-8")
+        }
+        return string
+      case UInt8(ascii: "\\"): bytes += String(try escape()).utf8
+      case ..<0x20: throw error(.syntax, "a string has a control character")
+      default: bytes.append(byte)
+      }
+    }
+  }
+
+  private mutating func escape() throws(ParseError) -> Unicode.Scalar {
+    let byte = try peek()
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{c}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"): return try codePoint()
+    default: throw error(.syntax, "a string has an escape that there is not")
+    }
+  }
+
+  /// What follows `\u`, with the second half of a pair of surrogates.
+  private mutating func codePoint() throws(ParseError) -> Unicode.Scalar {
+    let unit = try hexadecimal()
+    if let scalar = Unicode.Scalar(unit) { return scalar }
+    guard 0xd800..<0xdc00 ~= unit, take("\\"), take("u") else {
+      throw error(.encoding, "a string has half a pair of surrogates")
+    }
+    let second = try hexadecimal()
+    guard 0xdc00..<0xe000 ~= second, let scalar = Unicode.Scalar((unit - 0xd800) << 10 + (second - 0xdc00) + 0x1_0000)
+    else { throw error(.encoding, "a string has half a pair of surrogates") }
+    return scalar
+  }
+
+  private mutating func hexadecimal() throws(ParseError) -> UInt32 {
+    guard text.count - position >= 4 else { throw error(.truncated, "it ends within an escape") }
+    let digits = String(decoding: text[position..<position + 4], as: UTF8.self)
+    guard let bytes = [UInt8](hexadecimal: digits), bytes.count == 2 else {
+      throw error(.syntax, "an escape has not four hexadecimal digits")
+    }
+    position += 4
+    return UInt32(bytes[0]) << 8 | UInt32(bytes[1])
+  }
+
+  private mutating func skipSpace() {
+    while position < text.count, [0x20, 0x09, 0x0a, 0x0d].contains(text[position]) { position += 1 }
+  }
+
+  private func peek() throws(ParseError) -> UInt8 {
+    guard position < text.count else { throw error(.truncated, "it ends too early") }
+    return text[position]
+  }
+
+  private mutating func take(_ character: Unicode.Scalar) -> Bool {
+    guard position < text.count, text[position] == UInt8(ascii: character) else { return false }
+    position += 1
+    return true
+  }
+
+  private func error(_ rule: ParseError.Rule, _ detail: Message) -> ParseError {
+    ParseError(Self.format, at: position, rule, detail)
+  }
+}
+
+extension String {
+  /// Nil for bytes that are not UTF-8.
+  fileprivate init?(validating bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    guard text.utf8.elementsEqual(bytes) else { return nil }
+    self = text
+  }
+}
