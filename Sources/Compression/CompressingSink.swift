@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+internal import CArchive
+
+/// A compressed stream as it is written: the bytes put in come out packed at another sink. The same bytes give the same
+/// stream, without name and time. Memory does not grow with them.
+package final class CompressingSink: ByteSink {
+  /// How the stream is packed.
+  package enum Method: Hashable, Sendable {
+    /// Zstandard, one frame: dpkg reads no more than the first. 1 to 19; dpkg-deb has 3.
+    case zstd(level: Int)
+    /// One gzip member, 0 to 9; dpkg-deb has 9.
+    case gzip(level: Int)
+    /// One xz stream of one block, 0 to 9; dpkg-deb has 6.
+    case xz(level: Int)
+    /// As it is.
+    case none
+  }
+
+  private let archive: OpaquePointer
+  private let output: Output
+
+  /// What is packed goes to `sink`. Throws `CompressionError` if libarchive does not know the method or level.
+  package init(_ method: Method, to sink: any ByteSink) throws {
+    guard let archive = archive_write_new() else { throw CompressionError(.pack, detail: "memory is short") }
+    self.archive = archive
+    output = Output(sink)
+    try check(archive_write_set_format_raw(archive))
+    switch method {
+    case .zstd(let level):
+      try check(archive_write_add_filter_zstd(archive))
+      try set("zstd", "compression-level", "\(level)")
+    case .gzip(let level):
+      try check(archive_write_add_filter_gzip(archive))
+      try set("gzip", "compression-level", "\(level)")
+      try set("gzip", "timestamp", nil)
+    case .xz(let level):
+      try check(archive_write_add_filter_xz(archive))
+      try set("xz", "compression-level", "\(level)")
+    case .none: break
+    }
+    // No block is filled up.
+    try check(archive_write_set_bytes_per_block(archive, 0))
+    let context = Unmanaged.passUnretained(output).toOpaque()
+    try check(archive_write_open(archive, context, nil, { Output.write($2, $3, to: $1) }, nil))
+    guard let entry = archive_entry_new() else { throw CompressionError(.pack, detail: "memory is short") }
+    defer { archive_entry_free(entry) }
+    // A regular file (S_IFREG), the one kind that a raw archive holds.
+    archive_entry_set_filetype(entry, 0o100000)
+    try check(archive_write_header(archive, entry))
+  }
+
+  deinit { archive_write_free(archive) }
+
+  private func set(_ filter: String, _ option: String, _ value: String?) throws {
+    try check(archive_write_set_filter_option(archive, filter, option, value))
+  }
+
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = archive_write_data(archive, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      guard count > 0 else { throw output.failure ?? error }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// What was packed cannot be changed.
+  package func patch(_ bytes: [UInt8], at offset: Int) throws {
+    throw CompressionError(.pack, detail: "a compressed stream cannot be changed where it stands")
+  }
+
+  /// Writes what is left. Call once, at the end.
+  package func finish() throws { try check(archive_write_close(archive)) }
+
+  private func check(_ code: Int32) throws {
+    guard code == ARCHIVE_OK else { throw output.failure ?? error }
+  }
+
+  private var error: CompressionError {
+    CompressionError(
+      .pack, detail: archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "libarchive failed"
+    )
+  }
+}
+
+/// Takes what libarchive has packed.
+private final class Output {
+  private let sink: any ByteSink
+  /// What writing threw; libarchive only learns that it failed.
+  private(set) var failure: (any Error)?
+
+  init(_ sink: any ByteSink) { self.sink = sink }
+
+  static func write(_ bytes: UnsafeRawPointer?, _ count: Int, to context: UnsafeMutableRawPointer?) -> Int {
+    guard let context else { return -1 }
+    let output = Unmanaged<Output>.fromOpaque(context).takeUnretainedValue()
+    do {
+      try output.sink.write(UnsafeRawBufferPointer(start: bytes, count: count))
+      return count
+    } catch {
+      output.failure = error
+      return -1
+    }
+  }
+}
