@@ -42,8 +42,13 @@ let package = Package(
 
     .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography"]),
 
-    // An .xz stream, block by block.
-    .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography"]),
+    // An .xz stream, block by block. The transcoder is compiled with -O also for tests, which run it on real packages.
+    .target(
+      name: "LZMA2", dependencies: ["BinaryFormat"],
+      swiftSettings: [
+        .unsafeFlags(["-O", "-wmo", "-disable-batch-mode", "-num-threads", "2"], .when(configuration: .debug))
+      ]),
+    .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography", "LZMA2"]),
 
     // Host: the only layer that touches the system.
     .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData"]),

@@ -29,20 +29,28 @@ enum BlockDecoder {
     }
   }
 
-  /// Throws `XZError` unless `blocks` hold `text`.
-  static func verify(_ blocks: [EncodedBlock], check: XZCheck, text: UnsafeRawBufferPointer) throws {
+  /// Whether liblzma finds `text` in `blocks`. Throws `XZError` if memory is short.
+  static func holds(_ blocks: [EncodedBlock], check: XZCheck, text: UnsafeRawBufferPointer) throws -> Bool {
     var position = 0
-    for block in blocks {
-      let unpadded = try forEachPiece(of: block.bytes, at: 0, check: check) { piece in
-        guard piece.count <= text.count - position,
-          UnsafeRawBufferPointer(rebasing: text[position..<position + piece.count]).hasSameBytes(as: piece)
-        else { throw XZError("the text that was encoded is not the one that comes out, from byte \(position) on") }
-        position += piece.count
+    do {
+      for block in blocks {
+        let unpadded = try forEachPiece(of: block.bytes, at: 0, check: check) { piece in
+          guard piece.count <= text.count - position,
+            UnsafeRawBufferPointer(rebasing: text[position..<position + piece.count]).hasSameBytes(as: piece)
+          else { throw Difference() }
+          position += piece.count
+        }
+        guard unpadded == block.unpaddedSize else { return false }
       }
-      guard unpadded == block.unpaddedSize else { throw XZError("a block has other bytes than its index record says") }
+    } catch is Difference {
+      return false
+    } catch is ParseError {
+      return false
     }
-    guard position == text.count else { throw XZError("\(text.count) bytes were encoded, \(position) come out") }
+    return position == text.count
   }
+
+  private struct Difference: Error {}
 
   private static func damage(_ offset: Int, _ detail: Message) -> ParseError {
     ParseError(XZStream.format, at: offset, "check", detail)
@@ -73,7 +81,12 @@ enum BlockDecoder {
           throw ParseError(XZStream.format, at: offset, .range, "the block's dictionary is too large")
         }
         try coder.require(lzma_block_decoder(&coder.stream, &block), LZMA_OK, "begin to decode")
-        try coder.code(UnsafeRawBufferPointer(rebasing: file[header.size...]), LZMA_FINISH, "decode the block", body)
+        let content = UnsafeRawBufferPointer(rebasing: file[header.size...])
+        do {
+          try coder.code(content, LZMA_FINISH, "decode the block", body)
+        } catch let error as XZError where error.isDamage {
+          throw damage(offset, error.message)
+        }
         guard coder.stream.avail_in == 0 else { throw damage(offset, "the block ends before the index says it does") }
         return Int(clamping: lzma_block_unpadded_size(&block))
       }

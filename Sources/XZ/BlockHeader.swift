@@ -58,7 +58,8 @@ struct BlockHeader: Hashable, Sendable {
     }
   }
 
-  func serialize() -> [UInt8] {
+  /// The header, filled with zeros to `minimumSize` bytes (a multiple of four, 1024 at most) if it needs fewer.
+  func serialize(minimumSize: Int = 0) -> [UInt8] {
     var fields = ByteWriter()
     let flags = filters.count - 1 | (compressedSize == nil ? 0 : 0x40) | (textCount == nil ? 0 : 0x80)
     fields.write(UInt8(truncatingIfNeeded: flags))
@@ -70,7 +71,7 @@ struct BlockHeader: Hashable, Sendable {
       fields.write(filter.properties)
     }
     // The size counts itself, and the CRC32 that follows.
-    let padded = (fields.count + 1).roundedUp(toMultipleOf: 4) ?? 0
+    let padded = max(minimumSize - 4, (fields.count + 1).roundedUp(toMultipleOf: 4) ?? 0)
     var writer = ByteWriter()
     writer.write(UInt8(truncatingIfNeeded: padded / 4))
     writer.write(fields.bytes)

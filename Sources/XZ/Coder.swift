@@ -36,8 +36,9 @@ final class Coder {
   static func error(_ operation: Message, _ code: lzma_ret) -> XZError {
     switch code {
     case LZMA_MEM_ERROR: XZError("cannot \(operation): memory is short", hint: "try with fewer jobs at a time")
-    case LZMA_DATA_ERROR, LZMA_BUF_ERROR, LZMA_FORMAT_ERROR: XZError("cannot \(operation): the data is damaged")
-    case LZMA_OPTIONS_ERROR: XZError("cannot \(operation): this liblzma does not know the filters")
+    case LZMA_DATA_ERROR, LZMA_BUF_ERROR, LZMA_FORMAT_ERROR:
+      XZError("cannot \(operation): the data is damaged", isDamage: true)
+    case LZMA_OPTIONS_ERROR: XZError("cannot \(operation): this liblzma does not know the filters", isDamage: true)
     default: XZError("cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
     }
   }

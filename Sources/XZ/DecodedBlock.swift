@@ -2,37 +2,51 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import LZMA2
 
 /// The text of one block in memory, its check verified, ready to be encoded again with edits.
 package final class DecodedBlock: Sendable {
   /// A block whose text is larger is refused before memory is taken for it.
   package static let greatestText = 1 << 30
-  /// Nor is one decoded whose filters want more memory than this.
+  /// So is one whose filters want more memory for a dictionary and tables.
   static let greatestDecoder = 320 << 20
 
   private let block: XZStream.Block
   private let check: XZCheck
-  private let text: TextBuffer
+  private let header: BlockHeader
+  private let text: PaddedBuffer
+  /// Nil where liblzma decoded the text.
+  private let symbols: LZMA2Block?
 
   /// Decodes `block` of `stream`, which was parsed from `source`.
   ///
   /// Throws `ParseError` if it is damaged, if its sizes are not those of the index, or if it wants more memory than
   /// anybody's package does; what reading the source throws.
   package init(_ block: XZStream.Block, of stream: XZStream, from source: any RandomAccessBytes) throws {
+    let start = block.range.lowerBound
     guard block.text.count <= Self.greatestText else {
-      throw ParseError(
-        XZStream.format, at: block.range.lowerBound, .range, "a block of \(block.text.count) bytes of text is too large"
-      )
+      throw ParseError(XZStream.format, at: start, .range, "a block of \(block.text.count) bytes of text is too large")
     }
-    let file = try source.readBytes(at: block.range.lowerBound, count: block.range.count, format: XZStream.format)
-    text = TextBuffer(count: block.text.count)
-    try BlockDecoder.decode(file, of: block, check: stream.check, into: text.bytes)
+    let layout = try BlockLayout(of: block, check: stream.check, in: source)
     self.block = block
     check = stream.check
+    header = layout.header
+    symbols = try layout.decodeLZMA2(from: source)
+    if let symbols {
+      text = symbols.text
+      let value = try stream.check.value(of: UnsafeRawBufferPointer(text.bytes))
+      guard try layout.readCheck(from: source) == value else {
+        throw ParseError(XZStream.format, at: start, "check", "the block's text does not have its check")
+      }
+    } else {
+      let file = try source.readBytes(at: start, count: block.range.count, format: XZStream.format)
+      text = PaddedBuffer(count: block.text.count)
+      try BlockDecoder.decode(file, of: block, check: stream.check, into: text.bytes)
+    }
   }
 
   /// Bytes of the text.
-  package var textCount: Int { text.bytes.count }
+  package var textCount: Int { text.count }
 
   /// Calls `body` with the text, which is there as long as the call lasts.
   package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
@@ -40,23 +54,41 @@ package final class DecodedBlock: Sendable {
   }
 
   /// Whether the symbols of the block are known, so that edits cost little; otherwise liblzma encodes its text anew.
-  package var canTranscode: Bool { false }
+  package var canTranscode: Bool { symbols != nil }
 
   /// The block with `edits` applied, whose offsets are those of the whole plain text and lie within the block's.
   ///
   /// There is one block, or several if liblzma encoded the text anew, or none if no text is left. `storing` are ranges
   /// of the old plain text that do not compress, and `workers` threads: both only matter to liblzma. With `verify`
-  /// liblzma decodes what was made and it is compared. Throws `XZError` if liblzma cannot, or if the edits are not in order.
+  /// liblzma decodes what was made and it is compared; what was transcoded and is not right is encoded anew. Without
+  /// `reusing` no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma cannot, or if the edits
+  /// are not in order.
   package func encode(
-    applying edits: [ByteEdit], verify: Bool, storing: [Range<Int>] = [], workers: Int = 1
+    applying edits: [ByteEdit], verify: Bool, storing: [Range<Int>] = [], workers: Int = 1, reusing: Bool = true
   ) throws -> [EncodedBlock] {
     guard edits.areOrdered(within: block.text) else {
       throw XZError("edits of the bytes \(block.text.lowerBound) to \(block.text.upperBound) are not in order")
     }
     let edited = EditedText(UnsafeRawBufferPointer(text.bytes), startingAt: block.text.lowerBound, edits: edits)
-    let blocks = try EncodedBlock.encode(
-      text: edited.bytes, check: check, storing: storing.map(edited.newRange), workers: workers)
-    if verify { try BlockDecoder.verify(blocks, check: check, text: edited.bytes) }
-    return withExtendedLifetime(edited) { blocks }
+    guard edited.text.count > 0 else { return [] }
+    return try withExtendedLifetime(edited) {
+      let bytes = UnsafeRawBufferPointer(edited.text.bytes)
+      if let symbols {
+        let transcoded = [try transcode(symbols, edited, reusing: reusing)]
+        if try !verify || BlockDecoder.holds(transcoded, check: check, text: bytes) { return transcoded }
+      }
+      let blocks = try EncodedBlock.encode(
+        text: bytes, check: check, storing: storing.map(edited.newRange), workers: workers)
+      guard try !verify || BlockDecoder.holds(blocks, check: check, text: bytes) else {
+        throw XZError("liblzma does not decode what it encoded", hint: "check this machine's memory")
+      }
+      return blocks
+    }
+  }
+
+  private func transcode(_ symbols: LZMA2Block, _ edited: EditedText, reusing: Bool) throws -> EncodedBlock {
+    let data = symbols.encode(applying: edited.edits, text: edited.text, reusing: reusing)
+    return try EncodedBlock(
+      data: data.bytes, filters: header.filters, headerSize: header.size, text: edited.text, check: check)
   }
 }

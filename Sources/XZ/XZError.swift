@@ -8,9 +8,12 @@ package struct XZError: HintedError, Hashable {
   /// A full sentence without its full stop.
   package var message: Message
   package var hint: Message?
+  /// Whether it is the data, rather than memory or the caller, that is to blame.
+  var isDamage: Bool
 
-  package init(_ message: Message, hint: Message? = nil) {
+  init(_ message: Message, hint: Message? = nil, isDamage: Bool = false) {
     self.message = message
     self.hint = hint
+    self.isDamage = isDamage
   }
 }

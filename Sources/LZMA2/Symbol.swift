@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// A run of literals and the match that follows it, in eight bytes: an encoder's decision, apart from how it is coded.
+///
+/// From the lowest bit: length (9 bits), kind (3), literals before it (20), distance (32). The literals' values are in
+/// the text.
+struct Symbol {
+  enum Kind {
+    static let match: UInt64 = 0
+    /// A match at the latest distance or one of the three before it: 1 to 4.
+    static let rep0: UInt64 = 1
+    static let rep3: UInt64 = 4
+    /// One byte at the latest distance.
+    static let shortRep: UInt64 = 5
+    /// Nothing follows the literals.
+    static let none: UInt64 = 6
+    /// A match of any kind that the latest distances allow, or one byte.
+    static let anew: UInt64 = 7
+  }
+
+  static let greatestRun = (1 << 20) - 1
+
+  let word: UInt64
+
+  @inline(__always) init(word: UInt64) { self.word = word }
+
+  @inline(__always) init(run: Int, kind: UInt64, length: Int, distance: UInt32) {
+    word =
+      UInt64(truncatingIfNeeded: length) | kind << 9 | UInt64(truncatingIfNeeded: run) << 12 | UInt64(distance) << 32
+  }
+
+  /// Bytes that the match repeats; 0 for none.
+  @inline(__always) var length: Int { Int(truncatingIfNeeded: word & 0x1ff) }
+  @inline(__always) var kind: UInt64 { word >> 9 & 7 }
+  /// Number of literals before the match.
+  @inline(__always) var run: Int { Int(truncatingIfNeeded: word >> 12 & 0xf_ffff) }
+  /// How many bytes back the match begins, less one.
+  @inline(__always) var distance: UInt32 { UInt32(truncatingIfNeeded: word >> 32) }
+}
+
+/// A growing list of symbols that a decoder writes through a pointer.
+final class SymbolList: @unchecked Sendable {
+  private(set) var start: UnsafeMutablePointer<UInt64>
+  private(set) var capacity: Int
+  var count = 0
+
+  init(capacity: Int) {
+    self.capacity = max(1024, capacity)
+    start = .allocate(capacity: self.capacity)
+  }
+
+  deinit { start.deallocate() }
+
+  func grow() {
+    let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity * 2)
+    larger.moveInitialize(from: start, count: count)
+    start.deallocate()
+    start = larger
+    capacity *= 2
+  }
+}
