@@ -7,14 +7,14 @@ internal import CArchive
 /// A compressed stream as it is written: the bytes put in come out packed at another sink. The same bytes give the same
 /// stream, without name and time. Memory does not grow with them.
 package final class CompressingSink: ByteSink {
-  /// How the stream is packed.
-  package enum Method: Hashable, Sendable {
-    /// Zstandard, one frame: dpkg reads no more than the first. 1 to 19; dpkg-deb has 3.
-    case zstd(level: Int)
-    /// One gzip member, 0 to 9; dpkg-deb has 9.
-    case gzip(level: Int)
-    /// One xz stream of one block, 0 to 9; dpkg-deb has 6.
-    case xz(level: Int)
+  /// How the stream is packed: as dpkg-deb does by itself.
+  package enum Format: CaseIterable, Hashable, Sendable {
+    /// Zstandard of level 3 in one frame: dpkg reads no more than the first.
+    case zstd
+    /// One gzip member of level 9.
+    case gzip
+    /// One xz stream of level 6 in one block.
+    case xz
     /// As it is.
     case none
   }
@@ -22,23 +22,23 @@ package final class CompressingSink: ByteSink {
   private let archive: OpaquePointer
   private let output: Output
 
-  /// What is packed goes to `sink`. Throws `CompressionError` if libarchive does not know the method or level.
-  package init(_ method: Method, to sink: any ByteSink) throws {
+  /// What is packed goes to `sink`. Throws `CompressionError` if libarchive does not know the format.
+  package init(_ format: Format, to sink: any ByteSink) throws {
     guard let archive = archive_write_new() else { throw CompressionError(.pack, detail: "memory is short") }
     self.archive = archive
     output = Output(sink)
     try check(archive_write_set_format_raw(archive))
-    switch method {
-    case .zstd(let level):
+    switch format {
+    case .zstd:
       try check(archive_write_add_filter_zstd(archive))
-      try set("zstd", "compression-level", "\(level)")
-    case .gzip(let level):
+      try set("zstd", "compression-level", "3")
+    case .gzip:
       try check(archive_write_add_filter_gzip(archive))
-      try set("gzip", "compression-level", "\(level)")
+      try set("gzip", "compression-level", "9")
       try set("gzip", "timestamp", nil)
-    case .xz(let level):
+    case .xz:
       try check(archive_write_add_filter_xz(archive))
-      try set("xz", "compression-level", "\(level)")
+      try set("xz", "compression-level", "6")
     case .none: break
     }
     // No block is filled up.

@@ -8,15 +8,15 @@ import Testing
 
 @Suite struct CompressingSinkTests {
   private static let content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: ($0 * $0 >> 9) & 0x3f) }
-  private static let methods: [(CompressingSink.Method, String)] = [
-    (.zstd(level: 3), "zstd"), (.gzip(level: 9), "gzip"), (.xz(level: 6), "xz"), (.xz(level: 0), "xz"),
+  private static let formats: [(CompressingSink.Format, String)] = [
+    (.zstd, "zstd"), (.gzip, "gzip"), (.xz, "xz"),
   ]
 
   /// Packs `content`, put in by pieces.
-  private static func pack(_ content: [UInt8], _ method: CompressingSink.Method, piece: Int = 100_000) throws -> [UInt8]
+  private static func pack(_ content: [UInt8], _ format: CompressingSink.Format, piece: Int = 100_000) throws -> [UInt8]
   {
     let sink = MemorySink()
-    let packing = try CompressingSink(method, to: sink)
+    let packing = try CompressingSink(format, to: sink)
     for start in stride(from: 0, to: content.count, by: piece) {
       try packing.write(Array(content[start..<min(start + piece, content.count)]))
     }
@@ -24,24 +24,24 @@ import Testing
     return sink.bytes
   }
 
-  @Test(arguments: methods) func toolsUnpackIt(_ method: CompressingSink.Method, _ tool: String) throws {
+  @Test(arguments: formats) func toolsUnpackIt(_ format: CompressingSink.Format, _ tool: String) throws {
     for content in [Self.content, [], [7]] {
-      let packed = try Self.pack(content, method)
+      let packed = try Self.pack(content, format)
       #expect(packed.count < content.count / 2 + 100)
       #expect(try ExternalTool(tool).run(["-dc"], input: packed) == content)
-      #expect(try Self.pack(content, method, piece: 12_345) == packed)
+      #expect(try Self.pack(content, format, piece: 12_345) == packed)
     }
   }
 
   /// The list of zstd counts frames: dpkg reads one.
   @Test func zstdHasOneFrame() throws {
-    let file = try ScratchFile(try Self.pack(Self.content, .zstd(level: 3)), suffix: ".zst")
+    let file = try ScratchFile(try Self.pack(Self.content, .zstd), suffix: ".zst")
     let list = try ExternalTool("zstd").result(["-lv", file.path])
     #expect((list.text + list.errors).split(separator: "\n").contains { $0 == "# Zstandard Frames: 1" })
   }
 
   @Test func gzipHasNeitherNameNorTime() throws {
-    let packed = try Self.pack(Self.content, .gzip(level: 9))
+    let packed = try Self.pack(Self.content, .gzip)
     // RFC 1952 section 2.3: flags 0, time 0.
     #expect(packed.prefix(8) == [0x1f, 0x8b, 8, 0, 0, 0, 0, 0])
     let file = try ScratchFile(packed, suffix: ".gz")
@@ -50,8 +50,8 @@ import Testing
   }
 
   /// A package whose members are packed anew is one for dpkg-deb.
-  @Test(arguments: [("-Zzstd", CompressingSink.Method.zstd(level: 3)), ("-Zgzip", .gzip(level: 9))])
-  func dpkgDebReadsIt(_ option: String, _ method: CompressingSink.Method) throws {
+  @Test(arguments: [("-Zzstd", CompressingSink.Format.zstd), ("-Zgzip", .gzip)])
+  func dpkgDebReadsIt(_ option: String, _ format: CompressingSink.Format) throws {
     let directory = try TemporaryDirectory()
     try directory.write(
       "p/DEBIAN/control",
@@ -61,23 +61,17 @@ import Testing
     try ExternalTool("dpkg-deb").run(["--root-owner-group", option, "-b", directory.path(of: "p"), package])
     let tar = try ExternalTool("dpkg-deb").run(["--fsys-tarfile", package])
     let suffix = option == "-Zzstd" ? "zst" : "gz"
-    try directory.write("data.tar.\(suffix)", try Self.pack(tar, method))
+    try directory.write("data.tar.\(suffix)", try Self.pack(tar, format))
     try ExternalTool("sh").run(["-c", "cd '\(directory.path)' && ar p out.deb data.tar.\(suffix) > theirs"])
     let theirs = try #require(try directory.read("theirs"))
     let ours = try #require(try directory.read("data.tar.\(suffix)"))
     #expect(abs(theirs.count - ours.count) * 100 <= theirs.count)
-    print(
-      "COMPARE", option, theirs == ours, theirs.count, ours.count, theirs.prefix(12), ours.prefix(12), theirs.suffix(6),
-      ours.suffix(6))
+    // zlib packs alike whoever calls it; dpkg-deb's frame of zstd has a checksum behind it.
+    if option == "-Zgzip" { #expect(theirs == ours) }
     try ExternalTool("ar").run(["r", package, directory.path(of: "data.tar.\(suffix)")])
     #expect(try ExternalTool("dpkg-deb").run(["--fsys-tarfile", package]) == tar)
     try ExternalTool("dpkg-deb").run(["-x", package, directory.path(of: "x")])
     #expect(try directory.read("x/usr/share/sample") == Self.content)
-  }
-
-  @Test func aLevelThatThereIsNot() {
-    #expect(thrown(CompressionError.self) { try CompressingSink(.gzip(level: 10), to: MemorySink()) } != nil)
-    #expect(thrown(CompressionError.self) { try CompressingSink(.xz(level: -1), to: MemorySink()) }?.operation == .pack)
   }
 
   private struct Broken: Error {}
@@ -86,9 +80,9 @@ import Testing
     func patch(_ bytes: [UInt8], at offset: Int) throws {}
   }
 
-  @Test(arguments: methods.map(\.0) + [.none]) func whatWritingThrowsComesThrough(_ method: CompressingSink.Method) {
+  @Test(arguments: formats.map(\.0) + [.none]) func whatWritingThrowsComesThrough(_ format: CompressingSink.Format) {
     let error = thrown(Broken.self) {
-      let sink = try CompressingSink(method, to: BrokenSink())
+      let sink = try CompressingSink(format, to: BrokenSink())
       for _ in 0..<20 { try sink.write(Self.content) }
       try sink.finish()
     }
