@@ -82,7 +82,7 @@ let package = Package(
       name: "KernelRepack",
       dependencies: [
         "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianArchive", "DebianPackage", "HostSystem",
-        "ModuleSignature", "PortableExecutable", "UseCaseSupport",
+        "ModuleSignature", "PortableExecutable", "UseCaseSupport", "XZ",
       ]),
 
     // Executables: parse arguments, call one use case, print.
@@ -103,7 +103,8 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki-repack",
       dependencies: [
-        "BinaryFormat", "CommandLineInterface", "CommandSupport", "KernelRepack",
+        "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelRepack",
+        "UseCaseSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

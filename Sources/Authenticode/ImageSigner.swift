@@ -3,7 +3,7 @@
 
 package import BinaryFormat
 package import Cryptography
-internal import PortableExecutable
+package import PortableExecutable
 
 /// Writes a signed copy of an image in one pass.
 package struct ImageSigner: Sendable {
@@ -15,15 +15,23 @@ package struct ImageSigner: Sendable {
     case replace
   }
 
-  package var identity: SigningIdentity
   package var existing: ExistingSignatures
-  /// Seconds since 1970; nil leaves the time out, so that the same inputs give the same bytes.
-  package var signingTime: Int64?
+  private let makeSignature: @Sendable (_ digest: [UInt8]) throws -> CertificateTable.Entry
 
-  package init(identity: SigningIdentity, existing: ExistingSignatures, signingTime: Int64? = nil) {
-    self.identity = identity
+  /// `makeSignature` is given the image's SHA-256 Authenticode digest.
+  package init(
+    existing: ExistingSignatures, makeSignature: @escaping @Sendable ([UInt8]) throws -> CertificateTable.Entry
+  ) {
     self.existing = existing
-    self.signingTime = signingTime
+    self.makeSignature = makeSignature
+  }
+
+  /// Signs by `identity`. `signingTime` is in seconds since 1970; nil leaves the time out, so that the same inputs give
+  /// the same bytes.
+  package init(identity: SigningIdentity, existing: ExistingSignatures, signingTime: Int64? = nil) {
+    self.init(existing: existing) {
+      try AuthenticodeSignature.sign(digest: $0, by: identity, signingTime: signingTime)
+    }
   }
 
   /// Copies `source` to `sink`, signed. Returns the image's SHA-256 Authenticode digest.
@@ -50,7 +58,6 @@ package struct ImageSigner: Sendable {
     head.replaceSubrange(entry..<entry + 8, with: [UInt8](repeating: 0, count: 8))
     try writer.writeHeader(head)
     try TransferBuffer().forEachChunk(of: source, in: header.sizeOfHeaders..<end) { try writer.write($0) }
-    return try writer.finish(
-      signingBy: identity, at: signingTime, keeping: existing == .append ? image.table.entries : [])
+    return try writer.finish(keeping: existing == .append ? image.table.entries : [], makeSignature)
   }
 }

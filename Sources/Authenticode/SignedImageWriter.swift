@@ -13,7 +13,7 @@ package final class SignedImageWriter {
   private let sink: any ByteSink
   private let checkSumOffset: Int
   private let certificateDirectoryOffset: Int
-  private var digest: DigestBox
+  private let digest: RunningDigest
   private var checkSum = CheckSum()
   /// Bytes written so far.
   package private(set) var count = 0
@@ -22,7 +22,7 @@ package final class SignedImageWriter {
     self.sink = sink
     self.checkSumOffset = checkSumOffset
     self.certificateDirectoryOffset = certificateDirectoryOffset
-    digest = try DigestBox()
+    digest = try RunningDigest(.sha256)
   }
 
   /// Writes the headers, in which both late fields are zero.
@@ -63,9 +63,18 @@ package final class SignedImageWriter {
   package func finish(
     signingBy identity: SigningIdentity, at signingTime: Int64?, keeping entries: [CertificateTable.Entry] = []
   ) throws -> [UInt8] {
+    try finish(keeping: entries) {
+      try AuthenticodeSignature.sign(digest: $0, by: identity, signingTime: signingTime)
+    }
+  }
+
+  /// The same with a signature that `sign` has for the image's digest.
+  package func finish(
+    keeping entries: [CertificateTable.Entry], _ sign: ([UInt8]) throws -> CertificateTable.Entry
+  ) throws -> [UInt8] {
     try pad(to: count + (8 - count % 8) % 8)
     let imageDigest = try digest.finish()
-    let entry = try AuthenticodeSignature.sign(digest: imageDigest, by: identity, signingTime: signingTime)
+    let entry = try sign(imageDigest)
     let table = CertificateTable(entries + [entry]).serialized
     guard let start = UInt32(exactly: count), count + table.count <= Int(UInt32.max) else {
       throw AuthenticodeError(.size, "the signed image would have \(count + table.count) bytes, more than 4 GiB")
@@ -82,17 +91,5 @@ package final class SignedImageWriter {
     var writer = ByteWriter()
     writer.write(value)
     return writer.bytes
-  }
-}
-
-/// Holds a digest, which cannot be copied, where it can be taken out once.
-private final class DigestBox {
-  private var digest: Digest?
-  init() throws { digest = try Digest() }
-  func update(_ bytes: UnsafeRawBufferPointer) throws { try digest?.update(bytes) }
-  func update(_ bytes: [UInt8]) throws { try digest?.update(bytes) }
-  func finish() throws -> [UInt8] {
-    guard let taken = digest.take() else { return [] }
-    return try taken.finish()
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import ArgumentParser
+package import ArgumentParser
 internal import BinaryFormat
 package import UseCaseSupport
 
@@ -12,23 +12,20 @@ package struct KeyOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI.", valueName: "path-or-uri"),
     completion: .file())
-  var key: String?
+  package var key: String?
 
   @Option(help: ArgumentHelp("Certificate of the key, PEM or DER.", valueName: "file"), completion: .file())
-  var cert: String?
+  package var cert: String?
 
   @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"), completion: .file())
   var passphraseFile: String?
 
-  package func validate() throws {
+  /// The key that was named; nil if none was. Throws `ValidationError` for a part of one.
+  package func source() throws -> KeySource? {
     guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert go together") }
     guard passphraseFile == nil || key != nil else {
       throw ValidationError(saying: "--passphrase-file goes with --key")
     }
-  }
-
-  /// The key that was named; nil if none was.
-  package var source: KeySource? {
     guard let key, let cert else { return nil }
     return KeySource(key: key, certificate: cert, passphraseFile: passphraseFile)
   }

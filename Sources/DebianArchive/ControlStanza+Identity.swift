@@ -10,6 +10,12 @@ extension ControlStanza {
     package let version: String
     package let architecture: String
 
+    package init(package: String, version: String, architecture: String) {
+      self.package = package
+      self.version = version
+      self.architecture = architecture
+    }
+
     /// The name that dpkg-name gives: without the version's epoch.
     package var fileName: String {
       let withoutEpoch = version.utf8.firstIndex(of: UInt8(ascii: ":")).map { version[version.index(after: $0)...] }

@@ -5,6 +5,9 @@ import ArgumentParser
 internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
+import HostSystem
+import KernelRepack
+import UseCaseSupport
 
 /// The repacker for kernel packages.
 @main
@@ -12,15 +15,65 @@ struct RepackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pve-sb-uki-repack",
     abstract: "Sign the kernels in Debian packages.",
-    discussion: "This version knows --help and --version only: repacking is not there yet.",
+    discussion: """
+      Writes each package anew with its kernel image signed, and its modules if asked; nothing else in it changes but \
+      what has to. Without --key the host's own db key signs.
+      """,
     version: ProductVersion.text)
 
   static func main() { CommandLineProgram.run(Self.self, name: "pve-sb-uki-repack") }
 
-  func run() throws { throw NotThereYet() }
-}
+  @OptionGroup var keyOptions: KeyOptions
+  @OptionGroup(title: "Signing") var signing: SigningOptions
+  @OptionGroup(title: "Package") var package: PackageOptions
+  @OptionGroup(title: "Trust in the input") var trust: TrustOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+  @OptionGroup(title: "Instead of repacking") var mode: ModeOptions
 
-/// The whole answer of a command whose work comes with a later version.
-private struct NotThereYet: Error, MessageConvertible {
-  var message: Message { "repacking is not there yet in version \(ProductVersion.text)" }
+  @Argument(help: ArgumentHelp("The packages.", valueName: "deb"), completion: .file(extensions: ["deb"]))
+  var packages: [String]
+
+  func validate() throws {
+    try mode.validate(packages: packages, hasOutput: output.output != nil)
+    guard signing.attachSignatures == nil || keyOptions.key == nil else {
+      throw ValidationError(saying: "--attach-signatures and --key exclude each other")
+    }
+  }
+
+  func run() throws {
+    let host = try Host()
+    if mode.verify {
+      try VerifyOutput.run(packages, certificate: keyOptions.cert, options: output, on: host)
+    } else if let template = mode.detachedSignatures {
+      try DetachedOutput.run(
+        template: template, packages: packages, key: try keyOptions.source() ?? .hostDefault, options: output, on: host)
+    } else {
+      try repack(on: host)
+    }
+  }
+
+  private func repack(on host: Host) throws {
+    var repack = Repack(
+      inputs: packages, outputDirectory: output.output ?? ".", toolVersion: ProductVersion.text)
+    let key = try keyOptions.source() ?? .hostDefault
+    repack.signing = signing.attachSignatures.map { .attached($0) } ?? .key(key)
+    repack.images = signing.signature
+    repack.modules = signing.modules
+    repack.versionSuffix = package.versionSuffix
+    repack.naming = package.naming
+    repack.compression = package.compression
+    repack.recompresses = package.recompress
+    repack.checksContents = trust.checkContents
+    repack.trust = try trust.trust(on: host)
+    repack.jobs = output.jobs ?? ParallelWork.processorCount
+    let progress = RepackProgress(total: packages.count, options: output)
+    let outcomes = try repack.run(on: host) { progress.tell($0) }
+    if let report = output.report {
+      let document = RepackReport.document(outcomes).serialize()
+      try host.userFiles.replaceFile(report, content: Array(document.utf8))
+    }
+    if output.json { try StandardStream.output.write(RepackReport.document(outcomes).serialize()) }
+    let failed = outcomes.contains { if case .failure = $0.result { true } else { false } }
+    if failed { throw ExitCode(1) }
+  }
 }

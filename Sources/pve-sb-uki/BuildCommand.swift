@@ -73,7 +73,7 @@ struct BuildCommand: ParsableCommand {
     build.sbat = sbat
     build.microcode = ucode
     build.sections = try sections
-    build.key = keyOptions.source
+    build.key = try keyOptions.source()
     build.output = output
     let result = try build.run(on: global.host())
     for note in result.notes { try global.note(note) }

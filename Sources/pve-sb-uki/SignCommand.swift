@@ -39,7 +39,7 @@ struct SignCommand: ParsableCommand {
   }
 
   func run() throws {
-    var sign = SignImage(path: image, key: keyOptions.source ?? .hostDefault)
+    var sign = SignImage(path: image, key: try keyOptions.source() ?? .hostDefault)
     sign.output = output
     sign.replacesExisting = replace
     let result = try sign.run(on: global.host())

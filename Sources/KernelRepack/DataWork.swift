@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import DebianArchive
+internal import HostSystem
+internal import UseCaseSupport
+
+/// What is done to the data archive, found and carried out while it goes by.
+struct DataWork {
+  private(set) var signer: FileSigner
+  let name: PackageName
+  /// The input's list, which the files have to agree with.
+  let sums: MD5Sums
+  let workers: Int
+  var scan: DataScan
+  private(set) var changes: [FileChange] = []
+  /// Where images lie in the text: nothing in them can be compressed.
+  private(set) var images: [Range<Int>] = []
+  /// Images that were seen, also those that stay as they are.
+  private(set) var imageCount = 0
+  /// Time of the newest image, which new files get.
+  private(set) var modified = 0
+  /// Paths of renamed files: old and new.
+  private(set) var renamed: [(old: ArchivePath, new: ArchivePath)] = []
+  private var unsorted: [ByteEdit] = []
+
+  init(signer: FileSigner, name: PackageName, sums: MD5Sums, checksAll: Bool, workers: Int) {
+    self.signer = signer
+    self.name = name
+    self.sums = sums
+    self.workers = workers
+    let modules = signer.modules
+    let directories = name.isRenamed ? Self.directories(of: name.old) : []
+    scan = DataScan(
+      checksAll: checksAll,
+      isRenamed: { path in directories.contains { path == $0 || path.parents.contains($0) } },
+      interest: { KernelFiles.interest(in: $0.path, modules: modules) })
+  }
+
+  /// Those that bear the package's name.
+  private static func directories(of package: String) -> [ArchivePath] {
+    ["doc", "bug", "lintian/overrides"].map { ArchivePath("usr/share/\($0)/\(package)") }
+  }
+
+  /// All edits so far, in order.
+  var edits: [ByteEdit] {
+    unsorted.sorted { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+  }
+
+  mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
+
+  /// Takes the next bytes of the archive, and signs what they complete.
+  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws { try scan.feed(bytes) }
+
+  /// Signs the files that are complete, on all workers. Throws `Failure` if one is not what the package says it is.
+  mutating func signFiles() throws {
+    let files = scan.takeFiles()
+    for file in files where file.interest == .configuration {
+      signer.moduleDigests[KernelFiles.kernel(ofConfiguration: file.entry.path)] = KernelFiles.moduleDigest(
+        in: file.content)
+    }
+    for file in files where file.interest == .image {
+      imageCount += 1
+      images.append(file.entry.contentRange)
+      modified = max(modified, file.entry.modified)
+    }
+    let (signer, sums) = (signer, sums)
+    let found = try ParallelWork.map(files.count, workers: workers) { index in
+      let file = files[index]
+      guard let change = try signer.change(of: file) else { return nil as FileChange? }
+      try Self.require(change.old.md5, of: change.archivePath, in: sums)
+      return change
+    }
+    for change in found.compactMap({ $0 }) {
+      changes.append(change)
+      unsorted += change.edits
+    }
+    for entry in scan.takeRenamed() { try rename(entry) }
+  }
+
+  private mutating func rename(_ entry: TarEntry) throws {
+    guard
+      let directory = Self.directories(of: name.old).first(where: {
+        $0 == entry.path || entry.path.parents.contains($0)
+      })
+    else { return }
+    let parent = directory.bytes.dropLast(name.old.utf8.count)
+    let new = ArchivePath(
+      normalizing: parent + Array(name.new.utf8) + entry.path.bytes.dropFirst(directory.bytes.count))
+    unsorted += try entry.edits(renamedTo: new)
+    renamed.append((entry.path, new))
+  }
+
+  /// Holds every file's MD5 that was taken against the list. Throws `Failure`.
+  func requireListedFiles() throws {
+    for (path, md5) in scan.digests { try Self.require(md5, of: path, in: sums) }
+    let seen = Set(scan.digests.map(\.path))
+    if let missing = sums.paths.first(where: { !seen.contains($0) }) {
+      throw Failure("\(missing) is in md5sums, but not in the package", hint: "fetch the package again")
+    }
+  }
+
+  private static func require(_ md5: [UInt8], of path: ArchivePath, in sums: MD5Sums) throws {
+    guard let listed = sums.digest(of: path), listed != md5 else { return }
+    throw Failure(
+      "\(path) has MD5 \(md5.hexadecimal), but \(listed.hexadecimal) by the package's md5sums",
+      hint: "the package is damaged or was changed; fetch it again")
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import Cryptography
+internal import DebianArchive
+internal import ModuleSignature
+internal import PortableExecutable
+internal import UseCaseSupport
+
+/// Signs the files of one package.
+struct FileSigner: Sendable {
+  let signatures: any SignatureSource
+  let images: ImagePolicy
+  let modules: ModulePolicy
+  /// By the kernel's version, from its configuration.
+  var moduleDigests: [String: DigestAlgorithm] = [:]
+
+  /// Nil for a file that stays as it is. Throws `Failure` that names it.
+  func change(of file: DataScan.File) throws -> FileChange? {
+    try describing(file.entry.path.description) {
+      switch file.interest {
+      case .image: try image(file)
+      case .module: try module(file)
+      case .configuration: nil
+      }
+    }
+  }
+
+  private func image(_ file: DataScan.File) throws -> FileChange? {
+    let image = try SignedImage(parsing: file.content)
+    let before = image.table.entries.count
+    if images == .keep, before > 0 { return nil }
+    let isDone = try image.signatures(in: file.content).contains {
+      $0.verdict == .valid && signatures.isOurs($0.signature.message.signers)
+    }
+    if isDone, images == .add || before == 1 { return nil }
+    let sink = MemorySink()
+    let signer = ImageSigner(existing: images == .replace ? .replace : .append) { digest in
+      try signatures.imageSignature(of: file.entry.path, digest: digest)
+    }
+    try signer.sign(file.content, to: sink)
+    let after = images == .replace ? 1 : before + 1
+    let signed = try SignedImage(parsing: sink.bytes).signatures(in: sink.bytes)
+    guard signed.count == after, signed.last?.verdict == .valid else {
+      throw Failure(
+        "\(file.entry.path): the signature does not belong to this image",
+        hint: "make the signature of just this package, or sign with --key and --cert")
+    }
+    if let obstacle = signed.last?.signature.firmwareObstacle {
+      throw Failure("\(file.entry.path): the signature \(obstacle)", hint: "sign with an RSA key of 2048 bits or more")
+    }
+    return try FileChange(file, kind: .image(before: before, after: after), new: sink.bytes)
+  }
+
+  private func module(_ file: DataScan.File) throws -> FileChange? {
+    let packed = try PackedModule(file.content)
+    let trailer = try ModuleTrailer(
+      tail: packed.content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: packed.content.count)
+    if case .unsigned = modules, trailer != nil { return nil }
+    let algorithm = try algorithm(for: file.entry.path)
+    let content = trailer.map { Array(packed.content.prefix($0.contentCount)) } ?? packed.content
+    let digest = try Digest.of(content, algorithm)
+    let signature = try signatures.moduleSignature(of: file.entry.path, digest: digest, algorithm)
+    let signed = content + (try ModuleTrailer.bytes(for: signature))
+    if signed == packed.content { return nil }
+    return try FileChange(
+      file, kind: .module(algorithm: algorithm.rawValue, replaced: trailer != nil), new: packed.pack(signed))
+  }
+
+  /// The one that the kernel knows, which is that of its configuration.
+  private func algorithm(for path: ArchivePath) throws -> DigestAlgorithm {
+    guard let kernel = KernelFiles.kernel(ofModule: path), let algorithm = moduleDigests[kernel] else {
+      throw Failure(
+        "\(path): nothing in the package says with which digest its kernel verifies modules",
+        hint: "repack the package that holds the kernel's boot/config file, too, or leave modules as they are")
+    }
+    return algorithm
+  }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import DebianArchive
+internal import HostSystem
+internal import UseCaseSupport
+
+/// Repacks one package.
+struct PackageRepacker {
+  let options: Repack
+  let signatures: any SignatureSource
+  let host: Host
+  let workers: Int
+
+  func run(_ path: String) throws -> PackageReport {
+    let input = try PackageInput(path, from: host.userFiles)
+    let trust = try options.trust.establish(for: input.trustIdentity(), on: host)
+    let name = try PackageName(input.identity, naming: options.naming, suffix: options.versionSuffix)
+    let output = "\(options.outputDirectory)/\(name.fileName(input.identity.architecture))"
+    try requireFree(output, input: input.file)
+
+    let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
+    let signer = FileSigner(signatures: signatures, images: options.images, modules: options.modules)
+    var work = DataWork(
+      signer: signer, name: name, sums: input.control.sums, checksAll: options.checksContents, workers: workers)
+    let provenance = ProvenanceWriter(
+      input: input, name: name, signatures: signatures, toolVersion: options.toolVersion)
+    let data = try DataRewriter(options: options, input: input, workers: workers, spool: spool).run(&work) {
+      try requireChanges($0)
+      return try provenance.add(to: &$0, at: $1)
+    }
+    let control = try rewriteControl(input, name, work, provenance: data.provenance, spool: spool)
+    let written = try PackageOutput(
+      input: input, control: control, data: data.member, dataCompression: data.compression, spool: spool
+    ).write(to: output, in: host.userFiles)
+    try input.file.requireUnchanged()
+    return PackageReport(
+      input: .init(
+        path: path, package: name.old, version: name.oldVersion, size: input.file.count, sha256: input.sha256),
+      output: .init(
+        path: output, package: name.new, version: name.newVersion, size: written.size, sha256: written.sha256),
+      architecture: input.identity.architecture, trust: trust, signer: signatures.signer,
+      certificateFingerprint: try signatures.certificateFingerprint(), changes: work.changes,
+      provenancePath: data.provenance?.path.description, packing: data.packing,
+      notes: notes(work, trust, data, input))
+  }
+
+  /// An input is never written over, whatever it is called.
+  private func requireFree(_ output: String, input: File) throws {
+    guard let status = try host.userFiles.status(of: output) else { return }
+    guard !status.isSameFile(as: input.status) else {
+      throw Failure("\(output) is an input itself", hint: "name another directory with -o")
+    }
+  }
+
+  private func requireChanges(_ work: DataWork) throws {
+    if options.checksContents { try work.requireListedFiles() }
+    guard work.changes.isEmpty else { return }
+    if work.imageCount == 0, options.modules == .none {
+      throw Failure(
+        "there is no kernel image boot/vmlinuz-… in it", hint: "give packages of kernels, such as proxmox-kernel-*")
+    }
+    throw Failure(
+      "nothing in it needs a signature: what could be signed carries one already",
+      hint: "use the package as it is, or replace the signatures with --signature replace or --resign-modules")
+  }
+
+  private func rewriteControl(
+    _ input: PackageInput, _ name: PackageName, _ work: DataWork, provenance: AddedFiles?, spool: SpoolFile
+  ) throws -> RewrittenMember {
+    var sums = input.control.sums
+    for (old, new) in work.renamed { sums.rename(old, to: new) }
+    for change in work.changes where sums.digest(of: change.archivePath) != nil {
+      sums.set(change.archivePath, to: change.new.md5)
+    }
+    if let provenance { sums.set(provenance.path, to: provenance.md5) }
+    let growth = work.changes.reduce(provenance?.kibibytes ?? 0) { $0 + $1.new.kibibytes - $1.old.kibibytes }
+    let stanza = try input.control.stanza.repacked(as: name, growth: growth, signer: signatures.signer)
+    let edits = try input.control.edits(stanza: stanza, sums: sums)
+    let archive = input.layout.control
+    if archive.compression == .xz {
+      var rewriter = try XZMemberRewriter(input.file, member: archive.member.contentRange, workers: 1, spool: spool)
+      return try rewriter.finish(edits)
+    }
+    var result = RewrittenMember()
+    try result.spool(to: spool) { file in
+      let packer = try MemberPacker(archive.compression, to: file, workers: 1)
+      var editor = StreamEditor(edits)
+      try input.control.text.withUnsafeBytes { try editor.pass($0) { try packer.write($0) } }
+      try editor.finish { try packer.write($0) }
+      try packer.finish()
+    }
+    return result
+  }
+
+  private func notes(_ work: DataWork, _ trust: TrustFinding, _ data: DataRewriter.Result, _ input: PackageInput)
+    -> [Message]
+  {
+    var notes = [trust.warning].compactMap { $0 }
+    let replaced = work.changes.filter { $0.kind.replacesModuleSignature }.count
+    if replaced > 0 {
+      notes.append(
+        """
+        \(replaced) modules carried a signature of the kernel's own build key, which no longer vouches for them: a host \
+        loads them only where it trusts the new key
+        """)
+    }
+    if data.provenance == nil {
+      notes.append("its directory in /usr/share/doc is a symbolic link, so that no file says where it comes from")
+    }
+    if input.layout.members.contains(where: { $0.name.hasPrefix("_gpg") }) {
+      notes.append("it carried a signature of the whole package, which was left out since it does not hold any more")
+    }
+    return notes
+  }
+}
+
+extension FileChange.Kind {
+  var replacesModuleSignature: Bool {
+    if case .module(_, let replaced) = self { return replaced }
+    return false
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import HostSystem
+package import UseCaseSupport
+
+/// `pve-sb-uki-repack`: signs the kernels in Debian packages.
+package struct Repack: Sendable {
+  /// Where signatures come from.
+  package enum Signing: Sendable {
+    case key(KeySource)
+    /// A directory of detached signatures.
+    case attached(String)
+  }
+
+  package var inputs: [String]
+  /// Made if it is not there.
+  package var outputDirectory: String
+  package var signing = Signing.key(.hostDefault)
+  package var images = ImagePolicy.add
+  package var modules = ModulePolicy.none
+  package var versionSuffix = "+sb1"
+  package var naming = PackageNaming.keep
+  package var compression = OutputCompression.keep
+  /// Whether blocks that could be kept are compressed anew, too.
+  package var recompresses = false
+  /// Whether every file is held against md5sums, not only those that change.
+  package var checksContents = false
+  package var trust = InputTrust.nothing
+  /// Threads in all.
+  package var jobs = ParallelWork.processorCount
+  /// For provenance files.
+  package var toolVersion: String
+
+  package init(inputs: [String], outputDirectory: String, toolVersion: String) {
+    self.inputs = inputs
+    self.outputDirectory = outputDirectory
+    self.toolVersion = toolVersion
+  }
+
+  package struct Outcome: Sendable {
+    package let input: String
+    package let result: Result<PackageReport, Failure>
+  }
+
+  /// Repacks all inputs, several at a time, and goes on after one that fails. `progress` is told of each when it is done,
+  /// one after the other but on any thread. Throws `Failure` or `HostError` if there is no use in beginning.
+  package func run(on host: Host, progress: @escaping @Sendable (Outcome) -> Void = { _ in }) throws -> [Outcome] {
+    let signatures = try signatureSource(on: host)
+    try host.userFiles.makeDirectory(outputDirectory)
+    let together = max(1, min(jobs, inputs.count))
+    let repacker = PackageRepacker(options: self, signatures: signatures, host: host, workers: max(1, jobs / together))
+    let inputs = inputs
+    return try ParallelWork.map(inputs.count, workers: together) { index in
+      let input = inputs[index]
+      let outcome: Outcome
+      do {
+        outcome = Outcome(input: input, result: .success(try describing(input) { try repacker.run(input) }))
+      } catch {
+        outcome = Outcome(input: input, result: .failure(error as? Failure ?? Failure(input, error)))
+      }
+      progress(outcome)
+      return outcome
+    }
+  }
+
+  private func signatureSource(on host: Host) throws -> any SignatureSource {
+    switch signing {
+    case .key(let key):
+      return KeySignatures(identity: try key.load(from: host), signingTime: host.buildTime)
+    case .attached(let directory):
+      throw Failure("not there yet \(directory)")
+    }
+  }
+}

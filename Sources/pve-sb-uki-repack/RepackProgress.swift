@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+import CommandSupport
+import HostSystem
+import KernelRepack
+import UseCaseSupport
+
+/// Tells what became of each package as soon as it is done: one line on standard output, or an error.
+struct RepackProgress: Sendable {
+  private let total: Int
+  private let isQuiet: Bool
+  private let isVerbose: Bool
+
+  init(total: Int, options: OutputOptions) {
+    self.total = total
+    isQuiet = options.quiet || options.json
+    isVerbose = options.verbose
+  }
+
+  func tell(_ outcome: Repack.Outcome) {
+    switch outcome.result {
+    case .failure(let failure): ErrorReport.write(failure, program: "pve-sb-uki-repack")
+    case .success(let report):
+      for note in report.notes where !isQuiet {
+        let line: Message = "pve-sb-uki-repack: note: \(report.input.path): \(note)"
+        try? StandardStream.error.write(line.localLine.terminalText)
+      }
+      guard !isQuiet else { return }
+      try? StandardStream.output.write(lines(report).localLines.terminalText)
+    }
+  }
+
+  private func lines(_ report: PackageReport) -> [Message] {
+    let modules = report.changes.filter { if case .module = $0.kind { true } else { false } }.count
+    let images = report.changes.count - modules
+    let line: Message =
+      if modules == 0 {
+        "\(report.output.path): \(images) images signed by \(report.signer)"
+      } else {
+        "\(report.output.path): \(images) images and \(modules) modules signed by \(report.signer)"
+      }
+    guard isVerbose else { return [line] }
+    return [line]
+      + report.changes.map { change in
+        switch change.kind {
+        case .image(_, 1): "  \(change.path): our signature is its only one"
+        case .image(_, let after): "  \(change.path): \(after) signatures, ours is the last one"
+        case .module(let algorithm, let replaced):
+          replaced ? "  \(change.path): signature replaced, \(algorithm)" : "  \(change.path): signed, \(algorithm)"
+        }
+      }
+  }
+}

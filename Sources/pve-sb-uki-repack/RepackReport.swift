@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+import CommandSupport
+internal import Cryptography
+import KernelRepack
+import UseCaseSupport
+
+/// The JSON that --report writes; docs/repack-report.md describes it.
+enum RepackReport {
+  static func document(_ outcomes: [Repack.Outcome]) -> JSONValue {
+    .object(["version": 1, "packages": .array(outcomes.map(package))])
+  }
+
+  private static func package(_ outcome: Repack.Outcome) -> JSONValue {
+    switch outcome.result {
+    case .failure(let failure):
+      .object([
+        "input": .object(["path": .string(outcome.input)]), "status": "failed",
+        "error": .string(failure.message.description), "hint": JSONValue(failure.hint),
+      ])
+    case .success(let report):
+      .object([
+        "status": "repacked", "input": side(report.input), "output": side(report.output),
+        "architecture": .string(report.architecture), "trust": trust(report.trust),
+        "signer": .object([
+          "subject": .string(report.signer),
+          "certificate_sha256": JSONValue(report.certificateFingerprint?.hexadecimal),
+        ]),
+        "files": .array(report.changes.map(file)), "provenance": JSONValue(report.provenancePath),
+        "packing": .string(report.packing.rawValue), "notes": JSONValue(report.notes),
+      ])
+    }
+  }
+
+  private static func side(_ side: PackageReport.Side) -> JSONValue {
+    .object([
+      "path": .string(side.path), "package": .string(side.package), "version": .string(side.version),
+      "size": .integer(side.size), "sha256": .string(side.sha256.hexadecimal),
+    ])
+  }
+
+  private static func file(_ change: FileChange) -> JSONValue {
+    var members: [String: JSONValue] = [
+      "path": .string(change.path), "old": state(change.old), "new": state(change.new),
+    ]
+    switch change.kind {
+    case .image(let before, let after):
+      members["kind"] = "image"
+      members["signatures_before"] = .integer(before)
+      members["signatures_after"] = .integer(after)
+      members["position"] = .integer(after)
+    case .module(let algorithm, let replaced):
+      members["kind"] = "module"
+      members["digest"] = .string(algorithm)
+      members["replaced"] = .boolean(replaced)
+    }
+    return .object(members)
+  }
+
+  private static func state(_ state: FileChange.State) -> JSONValue {
+    .object([
+      "size": .integer(state.size), "md5": .string(state.md5.hexadecimal), "sha256": .string(state.sha256.hexadecimal),
+    ])
+  }
+
+  private static func trust(_ finding: TrustFinding) -> JSONValue {
+    switch finding {
+    case .unchecked: .object(["kind": "unchecked"])
+    case .digest: .object(["kind": "sha256"])
+    case .release(let release):
+      .object([
+        "kind": "release", "file": .string(release.file), "index": .string(release.index),
+        "origin": JSONValue(release.origin), "suite": JSONValue(release.suite),
+        "date": JSONValue(release.date.map { "\($0)" }), "valid_until": JSONValue(release.validUntil.map { "\($0)" }),
+        "signers": JSONValue(release.signers),
+      ])
+    }
+  }
+}
