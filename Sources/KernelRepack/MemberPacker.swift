@@ -23,8 +23,8 @@ final class MemberPacker {
     self.file = file
     switch compression {
     case .none: way = .plain
-    case .gzip: way = .library(try CompressingSink(.gzip(level: 9), to: file))
-    case .zstd: way = .library(try CompressingSink(.zstd(level: 3), to: file))
+    case .gzip: way = .library(try CompressingSink(.gzip, to: file))
+    case .zstd: way = .library(try CompressingSink(.zstd, to: file))
     case .xz: way = .xz(try XZPacker(to: file, workers: workers))
     case .bzip2, .lzma:
       throw Failure(

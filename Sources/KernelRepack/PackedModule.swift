@@ -33,8 +33,8 @@ struct PackedModule {
     switch packing {
     case .none: return content
     case .xz: return try packXZ(content)
-    case .gzip: return try pack(content, .gzip(level: 9))
-    case .zstd: return try pack(content, .zstd(level: 3))
+    case .gzip: return try pack(content, .gzip)
+    case .zstd: return try pack(content, .zstd)
     }
   }
 
@@ -50,7 +50,7 @@ struct PackedModule {
     return file + index.finish()
   }
 
-  private func pack(_ content: [UInt8], _ format: CompressingSink.Method) throws -> [UInt8] {
+  private func pack(_ content: [UInt8], _ format: CompressingSink.Format) throws -> [UInt8] {
     let file = MemorySink()
     let sink = try CompressingSink(format, to: file)
     try sink.write(content)
