@@ -24,27 +24,60 @@ package struct ArchivePath: Hashable, Sendable {
 
   /// The name as an archive has it: `./boot/`, `boot` and `boot/` are the same.
   package init(normalizing name: some Collection<UInt8>) {
+    // One pass without components of their own: a package has thousands of names.
     let slash = UInt8(ascii: "/")
-    let dot = UInt8(ascii: ".")
-    var components = name.split(separator: slash, omittingEmptySubsequences: false)
+    var kept: [UInt8] = []
+    kept.reserveCapacity(name.count)
+    var found = Findings()
+    var start = 0
+    for byte in name {
+      if byte == slash {
+        found.endComponent(&kept, from: start)
+        if kept.count > start { kept.append(slash) }
+        start = kept.count
+      } else {
+        found.hasControl = found.hasControl || byte < 0x20 || byte == 0x7f
+        kept.append(byte)
+      }
+    }
     // A slash at the end is a directory's.
-    if components.count > 1, components.last?.isEmpty == true { components.removeLast() }
-    let kept = components.filter { !$0.isEmpty && !$0.elementsEqual([dot]) }
-    bytes = Array(kept.joined(separator: [slash]))
+    if kept.count > start || name.isEmpty { found.endComponent(&kept, from: start) }
+    if kept.last == slash { kept.removeLast() }
+    bytes = kept
     hazard =
-      if name.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+      if found.hasControl {
         .controlCharacter
       } else if name.first == slash {
         .absolute
-      } else if components.contains(where: { $0.elementsEqual([dot, dot]) }) {
+      } else if found.hasParent {
         .parent
-      } else if components.contains(where: { $0.isEmpty }) {
+      } else if found.hasEmpty {
         .emptyComponent
-      } else if name.count >= Self.lengthLimit || components.contains(where: { $0.count > Self.componentLimit }) {
+      } else if name.count >= Self.lengthLimit || found.hasLong {
         .tooLong
       } else {
         nil
       }
+  }
+
+  /// What the components of a name are like.
+  private struct Findings {
+    var hasControl = false
+    var hasParent = false
+    var hasEmpty = false
+    var hasLong = false
+
+    /// Looks at the component that begins at `start`, and takes it away if it is `.`.
+    mutating func endComponent(_ kept: inout [UInt8], from start: Int) {
+      let dot = UInt8(ascii: ".")
+      switch kept.count - start {
+      case 0: hasEmpty = true
+      case 1 where kept[start] == dot: kept.removeLast()
+      case 2 where kept[start] == dot && kept[start + 1] == dot: hasParent = true
+      case ArchivePath.componentLimit + 1..<Int.max: hasLong = true
+      default: break
+      }
+    }
   }
 
   package init(_ text: String) { self.init(normalizing: text.utf8) }

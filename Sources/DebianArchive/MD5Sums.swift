@@ -55,6 +55,12 @@ package struct MD5Sums: Hashable, Sendable {
   /// In the order of the file.
   package var paths: [ArchivePath] { lines.map(\.path) }
 
+  /// Whether a file below `directory` is listed.
+  package func hasFile(below directory: ArchivePath) -> Bool {
+    let prefix = directory.bytes + [UInt8(ascii: "/")]
+    return lines.contains { $0.path.bytes.starts(with: prefix) }
+  }
+
   package func serialize() -> [UInt8] { lines.flatMap(\.bytes) }
 
   /// The 16 bytes; nil if the path is not listed.

@@ -22,8 +22,7 @@ struct ProvenanceWriter {
 
   /// Whether the list of files proves that the directory for documents is there.
   static func hasDirectory(of package: String, in sums: MD5Sums) -> Bool {
-    let directory = ArchivePath("usr/share/doc/\(package)")
-    return sums.paths.contains { $0.parents.contains(directory) }
+    sums.hasFile(below: ArchivePath("usr/share/doc/\(package)"))
   }
 
   /// Nil if the place for the file is something else than a directory.
@@ -53,8 +52,8 @@ struct ProvenanceWriter {
   }
 
   private func exists(_ directory: ArchivePath, in work: DataWork) -> Bool {
-    work.scan.kinds[oldPath(of: directory)] != nil
-      || work.sums.paths.contains { $0.parents.contains(oldPath(of: directory)) }
+    let old = oldPath(of: directory)
+    return work.scan.kinds[old] != nil || work.sums.hasFile(below: old)
   }
 
   /// What a path was called in the input.

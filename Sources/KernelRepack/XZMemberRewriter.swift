@@ -56,16 +56,20 @@ struct XZMemberRewriter {
   /// The end as the last blocks show it, at least one of which was not looked at yet; nil if they do not.
   private mutating func endByTail(_ sums: MD5Sums, from next: Int) throws -> Int? {
     let last = stream.blocks.count - 1
-    for index in [last, last - 1] where index >= next {
-      try decode(Array(index...last).filter { decoded[$0] == nil })
-      var text: [UInt8] = []
-      for tail in index...last { decoded[tail]?.withUnsafeBytes { text.append(contentsOf: $0) } }
-      let offset = stream.blocks[index].text.lowerBound
-      if let end = text.withUnsafeBytes({ TailScan(sums: sums).endOfArchive(in: $0, startingAt: offset) }) {
-        return end
-      }
+    let scan = TailScan(sums: sums)
+    try decode([last].filter { decoded[$0] == nil })
+    let end = decoded[last]?.withUnsafeBytes {
+      scan.endOfArchive(in: $0, startingAt: stream.blocks[last].text.lowerBound)
     }
-    return nil
+    if let end = end ?? nil { return end }
+    // A last block that is short may hold no whole entry.
+    guard last - 1 >= next else { return nil }
+    try decode([last - 1].filter { decoded[$0] == nil })
+    var text: [UInt8] = []
+    for index in [last - 1, last] { decoded[index]?.withUnsafeBytes { text.append(contentsOf: $0) } }
+    return text.withUnsafeBytes {
+      scan.endOfArchive(in: $0, startingAt: stream.blocks[last - 1].text.lowerBound)
+    }
   }
 
   /// Encodes what is left to be, and puts the member together. `edits` are all there are, those of blocks that were
