@@ -9,6 +9,7 @@ struct Transcoder {
   private let map: EditMap
   private let text: PaddedBuffer
   private var writer: ChunkWriter
+  private var matcher: ReplacementMatcher
   /// Offset in the old text; all before it is written, and so are the first `applied` edits.
   private var cursor: Int
   private var applied = 0
@@ -30,6 +31,7 @@ struct Transcoder {
     cursor = chunks.first?.textStart ?? 0
     output.append(block.input.start, count: chunks.first?.offset ?? 0)
     writer = ChunkWriter(text: text, output: output, position: cursor, checkpoint: checkpoint)
+    matcher = ReplacementMatcher(text: text.start, dictionarySize: block.dictionarySize)
     firstChunk = checkpoint.chunk
   }
 
@@ -117,7 +119,12 @@ struct Transcoder {
 
   private mutating func applyEdit() {
     let edit = map.edits[applied]
-    addLiterals(edit.replacement.count)
+    let end = writer.position + patchCount + edit.replacement.count
+    while let match = matcher.nextMatch(in: writer.position + patchCount..<end) {
+      addLiterals(match.start - writer.position - patchCount)
+      addMatch(match.length, match.distance)
+    }
+    addLiterals(end - writer.position - patchCount)
     cursor = max(cursor, edit.range.upperBound)
     applied += 1
   }
@@ -149,14 +156,17 @@ struct Transcoder {
         addLiterals(1)
         same = 1
       } else {
-        // Of the kind that has no rules: the encoder finds how to code it.
-        patch.append(
-          Symbol(run: 0, kind: Symbol.Kind.anew, length: same, distance: UInt32(truncatingIfNeeded: newDistance - 1))
-            .word)
-        patchCount += same
+        addMatch(same, newDistance)
       }
       offset += same
     }
+  }
+
+  private mutating func addMatch(_ length: Int, _ distance: Int) {
+    // Of the kind that has no rules: the encoder finds how to code it.
+    patch.append(
+      Symbol(run: 0, kind: Symbol.Kind.anew, length: length, distance: UInt32(truncatingIfNeeded: distance - 1)).word)
+    patchCount += length
   }
 
   private mutating func writePatch() {
