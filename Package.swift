@@ -142,7 +142,9 @@ let package = Package(
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "TestSupport"]),
     .testTarget(
       name: "KernelRepackTests",
-      dependencies: ["BinaryFormat", "Cryptography", "HostSystem", "KernelRepack", "TestSupport"]),
+      dependencies: [
+        "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "TestSupport", "UseCaseSupport",
+      ]),
     .testTarget(
       name: "ModuleSignatureTests", dependencies: ["BinaryFormat", "Cryptography", "ModuleSignature", "TestSupport"]),
     .testTarget(name: "DebianArchiveTests", dependencies: ["BinaryFormat", "DebianArchive", "TestSupport"]),

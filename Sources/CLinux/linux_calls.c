@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <locale.h>
+#include <malloc.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,8 @@ int psu_processor_count(void) {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
+
+void psu_return_large_memory(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
 
 int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   struct open_how how = {0};

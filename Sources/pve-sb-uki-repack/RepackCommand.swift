@@ -42,6 +42,7 @@ struct RepackCommand: ParsableCommand {
 
   func run() throws {
     let host = try Host()
+    ParallelWork.returnLargeMemory()
     if mode.verify {
       try VerifyOutput.run(packages, certificate: keyOptions.cert, options: output, on: host)
     } else if let template = mode.detachedSignatures {

@@ -18,6 +18,9 @@ extern const int psu_o_tmpfile;
 /// Processors that this process may run on (sched_getaffinity(2)), at least 1.
 int psu_processor_count(void);
 
+/// Has malloc(3) give memory of a mebibyte or more back when it is freed, rather than keep it for later.
+void psu_return_large_memory(void);
+
 /// openat2(2) with RESOLVE_IN_ROOT: `path`, its symbolic links and its `..` are taken inside `root`. Always O_CLOEXEC.
 /// Returns a descriptor, or -1 with errno.
 int psu_open_in_root(int root, const char *path, int flags, mode_t mode);

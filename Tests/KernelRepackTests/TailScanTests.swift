@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import DebianArchive
+import TestSupport
+import Testing
+
+@testable import KernelRepack
+
+@Suite struct TailScanTests {
+  /// A directory's archive by GNU tar as dpkg-deb makes it, and what md5sum says of its files.
+  private static func archive(_ files: [(String, [UInt8])]) throws -> (text: [UInt8], sums: MD5Sums) {
+    let directory = try TemporaryDirectory()
+    for (name, content) in files { try directory.write(name, content) }
+    let names = files.map { "./\($0.0)" }
+    let text = try ExternalTool("tar").run(
+      ["-cf", "-", "--format=gnu", "-C", directory.path, "--no-recursion"] + names)
+    let sums = try names.flatMap { name in
+      let line = try ExternalTool("md5sum").run([directory.path(of: String(name.dropFirst(2)))])
+      return line.prefix(32) + Array("  \(name.dropFirst(2))\n".utf8)
+    }
+    return (text, try MD5Sums(parsing: sums))
+  }
+
+  private static func end(_ text: some Collection<UInt8>, at offset: Int, _ sums: MD5Sums) -> Int? {
+    Array(text).withUnsafeBytes { TailScan(sums: sums).endOfArchive(in: $0, startingAt: offset) }
+  }
+
+  @Test func endIsFoundFromAnyPlaceBeforeTheLastFile() throws {
+    let (text, sums) = try Self.archive([
+      ("a", [UInt8](repeating: 1, count: 3000)), ("b", [UInt8](repeating: 2, count: 700)), ("z", [7, 0, 0, 0]),
+    ])
+    // a: 512 + 3072, b: 512 + 1024, z: 512 + 512.
+    let end = 3584 + 1536 + 1024
+    for start in [0, 1, 511, 512, 3584, 5120] {
+      #expect(Self.end(text[start...], at: start, sums) == end)
+    }
+    // Behind the last header there is no row of entries any more.
+    #expect(Self.end(text[5632...], at: 5632, sums) == nil)
+  }
+
+  @Test func zerosOfAFileAreNotTheEnd() throws {
+    let (text, sums) = try Self.archive([("a", [1]), ("zeros", [UInt8](repeating: 0, count: 5000))])
+    #expect(Self.end(text[700...], at: 700, sums) == 1024 + 512 + 5120)
+  }
+
+  @Test func archiveInAFileIsNotTheArchive() throws {
+    let inner = try Self.archive([("inner", [1, 2, 3])])
+    let (text, sums) = try Self.archive([("inner.tar", inner.text)])
+    // The inner one's row ends in zeros as well, but the list has no such file.
+    #expect(Self.end(text[512...], at: 512, sums) == nil)
+    #expect(Self.end(text, at: 0, sums) == 512 + inner.text.count)
+  }
+
+  @Test func changedFileIsNoProof() throws {
+    var (text, sums) = try Self.archive([("a", [UInt8](repeating: 1, count: 600))])
+    #expect(Self.end(text, at: 0, sums) == 512 + 1024)
+    text[600] ^= 1
+    #expect(Self.end(text, at: 0, sums) == nil)
+  }
+}
