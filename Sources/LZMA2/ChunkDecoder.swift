@@ -51,8 +51,8 @@ struct ChunkDecoder {
     let symbolEnd = symbols.start + symbols.capacity
     let lc = 8 &- model.properties.lc
     let literalShift = model.properties.lc
-    let literalMask = (1 << model.properties.lp) &- 1
-    let positionMask = (1 << model.properties.pb) &- 1
+    let literalMask = (1 &<< model.properties.lp) &- 1
+    let positionMask = (1 &<< model.properties.pb) &- 1
     let literals = probabilities + Table.literal
     var coder = decoder
     var position = start
@@ -66,7 +66,7 @@ struct ChunkDecoder {
 
     while position < end && symbol < symbolEnd {
       let positionState = position & positionMask
-      if !coder.isOne(probabilities + (Table.isMatch &+ state << 4 &+ positionState)) {
+      if !coder.isOne(probabilities + (Table.isMatch &+ state &<< 4 &+ positionState)) {
         let context = (position & literalMask) &<< literalShift &+ Int(text[position &- 1]) &>> lc
         let table = literals + 0x300 &* context
         let value: Int
@@ -99,7 +99,7 @@ struct ChunkDecoder {
         state = state < 7 ? 7 : 10
       } else {
         if !coder.isOne(probabilities + (Table.isRepG0 &+ state)) {
-          if !coder.isOne(probabilities + (Table.isRep0Long &+ state << 4 &+ positionState)) {
+          if !coder.isOne(probabilities + (Table.isRep0Long &+ state &<< 4 &+ positionState)) {
             kind = Symbol.Kind.shortRep
             length = 1
             state = state < 7 ? 9 : 11
@@ -112,11 +112,11 @@ struct ChunkDecoder {
           let distance: UInt32
           if !coder.isOne(probabilities + (Table.isRepG1 &+ state)) {
             distance = rep1
-            kind = Symbol.Kind.rep0 &+ 1
+            kind = Symbol.Kind.rep1
           } else {
             if !coder.isOne(probabilities + (Table.isRepG2 &+ state)) {
               distance = rep2
-              kind = Symbol.Kind.rep0 &+ 2
+              kind = Symbol.Kind.rep2
             } else {
               distance = rep3
               rep3 = rep2
@@ -156,10 +156,10 @@ struct ChunkDecoder {
     _ coder: inout RangeDecoder, _ table: RangeDecoder.Probability, _ positionState: Int
   ) -> Int {
     if !coder.isOne(table + Model.Length.choice) {
-      return coder.tree3(table + (Model.Length.low &+ positionState << 3)) &+ 2
+      return coder.tree3(table + (Model.Length.low &+ positionState &<< 3)) &+ 2
     }
     if !coder.isOne(table + Model.Length.choice2) {
-      return coder.tree3(table + (Model.Length.mid &+ positionState << 3)) &+ 10
+      return coder.tree3(table + (Model.Length.mid &+ positionState &<< 3)) &+ 10
     }
     return coder.tree8(table + Model.Length.high) &+ 18
   }
@@ -167,14 +167,14 @@ struct ChunkDecoder {
   @inline(__always) private static func distance(
     _ coder: inout RangeDecoder, _ probabilities: RangeDecoder.Probability, _ length: Int
   ) -> UInt32 {
-    let slot = coder.tree6(probabilities + (Model.Table.slot &+ min(length &- 2, 3) << 6))
+    let slot = coder.tree6(probabilities + (Model.Table.slot &+ min(length &- 2, 3) &<< 6))
     guard slot >= 4 else { return UInt32(truncatingIfNeeded: slot) }
-    let count = slot >> 1 &- 1
+    let count = slot &>> 1 &- 1
     let high = UInt32(truncatingIfNeeded: 2 | slot & 1) &<< UInt32(truncatingIfNeeded: count)
     if slot < 14 {
       return high &+ coder.reverse(probabilities + (Model.Table.special &+ Int(high) &- slot), count)
     }
-    let direct = coder.direct(count &- 4) << 4
+    let direct = coder.direct(count &- 4) &<< 4
     return high &+ direct &+ coder.reverse(probabilities + Model.Table.align, 4)
   }
 

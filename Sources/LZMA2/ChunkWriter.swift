@@ -197,36 +197,3 @@ extension Model {
     rep3 = encoder.rep3
   }
 }
-
-extension SymbolEncoder {
-  /// Encodes the match of `symbol` as its kind says, or if the latest distances are others by now, as they allow.
-  @inline(__always) mutating func match(_ symbol: Symbol) {
-    let distance = symbol.distance
-    switch symbol.kind {
-    case Symbol.Kind.match: match(distance, symbol.length)
-    case Symbol.Kind.rep0 where distance == rep0: rep(0, symbol.length)
-    case Symbol.Kind.rep0 + 1 where distance == rep1: rep(1, symbol.length)
-    case Symbol.Kind.rep0 + 2 where distance == rep2: rep(2, symbol.length)
-    case Symbol.Kind.rep3 where distance == rep3: rep(3, symbol.length)
-    case Symbol.Kind.shortRep where distance == rep0: shortRep()
-    default: matchAnew(distance, symbol.length)
-    }
-  }
-
-  /// Encodes a match, or one byte, the shortest way that the latest distances allow.
-  @inline(never) mutating func matchAnew(_ distance: UInt32, _ length: Int) {
-    if length == 1 {
-      if distance == rep0 { shortRep() } else { literal() }
-    } else if distance == rep0 {
-      rep(0, length)
-    } else if distance == rep1 {
-      rep(1, length)
-    } else if distance == rep2 {
-      rep(2, length)
-    } else if distance == rep3 {
-      rep(3, length)
-    } else {
-      match(distance, length)
-    }
-  }
-}

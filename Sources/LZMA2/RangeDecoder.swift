@@ -17,14 +17,14 @@ struct RangeDecoder {
 
   /// Begins at the first five bytes of a chunk, which exist.
   init(_ start: UnsafePointer<UInt8>) {
-    code = UInt32(start[1]) << 24 | UInt32(start[2]) << 16 | UInt32(start[3]) << 8 | UInt32(start[4])
+    code = UInt32(start[1]) &<< 24 | UInt32(start[2]) &<< 16 | UInt32(start[3]) &<< 8 | UInt32(start[4])
     input = start + 5
   }
 
   @inline(__always) mutating func normalize() {
-    if range < 1 << 24 {
-      range <<= 8
-      code = code << 8 | UInt32(input.pointee)
+    if range < 1 &<< 24 {
+      range &<<= 8
+      code = code &<< 8 | UInt32(input.pointee)
       input += 1
     }
   }
@@ -32,16 +32,16 @@ struct RangeDecoder {
   /// A bit that a branch depends upon.
   @inline(__always) mutating func isOne(_ probability: Probability) -> Bool {
     let value = UInt32(probability.pointee)
-    let bound = (range >> 11) &* value
+    let bound = (range &>> 11) &* value
     if code < bound {
       range = bound
-      probability.pointee = UInt16(truncatingIfNeeded: value &+ ((2048 &- value) >> 5))
+      probability.pointee = UInt16(truncatingIfNeeded: value &+ ((2048 &- value) &>> 5))
       normalize()
       return false
     }
     range &-= bound
     code &-= bound
-    probability.pointee = UInt16(truncatingIfNeeded: value &- (value >> 5))
+    probability.pointee = UInt16(truncatingIfNeeded: value &- (value &>> 5))
     normalize()
     return true
   }
@@ -49,15 +49,15 @@ struct RangeDecoder {
   /// All ones for a bit 0 and zero for a bit 1, without a branch: what is decoded is hard to foresee.
   @inline(__always) mutating func zeroMask(_ probability: Probability) -> UInt32 {
     let value = UInt32(probability.pointee)
-    let bound = (range >> 11) &* value
+    let bound = (range &>> 11) &* value
     let difference = UInt64(code) &- UInt64(bound)
-    let mask = UInt32(truncatingIfNeeded: difference >> 32)
+    let mask = UInt32(truncatingIfNeeded: difference &>> 32)
     code = UInt32(truncatingIfNeeded: difference) &+ (bound & mask)
     range = ((range &- bound) & ~mask) | (bound & mask)
     // The floor of (2048 - value) / 32 for a 0, as a subtraction.
     let offset = Int32(bitPattern: mask) & (31 - 2048)
     probability.pointee = UInt16(
-      truncatingIfNeeded: Int32(bitPattern: value) &- ((Int32(bitPattern: value) &+ offset) >> 5))
+      truncatingIfNeeded: Int32(bitPattern: value) &- ((Int32(bitPattern: value) &+ offset) &>> 5))
     normalize()
     return mask
   }
@@ -65,7 +65,7 @@ struct RangeDecoder {
   /// The next bit of a tree, appended to `node`, which begins as 1.
   @inline(__always) mutating func descend(_ tree: Probability, _ node: inout Int) {
     let mask = zeroMask(tree + node)
-    node = node << 1 &+ 1 &+ Int(Int32(bitPattern: mask))
+    node = node &<< 1 &+ 1 &+ Int(Int32(bitPattern: mask))
   }
 
   /// A number of three bits, the highest first.
@@ -102,10 +102,10 @@ struct RangeDecoder {
     var offset = 0x100
     var match = Int(match)
     for _ in 0..<8 {
-      match <<= 1
+      match &<<= 1
       let bit = match & offset
       let mask = Int(Int32(bitPattern: zeroMask(table + (offset &+ bit &+ node))))
-      node = node << 1 &+ 1 &+ mask
+      node = node &<< 1 &+ 1 &+ mask
       // Stays while the bits agree.
       offset &= bit ^ mask
     }
@@ -118,7 +118,7 @@ struct RangeDecoder {
     var value: UInt32 = 0
     for position in 0..<count {
       let mask = zeroMask(tree + node)
-      node = node << 1 &+ 1 &+ Int(Int32(bitPattern: mask))
+      node = node &<< 1 &+ 1 &+ Int(Int32(bitPattern: mask))
       value |= (1 &+ mask) &<< UInt32(truncatingIfNeeded: position)
     }
     return value
@@ -128,11 +128,11 @@ struct RangeDecoder {
   @inline(__always) mutating func direct(_ count: Int) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<count {
-      range >>= 1
+      range &>>= 1
       let difference = code &- range
-      let mask = 0 &- (difference >> 31)
+      let mask = 0 &- (difference &>> 31)
       code = difference &+ (range & mask)
-      value = value << 1 &+ 1 &+ mask
+      value = value &<< 1 &+ 1 &+ mask
       normalize()
     }
     return value

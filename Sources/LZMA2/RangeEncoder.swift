@@ -22,17 +22,17 @@ struct RangeEncoder {
   }
 
   @inline(__always) mutating func normalize() {
-    if range < 1 << 24 {
-      range <<= 8
+    if range < 1 &<< 24 {
+      range &<<= 8
       shift()
     }
   }
 
   @inline(__always) mutating func shift() {
-    if low >> 32 != 0 { Self.carry(output) }
-    output.pointee = UInt8(truncatingIfNeeded: low >> 24)
+    if low &>> 32 != 0 { Self.carry(output) }
+    output.pointee = UInt8(truncatingIfNeeded: low &>> 24)
     output += 1
-    low = (low & 0x00ff_ffff) << 8
+    low = (low & 0x00ff_ffff) &<< 8
   }
 
   /// Adds one to the number that ends before `end`.
@@ -54,30 +54,30 @@ struct RangeEncoder {
   @inline(__always) mutating func zero(_ probability: Probability) {
     normalize()
     let value = UInt32(probability.pointee)
-    range = (range >> 11) &* value
-    probability.pointee = UInt16(truncatingIfNeeded: value &+ (2048 &- value) >> 5)
+    range = (range &>> 11) &* value
+    probability.pointee = UInt16(truncatingIfNeeded: value &+ (2048 &- value) &>> 5)
   }
 
   @inline(__always) mutating func one(_ probability: Probability) {
     normalize()
     let value = UInt32(probability.pointee)
-    let bound = (range >> 11) &* value
+    let bound = (range &>> 11) &* value
     low &+= UInt64(bound)
     range &-= bound
-    probability.pointee = UInt16(truncatingIfNeeded: value &- value >> 5)
+    probability.pointee = UInt16(truncatingIfNeeded: value &- value &>> 5)
   }
 
   /// Encodes `bit`, 0 or 1, without a branch on it.
   @inline(__always) mutating func encode(_ probability: Probability, _ bit: UInt32) {
     normalize()
     let value = UInt32(probability.pointee)
-    let bound = (range >> 11) &* value
+    let bound = (range &>> 11) &* value
     let mask = 0 &- bit
     low &+= UInt64(bound & mask)
     range = (bound & ~mask) | ((range &- bound) & mask)
     let offset = Int32(bitPattern: ~mask) & (31 - 2048)
     probability.pointee = UInt16(
-      truncatingIfNeeded: Int32(bitPattern: value) &- ((Int32(bitPattern: value) &+ offset) >> 5))
+      truncatingIfNeeded: Int32(bitPattern: value) &- ((Int32(bitPattern: value) &+ offset) &>> 5))
   }
 
   /// The `count` lower bits of `value`, the highest first.
@@ -88,20 +88,16 @@ struct RangeEncoder {
       position &-= 1
       let bit = value &>> position & 1
       encode(tree + node, bit)
-      node = node << 1 | Int(bit)
+      node = node &<< 1 | Int(bit)
     } while position != 0
   }
 
   @inline(__always) mutating func literal(_ table: Probability, _ value: UInt8) {
-    let bits = Int(value) | 0x100
-    encode(table + 1, UInt32(value) >> 7)
-    encode(table + bits >> 7, UInt32(value) >> 6 & 1)
-    encode(table + bits >> 6, UInt32(value) >> 5 & 1)
-    encode(table + bits >> 5, UInt32(value) >> 4 & 1)
-    encode(table + bits >> 4, UInt32(value) >> 3 & 1)
-    encode(table + bits >> 3, UInt32(value) >> 2 & 1)
-    encode(table + bits >> 2, UInt32(value) >> 1 & 1)
-    encode(table + bits >> 1, UInt32(value) & 1)
+    var bits = Int(value) | 0x100
+    repeat {
+      encode(table + bits &>> 8, UInt32(truncatingIfNeeded: bits) &>> 7 & 1)
+      bits &<<= 1
+    } while bits < 0x1_0000
   }
 
   /// A literal whose probabilities depend on `match`, the byte at the latest distance, as long as the bits agree.
@@ -110,10 +106,10 @@ struct RangeEncoder {
     var match = Int(match)
     var bits = Int(value) | 0x100
     repeat {
-      match <<= 1
+      match &<<= 1
       let matchBit = match & offset
-      encode(table + (offset &+ matchBit &+ bits >> 8), UInt32(truncatingIfNeeded: bits) >> 7 & 1)
-      bits <<= 1
+      encode(table + (offset &+ matchBit &+ bits &>> 8), UInt32(truncatingIfNeeded: bits) &>> 7 & 1)
+      bits &<<= 1
       offset &= ~(match ^ bits)
     } while bits < 0x1_0000
   }
@@ -124,9 +120,9 @@ struct RangeEncoder {
     var rest = value
     for _ in 0..<count {
       let bit = rest & 1
-      rest >>= 1
+      rest &>>= 1
       encode(tree + node, bit)
-      node = node << 1 | Int(bit)
+      node = node &<< 1 | Int(bit)
     }
   }
 
@@ -136,7 +132,7 @@ struct RangeEncoder {
     while position != 0 {
       position &-= 1
       normalize()
-      range >>= 1
+      range &>>= 1
       low &+= UInt64(range & (0 &- (value &>> position & 1)))
     }
   }

@@ -10,6 +10,8 @@ struct Symbol {
     static let match: UInt64 = 0
     /// A match at the latest distance or one of the three before it: 1 to 4.
     static let rep0: UInt64 = 1
+    static let rep1: UInt64 = 2
+    static let rep2: UInt64 = 3
     static let rep3: UInt64 = 4
     /// One byte at the latest distance.
     static let shortRep: UInt64 = 5
@@ -19,7 +21,7 @@ struct Symbol {
     static let anew: UInt64 = 7
   }
 
-  static let greatestRun = (1 << 20) - 1
+  static let greatestRun = (1 &<< 20) - 1
 
   let word: UInt64
 
@@ -27,16 +29,16 @@ struct Symbol {
 
   @inline(__always) init(run: Int, kind: UInt64, length: Int, distance: UInt32) {
     word =
-      UInt64(truncatingIfNeeded: length) | kind << 9 | UInt64(truncatingIfNeeded: run) << 12 | UInt64(distance) << 32
+      UInt64(truncatingIfNeeded: length) | kind &<< 9 | UInt64(truncatingIfNeeded: run) &<< 12 | UInt64(distance) &<< 32
   }
 
   /// Bytes that the match repeats; 0 for none.
   @inline(__always) var length: Int { Int(truncatingIfNeeded: word & 0x1ff) }
-  @inline(__always) var kind: UInt64 { word >> 9 & 7 }
+  @inline(__always) var kind: UInt64 { word &>> 9 & 7 }
   /// Number of literals before the match.
-  @inline(__always) var run: Int { Int(truncatingIfNeeded: word >> 12 & 0xf_ffff) }
+  @inline(__always) var run: Int { Int(truncatingIfNeeded: word &>> 12 & 0xf_ffff) }
   /// How many bytes back the match begins, less one.
-  @inline(__always) var distance: UInt32 { UInt32(truncatingIfNeeded: word >> 32) }
+  @inline(__always) var distance: UInt32 { UInt32(truncatingIfNeeded: word &>> 32) }
 }
 
 /// A growing list of symbols that a decoder writes through a pointer.
