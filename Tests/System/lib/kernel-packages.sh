@@ -104,7 +104,8 @@ set -e
 [ ! -d /etc/kernel/postrm.d ] ||
   run-parts --verbose --exit-on-error --arg=$kernel --arg=/boot/vmlinuz-$kernel /etc/kernel/postrm.d
 rm -f /boot/initrd.img-$kernel
-[ "\$1" != purge ] || rm -rf /lib/modules/$kernel/modules.*
+[ "\$1" != purge ] || for file in alias alias.bin builtin.alias.bin builtin.bin dep dep.bin devname softdep symbols symbols.bin
+do rm -f "/lib/modules/$kernel/modules.\$file"; done
 SCRIPT
   chmod 755 "$tree"/DEBIAN/post* "$tree"/DEBIAN/prerm
 }
