@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import DebianArchive
+
+/// What a package `*-signed-template` wants signed: its `files.json`, as the signing services of Debian and Proxmox read it
+/// (https://wiki.debian.org/SecureBoot/Discussion).
+struct SigningTemplate: Hashable, Sendable {
+  struct Package: Hashable, Sendable {
+    let name: String
+    /// SHA-256 fingerprints of certificates that the code to be signed has built in as roots of trust.
+    let trustedCertificates: [String]
+    let files: [File]
+  }
+
+  struct File: Hashable, Sendable {
+    let kind: SignatureKind
+    let path: ArchivePath
+  }
+
+  /// Sorted by name.
+  let packages: [Package]
+
+  static let directory = "usr/share/code-signing/"
+  static let fileName = "files.json"
+  /// Debian 10's listed every module, and had 900 KB.
+  static let sizeLimit = 16 << 20
+
+  /// Throws `ParseError` for text that is no JSON, or says something other than such files do.
+  init(parsing text: [UInt8]) throws(ParseError) {
+    guard let packages = try ParsedJSON(parsing: text)["packages"]?.object else {
+      throw Self.error("it has no object 'packages'")
+    }
+    var list: [Package] = []
+    for (name, value) in packages.sorted(by: { $0.key < $1.key }) { list.append(try Self.package(name, value)) }
+    self.packages = list
+  }
+
+  private static func package(_ name: String, _ value: ParsedJSON) throws(ParseError) -> Package {
+    guard isPackageName(name) else { throw error("'\(name)' is no name of a package") }
+    guard let entries = value["files"]?.array else { throw error("package \(name) has no list 'files'") }
+    var files: [File] = []
+    var paths: Set<ArchivePath> = []
+    for entry in entries {
+      guard let path = entry["file"]?.string.map({ ArchivePath($0) }), path.isConfined, !path.bytes.isEmpty else {
+        throw error("package \(name) has an entry without a path below its root")
+      }
+      guard let kind = entry["sig_type"]?.string.flatMap({ SignatureKind(rawValue: $0) }) else {
+        throw error("\(path) is to have a signature of another type than 'efi' and 'linux-module'")
+      }
+      guard paths.insert(path).inserted else { throw error("package \(name) lists \(path) twice") }
+      files.append(File(kind: kind, path: path))
+    }
+    let trusted = value["trusted_certs"]?.array ?? []
+    let fingerprints = trusted.compactMap(\.string)
+    guard fingerprints.count == trusted.count else { throw error("package \(name) has 'trusted_certs' that are none") }
+    return Package(name: name, trustedCertificates: fingerprints, files: files)
+  }
+
+  /// Debian Policy 5.6.1: it becomes the name of a directory.
+  private static func isPackageName(_ name: String) -> Bool {
+    let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    guard let first = name.utf8.first, letters.contains(first) || digits.contains(first) else { return false }
+    return name.utf8.count <= 200
+      && name.utf8.allSatisfy { letters.contains($0) || digits.contains($0) || "+-.".utf8.contains($0) }
+  }
+
+  private static func error(_ detail: Message) -> ParseError { ParseError("files.json", at: 0, .unsupported, detail) }
+}
+
+/// What a signature is for.
+package enum SignatureKind: String, Hashable, Sendable {
+  /// Authenticode: PKCS#7 in DER, as `sbsign --detached` writes it and `sbattach --attach` takes it.
+  case efi
+  /// PKCS#7 in DER over a module without its trailer, as `sign-file -d` of Linux writes it.
+  case linuxModule = "linux-module"
+}
