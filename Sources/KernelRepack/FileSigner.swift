@@ -55,6 +55,7 @@ struct FileSigner: Sendable {
   }
 
   private func module(_ file: DataScan.File) throws -> FileChange? {
+    guard signatures.covers(file.entry.path) else { return nil }
     let packed = try PackedModule(file.content)
     let trailer = try ModuleTrailer(
       tail: packed.content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: packed.content.count)

@@ -8,13 +8,12 @@ internal import UseCaseSupport
 
 /// Repacks one package.
 struct PackageRepacker {
-  let options: Repack
+  var options: Repack
   let signatures: any SignatureSource
   let host: Host
   let workers: Int
 
-  func run(_ path: String) throws -> PackageReport {
-    let input = try PackageInput(path, from: host.userFiles)
+  func run(_ input: PackageInput) throws -> PackageReport {
     let trust = try options.trust.establish(for: input.trustIdentity(), on: host)
     let name = try PackageName(input.identity, naming: options.naming, suffix: options.versionSuffix)
     let output = "\(options.outputDirectory)/\(name.fileName(input.identity.architecture))"
@@ -37,7 +36,7 @@ struct PackageRepacker {
     try input.file.requireUnchanged()
     return PackageReport(
       input: .init(
-        path: path, package: name.old, version: name.oldVersion, size: input.file.count, sha256: input.sha256),
+        path: input.path, package: name.old, version: name.oldVersion, size: input.file.count, sha256: input.sha256),
       output: .init(
         path: output, package: name.new, version: name.newVersion, size: written.size, sha256: written.sha256),
       architecture: input.identity.architecture, trust: trust, signer: signatures.signer,

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import DebianArchive
 package import HostSystem
 package import UseCaseSupport
 
@@ -47,16 +48,16 @@ package struct Repack: Sendable {
   /// Repacks all inputs, several at a time, and goes on after one that fails. `progress` is told of each when it is done,
   /// one after the other but on any thread. Throws `Failure` or `HostError` if there is no use in beginning.
   package func run(on host: Host, progress: @escaping @Sendable (Outcome) -> Void = { _ in }) throws -> [Outcome] {
-    let signatures = try signatureSource(on: host)
+    let key = try keySignatures(on: host)
     try host.userFiles.makeDirectory(outputDirectory)
     let together = max(1, min(jobs, inputs.count))
-    let repacker = PackageRepacker(options: self, signatures: signatures, host: host, workers: max(1, jobs / together))
     let inputs = inputs
+    let workers = max(1, jobs / together)
     return try ParallelWork.map(inputs.count, workers: together) { index in
       let input = inputs[index]
       let outcome: Outcome
       do {
-        outcome = Outcome(input: input, result: .success(try describing(input) { try repacker.run(input) }))
+        outcome = Outcome(input: input, result: .success(try describing(input) { try repack(input, key, workers, on: host) }))
       } catch {
         outcome = Outcome(input: input, result: .failure(error as? Failure ?? Failure(input, error)))
       }
@@ -65,12 +66,22 @@ package struct Repack: Sendable {
     }
   }
 
-  private func signatureSource(on host: Host) throws -> any SignatureSource {
-    switch signing {
-    case .key(let key):
-      return KeySignatures(identity: try key.load(from: host), signingTime: host.buildTime)
-    case .attached(let directory):
-      throw Failure("not there yet \(directory)")
-    }
+  /// Nil if others have signed.
+  private func keySignatures(on host: Host) throws -> KeySignatures? {
+    guard case .key(let key) = signing else { return nil }
+    return KeySignatures(identity: try key.load(from: host), signingTime: host.buildTime)
+  }
+
+  private func repack(_ path: String, _ key: KeySignatures?, _ workers: Int, on host: Host) throws -> PackageReport {
+    let input = try PackageInput(path, from: host.userFiles)
+    var repacker = PackageRepacker(
+      options: self, signatures: try key ?? attachedSignatures(for: input, on: host), host: host, workers: workers)
+    if let attached = repacker.signatures as? AttachedSignatures { repacker.options.modules = attached.modules }
+    return try repacker.run(input)
+  }
+
+  private func attachedSignatures(for input: PackageInput, on host: Host) throws -> any SignatureSource {
+    guard case .attached(let directory) = signing else { throw Failure("there is nothing to sign with") }
+    return try AttachedSignatures(directory, package: input.identity.package, from: host.userFiles)
   }
 }

@@ -13,6 +13,8 @@ protocol SignatureSource: Sendable {
   var signer: String { get }
   /// SHA-256 of the signer's certificate; nil if it is not known.
   func certificateFingerprint() throws -> [UInt8]?
+  /// Whether there is one of a module; what has none stays as it is.
+  func covers(_ path: ArchivePath) -> Bool
   /// Whether these signers are just ours.
   func isOurs(_ signers: [Certificate]) -> Bool
   /// Over an image with this SHA-256 Authenticode digest.
@@ -29,6 +31,7 @@ struct KeySignatures: SignatureSource {
 
   var signer: String { identity.certificate.subject }
   func certificateFingerprint() throws -> [UInt8]? { try identity.certificate.fingerprint() }
+  func covers(_ path: ArchivePath) -> Bool { true }
   func isOurs(_ signers: [Certificate]) -> Bool { signers == [identity.certificate] }
 
   func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry {

@@ -38,6 +38,9 @@ struct RepackCommand: ParsableCommand {
     guard signing.attachSignatures == nil || keyOptions.key == nil else {
       throw ValidationError(saying: "--attach-signatures and --key exclude each other")
     }
+    guard signing.attachSignatures == nil || signing.modules == .none else {
+      throw ValidationError(saying: "with --attach-signatures those modules are signed that have a signature")
+    }
   }
 
   func run() throws {
