@@ -33,7 +33,9 @@ struct AttachedSignatures: SignatureSource {
     certificate = try Self.signer(of: content, in: self.directory)
   }
 
-  private static func read(_ directory: String, below path: String, _ files: FileSystem) throws -> [ArchivePath: [UInt8]] {
+  private static func read(_ directory: String, below path: String, _ files: FileSystem) throws -> [ArchivePath:
+    [UInt8]]
+  {
     var found: [ArchivePath: [UInt8]] = [:]
     var directories = [path]
     while let next = directories.popLast() {
@@ -53,7 +55,8 @@ struct AttachedSignatures: SignatureSource {
 
   /// Who made those of images, which hold the certificate. Those of modules only name it.
   private static func signer(of content: [ArchivePath: [UInt8]], in directory: String) throws -> Certificate? {
-    for (path, der) in content.sorted(by: { $0.key < $1.key }) where KernelFiles.interest(in: path, modules: .none) == .image {
+    for (path, der) in content.sorted(by: { $0.key < $1.key })
+    where KernelFiles.interest(in: path, modules: .none) == .image {
       return try describing("\(directory)/\(path).sig") { try SignedData(parsing: der).signers.first }
     }
     return nil

@@ -158,6 +158,8 @@ package struct DetachedSignatures: Sendable {
   }
 
   private func parent(of path: String) -> String {
-    String(decoding: path.utf8.prefix(upTo: path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.utf8.startIndex), as: UTF8.self)
+    String(
+      decoding: path.utf8.prefix(upTo: path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.utf8.startIndex),
+      as: UTF8.self)
   }
 }

@@ -57,7 +57,8 @@ package struct Repack: Sendable {
       let input = inputs[index]
       let outcome: Outcome
       do {
-        outcome = Outcome(input: input, result: .success(try describing(input) { try repack(input, key, workers, on: host) }))
+        outcome = Outcome(
+          input: input, result: .success(try describing(input) { try repack(input, key, workers, on: host) }))
       } catch {
         outcome = Outcome(input: input, result: .failure(error as? Failure ?? Failure(input, error)))
       }
