@@ -36,8 +36,8 @@ struct DataScan {
 
   /// What came to its end since this was emptied last.
   private var files: [File] = []
-  /// MD5 of every regular file, if all are to be checked.
-  private(set) var digests: [(path: ArchivePath, md5: [UInt8])] = []
+  /// MD5 of every regular file, by all its names, if all are to be checked.
+  private(set) var digests: [ArchivePath: [UInt8]] = [:]
   /// Directories, and what is something else, by its path.
   private(set) var kinds: [ArchivePath: TarEntry.Kind] = [:]
   /// Entries that bear the package's name, since this was emptied last.
@@ -106,7 +106,8 @@ struct DataScan {
     case .endOfEntry:
       guard let current else { return }
       boundary = current.entry.end
-      if let digest { digests.append((current.entry.path, try digest.finish())) }
+      if let digest { digests[current.entry.path] = try digest.finish() }
+      if checksAll, current.entry.kind == .hardLink { digests[current.entry.path] = digests[current.entry.linkPath] }
       if let interest = current.interest {
         files.append(File(entry: current.entry, interest: interest, content: content))
       }

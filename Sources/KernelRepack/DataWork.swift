@@ -94,10 +94,11 @@ struct DataWork {
 
   /// Holds every file's MD5 that was taken against the list. Throws `Failure`.
   func requireListedFiles() throws {
-    for (path, md5) in scan.digests { try Self.require(md5, of: path, in: sums) }
-    let seen = Set(scan.digests.map(\.path))
-    if let missing = sums.paths.first(where: { !seen.contains($0) }) {
-      throw Failure("\(missing) is in md5sums, but not in the package", hint: "fetch the package again")
+    for path in sums.paths {
+      guard let md5 = scan.digests[path] else {
+        throw Failure("\(path) is in md5sums, but not in the package", hint: "fetch the package again")
+      }
+      try Self.require(md5, of: path, in: sums)
     }
   }
 

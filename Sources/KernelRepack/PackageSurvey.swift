@@ -75,6 +75,21 @@ struct PackageSurvey: Sendable {
     indices = [ArchivePath: Int](files.enumerated().map { ($1.entry.path, $0) }) { $1 }
   }
 
+  /// MD5 of the content that a path leads to, hard links followed; nil if there is no file.
+  func md5(of path: ArchivePath) -> [UInt8]? {
+    var path = path
+    // A link leads to what stands before it, mostly to the file itself.
+    for _ in 0..<64 {
+      guard let file = indices[path].map({ files[$0] }) else { return nil }
+      switch file.entry.kind {
+      case .file: return file.md5
+      case .hardLink: path = file.entry.linkPath
+      default: return nil
+      }
+    }
+    return nil
+  }
+
   private enum Event {
     case begin(TarEntry)
     case bytes(UnsafeRawBufferPointer)

@@ -22,11 +22,11 @@ extension RepackComparison {
   mutating func checkSums(of package: PackageSurvey, _ whose: Message) {
     guard let sums = package.sums else { return }
     for path in sums.paths {
-      guard let index = package.indices[path], package.files[index].entry.kind == .file else {
+      guard let md5 = package.md5(of: path) else {
         object(.md5sums, path, "\(whose) md5sums list it, but there is no such file")
         continue
       }
-      if sums.digest(of: path) != package.files[index].md5 {
+      if sums.digest(of: path) != md5 {
         object(.md5sums, path, "its content is not what \(whose) md5sums say")
       }
     }
