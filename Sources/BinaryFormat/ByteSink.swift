@@ -16,7 +16,8 @@ extension ByteSink {
 /// A sink in memory, for small structures and tests.
 package final class MemorySink: ByteSink {
   package private(set) var bytes: [UInt8] = []
-  package init() {}
+  /// Takes memory for `count` bytes at once.
+  package init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
   package func write(_ more: UnsafeRawBufferPointer) { bytes.append(contentsOf: more) }
   package func patch(_ patch: [UInt8], at offset: Int) {
     bytes.replaceSubrange(offset..<offset + patch.count, with: patch)

@@ -54,39 +54,37 @@ private final class ThreadBody: Sendable {
   init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-/// Hands out numbers and takes results; everything that changes is behind its lock.
-private final class WorkQueue<Value: Sendable>: @unchecked Sendable {
+/// Hands out numbers and takes results.
+private final class WorkQueue<Value: Sendable>: Sendable {
+  private struct State {
+    var next = 0
+    var values: [Result<Value, any Error>?]
+  }
+
   private let body: @Sendable (Int) throws -> Value
   private let termination: HeldTermination
-  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private var next = 0
-  private var values: [Result<Value, any Error>?]
+  private let state: Guarded<State>
 
   init(count: Int, termination: HeldTermination, body: @escaping @Sendable (Int) throws -> Value) {
     self.body = body
     self.termination = termination
-    values = Array(repeating: nil, count: count)
-    pthread_mutex_init(lock, nil)
-  }
-
-  deinit {
-    pthread_mutex_destroy(lock)
-    lock.deallocate()
+    state = Guarded(State(values: Array(repeating: nil, count: count)))
   }
 
   /// Takes numbers until none is left or one has failed.
   func drain() {
     while let index = take() {
       let value = Result { try body(index) }
-      locked {
-        values[index] = value
-        if case .failure = value { next = values.count }
+      state.withLock { state in
+        state.values[index] = value
+        if case .failure = value { state.next = state.values.count }
       }
     }
   }
 
   /// In order, once every thread is done.
   func results() throws -> [Value] {
+    let values = state.withLock { $0.values }
     for case .failure(let error)? in values { throw error }
     return try values.map { value in
       guard case .success(let result)? = value else { throw HostError("finish", of: "the work", errno: ECANCELED) }
@@ -95,16 +93,10 @@ private final class WorkQueue<Value: Sendable>: @unchecked Sendable {
   }
 
   private func take() -> Int? {
-    locked {
-      guard next < values.count, !termination.isRequested else { return nil }
-      defer { next += 1 }
-      return next
+    state.withLock { state in
+      guard state.next < state.values.count, !termination.isRequested else { return nil }
+      defer { state.next += 1 }
+      return state.next
     }
-  }
-
-  private func locked<R>(_ body: () -> R) -> R {
-    pthread_mutex_lock(lock)
-    defer { pthread_mutex_unlock(lock) }
-    return body()
   }
 }

@@ -36,7 +36,7 @@ struct FileSigner: Sendable {
       $0.verdict == .valid && signatures.isOurs($0.signature.message.signers)
     }
     if isDone, images == .add || before == 1 { return nil }
-    let sink = MemorySink()
+    let sink = MemorySink(reserving: file.content.count + (64 << 10))
     let signer = ImageSigner(existing: images == .replace ? .replace : .append) { digest in
       try signatures.imageSignature(of: file.entry.path, digest: digest)
     }

@@ -12,12 +12,15 @@ struct PackageRepacker {
   let signatures: any SignatureSource
   let host: Host
   let workers: Int
+  /// Outputs that an input has taken.
+  let claimed: Guarded<[String: String]>
 
   func run(_ input: PackageInput) throws -> PackageReport {
     let trust = try options.trust.establish(for: input.trustIdentity(), on: host)
     let name = try PackageName(input.identity, naming: options.naming, suffix: options.versionSuffix)
     let output = "\(options.outputDirectory)/\(name.fileName(input.identity.architecture))"
     try requireFree(output, input: input.file)
+    try claim(output, for: path)
 
     let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
     let signer = FileSigner(signatures: signatures, images: options.images, modules: options.modules)
@@ -50,6 +53,19 @@ struct PackageRepacker {
     guard let status = try host.userFiles.status(of: output) else { return }
     guard !status.isSameFile(as: input.status) else {
       throw Failure("\(output) is an input itself", hint: "name another directory with -o")
+    }
+  }
+
+  /// Two inputs that give the same output would take turns.
+  private func claim(_ output: String, for input: String) throws {
+    let other = claimed.withLock { claimed in
+      defer { claimed[output] = claimed[output] ?? input }
+      return claimed[output]
+    }
+    if let other {
+      throw Failure(
+        "\(input): \(output) is what \(other) becomes already",
+        hint: "give each package once, or repack them one by one")
     }
   }
 

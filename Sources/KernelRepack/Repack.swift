@@ -53,16 +53,18 @@ package struct Repack: Sendable {
     let together = max(1, min(jobs, inputs.count))
     let inputs = inputs
     let workers = max(1, jobs / together)
+    let claimed = Guarded([String: String]())
+    let told = Guarded(progress)
     return try ParallelWork.map(inputs.count, workers: together) { index in
       let input = inputs[index]
       let outcome: Outcome
       do {
         outcome = Outcome(
-          input: input, result: .success(try describing(input) { try repack(input, key, workers, on: host) }))
+          input: input, result: .success(try describing(input) { try repack(input, key, workers, claimed, on: host) }))
       } catch {
         outcome = Outcome(input: input, result: .failure(error as? Failure ?? Failure(input, error)))
       }
-      progress(outcome)
+      told.withLock { $0(outcome) }
       return outcome
     }
   }
@@ -73,10 +75,13 @@ package struct Repack: Sendable {
     return KeySignatures(identity: try key.load(from: host), signingTime: host.buildTime)
   }
 
-  private func repack(_ path: String, _ key: KeySignatures?, _ workers: Int, on host: Host) throws -> PackageReport {
+  private func repack(
+    _ path: String, _ key: KeySignatures?, _ workers: Int, _ claimed: Guarded<[String: String]>, on host: Host
+  ) throws -> PackageReport {
     let input = try PackageInput(path, from: host.userFiles)
     var repacker = PackageRepacker(
-      options: self, signatures: try key ?? attachedSignatures(for: input, on: host), host: host, workers: workers)
+      options: self, signatures: try key ?? attachedSignatures(for: input, on: host), host: host, workers: workers,
+      claimed: claimed)
     if let attached = repacker.signatures as? AttachedSignatures { repacker.options.modules = attached.modules }
     return try repacker.run(input)
   }

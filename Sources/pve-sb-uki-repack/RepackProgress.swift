@@ -36,10 +36,10 @@ struct RepackProgress: Sendable {
     let modules = report.changes.filter { if case .module = $0.kind { true } else { false } }.count
     let images = report.changes.count - modules
     let line: Message =
-      if modules == 0 {
-        "\(report.output.path): \(images) images signed by \(report.signer)"
-      } else {
-        "\(report.output.path): \(images) images and \(modules) modules signed by \(report.signer)"
+      switch (images, modules) {
+      case (1, 0): "\(report.output.path): kernel signed by \(report.signer)"
+      case (_, 0): "\(report.output.path): \(images) kernels signed by \(report.signer)"
+      default: "\(report.output.path): signed by \(report.signer): kernels \(images), modules \(modules)"
       }
     guard isVerbose else { return [line] }
     return [line]
