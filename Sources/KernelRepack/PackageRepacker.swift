@@ -20,7 +20,7 @@ struct PackageRepacker {
     let name = try PackageName(input.identity, naming: options.naming, suffix: options.versionSuffix)
     let output = "\(options.outputDirectory)/\(name.fileName(input.identity.architecture))"
     try requireFree(output, input: input.file)
-    try claim(output, for: path)
+    try claim(output, for: input.path)
 
     let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
     let signer = FileSigner(signatures: signatures, images: options.images, modules: options.modules)
