@@ -135,6 +135,7 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
       ]),
+    .testTarget(name: "LZMA2Tests", dependencies: ["BinaryFormat", "LZMA2", "TestSupport"]),
     .testTarget(name: "XZTests", dependencies: ["BinaryFormat", "TestSupport", "XZ"]),
     .testTarget(name: "CompressionTests", dependencies: ["BinaryFormat", "Compression", "TestSupport"]),
     .testTarget(

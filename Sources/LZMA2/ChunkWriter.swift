@@ -72,8 +72,9 @@ struct ChunkWriter {
   }
 
   private mutating func raw(_ count: Int) {
-    output.append(
-      reset == .dictionary ? 1 : 2, UInt8(truncatingIfNeeded: (count - 1) >> 8), UInt8(truncatingIfNeeded: count - 1))
+    output.append(reset == .dictionary ? 1 : 2)
+    output.append(UInt8(truncatingIfNeeded: (count - 1) >> 8))
+    output.append(UInt8(truncatingIfNeeded: count - 1))
     output.append(text.start + closedPosition, count: count)
     closedPosition += count
   }

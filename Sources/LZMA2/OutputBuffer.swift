@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Memory that grows at its end, freed with the last reference.
+/// Memory that is written to at its end: borrowed as long as that has room, then its own.
 package final class OutputBuffer {
-  private(set) var start: UnsafeMutablePointer<UInt8>
-  private(set) var count = 0
+  private var start: UnsafeMutablePointer<UInt8>
   private var capacity: Int
+  private(set) var count = 0
+  /// Whether the bytes lie in memory that goes with this object.
+  package private(set) var isOwner: Bool
 
-  init(capacity: Int) {
-    self.capacity = max(1, capacity)
-    start = .allocate(capacity: self.capacity)
+  /// Writes to `memory` first, which is there as long as this object is used.
+  package init(borrowing memory: UnsafeMutableBufferPointer<UInt8>) {
+    capacity = memory.baseAddress == nil ? 1 : memory.count
+    isOwner = memory.baseAddress == nil
+    start = memory.baseAddress ?? .allocate(capacity: 1)
   }
 
-  deinit { start.deallocate() }
+  deinit { if isOwner { start.deallocate() } }
 
-  /// What was written, valid while this object lives and is not written to.
+  /// What was written, valid while this object and what it borrowed live and are not written to.
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
   /// Where `room` bytes may be written, until the next call.
@@ -22,9 +26,10 @@ package final class OutputBuffer {
     if capacity - count < room {
       capacity = max(capacity + capacity / 2, count + room)
       let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
-      larger.moveInitialize(from: start, count: count)
-      start.deallocate()
+      larger.update(from: start, count: count)
+      if isOwner { start.deallocate() }
       start = larger
+      isOwner = true
     }
     return start + count
   }
@@ -37,9 +42,8 @@ package final class OutputBuffer {
     commit(count)
   }
 
-  func append(_ bytes: UInt8...) {
-    let target = reserve(bytes.count)
-    for (index, byte) in bytes.enumerated() { target[index] = byte }
-    commit(bytes.count)
+  func append(_ byte: UInt8) {
+    reserve(1).pointee = byte
+    commit(1)
   }
 }

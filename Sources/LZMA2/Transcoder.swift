@@ -19,14 +19,13 @@ struct Transcoder {
   private var patchCount = 0
 
   /// `text` is the new text. With `reusing` the chunks before the first edit are copied.
-  init(_ block: LZMA2Block, _ edits: [ByteEdit], text: PaddedBuffer, reusing: Bool) {
+  init(_ block: LZMA2Block, _ edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool) {
     self.block = block
     self.text = text
     map = EditMap(edits)
     let firstEdit = reusing ? edits.first?.range.lowerBound ?? block.text.count : 0
     let checkpoint =
       block.checkpoints.last { block.chunks[$0.chunk].textStart <= firstEdit } ?? Checkpoint(chunk: 0, model: nil)
-    let output = OutputBuffer(capacity: block.input.count + max(0, edits.growth) + (1 << 17))
     let chunks = block.chunks[checkpoint.chunk...]
     cursor = chunks.first?.textStart ?? 0
     output.append(block.input.start, count: chunks.first?.offset ?? 0)
@@ -37,7 +36,7 @@ struct Transcoder {
 
   private let firstChunk: Int
 
-  mutating func run() -> OutputBuffer {
+  mutating func run() {
     var isRaw = false
     for (index, chunk) in block.chunks.enumerated().dropFirst(firstChunk) {
       switch chunk.content {
@@ -62,7 +61,6 @@ struct Transcoder {
       }
     }
     writer.finish()
-    return writer.output
   }
 
   /// The text of a raw chunk stays raw, with the edits that begin in it.
@@ -180,10 +178,15 @@ struct Transcoder {
 }
 
 extension LZMA2Block {
-  /// The compressed data of the text with `edits` applied, whose offsets count from its first byte; they are in order.
-  /// `text` is that new text and is not empty. With `reusing`, chunks before the first edit are copied as they are.
-  package func encode(applying edits: [ByteEdit], text: PaddedBuffer, reusing: Bool = true) -> OutputBuffer {
-    var transcoder = Transcoder(self, edits, text: text, reusing: reusing)
-    return transcoder.run()
+  /// Bytes that the data with `edits` will hardly be larger than.
+  package func likelySize(with edits: [ByteEdit]) -> Int {
+    input.count + input.count / 8 + edits.reduce(0) { $0 + $1.replacement.count * 9 / 8 } + (1 << 17)
+  }
+
+  /// Writes the compressed data of the text with `edits` applied, whose offsets count from its first byte; they are in
+  /// order. `text` is that new text and is not empty. With `reusing`, chunks before the first edit are copied as they are.
+  package func encode(applying edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool = true) {
+    var transcoder = Transcoder(self, edits, text: text, to: output, reusing: reusing)
+    transcoder.run()
   }
 }

@@ -74,7 +74,9 @@ package final class DecodedBlock: Sendable {
     return try withExtendedLifetime(edited) {
       let bytes = UnsafeRawBufferPointer(edited.text.bytes)
       if let symbols {
-        let transcoded = [try transcode(symbols, edited, reusing: reusing)]
+        let transcoded = [
+          try EncodedBlock(transcoding: symbols, to: edited, header: header, check: check, reusing: reusing)
+        ]
         if try !verify || BlockDecoder.holds(transcoded, check: check, text: bytes) { return transcoded }
       }
       let blocks = try EncodedBlock.encode(
@@ -84,11 +86,5 @@ package final class DecodedBlock: Sendable {
       }
       return blocks
     }
-  }
-
-  private func transcode(_ symbols: LZMA2Block, _ edited: EditedText, reusing: Bool) throws -> EncodedBlock {
-    let data = symbols.encode(applying: edited.edits, text: edited.text, reusing: reusing)
-    return try EncodedBlock(
-      data: data.bytes, filters: header.filters, headerSize: header.size, text: edited.text, check: check)
   }
 }

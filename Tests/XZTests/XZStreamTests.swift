@@ -50,6 +50,37 @@ import XZ
     }
   }
 
+  /// Indexes whose checks are right and whose sizes are not.
+  @Test func sizesThatNoFileHasAreRefused() throws {
+    let file = try XZScene.pack(Array(XZScene.text.prefix(1000)))
+    let stream = try XZStream(parsing: file)
+    let block = try #require(stream.blocks.first)
+    let bytes = Array(file[block.range])
+    for (unpadded, text) in [
+      (Int.max, 1000), (Int.max - 3, 1000), (block.unpaddedSize + 4, 1000), (0, 1000), (5, 1000),
+      (block.unpaddedSize - 4, 1000),
+    ] {
+      var index = XZIndexWriter(check: stream.check)
+      index.add(unpaddedSize: unpadded, textCount: text)
+      let error = thrown(ParseError.self) { try XZStream(parsing: index.header + bytes + index.finish()) }
+      #expect(error?.rule == .range, "\(unpadded)")
+    }
+    var twice = XZIndexWriter(check: stream.check)
+    for _ in 0..<2 { twice.add(unpaddedSize: block.unpaddedSize, textCount: Int.max) }
+    #expect(
+      thrown(ParseError.self) { try XZStream(parsing: twice.header + bytes + bytes + twice.finish()) }?.rule == .range)
+    // What only decoding shows: other sizes than the block has, and one that would take all memory.
+    for text in [999, 1001, (1 << 30) + 1, Int.max] {
+      var index = XZIndexWriter(check: stream.check)
+      index.add(unpaddedSize: block.unpaddedSize, textCount: text)
+      let other = index.header + bytes + index.finish()
+      let layout = try XZStream(parsing: other)
+      #expect(
+        thrown(ParseError.self) { try DecodedBlock(layout.blocks[0], of: layout, from: other) }?.rule == .range,
+        "\(text)")
+    }
+  }
+
   @Test func damageIsAnErrorOrAnotherLayout() throws {
     let file = try XZScene.pack(Array(XZScene.text.prefix(20_000)), ["--block-size=1000"])
     for damaged in Mutations(of: file, count: 2000) {
