@@ -144,7 +144,8 @@ let package = Package(
     .testTarget(
       name: "KernelRepackTests",
       dependencies: [
-        "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "TestSupport", "UseCaseSupport",
+        "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "ModuleSignature", "TestSupport",
+        "UseCaseSupport",
       ]),
     .testTarget(
       name: "ModuleSignatureTests", dependencies: ["BinaryFormat", "Cryptography", "ModuleSignature", "TestSupport"]),

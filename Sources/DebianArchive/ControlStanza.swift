@@ -19,6 +19,8 @@ package struct ControlStanza: Hashable, Sendable {
 
   static let format = "control file"
   private static let sizeLimit = 1 << 20
+  /// dpkg knows some thirty.
+  private static let fieldLimit = 250
 
   /// Throws `ParseError` for what is no single paragraph, for a field that is there twice, comments and control characters.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
@@ -42,6 +44,9 @@ package struct ControlStanza: Hashable, Sendable {
         let name = try Self.name(of: line)
         guard Self.index(of: name, in: fields) == nil else {
           throw ParseError(Self.format, at: line.startIndex, .overlap, "the field \(name) is there twice")
+        }
+        guard fields.count < Self.fieldLimit else {
+          throw ParseError(Self.format, at: line.startIndex, .range, "it has more than \(Self.fieldLimit) fields")
         }
         fields.append(Field(name: name, bytes: Array(line)))
       }

@@ -17,6 +17,8 @@ package struct MD5Sums: Hashable, Sendable {
 
   static let format = "md5sums"
   private static let digestCount = 32
+  /// The largest packages have a hundred thousand files.
+  private static let lineLimit = 1 << 18
 
   /// An empty list, for a package that has none.
   package init() {}
@@ -29,6 +31,9 @@ package struct MD5Sums: Hashable, Sendable {
       let path = try Self.path(of: line)
       guard indices[path] == nil else {
         throw ParseError(Self.format, at: line.startIndex, .overlap, "\(path) is there twice")
+      }
+      guard lines.count < Self.lineLimit else {
+        throw ParseError(Self.format, at: line.startIndex, .range, "it has more than \(Self.lineLimit) lines")
       }
       indices[path] = lines.count
       lines.append(Line(path: path, bytes: Array(line)))
@@ -47,7 +52,7 @@ package struct MD5Sums: Hashable, Sendable {
     else { throw ParseError(format, at: line.startIndex, .encoding, "a line is not a digest and a path") }
     let path = ArchivePath(normalizing: name)
     guard path.isConfined, !path.bytes.isEmpty else {
-      throw ParseError(format, at: line.startIndex, "path", "the path \(path) is not safe")
+      throw ParseError(format, at: line.startIndex, "path", "the path \(ArchivePath.printable(name)) is not safe")
     }
     return path
   }

@@ -22,7 +22,7 @@ struct DataScan {
   }
 
   /// The largest file that is held in memory, in bytes; kernels and modules have a tenth.
-  static let fileLimit = 512 << 20
+  static let fileLimit = 128 << 20
 
   private let interest: @Sendable (TarEntry) -> Interest?
   private let checksAll: Bool

@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-internal import Compression
 internal import DebianArchive
 
 extension PackageInput {
@@ -21,13 +20,10 @@ extension PackageInput {
         guard try body(file) else { throw Enough() }
       }
     }
-    let member = FileSlice(file, layout.data.member.contentRange)
+    let archive = layout.data
+    let limit = DataLimits.text(of: archive.member.contentRange.count)
     do {
-      if layout.data.compression == .none {
-        try TransferBuffer().forEachChunk(of: member, in: 0..<member.count, take)
-      } else {
-        try CompressedStream(member).forEachChunk(limit: DataLimits.text, take)
-      }
+      try archive.forEachChunk(of: file, limit: limit, take)
       _ = try scan.finish()
     } catch is Enough {}
   }

@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-internal import Compression
 internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
@@ -21,16 +20,10 @@ struct PackageInput {
     self.path = path
     file = try files.openFile(path)
     layout = try DebLayout(parsing: file)
-    let member = FileSlice(file, layout.control.member.contentRange)
+    try layout.control.requireOneStream(in: file, limit: ControlArchive.limit)
+    try layout.data.requireOneStream(in: file, limit: DataLimits.text(of: layout.data.member.contentRange.count))
     var text: [UInt8] = []
-    if layout.control.compression == .none {
-      guard member.count <= ControlArchive.limit else {
-        throw ParseError("control archive", at: 0, .range, "it has \(member.count) bytes, more than any package's")
-      }
-      text = try member.readBytes(at: 0, count: member.count, format: "control archive")
-    } else {
-      try CompressedStream(member).forEachChunk(limit: ControlArchive.limit) { text.append(contentsOf: $0) }
-    }
+    try layout.control.forEachChunk(of: file, limit: ControlArchive.limit) { text.append(contentsOf: $0) }
     control = try ControlArchive(text: text)
     identity = try control.stanza.identity()
     var digest = try Digest()

@@ -2,12 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-internal import Compression
 internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
-internal import UseCaseSupport
-internal import XZ
 
 /// All that a package holds, read from its first byte to its last: files of the control archive as they are, of others what
 /// they are and their digests.
@@ -29,9 +26,6 @@ struct PackageSurvey: Sendable {
   /// Where in `files` a path is.
   let indices: [ArchivePath: Int]
 
-  /// Bytes unpacked: those of kernel packages have a megabyte and half a gigabyte.
-  private static let controlLimit = 64 << 20
-  private static let dataLimit = 8 << 30
   private static let entryLimit = 1 << 17
 
   /// Reads the package; `digestsModules` if signatures of modules are to be verified. Throws `HostError`, `ParseError`,
@@ -41,7 +35,7 @@ struct PackageSurvey: Sendable {
     let layout = try DebLayout(parsing: file)
     var control: [ControlFile] = []
     var content: [UInt8] = []
-    try Self.read(layout.control, of: file, limit: Self.controlLimit) { event in
+    try Self.read(layout.control, of: file, limit: ControlArchive.limit) { event in
       switch event {
       case .begin: content = []
       case .bytes(let bytes): content.append(contentsOf: bytes)
@@ -53,7 +47,7 @@ struct PackageSurvey: Sendable {
     }
     var files: [SurveyedFile] = []
     var survey: FileSurvey?
-    try Self.read(layout.data, of: file, limit: Self.dataLimit) { event in
+    try Self.read(layout.data, of: file, limit: DataLimits.text(of: layout.data.member.contentRange.count)) { event in
       switch event {
       case .begin(let entry): survey = try FileSurvey(entry, digestsAll: digestsModules)
       case .bytes(let bytes): try survey?.feed(bytes)
@@ -105,7 +99,8 @@ struct PackageSurvey: Sendable {
     var names = TarNames()
     var current: TarEntry?
     try describing(member: archive.member.name) {
-      try forEachChunk(of: archive, in: file, limit: limit) { chunk in
+      try archive.requireOneStream(in: file, limit: limit)
+      try archive.forEachChunk(of: file, limit: limit) { chunk in
         try reader.feed(chunk) { event in
           switch event {
           case .entry(let entry):
@@ -120,27 +115,6 @@ struct PackageSurvey: Sendable {
       }
       try reader.finish()
     }
-  }
-
-  private static func forEachChunk(
-    of archive: DebLayout.Archive, in file: any RandomAccessBytes, limit: Int,
-    _ body: (UnsafeRawBufferPointer) throws -> Void
-  ) throws {
-    let member = FileSlice(file, archive.member.contentRange)
-    switch archive.compression {
-    case .none:
-      guard member.count <= limit else {
-        throw ParseError("tar", at: limit, .range, "it has more than \(limit) bytes")
-      }
-      return try TransferBuffer().forEachChunk(of: member, in: 0..<member.count, body)
-    // dpkg reads the first stream, or frame, and no more.
-    case .xz: _ = try XZStream(parsing: member)
-    case .zstd: try ZstandardFrame.requireOne(member)
-    case .gzip: break
-    case .bzip2, .lzma:
-      throw ParseError("deb", at: 0, .unsupported, "it is compressed in a way that kernel packages are not")
-    }
-    try CompressedStream(member).forEachChunk(limit: limit, body)
   }
 
   private static func describing(member: String, _ body: () throws -> Void) throws {

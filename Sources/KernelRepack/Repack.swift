@@ -58,11 +58,12 @@ package struct Repack: Sendable {
     return try ParallelWork.map(inputs.count, workers: together) { index in
       let input = inputs[index]
       let outcome: Outcome
-      do {
+      do throws(Failure) {
         outcome = Outcome(
-          input: input, result: .success(try describing(input) { try repack(input, key, workers, claimed, on: host) }))
+          input: input,
+          result: .success(try describingPackage(input) { try repack(input, key, workers, claimed, on: host) }))
       } catch {
-        outcome = Outcome(input: input, result: .failure(error as? Failure ?? Failure(input, error)))
+        outcome = Outcome(input: input, result: .failure(error))
       }
       told.withLock { $0(outcome) }
       return outcome

@@ -19,7 +19,7 @@ struct StreamDataRewriter {
 
   private func forEachChunk(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     if isCompressed {
-      try CompressedStream(member).forEachChunk(limit: DataLimits.text, body)
+      try CompressedStream(member).forEachChunk(limit: DataLimits.text(of: member.count), body)
     } else {
       try TransferBuffer().forEachChunk(of: member, in: 0..<member.count, body)
     }

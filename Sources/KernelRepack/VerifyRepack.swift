@@ -61,7 +61,7 @@ package struct VerifyRepack: Sendable {
     }
     let paths = [original, repacked]
     let surveys = try ParallelWork.map(2, workers: min(2, ParallelWork.processorCount)) { index in
-      try describing(paths[index]) {
+      try describingPackage(paths[index]) {
         try PackageSurvey(paths[index], from: host.userFiles, digestsModules: index == 1 && !anchors.isEmpty)
       }
     }

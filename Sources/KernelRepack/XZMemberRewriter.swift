@@ -30,7 +30,7 @@ struct XZMemberRewriter {
     stream = try XZStream(parsing: member)
     self.workers = workers
     self.spool = spool
-    guard stream.textCount <= DataLimits.text else { throw DataLimits.error(stream.textCount) }
+    guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.error(stream.textCount) }
   }
 
   /// Looks at all of the archive, unless `images` says how many there are: then it stops behind the last of them and goes
