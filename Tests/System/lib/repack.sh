@@ -44,7 +44,7 @@ refused() {
 }
 nothing_left() { [ -z "$(ls -A "$out" 2>/dev/null)" ] || { ls -A "$out"; return 1; }; }
 
-facts() { "$PACKAGE_FACTS" read "$1"; }
+facts() { "$PACKAGE_FACTS" read "$@"; }
 kernel_of() { sed -E 's:.*"boot/vmlinuz-([^"]*)".*:\1:' "$1"; }
 
 # expected_changes DEB NAME KERNEL: what repacking changes in it, as lines of package-facts. A field Source without a
@@ -107,12 +107,10 @@ same_digest() {
   [ "${#before}" = 64 ] && [ "$before" = "$after" ]
 }
 certificate_digest() { openssl x509 -in "$1" -outform DER | sha256sum | cut -c 1-64; }
-provenance() { dpkg-deb --fsys-tarfile "$2" | tar -x -O "./usr/share/doc/$1/pve-sb-uki-repack.provenance"; }
-# provenance_tells NAME ORIGINAL RESULT
+# provenance_tells ORIGINAL
 provenance_tells() {
   local word
-  provenance "$1" "$3" >"$WORKSPACE/provenance"
-  for word in $(sha256sum <"$2") "$(sha256sum <"$WORKSPACE/original.efi" | cut -c 1-64)" \
+  for word in $(sha256sum <"$1") "$(sha256sum <"$WORKSPACE/original.efi" | cut -c 1-64)" \
     "$(sha256sum <"$WORKSPACE/signed.efi" | cut -c 1-64)" "$(certificate_digest "$key.crt")"; do
     [ "$word" = - ] || grep -qiF "$word" "$WORKSPACE/provenance" || { cat "$WORKSPACE/provenance"; return 1; }
   done
