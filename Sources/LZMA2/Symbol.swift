@@ -40,25 +40,3 @@ struct Symbol {
   /// How many bytes back the match begins, less one.
   @inline(__always) var distance: UInt32 { UInt32(truncatingIfNeeded: word &>> 32) }
 }
-
-/// A growing list of symbols that a decoder writes through a pointer.
-final class SymbolList: @unchecked Sendable {
-  private(set) var start: UnsafeMutablePointer<UInt64>
-  private(set) var capacity: Int
-  var count = 0
-
-  init(capacity: Int) {
-    self.capacity = max(1024, capacity)
-    start = .allocate(capacity: self.capacity)
-  }
-
-  deinit { start.deallocate() }
-
-  func grow() {
-    let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity * 2)
-    larger.moveInitialize(from: start, count: count)
-    start.deallocate()
-    start = larger
-    capacity *= 2
-  }
-}

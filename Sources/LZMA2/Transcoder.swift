@@ -8,6 +8,8 @@ struct Transcoder {
   private let block: LZMA2Block
   private let map: EditMap
   private let text: PaddedBuffer
+  /// Number of chunks that were copied.
+  private let firstChunk: Int
   private var writer: ChunkWriter
   private var matcher: ReplacementMatcher
   /// Offset in the old text; all before it is written, and so are the first `applied` edits.
@@ -33,8 +35,6 @@ struct Transcoder {
     matcher = ReplacementMatcher(text: text.start, dictionarySize: block.dictionarySize)
     firstChunk = checkpoint.chunk
   }
-
-  private let firstChunk: Int
 
   mutating func run() {
     var isRaw = false

@@ -62,6 +62,23 @@ import XZ
     #expect(try Self.recode(file, all) == XZScene.pack([]))
   }
 
+  /// Legal, and nothing that an encoder at hand makes: liblzma decodes it and encodes it anew.
+  @Test func aBlockWithTwoDictionariesIsLeftToLiblzma() throws {
+    let model = try XZScene.pack([0], ["--check=none"])
+    let data: [UInt8] = [1, 0, 2, 97, 98, 99, 1, 0, 2, 100, 101, 102, 0]
+    var index = XZIndexWriter(check: .none)
+    index.add(unpaddedSize: 12 + data.count, textCount: 6)
+    let file = model[..<24] + data + [0, 0, 0] + index.finish()
+    #expect(try XZScene.unpack(Array(file)) == Array("abcdef".utf8))
+    let stream = try XZStream(parsing: Array(file))
+    let block = try DecodedBlock(try #require(stream.blocks.first), of: stream, from: Array(file))
+    #expect(!block.canTranscode)
+    let edits = [ByteEdit(range: 2..<4, replacement: Array("!".utf8))]
+    let blocks = try block.encode(applying: edits, verify: true)
+    #expect(blocks.map(\.wasTranscoded) == [false])
+    #expect(try XZScene.unpack(XZScene.file(blocks, check: .none)) == Array("ab!ef".utf8))
+  }
+
   @Test func editsThatAreNotInOrderAreRefused() throws {
     let file = try XZScene.pack(XZScene.text)
     let stream = try XZStream(parsing: file)
