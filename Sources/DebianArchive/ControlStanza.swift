@@ -30,7 +30,7 @@ package struct ControlStanza: Hashable, Sendable {
     if let stray = bytes.firstIndex(where: { $0 < 0x20 && $0 != 0x0a && $0 != 0x09 || $0 == 0x7f }) {
       throw ParseError(Self.format, at: stray, .encoding, "there is a control character in it")
     }
-    let start = bytes.firstIndex { $0 != 0x0a } ?? bytes.endIndex
+    let start: Int = bytes.firstIndex { $0 != 0x0a } ?? bytes.endIndex
     before = Array(bytes[..<start])
     var fields: [Field] = []
     var rest = bytes[start...]

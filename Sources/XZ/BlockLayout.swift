@@ -34,10 +34,11 @@ struct BlockLayout {
     }
     let input = PaddedBuffer(count: dataRange.count)
     try source.read(into: input.bytes, at: dataRange.lowerBound)
-    do {
+    do throws(ParseError) {
       return try LZMA2Block(
         decoding: input, textCount: block.text.count, dictionarySize: dictionarySize, offset: dataRange.lowerBound)
-    } catch  where error.rule == .unsupported {
+    } catch {
+      guard error.rule == .unsupported else { throw error }
       return nil
     }
   }
