@@ -85,9 +85,9 @@ struct DataWork {
         $0 == entry.path || entry.path.parents.contains($0)
       })
     else { return }
-    let parent = directory.bytes.dropLast(name.old.utf8.count)
-    let new = ArchivePath(
-      normalizing: parent + Array(name.new.utf8) + entry.path.bytes.dropFirst(directory.bytes.count))
+    let parent = Array(directory.bytes.dropLast(name.old.utf8.count))
+    let rest = Array(entry.path.bytes.dropFirst(directory.bytes.count))
+    let new = ArchivePath(normalizing: parent + Array(name.new.utf8) + rest)
     unsorted += try entry.edits(renamedTo: new)
     renamed.append((entry.path, new))
   }
