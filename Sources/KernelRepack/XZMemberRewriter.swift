@@ -44,13 +44,21 @@ struct XZMemberRewriter {
       }
       let batch = next..<min(next + (images == nil ? workers : 1), stream.blocks.count)
       try decode(Array(batch))
-      for index in batch { try decoded[index]?.withUnsafeBytes { try work.feed($0) } }
-      try work.signFiles()
+      for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &work) } }
       next = batch.upperBound
       // Without a limit to the blocks, what is done with goes; otherwise they wait, to be encoded side by side.
       if images == nil || decoded.count > 4 { try encode(work.edits, storing: work.images, upTo: work.scan.settled) }
     }
     return try work.scan.finish()
+  }
+
+  /// A part at a time, so that files which wait to be signed do not take as much memory as the block again.
+  private func feed(_ text: UnsafeRawBufferPointer, to work: inout DataWork) throws {
+    let part = workers * (4 << 20)
+    for start in stride(from: 0, to: text.count, by: part) {
+      try work.feed(UnsafeRawBufferPointer(rebasing: text[start..<min(start + part, text.count)]))
+      try work.signFiles()
+    }
   }
 
   /// The end as the last blocks show it, at least one of which was not looked at yet; nil if they do not.
