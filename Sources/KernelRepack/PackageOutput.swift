@@ -69,6 +69,7 @@ struct PackageOutput {
   }
 
   private func requireLayout(_ file: File) throws {
+    try input.file.requireUnchanged()
     let layout = try DebLayout(parsing: file)
     guard
       layout.control.member.contentRange.count == control.count, layout.data.member.contentRange.count == data.count,

@@ -36,7 +36,6 @@ struct PackageRepacker {
     let written = try PackageOutput(
       input: input, control: control, data: data.member, dataCompression: data.compression, spool: spool
     ).write(to: output, in: host.userFiles)
-    try input.file.requireUnchanged()
     return PackageReport(
       input: .init(
         path: input.path, package: name.old, version: name.oldVersion, size: input.file.count, sha256: input.sha256),
