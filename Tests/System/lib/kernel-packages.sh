@@ -136,8 +136,10 @@ sign_file() {
   local name
   SIGN_FILE=$BUILD/cache/sign-file
   [ ! -x "$SIGN_FILE" ] || return 0
+  # Its lists may be missing, or name what the archive has no more.
+  apt-get -qq update
   name=$(apt-cache pkgnames linux-kbuild- | sort -V | tail -n 1)
-  [ -n "$name" ] || die "apt knows no linux-kbuild; run 'apt-get update'"
+  [ -n "$name" ] || die "apt knows no linux-kbuild"
   rm -rf "$BUILD/cache/kbuild"
   mkdir -p "$BUILD/cache/kbuild"
   (cd "$BUILD/cache/kbuild" && apt-get -qq -o APT::Sandbox::User=root download "$name" && dpkg-deb -x ./*.deb .)
