@@ -32,6 +32,7 @@ let package = Package(
     .target(name: "BinaryFormat"),
     .target(name: "PortableExecutable", dependencies: ["BinaryFormat"]),
     .target(name: "EFIData", dependencies: ["BinaryFormat"]),
+    .target(name: "FATFileSystem", dependencies: ["BinaryFormat"]),
     .target(name: "DebianPackage", dependencies: ["BinaryFormat"]),
     .target(name: "DebianArchive", dependencies: ["BinaryFormat"]),
     .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive"]),
@@ -51,7 +52,7 @@ let package = Package(
     .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography", "LZMA2"]),
 
     // Host: the only layer that touches the system.
-    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData"]),
+    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData", "FATFileSystem"]),
 
     // Domain.
     .target(
@@ -62,7 +63,7 @@ let package = Package(
       dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "PortableExecutable"]),
     .target(
       name: "BootEnvironment",
-      dependencies: ["BinaryFormat", "DebianPackage", "EFIData", "HostSystem", "PortableExecutable"]),
+      dependencies: ["BinaryFormat", "DebianPackage", "EFIData", "FATFileSystem", "HostSystem", "PortableExecutable"]),
 
     // Apart from BootEnvironment, so that the hooks do without libarchive.
     .target(
@@ -74,7 +75,7 @@ let package = Package(
     .target(
       name: "PveSbUki",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "FATFileSystem", "HostSystem",
         "PortableExecutable", "SecureBoot", "UnifiedKernelImage", "UseCaseSupport",
       ]),
 
@@ -113,7 +114,7 @@ let package = Package(
 
     // Tests mirror Sources; what several of them share is a target of its own.
     .target(
-      name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem"],
+      name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "FATFileSystem", "HostSystem"],
       path: "Tests/TestSupport"),
     // Runs apply as a process of its own, which can be killed at any change.
     .executableTarget(
@@ -121,6 +122,8 @@ let package = Package(
       path: "Tests/FaultRunner"),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
     .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "TestSupport"]),
+    .testTarget(
+      name: "FATFileSystemTests", dependencies: ["BinaryFormat", "FATFileSystem", "HostSystem", "TestSupport"]),
     .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
     .testTarget(
       name: "SecureBootTests",
@@ -154,7 +157,8 @@ let package = Package(
     .testTarget(
       name: "BootEnvironmentTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "EFIData", "HostSystem", "PortableExecutable", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "PortableExecutable",
+        "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",

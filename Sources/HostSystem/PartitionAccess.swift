@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
+package import FATFileSystem
 import Glibc
 
 /// How partitions are reached that are mounted nowhere; tests put others in its place.
@@ -11,21 +13,31 @@ package struct PartitionAccess: Sendable {
     case writing
   }
 
+  /// Which of a volume's names shall go, whose content can be read from the device.
+  package typealias NameChoice = (_ volume: FATVolume, _ device: any RandomAccessBytes) throws -> [FATFile]
+
   private let mounting: @Sendable (String, Access, String) throws -> FileSystem
   private let examining: @Sendable (String) throws -> PartitionFacts
+  private let reading: @Sendable (String) throws -> FATVolume?
+  private let removing: @Sendable (String, NameChoice) throws -> [FATFile]
 
+  /// Without `volume` and `removeNames` what stands for a device has no FAT file system.
   package init(
     mount: @escaping @Sendable (_ device: String, _ access: Access, _ label: String) throws -> FileSystem,
-    facts: @escaping @Sendable (_ device: String) throws -> PartitionFacts
+    facts: @escaping @Sendable (_ device: String) throws -> PartitionFacts,
+    volume: @escaping @Sendable (_ device: String) throws -> FATVolume? = { _ in nil },
+    removeNames: @escaping @Sendable (_ device: String, _ choose: NameChoice) throws -> [FATFile] = { _, _ in [] }
   ) {
     mounting = mount
     examining = facts
+    reading = volume
+    removing = removeNames
   }
 
   /// This machine's partitions by device paths of `files`; every writing mount is a mutation of its gate.
   package init(of files: FileSystem) {
     let mounter = PartitionMounter(files: files, system: FileSystem())
-    self.init(mount: mounter.mount, facts: mounter.facts)
+    self.init(mount: mounter.mount, facts: mounter.facts, volume: mounter.volume, removeNames: mounter.removeNames)
   }
 
   /// The partition's files, with `label` before their paths in messages and mutations. It is mounted for this value
@@ -48,4 +60,16 @@ package struct PartitionAccess: Sendable {
 
   /// What can be known without mounting it. Throws `HostError` if `device` is no block device that can be read.
   package func facts(device: String) throws -> PartitionFacts { try examining(device) }
+
+  /// The names on a FAT file system, mounted or not, as its device has them; nil where there is no device. Throws
+  /// `ParseError` for what is no such file system, `HostError` if it cannot be read.
+  package func volume(device: String) throws -> FATVolume? { try reading(device) }
+
+  /// Removes the names that `choose` returns and leaves the allocation table as it is: their clusters stay with the other
+  /// names that have them, or are lost until fsck.vfat(8) frees them. Returns them.
+  ///
+  /// Throws `HostError` if the device cannot be written to or is in use, be it mounted, `ParseError` if it is damaged.
+  package func removeNames(device: String, choosing choose: NameChoice) throws -> [FATFile] {
+    try removing(device, choose)
+  }
 }

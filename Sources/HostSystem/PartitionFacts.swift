@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import EFIData
+package import FATFileSystem
 
 /// What can be known of a partition without mounting it.
 package struct PartitionFacts: Hashable, Sendable {

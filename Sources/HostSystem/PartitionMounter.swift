@@ -91,7 +91,7 @@ struct PartitionMounter: Sendable {
     return text.split(separator: "\n").filter { $0.hasPrefix("\t") && $0 != "\tfuseblk" }.map { String($0.dropFirst()) }
   }
 
-  private func open(_ path: String) throws -> BlockDevice {
+  func open(_ path: String) throws -> BlockDevice {
     do {
       return try BlockDevice(path, in: files)
     } catch var error as HostError {

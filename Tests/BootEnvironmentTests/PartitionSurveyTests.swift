@@ -4,6 +4,7 @@
 import BinaryFormat
 import BootEnvironment
 import EFIData
+import FATFileSystem
 import Glibc
 import HostSystem
 import TestSupport
@@ -77,13 +78,24 @@ import Testing
     ])
     try directory.write("dev/disk/by-uuid/AAAA-0005", "")
     symlink("/dev/none", directory.path(of: "dev/disk/by-uuid/AAAA-0006"))
+    let damaged = "fsck.fat 4.2 (2021-01-31)\n/x\n  Bad short file name (X).\n  Auto-renaming it.\n"
+    host.processes = ProcessRunner { _, _ in
+      0
+    } collect: { _, _, _ in
+      ProcessOutput(status: 1, output: Array(damaged.utf8))
+    }
     let survey = try survey(host)
     #expect(survey.partitions.map(\.name) == ["AAAA-0004"])
     #expect(survey.problems.map(\.name) == ["AAAA-0001", "AAAA-0002", "AAAA-0003", "AAAA-0005", "AAAA-0006"])
     #expect(survey.problems.map(\.kind) == [.missing, .damaged, .damaged, .unreadable, .missing])
     for problem in survey.problems { #expect(problem.description.contains(problem.name)) }
     let path = directory.path(of: "dev/disk/by-uuid/AAAA-0003")
-    #expect(survey.problems[2].hint == "run 'fsck.vfat -a \(path)', then run 'pve-sb-uki apply'")
+    #expect(survey.problems[2].description.contains("Bad short file name"))
+    #expect(
+      survey.problems.map(\.repair) == [
+        nil, "fsck.vfat -r \(directory.path(of: "dev/disk/by-uuid/AAAA-0002"))", "fsck.vfat -r \(path)", nil, nil,
+      ])
+    #expect(survey.problems[2].hint?.contains("'fsck.vfat -r \(path)'") == true)
     #expect(survey.problems[0].hint?.contains("proxmox-boot-tool clean") == true)
     host.partitions = PartitionAccess { _, _, _ in
       throw HostError("x", "x", errno: 1)

@@ -5,7 +5,7 @@ import Glibc
 import HostSystem
 
 /// A file with given bytes for tools that take paths; it is gone when the value is.
-package final class ScratchFile {
+package final class ScratchFile: Sendable {
   package let path: String
 
   /// A new file; `suffix` ends its name.

@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
-import EFIData
+import FATFileSystem
 import HostSystem
 import TestSupport
 import Testing

@@ -3,8 +3,8 @@
 
 package import BinaryFormat
 
-/// What the boot sector of a FAT file system says of it (Microsoft's FAT specification 1.03; the state byte is what
-/// Linux and Windows NT put into a field that is reserved there).
+/// What the boot sector of a FAT file system says of it ("FAT32 File System Specification 1.03", Boot Sector and BPB;
+/// the state byte is what Linux and Windows NT put into a field that is reserved there).
 ///
 /// | offset | size | field |
 /// |---|---|---|
@@ -19,6 +19,8 @@ package import BinaryFormat
 /// | 22 | 2 | sectors a FAT, 0 if it stands at 36 as in FAT32 |
 /// | 32 | 4 | number of sectors |
 /// | 36 | 4 | sectors a FAT, FAT32 only |
+/// | 40 | 2 | FAT32 only: bit 7 if one FAT alone is kept up, bits 0 to 3 its number |
+/// | 44 | 4 | first cluster of the root directory, FAT32 only |
 /// | 37, FAT32 65 | 1 | state, bit 0 while it is mounted for writing |
 /// | 39, FAT32 67 | 4 | volume serial number |
 /// | 510 | 2 | 55h AAh |
@@ -36,6 +38,14 @@ package struct FATBootSector: Hashable, Sendable {
   package let clusterSize: Int
   /// Size of the whole file system in bytes.
   package let size: Int
+  let tables: Tables
+  /// The root directory of FAT12 and FAT16 in bytes from the start; empty for FAT32.
+  let rootRange: Range<Int>
+  /// Where the root directory of FAT32 begins; 0 for FAT12 and FAT16.
+  let rootCluster: UInt32
+  /// Where the first cluster begins, which has number 2.
+  let dataOffset: Int
+  let clusterCount: Int
 
   /// Bytes that `init(parsing:)` needs.
   package static let byteCount = 512
@@ -59,6 +69,11 @@ package struct FATBootSector: Hashable, Sendable {
     clusterSize = parameters.sectorSize * parameters.sectorsPerCluster
     // At most 4096 times 2^32.
     size = parameters.sectorSize * parameters.sectors
+    tables = parameters.tables
+    rootRange = parameters.rootRange
+    rootCluster = parameters.rootCluster
+    dataOffset = parameters.dataOffset
+    clusterCount = parameters.clusterCount
     try reader.seek(to: kind == .fat32 ? 65 : 37)
     isDirty = try reader.read(UInt8.self) & 1 != 0
     try reader.skip(1)
@@ -72,12 +87,28 @@ package struct FATBootSector: Hashable, Sendable {
     return String(decoding: digits[..<4] + [UInt8(ascii: "-")] + digits[4...], as: UTF8.self)
   }
 
+  /// The file allocation tables, which stand one behind the other.
+  struct Tables: Hashable, Sendable {
+    /// Bytes from the start.
+    var offset: Int
+    /// Bytes of each.
+    var size: Int
+    var count: Int
+    /// The only one that is kept up (BPB_ExtFlags); nil if all are, as always in FAT12 and FAT16.
+    var sole: Int?
+  }
+
   /// The BIOS parameter block, checked by the rules that Linux mounts by.
   private struct Parameters {
     var kind = Kind.fat32
     var sectorSize: Int
     var sectorsPerCluster: Int
     var sectors: Int
+    var tables: Tables
+    var rootRange: Range<Int>
+    var rootCluster: UInt32 = 0
+    var dataOffset: Int
+    var clusterCount: Int
 
     init(parsing reader: inout ByteReader) throws(ParseError) {
       sectorSize = Int(try reader.read(UInt16.self))
@@ -88,8 +119,8 @@ package struct FATBootSector: Hashable, Sendable {
       }
       let reserved = Int(try reader.read(UInt16.self))
       guard reserved > 0 else { throw Self.wrong(14, "no reserved sector") }
-      let tables = Int(try reader.read(UInt8.self))
-      guard tables > 0 else { throw Self.wrong(16, "no FAT") }
+      let tableCount = Int(try reader.read(UInt8.self))
+      guard tableCount > 0 else { throw Self.wrong(16, "no FAT") }
       let rootEntries = Int(try reader.read(UInt16.self))
       let shortCount = Int(try reader.read(UInt16.self))
       let media = try reader.read(UInt8.self)
@@ -98,17 +129,55 @@ package struct FATBootSector: Hashable, Sendable {
       try reader.seek(to: 32)
       let longCount = Int(try reader.read(UInt32.self))
       let longTable = Int(try reader.read(UInt32.self))
+      let flags = try reader.read(UInt16.self)
+      try reader.skip(2)
+      let root = try reader.read(UInt32.self)
       sectors = shortCount > 0 ? shortCount : longCount
       let table = shortTable > 0 ? shortTable : longTable
       guard table > 0 else { throw Self.wrong(22, "FATs of no size") }
       let rootSectors = (rootEntries * 32 + sectorSize - 1) / sectorSize
-      let rest = sectors - reserved - tables * table - rootSectors
+      let firstData = reserved + tableCount * table + rootSectors
+      let rest = sectors - firstData
       guard rest >= sectorsPerCluster else { throw Self.wrong(32, "\(sectors) sectors, which leaves none for data") }
-      if shortTable > 0 { kind = rest / sectorsPerCluster > 0xff4 ? .fat16 : .fat12 }
+
+      tables = Tables(offset: reserved * sectorSize, size: table * sectorSize, count: tableCount, sole: nil)
+      let tablesEnd = (reserved + tableCount * table) * sectorSize
+      rootRange = tablesEnd..<tablesEnd + rootEntries * 32
+      dataOffset = firstData * sectorSize
+      if shortTable > 0 {
+        kind = rest / sectorsPerCluster > Kind.fat12.clusterLimit ? .fat16 : .fat12
+      } else {
+        rootRange = tablesEnd..<tablesEnd
+        rootCluster = root
+        if flags & 0x80 != 0 { tables.sole = Int(flags & 0xf) }
+      }
+      // The first two entries belong to no cluster; clusters without an entry are never used.
+      clusterCount = min(rest / sectorsPerCluster, tables.size * 8 / kind.bits - 2)
+      guard clusterCount <= kind.clusterLimit else { throw Self.wrong(32, "\(clusterCount) clusters") }
     }
 
     private static func wrong(_ offset: Int, _ detail: Message) -> ParseError {
       ParseError(FATBootSector.format, at: offset, .range, "it speaks of \(detail)")
+    }
+  }
+}
+
+extension FATBootSector.Kind {
+  /// Bits of an entry in the allocation table as it is stored.
+  var bits: Int {
+    switch self {
+    case .fat12: 12
+    case .fat16: 16
+    case .fat32: 32
+    }
+  }
+
+  /// The most clusters that Linux takes.
+  fileprivate var clusterLimit: Int {
+    switch self {
+    case .fat12: 0xff4
+    case .fat16: 0xfff4
+    case .fat32: 0xfff_fff6
     }
   }
 }
