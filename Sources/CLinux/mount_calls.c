@@ -24,12 +24,16 @@ int psu_fsmount(int context, bool read_only) {
   return fsmount(context, FSMOUNT_CLOEXEC, attributes);
 }
 
-int psu_syncfs(int directory) {
+static int synchronize(int directory, int (*call)(int)) {
   int descriptor = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return -1;
-  int result = syncfs(descriptor);
+  int result = call(descriptor);
   int error = errno;
   close(descriptor);
   errno = error;
   return result;
 }
+
+int psu_syncfs(int directory) { return synchronize(directory, syncfs); }
+
+int psu_fsync_directory(int directory) { return synchronize(directory, fsync); }

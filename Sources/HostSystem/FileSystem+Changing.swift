@@ -45,10 +45,7 @@ extension FileSystem {
   private func remove(_ path: String, _ kind: Mutation.Kind, flags: Int32) throws -> Bool {
     guard try linkStatus(of: path) != nil else { return false }
     return try withParent(of: path, operation: "remove") { directory, name in
-      try gate(Mutation(kind, path))
-      try SystemCall.check("remove", display(path)) { unlinkat(directory.number, name, flags) }
-      try gate(Mutation(.synchronize, path))
-      try directory.synchronize(path: display(path))
+      try NameChange.remove(name, in: directory, path: path, of: self, kind: kind, flags: flags)
       return true
     }
   }

@@ -103,5 +103,5 @@ extension FileSystem {
 
 extension HostError {
   /// Whether the path names nothing, as opposed to something that cannot be had.
-  var meansAbsent: Bool { errno == ENOENT || errno == ENOTDIR }
+  package var meansAbsent: Bool { errno == ENOENT || errno == ENOTDIR }
 }

@@ -2,42 +2,35 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-import CLinux
 import Glibc
 
 extension FileSystem {
-  /// Gives a file the name `target` in the same directory, in place of what has it, and brings the directory to disk.
+  /// Gives a file the name `target` in the same directory, in place of what has it, and brings that to disk.
   ///
   /// Throws `HostError`; if that comes from the last step the file has its new name already.
   package func rename(_ path: String, to target: String) throws {
     try withNames(path, target, operation: "rename") { directory, name, newName in
       try gate(Mutation(.rename, path))
-      try SystemCall.check("rename", display(path)) { renameat(directory.number, name, directory.number, newName) }
-      try synchronize(directory, of: path)
+      try NameChange(renaming: name, to: newName, in: directory, path: path, of: self).synchronize()
     }
   }
 
-  /// Lets two files of one directory change names at once (renameat2(2), RENAME_EXCHANGE) and brings the directory to
-  /// disk. Both must be there.
+  /// Lets two files of one directory change names at once and brings that to disk. Both must be there.
   ///
   /// Returns false, and has changed nothing, where the kernel or the file system cannot: vfat learned it in Linux 6.0.
   /// Throws `HostError`; if that comes from the last step the names are exchanged already.
   package func exchange(_ path: String, _ other: String) throws -> Bool {
     try withNames(path, other, operation: "exchange") { directory, name, otherName in
+      let change: NameChange
       do {
         try gate(Mutation(.exchange, path))
-        try SystemCall.check("exchange", display(path)) { psu_exchange(directory.number, name, otherName) }
+        change = try NameChange(exchanging: name, with: otherName, in: directory, path: path, of: self)
       } catch let error as HostError where error.errno == EINVAL || error.errno == ENOSYS {
         return false
       }
-      try synchronize(directory, of: path)
+      try change.synchronize()
       return true
     }
-  }
-
-  private func synchronize(_ directory: Descriptor, of path: String) throws {
-    try gate(Mutation(.synchronize, path))
-    try directory.synchronize(path: display(path))
   }
 
   /// Opens the directory that holds both and gives it to `body` together with their last components.

@@ -9,11 +9,12 @@ extension FileSystem {
   /// Writes `path` anew: the one place that opens a file for writing.
   ///
   /// The content goes to a temporary name in the same directory, created exclusively with mode 0600, and is brought to
-  /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name, and the
-  /// directory is brought to disk. Where a file has the name already, the two names are exchanged, which on FAT touches
-  /// neither file's clusters, and the old file is removed when the exchange is on disk. When anything fails or is
-  /// refused before that, or a signal asks to stop, the temporary is removed and what was there stays as it was. A
-  /// symbolic link or anything but a regular file at `path` is refused.
+  /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name. Where a file has
+  /// the name already, the two names are exchanged, and the old file is removed once the exchange is on disk: see
+  /// `NameChange` for what that takes on FAT. When anything fails or is refused before the name is taken, or a signal
+  /// asks to stop, the temporary is removed and what was there stays as it was. If the exchange cannot be brought to
+  /// disk, the old file stays under the temporary name. A symbolic link or anything but a regular file at `path` is
+  /// refused.
   package func replaceFile<Value>(
     _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
     writing body: (OutputFile) throws -> Value
@@ -30,21 +31,28 @@ extension FileSystem {
     return try withParent(of: path, operation: "write") { directory, name in
       let temporary = TemporaryName.make(for: name, random: try randomBytes(8))
       let replacement = Replacement(
-        directory: directory.number, temporary: temporary, name: name, path: path, files: self,
+        directory: directory, temporary: temporary, name: name, path: path, files: self,
         gate: { [self] mutation in
           try termination.check("write", display(path))
           try gate(mutation)
         })
       try gate(Mutation(.create, replacement.temporaryPath))
       let number = try replacement.create()
+      let change: NameChange
+      let value: Value
       do {
-        let value = try replacement.complete(number, mode: mode, verify: verify, writing: body)
-        try replacement.takeName(from: old)
-        return value
+        value = try replacement.complete(number, mode: mode, verify: verify, writing: body)
+        change = try replacement.takeName(from: old)
       } catch {
-        unlinkat(directory.number, temporary, 0)
+        try? NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
         throw error
       }
+      // From here on a signal waits: half of an exchange on disk is two names for one file.
+      try change.synchronize()
+      if change.isExchange {
+        try NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
+      }
+      return value
     }
   }
 
@@ -64,7 +72,7 @@ extension FileSystem {
 
 /// One file on its way from a temporary name to its own.
 private struct Replacement {
-  let directory: Int32
+  let directory: Descriptor
   let temporary: String
   let name: String
   let path: String
@@ -78,7 +86,7 @@ private struct Replacement {
 
   func create() throws(HostError) -> Int32 {
     let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-    return try SystemCall.check("create", files.display(path)) { openat(directory, temporary, flags, 0o600) }
+    return try SystemCall.check("create", files.display(path)) { openat(directory.number, temporary, flags, 0o600) }
   }
 
   /// Everything from the first byte to close(2), whose error is one too.
@@ -88,6 +96,9 @@ private struct Replacement {
     var isOpen = true
     defer { if isOpen { _ = close(number) } }
     let path = files.display(self.path)
+    // Without this a power cut could leave a file under its short FAT name alone, which nobody knows for ours.
+    try change(.synchronize)
+    try directory.synchronize(path: path)
     let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
     try change(.synchronize)
     try Descriptor.synchronize(number, path: path)
@@ -107,38 +118,27 @@ private struct Replacement {
     posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
     let path = files.display(self.path)
     let reader = try SystemCall.check("read back", path) {
-      openat(directory, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+      openat(directory.number, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
     }
     return try File(owning: Descriptor(owning: reader), path: path)
   }
 
-  func takeName(from old: FileStatus?) throws {
-    if old != nil, try exchange() {
-      try synchronizeDirectory()
-      try change(.remove)
-      try SystemCall.check("replace", files.display(path)) { unlinkat(directory, temporary, 0) }
-    } else {
-      try change(.rename)
-      try SystemCall.check("replace", files.display(path)) { renameat(directory, temporary, directory, name) }
-    }
-    try synchronizeDirectory()
+  /// Exchanges the two names, or renames where nothing has the name or the kernel or the file system cannot exchange.
+  func takeName(from old: FileStatus?) throws -> NameChange {
+    if old != nil, let exchange = try exchange() { return exchange }
+    try change(.rename)
+    return try NameChange(renaming: temporary, to: name, in: directory, path: temporaryPath, of: files)
   }
 
-  /// False where the kernel or the file system cannot, or the old file has vanished.
-  private func exchange() throws -> Bool {
+  /// Nil where it cannot be done, or the old file has vanished or may not be opened.
+  private func exchange() throws -> NameChange? {
     try change(.exchange)
-    do throws(HostError) {
-      try SystemCall.check("replace", files.display(path)) { psu_exchange(directory, temporary, name) }
-      return true
-    } catch {
-      guard [EINVAL, ENOSYS, ENOENT].contains(error.errno) else { throw error }
-      return false
+    do {
+      return try NameChange(exchanging: temporary, with: name, in: directory, path: temporaryPath, of: files)
+    } catch let error as HostError {
+      guard [EINVAL, ENOSYS, ENOENT, EACCES].contains(error.errno) else { throw error }
+      return nil
     }
-  }
-
-  private func synchronizeDirectory() throws {
-    try change(.synchronize)
-    try Descriptor.synchronize(directory, path: files.display(path))
   }
 
   private func change(_ kind: Mutation.Kind) throws { try gate(Mutation(kind, temporaryPath)) }

@@ -121,6 +121,8 @@ package struct FileSystem: Sendable {
       self.synchronizesAtEnd = synchronizesAtEnd
     }
 
-    deinit { if synchronizesAtEnd { _ = psu_syncfs(descriptor.number) } }
+    // syncfs(2) gives the device everything, but only a file's or directory's fsync(2) has it empty its cache, and the
+    // unmounting that follows marks the file system as clean.
+    deinit { if synchronizesAtEnd, psu_syncfs(descriptor.number) == 0 { _ = psu_fsync_directory(descriptor.number) } }
   }
 }

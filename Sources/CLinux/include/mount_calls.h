@@ -20,3 +20,6 @@ int psu_fsmount(int context, bool read_only);
 
 /// syncfs(2) on the file system of `directory`, which may be open with O_PATH. Returns 0, or -1 with errno.
 int psu_syncfs(int directory);
+
+/// fsync(2) of `directory`, which may be open with O_PATH. Returns 0, or -1 with errno.
+int psu_fsync_directory(int directory);
