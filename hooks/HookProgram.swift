@@ -60,6 +60,7 @@ package struct HookProgram {
   func report(_ run: () throws -> Apply.Result) -> Bool {
     do {
       let result = try run()
+      for mended in result.mended { tell("\(Self.name): \(mended)") }
       for image in result.images where [.signed, .copied, .removed].contains(image.state) {
         tell("\(Self.name): \(image.partition): \(image.name) \(image.state.word)")
       }

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CommandSupport
+internal import PveSbUki
 
 /// /etc/kernel/postrm.d: a kernel was removed or purged.
 ///
@@ -13,6 +14,8 @@ struct KernelPostrm {
   let call: HookCall
 
   func run() -> Int32 {
+    // Proxmox's hook of that name has run before this one.
+    LoaderDefaultRestoration.run(on: program.host)
     if call.isToBeHeeded { program.reconcileInTime() }
     return 0
   }

@@ -8,13 +8,15 @@ internal import PveSbUki
 /// somebody typed `proxmox-boot-tool refresh`.
 ///
 /// Proxmox's own is run first and at once, with what this one was given, and its failure is this one's: to kernel
-/// packages and to `proxmox-boot-tool` it is as it was.
+/// packages and to `proxmox-boot-tool` it is as it was. What it makes systemd-boot's default is put right as soon as it
+/// returns: until the apt run ends, whatever happens, the machine must boot.
 struct ProxmoxBoot {
   let program: HookProgram
   let call: HookCall
 
   func run() -> Int32 {
     let code = original()
+    LoaderDefaultRestoration.run(on: program.host)
     // No kernel is expected here: the hook behind this one is for that.
     if call.isToBeHeeded { program.reconcileInTime() }
     return code

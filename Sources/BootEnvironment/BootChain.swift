@@ -22,6 +22,15 @@ package enum BootChain: Hashable, Sendable {
   package var hasSystemdBoot: Bool { self == .systemdBoot || self == .shim(starting: .systemdBoot) }
   package var hasShim: Bool { if case .shim = self { true } else { false } }
 
+  /// The same with a boot entry for each image in place of one for systemd-boot.
+  package var withoutSystemdBoot: BootChain {
+    switch self {
+    case .systemdBoot: .direct
+    case .shim(.systemdBoot): .shim(starting: .image)
+    default: self
+    }
+  }
+
   /// - Parameters:
   ///   - usesSystemdBoot: whether the host boots by systemd-boot.
   ///   - needsShim: whether our certificate is trusted by shim only; `auto` then goes through it.
@@ -37,10 +46,14 @@ package enum BootChain: Hashable, Sendable {
 
   /// Whether the host boots by systemd-boot: it says so itself, or, where nobody tells how it was booted, systemd-boot
   /// is on one of its EFI System Partitions as `bootctl install` and `proxmox-boot-tool init` put it there.
-  package static func usesSystemdBoot(_ evidence: BootEvidence?, partitions: [FileSystem]) throws -> Bool {
+  /// - Parameter wasUsed: whether the run before used it. That the firmware started an image by itself then says only
+  ///   that this once it had to.
+  package static func usesSystemdBoot(
+    _ evidence: BootEvidence?, wasUsed: Bool, partitions: [FileSystem]
+  ) throws -> Bool {
     if let evidence {
       if evidence.isBySystemdBoot { return true }
-      if evidence.loader != nil || evidence.imageName != nil { return false }
+      if evidence.loader != nil || evidence.imageName != nil && !wasUsed { return false }
     }
     return try partitions.contains { files in
       // proxmox-boot-tool takes a partition that holds both for one of GRUB's.

@@ -60,19 +60,19 @@ extension EFISystemPartition.Survey {
     }
     do {
       let facts = try host.partitions.facts(device: partition.path)
-      let repair: Message = "run 'fsck.vfat -a \(path)', then run 'pve-sb-uki apply'"
-      switch facts.content {
-      case .damagedFAT(let error):
-        add(.damaged, serial, "the EFI System Partition \(serial) is damaged: \(error)", hint: repair)
-      case .fat where facts.isDirty:
-        add(
-          .damaged, serial, "the EFI System Partition \(serial) was not unmounted after it was last written to",
-          hint: repair)
-      case .fat, .other:
-        partitions.append(
-          EFISystemPartition(
-            source: partition.source, location: facts.location, locationNote: facts.locationNote))
+      var found = EFISystemPartition(
+        source: partition.source, location: facts.location, locationNote: facts.locationNote, device: partition.path)
+      if case .damagedFAT(let error) = facts.content {
+        let problem = PartitionProblem(
+          name: serial, kind: .damaged, message: "the EFI System Partition \(serial) is damaged: \(error)",
+          hint: EFISystemPartition.repairHint(path), repair: EFISystemPartition.repair(path))
+        return problems.append(problem)
       }
+      if facts.isDirty {
+        let damage = try found.examine(on: host)
+        guard damage.isEmpty else { return problems.append(found.damage(damage, path)) }
+      }
+      partitions.append(found)
     } catch let error as HostError {
       add(.unreadable, serial, "the EFI System Partition \(serial) cannot be used: \(error)", hint: error.hint)
     }

@@ -73,7 +73,7 @@ extension EFISystemPartition {
       // The name may lead to another device by now.
       guard facts.number == mount.device else { return EFISystemPartition(source: .directory(path)) }
       return EFISystemPartition(
-        source: .directory(path), location: facts.location, locationNote: facts.locationNote)
+        source: .directory(path), location: facts.location, locationNote: facts.locationNote, device: mount.source)
     } catch {
       return EFISystemPartition(source: .directory(path), locationNote: Message(error))
     }

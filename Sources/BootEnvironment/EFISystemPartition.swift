@@ -19,11 +19,28 @@ package struct EFISystemPartition: Hashable, Sendable {
   package let location: PartitionLocation?
   /// Why there is no location, where that is known, as a sentence.
   package let locationNote: Message?
+  /// Host path of the device that holds it; nil for a directory that only stands for one.
+  package let device: String?
+  /// What keeps it from being written to until it is mended; nil if nothing does. See `FileSystemCheck`.
+  package var blemish: Blemish?
 
-  package init(source: Source, location: PartitionLocation? = nil, locationNote: Message? = nil) {
+  /// The state of a FAT file system that was not unmounted, and of which nothing is known to be damaged.
+  package enum Blemish: Hashable, Sendable {
+    /// The check found what it mends, or names of ours that have to be put right first.
+    case mendable
+    /// There is no fsck.vfat, but every name has clusters of its own.
+    case unchecked
+  }
+
+  package init(
+    source: Source, location: PartitionLocation? = nil, locationNote: Message? = nil, device: String? = nil,
+    blemish: Blemish? = nil
+  ) {
     self.source = source
     self.location = location
     self.locationNote = locationNote
+    self.device = device
+    self.blemish = blemish
   }
 
   /// What people call it: the serial number, or the path where it is mounted.

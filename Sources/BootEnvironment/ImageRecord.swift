@@ -23,6 +23,8 @@ package struct ImageRecord: Hashable, Sendable {
   package var size: Int
   /// SHA-256 of the file.
   package var digest: [UInt8]
+  /// SHA-256 Authenticode digest, by which dbx revokes an image; nil if it is not known.
+  package var authenticode: [UInt8]?
   /// When a machine that was booted from it started, in seconds since 1970; nil if none has been seen. Such an image is
   /// known to be good.
   package var booted: Int64?
@@ -34,12 +36,13 @@ package struct ImageRecord: Hashable, Sendable {
   package var copies: [Copy]
 
   package init(
-    kernel: Kernel, size: Int, digest: [UInt8], booted: Int64? = nil, commandLine: String, certificate: [UInt8],
-    inputs: [InputRecord], copies: [Copy] = []
+    kernel: Kernel, size: Int, digest: [UInt8], authenticode: [UInt8]? = nil, booted: Int64? = nil,
+    commandLine: String, certificate: [UInt8], inputs: [InputRecord], copies: [Copy] = []
   ) {
     self.kernel = kernel
     self.size = size
     self.digest = digest
+    self.authenticode = authenticode
     self.booted = booted
     self.commandLine = commandLine
     self.certificate = certificate

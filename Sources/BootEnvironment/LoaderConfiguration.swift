@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import EFIData
-package import HostSystem
-
 /// systemd-boot's settings, `loader/loader.conf` on an EFI System Partition. Of these only the default entry is ours to
 /// set; proxmox-boot-tool's hook sets it too, at each of its runs.
 package enum LoaderConfiguration {
@@ -30,17 +27,6 @@ package enum LoaderConfiguration {
     var longer = text
     longer.insert(contentsOf: (isOpen ? [0x0a] : []) + line + [0x0a], at: end)
     return longer
-  }
-
-  /// The default that was chosen in systemd-boot's own menu with the key d; it outweighs that of `loader.conf`. Nil if
-  /// there is none or it cannot be read.
-  package static func overridingDefault(of files: FileSystem) -> String? {
-    let variable = EFIVariableName.loaderEntryDefault
-    let path = "/sys/firmware/efi/efivars/\(variable.fileName)"
-    let content = (try? files.readFileIfPresent(path, limit: sizeLimit)).flatMap {
-      try? EFIVariableContent(parsing: $0)
-    }
-    return content.flatMap { EFIText.parse($0.data) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 
   /// `@saved` is the last entry booted; systemd-boot passes over other words that begin with `@`.

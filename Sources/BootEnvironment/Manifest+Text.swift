@@ -6,8 +6,9 @@ internal import BinaryFormat
 // The manifest is text, a record a line, fields separated by one space; a path, name or command line is the last field
 // and goes to the end of its line:
 //
-//     pve-sb-uki manifest 2
+//     pve-sb-uki manifest 3
 //     image RELEASE SIZE SHA256
+//     authenticode SHA256                 (only if it is known)
 //     booted SECONDS                      (0: never seen)
 //     cmdline TEXT
 //     certificate SHA256
@@ -15,15 +16,17 @@ internal import BinaryFormat
 //     copy MTIME FILENAME PARTITION
 //     end
 //
-// Everything between two `image` lines belongs to the first. Anything else makes the whole file count as absent, which
-// costs reading the images and removes nothing.
+// Everything between two `image` lines belongs to the first. Version 2 has no `authenticode`. Anything else makes the
+// whole file count as absent, which costs reading the images and removes nothing.
 extension Manifest {
-  private static let header = "pve-sb-uki manifest 2"
+  private static let header = "pve-sb-uki manifest 3"
+  private static let readable = ["pve-sb-uki manifest 2", header]
 
   package func serialize() -> [UInt8] {
     var lines = [Self.header]
     for image in images {
       lines.append("image \(image.kernel.release) \(image.size) \(image.digest.hexadecimal)")
+      if let authenticode = image.authenticode { lines.append("authenticode \(authenticode.hexadecimal)") }
       lines.append("booted \(image.booted ?? 0)")
       lines.append("cmdline \(image.commandLine)")
       lines.append("certificate \(image.certificate.hexadecimal)")
@@ -42,9 +45,9 @@ extension Manifest {
   package init?(parsing content: [UInt8]) {
     self.init()
     var lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)[...]
-    guard lines.popFirst().map({ $0 == Self.header }) == true, lines.popLast() == "", lines.popLast() == "end" else {
-      return nil
-    }
+    guard let header = lines.popFirst(), Self.readable.contains(String(header)), lines.popLast() == "",
+      lines.popLast() == "end"
+    else { return nil }
     var places: Set<ImageRecord.Copy> = []
     while !lines.isEmpty {
       guard let image = Self.image(from: &lines), self.image(withDigest: image.digest) == nil else { return nil }
@@ -60,14 +63,21 @@ extension Manifest {
 
   private static func image(from lines: inout ArraySlice<Substring>) -> ImageRecord? {
     guard let head = lines.popFirst().flatMap({ fields($0, "image", 4) }), let kernel = Kernel(release: head[1]),
-      let size = count(head[2]), let digest = digest(head[3]),
-      let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ Int64($0) }),
+      let size = count(head[2]), let digest = digest(head[3])
+    else { return nil }
+    var authenticode: [UInt8]?
+    if let text = lines.first.flatMap({ value("authenticode", $0) }) {
+      guard let known = Self.digest(text) else { return nil }
+      authenticode = known
+      lines.removeFirst()
+    }
+    guard let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ Int64($0) }),
       let text = lines.popFirst().flatMap({ value("cmdline", $0) }),
       let certificate = lines.popFirst().flatMap({ value("certificate", $0) }).flatMap(Self.digest)
     else { return nil }
     var image = ImageRecord(
-      kernel: kernel, size: size, digest: digest, booted: booted == 0 ? nil : booted, commandLine: String(text),
-      certificate: certificate, inputs: [])
+      kernel: kernel, size: size, digest: digest, authenticode: authenticode, booted: booted == 0 ? nil : booted,
+      commandLine: String(text), certificate: certificate, inputs: [])
     while let line = lines.first, line.hasPrefix("input ") {
       guard let input = input(line) else { return nil }
       image.inputs.append(input)

@@ -13,6 +13,8 @@ package struct PartitionPlanner {
     package var leftovers: [Leftover]
     /// Bytes that can still be written.
     package var free: Int
+    /// What a check of the file system has made files of, and is not known to be ours.
+    package var salvaged: [Leftover] = []
 
     package struct Leftover: Hashable, Sendable {
       package var path: String

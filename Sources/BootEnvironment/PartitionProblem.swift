@@ -4,12 +4,14 @@
 package import BinaryFormat
 
 /// An EFI System Partition that was to be there and cannot be used.
-package struct PartitionProblem: Hashable, Sendable, MessageConvertible {
+package struct PartitionProblem: Hashable, HintedError {
   package enum Kind: Sendable {
     /// There is no such device.
     case missing
     /// Its file system must be repaired first.
     case damaged
+    /// It was not unmounted, and there is nothing to check it with.
+    case unchecked
     /// It cannot be told what it is.
     case unreadable
   }
@@ -20,8 +22,11 @@ package struct PartitionProblem: Hashable, Sendable, MessageConvertible {
   /// A sentence that names it.
   package var message: Message
   package var hint: Message?
+  /// The command that repairs it; nil if none can.
+  package var repair: String?
 
-  package init(name: String, kind: Kind, message: Message, hint: Message?) {
+  package init(name: String, kind: Kind, message: Message, hint: Message?, repair: String? = nil) {
+    self.repair = repair
     self.name = name
     self.kind = kind
     self.message = message

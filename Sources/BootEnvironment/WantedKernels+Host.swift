@@ -5,9 +5,12 @@ package import HostSystem
 
 extension WantedKernels {
   /// Chooses among the kernels of a host as its lists and settings say.
-  package init(of host: Host, _ inventory: Kernel.Inventory, _ configuration: Configuration) throws {
+  package init(
+    of host: Host, _ inventory: Kernel.Inventory, standing: [Kernel] = [], _ configuration: Configuration
+  ) throws {
     self = Self.make(
-      inventory: inventory, lists: ProxmoxLists(of: host.files), preferred: try PreferredKernel.load(from: host.files),
+      inventory: inventory, standing: standing, lists: ProxmoxLists(of: host.files),
+      preferred: try PreferredKernel.load(from: host.files),
       running: host.isRunningSystem ? host.kernelRelease : nil, keep: configuration.keep,
       bootTime: try BootEvidence.bootTime(of: host.files))
   }

@@ -8,7 +8,8 @@ package import BinaryFormat
 /// The choice is that of proxmox-boot-tool with two differences: only complete kernels count, so that a version that
 /// is a package's name but has no kernel takes no place of one that boots; and the previous series is found by the
 /// kernels that are there, not by meta packages. Where there are kernels of Proxmox, others are chosen only by name:
-/// a kernel of Debian that is left over, or newer, has no ZFS and does not get in front by its version.
+/// a kernel of Debian that is left over, or newer, has no ZFS and does not get in front by its version. An installed
+/// kernel that has lost its initrd counts as long as its image is there: the image still boots.
 package struct WantedKernels: Hashable, Sendable {
   /// Why a kernel is wanted, in order of precedence.
   package enum Reason: String, CaseIterable, Sendable {
@@ -53,16 +54,16 @@ package struct WantedKernels: Hashable, Sendable {
   /// What was asked for and cannot be had, a sentence each.
   package let notes: [Message]
 
-  /// Chooses among the kernels of `inventory`.
+  /// Chooses among the kernels of `inventory`, and those of `standing`: installed, without an initrd, but with an image.
   ///
   /// `running` is the release of the running kernel, nil in a root that is not this system's. `keep` cuts the set by
   /// precedence, 0 leaves it whole; the running kernel and the one that boots next stay however small it is.
   /// `bootTime`, in seconds since 1970, tells a pin that was used from one that was set since.
   package static func make(
-    inventory: Kernel.Inventory, lists: ProxmoxLists, preferred: Kernel?, running: String?, keep: Int,
-    bootTime: Int64? = nil
+    inventory: Kernel.Inventory, standing: [Kernel] = [], lists: ProxmoxLists, preferred: Kernel?, running: String?,
+    keep: Int, bootTime: Int64? = nil
   ) -> WantedKernels {
-    let complete = inventory.kernels.sorted { $0.isNewer(than: $1) }
+    let complete = (inventory.kernels + standing).sorted { $0.isNewer(than: $1) }
     let candidates = complete.contains(where: \.isProxmox) ? complete.filter(\.isProxmox) : complete
     let running = complete.first { $0.release == running }
     let named: [(Reason, [Kernel])] = [

@@ -65,14 +65,17 @@ extension Apply {
     package var entries: [Message] = []
     /// Settings of dkms that were written or removed, or would be, in the imperative.
     package var moduleSigning: [Message] = []
+    /// What was mended on partitions before anything else, one sentence each.
+    package var mended: [Message] = []
     /// One sentence each.
     package var notes: [Message] = []
     /// One for each thing that is not as it should be; the same reason counts once.
     package var failures: [Failure] = []
 
-    /// Whether an image, boot loader, boot entry or setting of dkms was, or would be, written or removed.
+    /// Whether a partition was mended, or an image, boot loader, boot entry or setting of dkms was, or would be, written
+    /// or removed.
     package var isChange: Bool {
-      !entries.isEmpty || !loaders.isEmpty || !moduleSigning.isEmpty
+      !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !moduleSigning.isEmpty
         || images.contains { [.signed, .copied, .removed].contains($0.state) }
     }
   }

@@ -19,8 +19,19 @@ package struct Apply: Sendable {
   package var isDryRun = false
   /// Whether images are made anew though nothing changed.
   package var isForced = false
+  /// Whether systemd-boot's default is ours to set though the administrator has chosen another.
+  package var takesOverDefault = false
+  /// Which images are read whole, and not taken at the manifest's word.
+  package var reading = Reading.beforeRemoval
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
+
+  package enum Reading: Sendable {
+    /// Those on a partition from which another image goes.
+    case beforeRemoval
+    case all
+    case none
+  }
 
   package init() {}
 
@@ -49,11 +60,18 @@ package struct Apply: Sendable {
       // Anew: what held the lock, or made somebody wait for it, may have changed it.
       switch try Self.ground(of: host) {
       case .obstacle(let reason): return Result(obstacle: reason)
-      case .ready(let configuration, let survey):
+      case .ready(let configuration, var survey):
+        var mending = PartitionMending(host)
+        if !isDryRun { mending.mendDirty(&survey) }
         var planner = try Planner(self, host, configuration, survey)
         try planner.make()
         if isDryRun { return Result(foreseenBy: planner.plan) }
+        if mending.secureRemovals(&planner.plan, &survey, planner.open) {
+          planner = try Planner(self, host, configuration, survey)
+          try planner.make()
+        }
         var result = try PlanRun.perform(planner)
+        mending.report(in: &result)
         do {
           if isRemembered { try remember(result, on: host) }
         } catch {

@@ -47,8 +47,9 @@ package struct BootPrefer: Sendable {
           "\(number.name) is not active, so the firmware would pass over it",
           hint: "make it active with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
       }
-      if let path = entry.option?.file?.path, OwnPartitions(on: host).owner(of: entry) != .foreign {
-        try Self.requireTrust(in: number, path: path, on: host)
+      if let file = entry.option?.file, OwnPartitions(on: host).owner(of: entry) != .foreign {
+        try Self.requireTrust(in: number, path: file.path, on: host)
+        try Self.requireNotRevoked(file, in: number, on: host)
       }
       let order = [number.value] + variables.order.filter { $0 != number.value }
       guard order != variables.order else { return Result() }

@@ -33,7 +33,9 @@ package struct ChainDecision: Hashable, Sendable {
     let shim = BootPrograms(try host.machine).shim
     let hasShim = try database.secureBootEnabled == true || host.files.exists(shim)
     chain = BootChain.decide(
-      configuration.chain, usesSystemdBoot: try BootChain.usesSystemdBoot(evidence, partitions: partitions),
+      configuration.chain,
+      usesSystemdBoot: try BootChain.usesSystemdBoot(
+        evidence, wasUsed: !LoaderDefaultRecord.load(from: host.files).defaults.isEmpty, partitions: partitions),
       needsShim: try hasShim && byShim.isAccepted
         && BootTrust.isKnownToShimOnly(certificate: certificate, database: database))
     guard chain.hasShim, byShim.isAccepted else {

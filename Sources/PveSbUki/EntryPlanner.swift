@@ -51,21 +51,28 @@ struct EntryPlanner {
   private static let partitionDirectory = "/dev/disk/by-partuuid"
 
   /// The entries for these images, by partition; those that lead to a partition in `lacking`, which has not got its boot
-  /// loaders, stay as they are.
-  func plan(for images: [String: [ImageName]], lacking: Set<String>) -> BootEntryPlan {
+  /// loaders, stay as they are. Images in `refused` come last.
+  ///
+  /// Behind systemd-boot each image has an entry of its own, too: what systemd-boot is told may come to lead to something
+  /// that the firmware refuses, and then the firmware goes on with the next entry.
+  func plan(for images: [String: [ImageName]], lacking: Set<String>, refused: Set<ImageName>) -> BootEntryPlan {
     var targets: [BootTarget] = []
     var next: BootTarget?
-    for name in wanted.bootOrder(of: Set(images.values.joined())) {
-      for (index, partition) in partitions.enumerated() {
-        guard !lacking.contains(partition.name), let location = partition.location,
-          images[partition.name]?.contains(name) == true
-        else { continue }
-        let suffix = index > 0 ? " (\(partition.name))" : ""
-        let target = decision.chain.target(for: name, on: location, loaders: loaders, suffix: suffix)
-        if !targets.contains(target) { targets.append(target) }
-        if name == nextImage, next == nil { next = target }
+    let order = wanted.bootOrder(of: Set(images.values.joined()), refused: refused)
+    for chain in [decision.chain] + (decision.chain.hasSystemdBoot ? [decision.chain.withoutSystemdBoot] : []) {
+      for name in order {
+        for (index, partition) in partitions.enumerated() {
+          guard !lacking.contains(partition.name), let location = partition.location,
+            images[partition.name]?.contains(name) == true
+          else { continue }
+          let suffix = index > 0 ? " (\(partition.name))" : ""
+          let target = chain.target(for: name, on: location, loaders: loaders, suffix: suffix)
+          if !targets.contains(target) { targets.append(target) }
+          if name == nextImage, next == nil { next = target }
+        }
       }
     }
+    let isPreferred = isPreferred && !order.allSatisfy(refused.contains)
     return BootEntryPlan.make(
       targets: targets, arePreferred: isPreferred, next: isPreferred && oneShot == nil ? next : nil,
       ownPartitions: partitions.filter { !lacking.contains($0.name) }.compactMap(\.location),
@@ -91,12 +98,13 @@ struct EntryPlanner {
 
 extension WantedKernels {
   /// The images in the order in which the firmware is to try them: pinned, then the newest; then those that only stay;
-  /// previous ones last.
-  func bootOrder(of images: Set<ImageName>) -> [ImageName] {
+  /// then previous ones; `refused` last.
+  func bootOrder(of images: Set<ImageName>, refused: Set<ImageName> = []) -> [ImageName] {
     let others = images.map(\.kernel).sorted { $0.isNewer(than: $1) }.filter { !bootOrder.contains($0) }
     let ranked = bootOrder + others
     var seen: Set<ImageName> = []
     let names = ranked.map { ImageName($0) } + ranked.map { ImageName($0, isPrevious: true) }
-    return names.filter { images.contains($0) && seen.insert($0).inserted }
+    let order = names.filter { images.contains($0) && seen.insert($0).inserted }
+    return order.filter { !refused.contains($0) } + order.filter(refused.contains)
   }
 }

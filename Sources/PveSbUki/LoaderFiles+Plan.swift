@@ -29,10 +29,12 @@ extension LoaderFiles {
   ///   - files: the partition, open for reading.
   ///   - images: those that will be on it, in the order in which they are to boot; without one nothing is planned.
   ///   - pending: those of them that will be written before the steps are carried out, and their sizes in bytes.
+  ///   - removed: those that will be gone by then.
   ///   - isPreferred: whether the machine would start our images. If not, what is there may work now and is not
   ///     touched: no boot loader, systemd-boot's default or the removable path.
   package func plan(
-    on files: FileSystem, images: [ImageName], pending: [ImageName: Int], isPreferred: Bool
+    on files: FileSystem, images: [ImageName], pending: [ImageName: Int], removed: Set<ImageName> = [],
+    isPreferred: Bool
   ) throws -> Plan {
     var plan = Plan()
     guard let first = images.first else { return plan }
@@ -56,23 +58,21 @@ extension LoaderFiles {
         image; remove it if it is not needed
         """)
     }
-    if chain.hasSystemdBoot, isPreferred { try planDefault(first, on: files, &plan) }
+    if chain.hasSystemdBoot, isPreferred {
+      let present = Set(try files.list(ImageName.directory) ?? []).subtracting(removed.map(\.fileName))
+      let entry = LoaderDefault.text(for: first, among: Array(present.union(images.map(\.fileName))))
+      plan.defaultEntry = entry
+      try planDefault(entry, on: files, &plan)
+    }
     return plan
   }
 
-  private func planDefault(_ image: ImageName, on files: FileSystem, _ plan: inout Plan) throws {
+  private func planDefault(_ entry: String, on files: FileSystem, _ plan: inout Plan) throws {
     let path = LoaderConfiguration.path
     let present = try files.readFileIfPresent(path, limit: LoaderConfiguration.sizeLimit)
-    let text = LoaderConfiguration.text(present ?? [], withDefault: image.fileName)
+    let text = LoaderConfiguration.text(present ?? [], withDefault: entry)
     if text != present {
       plan.steps.append(Step(path: path, source: .text(text), size: text.count, replaces: present != nil))
-    }
-    if let chosen = LoaderConfiguration.overridingDefault(of: host.files), chosen != image.fileName.lowercased() {
-      plan.notes.append(
-        """
-        \(chosen) was made the default in systemd-boot's menu, which outweighs \(files.display(path)); undo it there \
-        with the key d, or with: bootctl set-default ''
-        """)
     }
   }
 

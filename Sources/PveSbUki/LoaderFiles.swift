@@ -38,6 +38,8 @@ package struct LoaderFiles: Sendable {
   /// What is to be done on one partition, in this order, after its images are in place.
   package struct Plan: Hashable, Sendable {
     package var steps: [Step] = []
+    /// What systemd-boot's settings on the partition name as default then; nil where they are none of ours.
+    package var defaultEntry: String?
     /// A sentence each.
     package var notes: [Message] = []
   }

@@ -4,30 +4,39 @@
 internal import BootEnvironment
 internal import HostSystem
 
-/// The partitions of one run that are open: all for reading while it is planned, then those that change for writing.
+/// The partitions of one run: all are open for reading while it is planned, and at most one is open for writing. A power
+/// cut then leaves at most one that was not unmounted.
 final class OpenPartitions {
   private let host: Host
+  private var partitions: [String: EFISystemPartition] = [:]
   private var files: [String: FileSystem] = [:]
-  private var writable: Set<String> = []
 
   init(_ host: Host) { self.host = host }
 
-  /// The partition as it was opened last; nil if it could not be.
-  func files(of name: String) -> FileSystem? { files[name] }
+  /// The partition, open for reading; nil if it never was.
+  func files(of name: String) -> FileSystem? {
+    if let opened = files[name] { return opened }
+    return partitions[name].flatMap { try? openForReading($0) }
+  }
 
+  @discardableResult
   func openForReading(_ partition: EFISystemPartition) throws -> FileSystem {
     let opened = try partition.open(on: host, for: .reading)
+    partitions[partition.name] = partition
     files[partition.name] = opened
     return opened
   }
 
-  func openForWriting(_ partition: EFISystemPartition) throws -> FileSystem {
-    if writable.contains(partition.name), let opened = files[partition.name] { return opened }
+  /// Has `body` write to a partition, which is unmounted and on disk when it returns. `body` must not keep its files.
+  func write<Value>(to partition: EFISystemPartition, _ body: (FileSystem) throws -> Value) throws -> Value {
     // A mount for reading would be in the way of one for writing.
     files[partition.name] = nil
     let opened = try partition.open(on: host, for: .writing)
     files[partition.name] = opened
-    writable.insert(partition.name)
-    return opened
+    defer { files[partition.name] = nil }
+    return try body(opened)
   }
+
+  /// Gives up a partition, so that others can have it for themselves.
+  func close(_ name: String) { files[name] = nil }
 }

@@ -32,6 +32,7 @@ struct PartitionReader {
       }
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &state) }
+    try addSalvaged(manifest, to: &state)
     for image in manifest.images {
       for copy in image.copies where copy.partition == partition.name {
         if !state.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: partition.name) }
@@ -49,6 +50,20 @@ struct PartitionReader {
         let status = try files.linkStatus(of: "\(directory)/\(name)"), status.kind == .regular
       else { continue }
       state.leftovers.append(PartitionPlanner.State.Leftover(path: "\(directory)/\(name)", size: status.size))
+    }
+  }
+
+  /// What fsck.vfat has made of clusters without a name. An image of ours among them goes like a piece of one.
+  private func addSalvaged(_ manifest: Manifest, to state: inout PartitionPlanner.State) throws {
+    for name in try files.list("/") ?? [] where EFISystemPartition.isSalvaged(name) {
+      guard let status = try files.linkStatus(of: "/\(name)"), status.kind == .regular else { continue }
+      let leftover = PartitionPlanner.State.Leftover(path: "/\(name)", size: status.size)
+      let isOurs = (try? files.openFile("/\(name)")).map { file in
+        isSigned(file)
+          || manifest.images.contains { $0.size == status.size }
+            && (try? manifest.image(withDigest: Digest.of(file))) != nil
+      }
+      if isOurs == true { state.leftovers.append(leftover) } else { state.salvaged.append(leftover) }
     }
   }
 

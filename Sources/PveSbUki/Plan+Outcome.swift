@@ -14,6 +14,8 @@ extension Plan.Partition {
   /// What is known of images before anything is done: those that are right, those that stay, and those that cannot be had.
   func settled(_ plan: Plan) -> [Apply.Image] {
     var images = self.images.current.map { Apply.Image($0, on: name, .current) }
+    images += plan.kernels.filter { $0.isStanding && self.images.images.contains(ImageName($0.kernel)) }
+      .map { Apply.Image($0.kernel, on: name, .kept) }
     images += self.images.stays.keys.filter { !$0.isPrevious }.map { Apply.Image($0.kernel, on: name, .kept) }
     let unusable = plan.kernels.filter(\.isUnusable).map(\.kernel)
     let failed = unusable + plan.kernels.map(\.kernel).filter(withheld.contains) + self.images.shortages.map(\.kernel)

@@ -14,10 +14,13 @@ package struct Plan: Sendable {
     var demand = WantedImage.Demand.none
     /// Whether no image can be made of what is installed; a failure says why.
     var isUnusable = false
+    /// Whether it has lost its initrd, but not its image; a failure says so.
+    let isStanding: Bool
 
-    init(_ kernel: BootEnvironment.Kernel, _ reasons: [WantedKernels.Reason]) {
+    init(_ kernel: BootEnvironment.Kernel, _ reasons: [WantedKernels.Reason], isStanding: Bool = false) {
       self.kernel = kernel
       self.reasons = reasons
+      self.isStanding = isStanding
     }
   }
 
@@ -49,12 +52,23 @@ package struct Plan: Sendable {
   package internal(set) var chain: String?
   /// What is to be done about boot entries when all images are as planned; nil where there can be none.
   var entries: BootEntryPlan?
+  /// What systemd-boot is to be told; nil where it is not in the chain or the machine would refuse our images.
+  var loaderDefault: LoaderDefaultPlan?
+  /// Images that the firmware would refuse though it trusts our key: they never go first.
+  var refused: Set<ImageName> = []
   /// What is to change in dkms's settings.
   var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
   package internal(set) var notes: [Message] = []
   /// What cannot be as it should, and is known before anything is done.
   package internal(set) var failures: [Failure] = []
+
+  /// About an image that dbx revokes by its digest.
+  static func refusal(of name: ImageName, on partition: String) -> Failure {
+    Failure(
+      "\(partition): the firmware would refuse \(name.path.dropFirst()), since dbx revokes its digest",
+      hint: "boot another kernel, and install another version of kernel \(name.kernel.release)")
+  }
 
   mutating func note(_ note: Message) { if !notes.contains(note) { notes.append(note) } }
 
@@ -63,8 +77,13 @@ package struct Plan: Sendable {
 }
 
 extension Plan {
+  /// Whether there is anything to be done.
+  var isChange: Bool { partitions.contains(where: \.isChange) || !entrySteps.isEmpty || !moduleSigning.isEmpty }
+
   /// Changes to boot entries, in the imperative.
-  package var entrySteps: [Message] { entries?.steps.map(\.message) ?? [] }
+  package var entrySteps: [Message] {
+    (entries?.steps.map(\.message) ?? []) + (loaderDefault?.text.map { [LoaderDefaultPlan.message($0)] } ?? [])
+  }
 }
 
 extension Plan.Kernel {
@@ -74,12 +93,12 @@ extension Plan.Kernel {
   /// The same for people.
   package var reasonWords: [Message] { reasons.map(\.word) }
 
-  /// `made`: it exists somewhere; `to-be-made`; `unusable`; `not-chosen` by `--kernel`.
+  /// `made`: it exists somewhere; `to-be-made`; `unusable`; `no-initrd`: it stays as it was; `not-chosen` by `--kernel`.
   package var imageState: String {
     switch demand {
     case .bytes: "made"
     case .build: "to-be-made"
-    case .none: isUnusable ? "unusable" : "not-chosen"
+    case .none: isUnusable ? "unusable" : isStanding ? "no-initrd" : "not-chosen"
     }
   }
 

@@ -46,6 +46,9 @@ extension PlanRun {
       try place(image, name, work)
     }
     made[kernel] = image.digest
+    if let digest = image.authenticode, forbiddenDigests.contains(digest), refused.insert(name).inserted {
+      fail(Plan.refusal(of: name, on: work.partition.name))
+    }
     work.inPlace.append(kernel)
     report(kernel, work.partition, state)
   }
@@ -98,9 +101,10 @@ extension PlanRun {
     let (inputs, open) = try openParts(of: kernel)
     let identity = try signingIdentity()
     var image: ImageRecord?
-    _ = try ImageOutput.write(
+    let written = try ImageOutput.write(
       open.plan, to: name.path, in: work.files, signingBy: identity, signingTime: host.buildTime,
       furtherCheck: { image = try inputs.record(of: $0, open) })
+    image?.authenticode = written.image.digest
     return image
   }
 

@@ -24,6 +24,9 @@ struct PlanRun {
   private var lackingLoader: Set<String>
   /// Digests of the images that this run has made.
   var made: [Kernel: [UInt8]] = [:]
+  /// Images that the firmware would refuse, those that this run has made among them.
+  var refused: Set<ImageName>
+  let forbiddenDigests: Set<[UInt8]>
   private var loadedIdentity: Result<SigningIdentity, any Error>?
 
   private init(_ planner: Planner) {
@@ -35,6 +38,8 @@ struct PlanRun {
     plan = planner.plan
     manifest = planner.manifest
     lackingLoader = planner.lackingLoader
+    refused = planner.plan.refused
+    forbiddenDigests = planner.forbiddenDigests
     result = Apply.Result(plan: planner.plan, notes: planner.plan.notes, failures: planner.plan.failures)
   }
 
@@ -43,6 +48,7 @@ struct PlanRun {
   static func perform(_ planner: Planner) throws -> Apply.Result {
     var run = PlanRun(planner)
     var images = planner.plan.images
+    run.keepDefaultRecord(planner)
     for step in planner.plan.partitions {
       for image in step.settled(planner.plan) { run.result.images.append(image) }
       guard step.isChange, let partition = run.partitions.first(where: { $0.name == step.name }) else {
@@ -50,11 +56,12 @@ struct PlanRun {
       }
       let before = Set(planner.states[step.name]?.images.filter(\.isOurs).map(\.name) ?? [])
       do {
-        let files = try run.open.openForWriting(partition)
-        var work = PartitionWork(partition, files, inPlace: step.images.current, images: before)
-        run.perform(step.images.steps, &work)
-        images[step.name] = Array(work.images)
-        run.perform(step, planner.loaders, work)
+        images[step.name] = try run.open.write(to: partition) { files in
+          var work = PartitionWork(partition, files, inPlace: step.images.current, images: before)
+          run.perform(step.images.steps, &work)
+          run.perform(step, planner.loaders, work)
+          return Array(work.images)
+        }
       } catch {
         run.fail(Failure(partition.name, error))
         for case .write(let kernel, _) in step.images.steps { run.report(kernel, partition, .failed) }
@@ -65,6 +72,7 @@ struct PlanRun {
     if let entryPlanner = planner.entryPlanner {
       run.makeEntries(entryPlanner, images, isAsPlanned: run.lackingLoader == planner.lackingLoader)
     }
+    run.setLoaderDefault(isAsPlanned: images.mapValues(Set.init) == planner.plan.images.mapValues(Set.init))
     run.performModuleSigning()
     run.result.sortImages(planner.plan)
     return run.result
@@ -85,8 +93,12 @@ struct PlanRun {
   private mutating func makeEntries(
     _ planner: EntryPlanner, _ images: [String: [ImageName]], isAsPlanned: Bool
   ) {
-    let isAsPlanned = isAsPlanned && images.mapValues(Set.init) == plan.images.mapValues(Set.init)
-    guard let entries = isAsPlanned ? plan.entries : planner.plan(for: images, lacking: lackingLoader) else { return }
+    let isAsPlanned =
+      isAsPlanned && images.mapValues(Set.init) == plan.images.mapValues(Set.init) && refused == plan.refused
+    guard
+      let entries = isAsPlanned
+        ? plan.entries : planner.plan(for: images, lacking: lackingLoader, refused: refused)
+    else { return }
     let outcome = entries.perform(on: planner.store)
     result.entries = outcome.completed.map(\.message)
     for failure in outcome.failures { fail(Failure(failure.message, hint: failure.hint)) }
@@ -96,6 +108,30 @@ struct PlanRun {
       result.entries.append("tell systemd-boot what to boot next")
     } catch {
       fail(Failure(of: "what to boot next", error))
+    }
+  }
+
+  /// Before any text of ours is set, so that it is known for ours after a power cut; and a text that names an image which
+  /// goes makes way for one that leads to those that stay.
+  private mutating func keepDefaultRecord(_ planner: Planner) {
+    guard let step = plan.loaderDefault else { return }
+    do {
+      if step.record != LoaderDefaultRecord.load(from: host.files) { try step.record.save(to: host.files) }
+      if let interim = step.interim { try LoaderDefault.setVariable(interim, in: EFIVariableStore(of: host.files)) }
+    } catch {
+      fail(Failure(of: "systemd-boot's default", error))
+    }
+  }
+
+  private mutating func setLoaderDefault(isAsPlanned: Bool) {
+    guard let planned = plan.loaderDefault?.text else { return }
+    // The image that a name stands for may not be there.
+    let text = isAsPlanned && refused == plan.refused ? planned : LoaderDefault.pattern
+    do {
+      try LoaderDefault.setVariable(text, in: EFIVariableStore(of: host.files))
+      result.entries.append(LoaderDefaultPlan.message(text))
+    } catch {
+      fail(Failure(of: "systemd-boot's default", error))
     }
   }
 

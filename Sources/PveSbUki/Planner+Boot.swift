@@ -26,6 +26,7 @@ extension Planner {
       guard partition.location == nil, let reason = partition.locationNote else { continue }
       plan.note("no boot entry can lead to \(partition.name): \(reason)")
     }
+    findRefused()
     do {
       let loaders = try LoaderFiles(decision.chain, configuration, certificate: certificate, on: host)
       self.loaders = loaders
@@ -40,6 +41,7 @@ extension Planner {
           plan.fail((error as? Failure) ?? Failure(partition.name, error))
         }
       }
+      planLoaderDefault(decision)
       try planEntries(decision)
     } catch {
       loaders = nil
@@ -59,8 +61,9 @@ extension Planner {
         (ImageName($0.kernel), $0.size ?? 0)
       }
       partition.loaders = try loaders.plan(
-        on: files, images: wanted.bootOrder(of: Set(partition.images.images)),
-        pending: Dictionary(uniqueKeysWithValues: sizes), isPreferred: decision.trust.isAccepted)
+        on: files, images: wanted.bootOrder(of: Set(partition.images.images), refused: plan.refused),
+        pending: Dictionary(uniqueKeysWithValues: sizes), removed: partition.images.removed,
+        isPreferred: decision.trust.isAccepted && !partition.images.images.allSatisfy(plan.refused.contains))
       let needed = partition.loaders.steps.reduce(0) { $0 + $1.size + (128 << 10) }
       if needed <= partition.images.free + reserve || reserve > 0 { break }
       reserve = needed
@@ -96,7 +99,7 @@ extension Planner {
   private mutating func planEntries(_ decision: ChainDecision) throws {
     guard let planner = try EntryPlanner(self, decision) else { return }
     entryPlanner = planner
-    let entries = planner.plan(for: plan.images, lacking: lackingLoader)
+    let entries = planner.plan(for: plan.images, lacking: lackingLoader, refused: plan.refused)
     plan.entries = entries
     for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
     if case .refused(let reason, let hint) = decision.trust, plan.images.values.contains(where: { !$0.isEmpty }) {
@@ -109,5 +112,10 @@ extension PartitionPlan {
   /// Kernels whose image is written.
   var written: [Kernel] {
     steps.compactMap { if case .write(let kernel, _) = $0 { kernel } else { nil } }
+  }
+
+  /// Images that are gone at the end.
+  var removed: Set<ImageName> {
+    Set(steps.compactMap { if case .remove(let name, _) = $0 { name } else { nil } }).subtracting(images)
   }
 }

@@ -14,7 +14,9 @@ extension Planner {
   /// What the kernel's image is to be. A kernel whose inputs are not usable keeps what it has, and the plan says why.
   mutating func assess(_ wanted: Plan.Kernel) -> Plan.Kernel {
     var kernel = wanted
-    guard options.kernels.isEmpty || options.kernels.contains(wanted.kernel.release) else { return kernel }
+    guard !wanted.isStanding, options.kernels.isEmpty || options.kernels.contains(wanted.kernel.release) else {
+      return kernel
+    }
     do {
       kernel.demand = try demand(of: wanted.kernel)
     } catch {
@@ -64,7 +66,8 @@ extension Planner {
       expected = digest
       let image = try SignedImage(parsing: file)
       guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
-      let record = try inputs.record(of: file, parts)
+      var record = try inputs.record(of: file, parts)
+      record.authenticode = digest
       let copy = ImageRecord.Copy(partition: partition.name, name: name, modified: file.status.modified)
       manifest.place(record, at: [copy])
       states[partition.name]?.images[index].content = .recorded(digest: record.digest, booted: nil)

@@ -20,6 +20,10 @@ extension Planner {
         partitions: survey.partitions.compactMap { open.files(of: $0.name) })
       self.decision = decision
       plan.chain = "\(decision.chain)"
+      let database = try TrustDatabase(readingFrom: host)
+      if database.secureBootEnabled == true, database.setupMode != true {
+        forbiddenDigests = database.forbiddenImageDigests
+      }
     } catch {
       plan.fail((error as? Failure) ?? Failure(of: "the way from the firmware to the images", error))
     }

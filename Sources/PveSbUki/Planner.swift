@@ -14,7 +14,7 @@ struct Planner {
   let host: Host
   let configuration: Configuration
   let inventory: Kernel.Inventory
-  let wanted: WantedKernels
+  private(set) var wanted: WantedKernels
   let survey: EFISystemPartition.Survey
   let open: OpenPartitions
   let commandLines: CommandLines
@@ -33,8 +33,12 @@ struct Planner {
   var decision: ChainDecision?
   /// Partitions of which it is not known what boot loaders they need.
   var lackingLoader: Set<String> = []
+  /// Authenticode digests that the firmware refuses whoever signed them; empty where it enforces nothing.
+  var forbiddenDigests: Set<[UInt8]> = []
   /// What is to be said about the command lines.
   var lineRemarks: [LineRemark] = []
+  /// Images that were recorded as right and are not, by partition.
+  var damaged: [(partition: String, name: ImageName)] = []
   var plan = Plan()
 
   init(_ options: Apply, _ host: Host, _ configuration: Configuration, _ survey: EFISystemPartition.Survey) throws {
@@ -58,13 +62,29 @@ struct Planner {
 
   mutating func make() throws {
     plan.installed = inventory.kernels
-    for note in wanted.notes { plan.note(note) }
     for line in commandLines.lines(for: inventory.kernels) { try judge(line) }
     for problem in survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     readPartitions()
     decideChain()
-    for kernel in chosenKernels() { plan.kernels.append(assess(kernel)) }
+    try planImages()
+    // What was taken for an image and is damaged makes another plan.
+    if readContents() { try planImages() }
+    for note in wanted.notes { plan.note(note) }
+    planBoot()
+    planModuleSigning()
+    for partition in plan.partitions { tell(partition.images, partition.name) }
+  }
+
+  /// Which kernels are to have an image, and what that takes on each partition.
+  private mutating func planImages() throws {
+    let standing = inventory.withoutInitrd.filter { kernel in
+      states.values.contains { $0.images.contains { $0.name == ImageName(kernel) && $0.isOurs } }
+    }
+    wanted = try WantedKernels(of: host, inventory, standing: standing, configuration)
+    plan.kernels = []
+    for kernel in chosenKernels(standing) { plan.kernels.append(assess(kernel)) }
     markBooted()
+    plan.partitions = []
     for partition in survey.partitions {
       guard let state = states[partition.name] else { continue }
       var planned = Plan.Partition(name: partition.name, free: state.free, images: PartitionPlan())
@@ -72,9 +92,6 @@ struct Planner {
       planImages(&planned, state, reserve: 0)
       plan.partitions.append(planned)
     }
-    planBoot()
-    planModuleSigning()
-    for partition in plan.partitions { tell(partition.images, partition.name) }
   }
 
   /// Who writes a line by hand may insist on it, so that what is wrong with one keeps no image from being made.
@@ -106,7 +123,15 @@ struct Planner {
         let files = try open.openForReading(partition)
         let reader = PartitionReader(
           partition: partition, files: files, certificate: certificate, paths: LoaderPath(try host.machine))
-        states[partition.name] = try reader.read(&manifest)
+        let state = try reader.read(&manifest)
+        states[partition.name] = state
+        for file in state.salvaged {
+          plan.note(
+            """
+            \(files.display(file.path)) (\(file.size >> 10) KiB) was made by a check of the file system; remove it if \
+            nobody misses it
+            """)
+        }
       } catch {
         plan.fail(Failure(partition.name, error))
       }
@@ -114,12 +139,19 @@ struct Planner {
   }
 
   /// The kernels whose image is looked after, in order of precedence; those that were not chosen keep what they have.
-  private mutating func chosenKernels() -> [Plan.Kernel] {
-    for kernel in inventory.withoutInitrd where options.kernels.isEmpty && options.expected != kernel.release {
-      plan.note("kernel \(kernel.release) has no initrd yet, so it gets no image")
+  private mutating func chosenKernels(_ standing: [Kernel]) -> [Plan.Kernel] {
+    for kernel in inventory.withoutInitrd {
+      if standing.contains(kernel) {
+        plan.fail(
+          Failure(
+            "kernel \(kernel.release) has lost its initrd; its image still boots, but no longer follows changes",
+            hint: "update-initramfs -c -k \(kernel.release)"))
+      } else if options.kernels.isEmpty, options.expected != kernel.release {
+        plan.note("kernel \(kernel.release) has no initrd yet, so it gets no image")
+      }
     }
     for release in options.kernels + [options.expected].compactMap({ $0 }) {
-      guard !inventory.kernels.contains(where: { $0.release == release }) else { continue }
+      guard !(inventory.kernels + standing).contains(where: { $0.release == release }) else { continue }
       plan.fail(
         Failure(
           """
@@ -131,7 +163,10 @@ struct Planner {
     let extra = inventory.kernels.filter { kernel in
       options.kernels.contains(kernel.release) && !wanted.kernels.contains { $0.kernel == kernel }
     }
-    return wanted.kernels.map { Plan.Kernel($0.kernel, $0.reasons) } + extra.map { Plan.Kernel($0, []) }
+    let chosen = wanted.kernels.map {
+      Plan.Kernel($0.kernel, $0.reasons, isStanding: standing.contains($0.kernel))
+    }
+    return chosen + extra.map { Plan.Kernel($0, []) }
   }
 
   private mutating func tell(_ steps: PartitionPlan, _ partition: String) {

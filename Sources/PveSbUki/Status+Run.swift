@@ -14,6 +14,7 @@ extension Status {
     var report = Report()
     var options = Apply()
     options.isDryRun = true
+    options.reading = isQuick ? .none : .all
     let ground = try Apply.ground(of: host)
     if case .obstacle(let obstacle) = ground {
       report.obstacle = obstacle
@@ -23,6 +24,7 @@ extension Status {
     var planner = try Planner(options, host, configuration, survey)
     try planner.make()
     report.notes = planner.plan.notes
+    if isQuick { report.notes.append("the content of images was not read (--quick)") }
     report.problems = planner.plan.failures
     report.chain = planner.plan.chain
     report.describeCommandLines(planner)
@@ -35,7 +37,8 @@ extension Status {
       report.problems.append(
         Failure("dkms is not told of the signing key as Dkms= says", hint: "pve-sb-uki apply"))
     }
-    try report.describePast(host)
+    report.describeRepairs(host)
+    try report.describePast(host, planner)
     report.chooseNextStep(planner)
     return report
   }
@@ -64,6 +67,10 @@ extension Status.Report {
     partitions += planner.survey.problems.map { problem in
       Status.Partition(name: problem.name, free: nil, problem: problem.message)
     }
+    for partition in planner.survey.partitions where partition.blemish != nil {
+      problems.append(
+        Failure("\(partition.name) was not unmounted after it was last written to", hint: "pve-sb-uki apply"))
+    }
   }
 
   fileprivate mutating func describeKernels(_ planner: Planner) {
@@ -77,9 +84,18 @@ extension Status.Report {
         states: states)
       kernels.append(kernel)
       guard !kernel.isCurrent, !wanted.isUnusable else { continue }
-      let places = states.filter { $0.1 != .current }.map { "\($0.1.word) on \($0.0)" as Message }
+      let odd = states.filter { $0.1 != .current && $0.1 != .kept }
+      guard !odd.isEmpty else { continue }
+      let places = odd.map { "\($0.1.word) on \($0.0)" as Message }
+      let isDamaged = planner.damagedWanted.contains(wanted.kernel)
       problems.append(
-        Failure("the image of kernel \(wanted.release) is \(places.joined(separator: ", "))", hint: "pve-sb-uki apply"))
+        Failure(
+          "the image of kernel \(wanted.release) is \(places.joined(separator: ", "))",
+          // A run that trusts the manifest would find nothing to do.
+          hint: isDamaged ? "pve-sb-uki apply --force" : "pve-sb-uki apply"))
+    }
+    for (partition, name) in planner.damaged where name.isPrevious || !planner.damagedWanted.contains(name.kernel) {
+      notes.append("\(name.path.dropFirst()) on \(partition) is damaged, and not needed")
     }
   }
 
@@ -87,6 +103,7 @@ extension Status.Report {
     of wanted: Plan.Kernel, on partition: Plan.Partition, _ images: [PresentImage]
   ) -> Status.Kernel.State {
     if wanted.isUnusable { return .unusable }
+    if wanted.isStanding, images.contains(where: { $0.name == ImageName(wanted.kernel) && $0.isOurs }) { return .kept }
     if partition.images.current.contains(wanted.kernel) { return .current }
     guard let image = images.first(where: { $0.name == ImageName(wanted.kernel) }) else { return .missing }
     return image.isOurs ? .stale : .changed
@@ -120,14 +137,30 @@ extension Status.Report {
     guard planner.entryPlanner != nil else { return }
     entries = try? BootList().run(on: planner.host)
     let steps = planner.plan.entrySteps
-    guard !steps.isEmpty, kernels.allSatisfy(\.isCurrent) else { return }
+    guard !steps.isEmpty, kernels.allSatisfy({ $0.isCurrent || $0.states.allSatisfy { $0.state == .kept } }) else {
+      return
+    }
     problems.append(
       Failure("the boot entries are not as they should be (\(steps.joined(separator: "; ")))", hint: "pve-sb-uki apply")
     )
   }
 
-  fileprivate mutating func describePast(_ host: Host) throws {
+  /// A partition that has to be mended again and again is on a disk that fails.
+  fileprivate mutating func describeRepairs(_ host: Host) {
+    let recent = RepairRecord.load(from: host.files).filter { host.now() - $0.time < 30 * 86_400 }
+    guard let last = recent.last else { return }
+    let time = CalendarDate(seconds: last.time).description
+    notes.append(
+      recent.count > 1
+        ? "mended at \(time): \(last.message) (\(recent.count) repairs in 30 days)"
+        : "mended at \(time): \(last.message)")
+  }
+
+  /// What a run failed at is a problem as long as it can be seen, or as long as work is still put off.
+  fileprivate mutating func describePast(_ host: Host, _ planner: Planner) throws {
     guard let record = try FailureRecord.load(from: host.files) else { return }
+    let isPutOff = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil
+    guard !problems.isEmpty || planner.plan.isChange || isPutOff else { return }
     lastFailure = (CalendarDate(seconds: record.time).description, record.messages)
     if problems.isEmpty {
       problems.append(
@@ -137,9 +170,13 @@ extension Status.Report {
 
   fileprivate mutating func chooseNextStep(_ planner: Planner) {
     guard needsAttention else { return }
-    let isChange =
-      planner.plan.partitions.contains { $0.isChange } || !planner.plan.entrySteps.isEmpty
-      || !planner.plan.moduleSigning.isEmpty
-    nextStep = isChange ? "pve-sb-uki apply" : problems.lazy.compactMap(\.hint).first
+    let repairs = planner.survey.problems.compactMap(\.repair)
+    if !repairs.isEmpty {
+      nextStep = Message(verbatim: (repairs + ["pve-sb-uki apply"]).joined(separator: "; "))
+    } else if !planner.damagedWanted.isEmpty {
+      nextStep = "pve-sb-uki apply --force"
+    } else {
+      nextStep = planner.plan.isChange ? "pve-sb-uki apply" : problems.lazy.compactMap(\.hint).first
+    }
   }
 }

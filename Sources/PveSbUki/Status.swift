@@ -7,6 +7,9 @@ package import UseCaseSupport
 
 /// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
 package struct Status: Sendable {
+  /// Whether images are taken at the manifest's word and not read.
+  package var isQuick = false
+
   package init() {}
 
   package struct Partition: Sendable {
@@ -30,6 +33,8 @@ package struct Status: Sendable {
       case changed
       /// None can be made.
       case unusable
+      /// It is there and boots, but its kernel has lost its initrd.
+      case kept
 
       /// For people, as the rest of a sentence.
       package var word: Message {
@@ -39,6 +44,7 @@ package struct Status: Sendable {
         case .missing: "missing"
         case .changed: "changed"
         case .unusable: "unusable"
+        case .kept: "kept, without its initrd"
         }
       }
     }

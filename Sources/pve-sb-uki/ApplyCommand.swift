@@ -36,8 +36,11 @@ struct ApplyCommand: ParsableCommand {
     try conclude(result)
   }
 
-  func perform() throws -> Apply.Result {
+  func perform() throws -> Apply.Result { try perform { _ in } }
+
+  func perform(_ change: (inout Apply) -> Void) throws -> Apply.Result {
     var apply = Apply()
+    change(&apply)
     apply.kernels = kernels
     apply.isDryRun = dryRun
     apply.isForced = force
@@ -62,7 +65,7 @@ struct ApplyCommand: ParsableCommand {
     if let obstacle = result.obstacle {
       return obstacle.hint == nil ? ("nothing to do: \(obstacle.message)" as Message).localLine : ""
     }
-    var lines: [Message] = []
+    var lines = result.mended
     for image in result.images where image.state != .current || global.verbose {
       lines.append("\(image.partition): \(image.name) \(word(for: image.state))")
     }
@@ -100,7 +103,8 @@ struct ApplyCommand: ParsableCommand {
       "dry_run": .boolean(dryRun), "obstacle": JSONValue(result.obstacle.map { "\($0)" }),
       "plan": result.plan.map(\.json) ?? .null, "images": .array(images),
       "loaders": JSONValue(result.loaders), "boot_entries": JSONValue(result.entries),
-      "module_signing": JSONValue(result.moduleSigning), "notes": JSONValue(result.notes),
+      "module_signing": JSONValue(result.moduleSigning), "mended": JSONValue(result.mended),
+      "notes": JSONValue(result.notes),
       "failures": JSONValue(result.failures.map(\.description)),
     ])
   }

@@ -11,7 +11,7 @@ struct BootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "boot",
     abstract: "Show the firmware's boot entries, choose among them and remove some.",
-    subcommands: [List.self, Prefer.self, Forget.self])
+    subcommands: [List.self, Prefer.self, Forget.self, Retire.self])
 
   // Options may stand in front of the subcommand too.
   @OptionGroup var global: GlobalOptions
@@ -63,13 +63,43 @@ struct BootCommand: ParsableCommand {
     }
   }
 
+  struct Retire: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "retire",
+      abstract: "Say what this machine boots without this package, and hand over to what comes after it.",
+      discussion: """
+        The package calls it before it is removed. Images, boot loaders and boot entries stay. With Secure Boot on, \
+        systemd-boot's default stays too, since the firmware refuses Proxmox's own entries; with Secure Boot off it is \
+        given back.
+        """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Flag(help: "Print what would be done and write nothing.")
+    var dryRun = false
+
+    func run() throws {
+      var retire = BootRetire()
+      retire.isDryRun = dryRun
+      let result = try retire.run(on: global.host())
+      let steps = result.steps.map { dryRun ? "to do: \($0)" as Message : "done: \($0)" }
+      try global.print(
+        (steps + result.notes).localLines,
+        json: .object([
+          "dry_run": .boolean(dryRun), "secure_boot": .boolean(result.isEnforced),
+          "kernels": JSONValue(result.kernels), "steps": JSONValue(result.steps), "notes": JSONValue(result.notes),
+        ]))
+    }
+  }
+
   struct Prefer: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "prefer",
       abstract: "Choose what is booted first.",
       discussion: """
-        A kernel stays preferred until another choice; Proxmox's own pin outweighs it. An entry, given by its number, \
-        goes to the front of the boot order as it is now.
+        A kernel stays preferred until another choice; Proxmox's own pin outweighs it. With a kernel or --none, a \
+        default that was set in systemd-boot's menu or by bootctl no longer counts. An entry, given by its number, goes \
+        to the front of the boot order as it is now.
         """)
 
     @OptionGroup var global: GlobalOptions
@@ -104,7 +134,10 @@ struct BootCommand: ParsableCommand {
       try BootPrefer().prefer(kernel: wanted, on: host)
       var apply = try ApplyCommand.parse([])
       apply.global = global
-      try apply.run()
+      // Somebody chooses here: that outweighs what was chosen in systemd-boot's menu.
+      let result = try apply.perform { $0.takesOverDefault = true }
+      try apply.report(result)
+      try apply.conclude(result)
     }
   }
 }

@@ -58,7 +58,8 @@ import Testing
     for file in files { try root.write("esp/\(file)", "") }
     let host = try root.host()
     let evidence = try #require(try BootEvidence(of: host))
-    #expect(try BootChain.usesSystemdBoot(evidence, partitions: [host.files.subtree("/esp")]) == isInUse)
+    #expect(
+      try BootChain.usesSystemdBoot(evidence, wasUsed: false, partitions: [host.files.subtree("/esp")]) == isInUse)
   }
 
   @Test func withoutEvidenceAnyPartitionDecides() throws {
@@ -66,8 +67,8 @@ import Testing
     try root.write("a/EFI/BOOT/BOOTX64.EFI", "")
     try root.write("b/loader/loader.conf", "")
     let (a, b) = (try root.host().files.subtree("/a"), try root.host().files.subtree("/b"))
-    #expect(try !BootChain.usesSystemdBoot(nil, partitions: [a]))
-    #expect(try BootChain.usesSystemdBoot(nil, partitions: [a, b]))
+    #expect(try !BootChain.usesSystemdBoot(nil, wasUsed: false, partitions: [a]))
+    #expect(try BootChain.usesSystemdBoot(nil, wasUsed: false, partitions: [a, b]))
   }
 
   private func target(_ chain: BootChain, _ name: String) throws -> BootTarget {

@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 import BootEnvironment
-import EFIData
 import HostSystem
 import TestSupport
 import Testing
@@ -49,14 +48,5 @@ import Testing
       #expect(LoaderConfiguration.defaultEntry(in: after) == Self.entry)
       #expect(LoaderConfiguration.text(after, withDefault: Self.entry) == after)
     }
-  }
-
-  @Test func aDefaultChosenInTheMenuIsSeen() throws {
-    let directory = try TemporaryDirectory()
-    #expect(try LoaderConfiguration.overridingDefault(of: directory.host().files) == nil)
-    let content = EFIVariableContent(attributes: .bootManager, data: EFIText.serialize("windows.conf"))
-    try directory.write(
-      "sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", content.serialize())
-    #expect(try LoaderConfiguration.overridingDefault(of: directory.host().files) == "windows.conf")
   }
 }

@@ -13,6 +13,11 @@ import UseCaseSupport
 /// What else goes on while, or between, runs.
 @Suite struct ApplyWorldTests {
   private let serials = MirrorScene.serials
+  /// The boot order where only the first partition has its boot loader.
+  private let first = [
+    "systemd-bootx64.efi on 0", "pve-\(MirrorScene.newer).efi on 0", "pve-\(MirrorScene.older).efi on 0",
+    "grubx64.efi on 0",
+  ]
 
   /// Another run may hold the lock for minutes; what was read before it was had may be outdated.
   @Test func whatChangesWhileTheLockIsWaitedForCounts() throws {
@@ -73,7 +78,7 @@ import UseCaseSupport
     #expect(result.failures.count == 1 && result.failures[0].description.contains("loader.conf"))
     #expect(try machine.directory.read(machine.path(serials[0], LoaderPath.amd64.systemdBoot)) != nil)
     #expect(result.loaders.allSatisfy { $0.hasPrefix(serials[0]) } && !result.loaders.isEmpty)
-    #expect(try machine.order() == ["systemd-bootx64.efi on 0", "grubx64.efi on 0"])
+    #expect(try machine.order() == first)
     try machine.directory.write(bad, "timeout 3\n")
     #expect(try machine.apply().failures.isEmpty)
     #expect(try machine.directory.read(machine.path(serials[1], LoaderPath.amd64.systemdBoot)) != nil)
@@ -88,9 +93,10 @@ import UseCaseSupport
       if mutation.path.hasPrefix(bad) { throw HostError("write", mutation.path, errno: ENOSPC) }
     }
     #expect(try machine.apply(on: host).failures.count == 1)
-    #expect(try machine.order() == ["systemd-bootx64.efi on 0", "grubx64.efi on 0"])
+    #expect(try machine.order() == first)
     #expect(try machine.apply().failures.isEmpty)
-    let whole = ["systemd-bootx64.efi on 0", "systemd-bootx64.efi on 1", "grubx64.efi on 0"]
+    let images = [MirrorScene.newer, MirrorScene.older].flatMap { ["pve-\($0).efi on 0", "pve-\($0).efi on 1"] }
+    let whole = ["systemd-bootx64.efi on 0", "systemd-bootx64.efi on 1"] + images + ["grubx64.efi on 0"]
     #expect(try machine.order() == whole)
     try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot252.bytes())
     #expect(try machine.apply(on: host).failures.count == 1)

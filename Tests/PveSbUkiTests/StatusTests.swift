@@ -57,6 +57,9 @@ import Testing
     try scene.apply()
     let record = FailureRecord(time: 1_750_000_000, messages: ["it went wrong (do this)"])
     try record.save(to: scene.host().files)
+    // Nothing is wrong, and nothing left to be done.
+    #expect(try !status().needsAttention && status().lastFailure == nil)
+    try PendingWork.note(newer, at: 1_750_000_000, in: scene.host().files)
     let report = try status()
     #expect(report.lastFailure?.time == "2025-06-15 15:06:40 UTC" && report.needsAttention)
     #expect(report.problems.first?.description.contains("it went wrong") == true)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+package import HostSystem
+
+/// The default in each partition's `loader.conf`, put back after Proxmox's hook has written its own: at once, also within
+/// an apt run that has yet to come to its end, without a plan and without a key.
+package enum LoaderDefaultRestoration {
+  /// Seconds to wait for a run that is under way.
+  private static let lockTimeout = 30
+
+  /// Restores what `apply` has recorded, where it is not so. In silence: `apply` follows sooner or later, and reports what
+  /// cannot be done.
+  package static func run(on host: Host) {
+    let record = LoaderDefaultRecord.load(from: host.files)
+    guard !record.defaults.isEmpty, let configuration = try? Configuration(of: host.files), configuration.isEnabled,
+      let lock = try? host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout),
+      var survey = try? EFISystemPartition.survey(on: host, configuration)
+    else { return }
+    withExtendedLifetime(lock) {
+      guard survey.partitions.contains(where: { isOverwritten($0, record, host) }) else { return }
+      var mending = PartitionMending(host)
+      mending.mendDirty(&survey)
+      for partition in survey.partitions { try? restore(partition, record, host) }
+      mending.keepRecord()
+    }
+  }
+
+  private static func isOverwritten(_ partition: EFISystemPartition, _ record: LoaderDefaultRecord, _ host: Host)
+    -> Bool
+  {
+    guard let files = try? partition.open(on: host, for: .reading) else { return false }
+    return (try? change(on: files, record.defaults[partition.name])) != nil
+  }
+
+  private static func restore(_ partition: EFISystemPartition, _ record: LoaderDefaultRecord, _ host: Host) throws {
+    guard isOverwritten(partition, record, host) else { return }
+    let files = try partition.open(on: host, for: .writing)
+    guard let text = try change(on: files, record.defaults[partition.name]) else { return }
+    try files.replaceFile(LoaderConfiguration.path, content: text)
+  }
+
+  /// The text as it has to be; nil if it is so, or not ours.
+  private static func change(on files: FileSystem, _ recorded: String?) throws -> [UInt8]? {
+    guard let recorded,
+      let present = try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
+    else { return nil }
+    // An image that has gone since leaves its name behind.
+    let isThere = try recorded == LoaderDefault.pattern || files.exists("\(ImageName.directory)/\(recorded)")
+    let text = LoaderConfiguration.text(present, withDefault: isThere ? recorded : LoaderDefault.pattern)
+    return text == present ? nil : text
+  }
+}
