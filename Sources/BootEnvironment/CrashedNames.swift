@@ -6,7 +6,8 @@ internal import HostSystem
 
 /// Names of this program that a power cut left in a state in which they must not be unlinked: with clusters that another
 /// name has as well, or with clusters that are free by the allocation table and may become another file's; and
-/// directories of this program or of proxmox-boot-tool that were being made and are there by their names only.
+/// directories of this program or of proxmox-boot-tool that were being made and are there by their names only. Names of
+/// `loader.conf` count too, which proxmox-boot-tool's hook replaces as sed(1) does it.
 ///
 /// Linux writes the two directory entries of an exchange one after the other, and a file's entry and its clusters apart
 /// from each other. Removing such a name as usual would free clusters that another name needs.
@@ -25,7 +26,7 @@ package enum CrashedNames {
     var sharing: [FATFile] = []
     for file in volume.files where rank(of: file.path, paths) != nil {
       if isTorn(file.chain) {
-        removed.append(file)
+        if isMade(file.path, paths) { removed.append(file) }
       } else if !file.sharesWith.isEmpty {
         sharing.append(file)
       }
@@ -43,6 +44,14 @@ package enum CrashedNames {
       removed += group.filter { $0 != ranked[0] }
     }
     return removed
+  }
+
+  /// Whether any name of ours, or all of the volume, is in such a state that unlinking could free what another name needs.
+  package static func makeUnlinkingUnsafe(in volume: FATVolume, paths: LoaderPath) -> Bool {
+    obstacle(in: volume) != nil || volume.voidDirectories.contains { isMadeAgain($0.path) }
+      || volume.files.contains { file in
+        rank(of: file.path, paths) != nil && (isTorn(file.chain) || !file.sharesWith.isEmpty)
+      }
   }
 
   /// What makes it unknown who owns which clusters, so that nothing may be repaired; nil if nothing does.
@@ -81,8 +90,19 @@ package enum CrashedNames {
     }
     let own = (paths.all + [LoaderConfiguration.path]).map { $0.lowercased() }
     if own.contains(path.lowercased()) { return 0 }
+    if isOfSed(directory, name) { return 2 }
     guard TemporaryName.matches(name) else { return nil }
     return own.contains { "\(directory)/\(name)".lowercased().hasPrefix(temporaryPrefix($0)) } ? 2 : nil
+  }
+
+  /// Whether it is made by this program or proxmox-boot-tool and by nobody else: `EFI/BOOT` is everybody's.
+  private static func isMade(_ path: String, _ paths: LoaderPath) -> Bool {
+    rank(of: path, paths) == 2 || !path.lowercased().hasPrefix("/efi/boot/")
+  }
+
+  /// The name that `sed -i` gives to what it writes for `loader.conf`.
+  private static func isOfSed(_ directory: String, _ name: String) -> Bool {
+    directory.lowercased() == "/loader" && name.utf8.count == 9 && name.lowercased().hasPrefix("sed")
   }
 
   private static func temporaryPrefix(_ path: String) -> String {

@@ -67,11 +67,15 @@ extension EFISystemPartition {
       let mending = try FileSystemCheck(of: path, mending: true, on: host)
       if let mending { try require(mending, path) }
       if let after = try FileSystemCheck(of: path, mending: false, on: host) { try require(after, path) }
-      // It makes files of the clusters that had no name. Nobody knew them, and they take the room of images.
-      let files = try open(on: host, for: .writing)
-      for name in try salvagedFiles(host).subtracting(salvaged) { try files.remove("/\(name)") }
-      let words = before.remnants.filter { $0 != .backupBootSector || !before.remnants.contains(.dirtyBit) }
+      let words = before.remnants.filter { $0 != .backupBootSector }
       done.append("\(name) was checked and mended: \(words.map(\.message).joined(separator: ", "))")
+      do {
+        // It makes files of the clusters that had no name. Nobody knew them, and they take the room of images.
+        let files = try open(on: host, for: .writing)
+        for name in try salvagedFiles(host).subtracting(salvaged) { try files.remove("/\(name)") }
+      } catch {
+        done.append("\(name): what the check made files of, FSCK*.REC, is still there: \(error)")
+      }
     }
     return done
   }

@@ -133,7 +133,7 @@ package struct FileSystemCheck: Hashable, Sendable {
     let folded = path.lowercased()
     let prefixes = [
       "\(TypeOneEntry.proxmoxDirectory)/", "\(TypeOneEntry.directory)/proxmox-", "\(ImageName.directory)/pve-",
-      "\(ImageName.directory)/.pve-", "\(LoaderPath.directory)/",
+      "\(ImageName.directory)/.pve-", "\(LoaderPath.directory)/", LoaderConfiguration.path, "/loader/sed",
     ]
     return prefixes.contains { folded.hasPrefix($0.lowercased()) }
   }

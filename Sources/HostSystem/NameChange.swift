@@ -17,16 +17,25 @@ struct NameChange {
   private let directory: Descriptor
   /// The files whose names changed, open for reading, in the order in which they are brought to disk.
   private let changed: [Descriptor]
+  /// What had the name before a rename, held until the change is on disk.
+  private let replaced: Descriptor?
   private let path: String
   private let files: FileSystem
 
-  /// Gives the file `name` of `directory` the name `target`. Throws `HostError`.
+  /// Gives the file `name` of `directory` the name `target`, in place of what has it. Throws `HostError`.
   init(renaming name: String, to target: String, in directory: Descriptor, path: String, of files: FileSystem) throws {
+    // Its clusters are free once nothing has it open, which is after the change is on disk.
+    let number = openat(directory.number, target, psu_o_path | O_NOFOLLOW | O_CLOEXEC)
+    replaced = number < 0 ? nil : Descriptor(owning: number)
     let file = try Self.open(name, in: directory, path: files.display(path), operation: "rename")
     try SystemCall.check("rename", files.display(path)) {
       renameat(directory.number, name, directory.number, target)
     }
-    self.init(isExchange: false, directory, [file], path, files)
+    isExchange = false
+    self.directory = directory
+    changed = [file]
+    self.path = path
+    self.files = files
   }
 
   /// Lets two files of `directory` change names at once (renameat2(2), RENAME_EXCHANGE); both must be there, and `other`
@@ -38,15 +47,10 @@ struct NameChange {
       try Self.open($0, in: directory, path: files.display(path), operation: "exchange")
     }
     try SystemCall.check("exchange", files.display(path)) { psu_exchange(directory.number, name, other) }
-    self.init(isExchange: true, directory, changed, path, files)
-  }
-
-  private init(
-    isExchange: Bool, _ directory: Descriptor, _ changed: [Descriptor], _ path: String, _ files: FileSystem
-  ) {
-    self.isExchange = isExchange
+    isExchange = true
     self.directory = directory
     self.changed = changed
+    replaced = nil
     self.path = path
     self.files = files
   }
@@ -57,6 +61,7 @@ struct NameChange {
     if !isExchange { try synchronize(directory) }
     for file in changed { try synchronize(file) }
     if isExchange { try synchronize(directory) }
+    withExtendedLifetime(replaced) {}
   }
 
   private func synchronize(_ descriptor: Descriptor) throws {

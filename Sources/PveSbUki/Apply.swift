@@ -66,7 +66,7 @@ package struct Apply: Sendable {
         var planner = try Planner(self, host, configuration, survey)
         try planner.make()
         if isDryRun { return Result(foreseenBy: planner.plan) }
-        if mending.secureRemovals(&planner.plan, &survey, planner.open) {
+        if mending.secureRemovals(&planner, &survey) {
           planner = try Planner(self, host, configuration, survey)
           try planner.make()
         }

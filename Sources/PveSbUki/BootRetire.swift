@@ -10,8 +10,8 @@ internal import SecureBoot
 /// before it is removed.
 ///
 /// Images, boot loaders and boot entries stay. With Secure Boot on they are all that starts, so what systemd-boot is told
-/// stays, too: Proxmox's hook goes on writing its own default into `loader.conf`. With Secure Boot off systemd-boot gets
-/// its default back from there.
+/// stays, too: Proxmox's hook goes on writing its own default into `loader.conf`. With Secure Boot off the
+/// variable goes, and that default counts again from the next run of the hook on.
 package struct BootRetire: Sendable {
   /// Whether only the result is worked out.
   package var isDryRun = false

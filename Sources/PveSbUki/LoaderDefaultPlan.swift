@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import Authenticode
 internal import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 internal import HostSystem
+internal import PortableExecutable
 internal import SecureBoot
 internal import UseCaseSupport
 
@@ -65,30 +67,59 @@ extension Planner {
 
   /// The administrator's own choice stays. It is a failure only where it leads to what Secure Boot refuses.
   private mutating func judge(_ text: String) {
-    let isEnforced = (try? TrustDatabase(readingFrom: host)).map {
-      $0.secureBootEnabled == true && $0.setupMode != true
-    }
+    let trust = try? Trust(enforcedBy: host)
     for partition in plan.partitions {
-      guard let files = open.files(of: partition.name) else { continue }
+      guard let trust, let files = open.files(of: partition.name) else { continue }
       let images = Set(partition.images.images.map { $0.fileName.lowercased() })
       let unified = (try? files.list(ImageName.directory)) ?? []
       let entries = (try? files.list(TypeOneEntry.directory)) ?? []
       // systemd-boot lists unified images before entries that have no sort key, as Proxmox's.
-      let choice =
-        LoaderDefault.choice(of: text, among: unified + images) ?? LoaderDefault.choice(of: text, among: entries)
-      guard let choice, !images.contains(choice), isEnforced == true else { continue }
-      plan.fail(
-        Failure(
-          """
-          systemd-boot would start \(choice) on \(partition.name), which Secure Boot refuses: its default was set to \
-          \(text), in its menu or with bootctl
-          """, hint: "pve-sb-uki boot prefer --none"))
-      return
+      if let choice = LoaderDefault.choice(of: text, among: unified + images) {
+        let path = "\(ImageName.directory)/\(unified.first { $0.lowercased() == choice } ?? choice)"
+        if images.contains(choice) || trust.accepts(path, files) { continue }
+        return failForDefault(text, choice, partition.name)
+      }
+      guard let choice = LoaderDefault.choice(of: text, among: entries),
+        let name = entries.first(where: { $0.lowercased() == choice })
+      else { continue }
+      let path = "\(TypeOneEntry.directory)/\(name)"
+      let content = (try? files.readFileIfPresent(path, limit: LoaderConfiguration.sizeLimit)).flatMap { $0 }
+      guard let entry = content.flatMap({ TypeOneEntry(parsing: $0, path: path) }) else { continue }
+      if !trust.accepts(entry.program, files) { return failForDefault(text, choice, partition.name) }
     }
     plan.note(
       """
       systemd-boot's default is \(text), which was set in its menu or with bootctl; to use ours again, run \
       'pve-sb-uki boot prefer --none'
       """)
+  }
+
+  private mutating func failForDefault(_ text: String, _ choice: String, _ partition: String) {
+    plan.fail(
+      Failure(
+        """
+        systemd-boot would start \(choice) on \(partition), which Secure Boot refuses: its default was set to \
+        \(text), in its menu or with bootctl
+        """, hint: "pve-sb-uki boot prefer --none"))
+  }
+}
+
+extension Trust {
+  /// What the firmware trusts; nil where it enforces nothing.
+  fileprivate init?(enforcedBy host: Host) throws {
+    let database = try TrustDatabase(readingFrom: host)
+    guard database.secureBootEnabled == true, database.setupMode != true else { return nil }
+    try self.init(machine: host)
+  }
+
+  /// Whether a file of a partition would be started. What cannot be read would not.
+  fileprivate func accepts(_ path: String, _ files: FileSystem) -> Bool {
+    let verdict = try? { () throws -> Bool in
+      let file = try files.openFile(path)
+      let image = try SignedImage(parsing: file)
+      return try judge(digest: ImageDigest.compute(of: file, header: image.header), image.signatures(in: file))
+        .isAccepted
+    }()
+    return verdict ?? false
   }
 }

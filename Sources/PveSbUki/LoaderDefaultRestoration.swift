@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+internal import UseCaseSupport
 
 /// The default in each partition's `loader.conf`, put back after Proxmox's hook has written its own: at once, also within
 /// an apt run that has yet to come to its end, without a plan and without a key.
@@ -39,7 +40,13 @@ package enum LoaderDefaultRestoration {
     guard isOverwritten(partition, record, host) else { return }
     let files = try partition.open(on: host, for: .writing)
     guard let text = try change(on: files, record.defaults[partition.name]) else { return }
-    try files.replaceFile(LoaderConfiguration.path, content: text)
+    try files.replaceFile(
+      LoaderConfiguration.path,
+      verify: { file in
+        guard try file.readToEnd(limit: text.count) == text else {
+          throw Failure("\(file.path) does not read back as it was written")
+        }
+      }, writing: { try $0.write(text) })
   }
 
   /// The text as it has to be; nil if it is so, or not ours.

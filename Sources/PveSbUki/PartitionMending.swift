@@ -24,37 +24,36 @@ struct PartitionMending {
   /// Looks at the partitions from which a file is to be unlinked, since that frees its clusters: no other name may have
   /// them. Returns whether a partition was mended, and so looks other than the plan has it.
   ///
-  /// What is mounted cannot be mended: there the files stay, and the run fails with what to do.
-  mutating func secureRemovals(
-    _ plan: inout Plan, _ survey: inout EFISystemPartition.Survey, _ open: OpenPartitions
-  ) -> Bool {
+  /// What is mounted cannot be mended: it is left alone, and the run fails with what to do.
+  mutating func secureRemovals(_ planner: inout Planner, _ survey: inout EFISystemPartition.Survey) -> Bool {
     var isMended = false
-    for (index, step) in plan.partitions.enumerated() where step.images.unlinks {
+    for (index, step) in planner.plan.partitions.enumerated() where step.isChange {
+      let present = planner.states[step.name]?.images.filter(\.isOurs).map(\.name) ?? []
       guard let partition = survey.partitions.first(where: { $0.name == step.name }), let device = partition.device
       else {
         continue
       }
       do {
-        if case .directory = partition.source { try open.files(of: step.name)?.synchronize() }
+        if case .directory = partition.source { try planner.open.files(of: step.name)?.synchronize() }
         guard let volume = try host.partitions.volume(device: device),
-          try !CrashedNames.toRemove(in: volume, paths: LoaderPath(host.machine), isRight: { _ in false }).isEmpty
+          try CrashedNames.makeUnlinkingUnsafe(in: volume, paths: LoaderPath(host.machine))
         else { continue }
         if case .listed = partition.source {
-          open.close(step.name)
+          planner.open.close(step.name)
           mend(partition, &survey)
           isMended = true
         } else {
-          plan.partitions[index].images.keepAll()
+          planner.plan.partitions[index].leaveAlone(with: present)
           failures.append(
             Failure(
-              "\(step.name): files have the same clusters, as a power cut leaves them; nothing is removed there",
+              "\(step.name): a power cut has left files that share clusters or have none; nothing is written there",
               hint: """
                 run 'umount \(step.name)', 'fsck.vfat -r \(host.files.display(device))', 'mount \(step.name)', then \
                 'pve-sb-uki apply --force'
                 """))
         }
       } catch {
-        plan.partitions[index].images.keepAll()
+        planner.plan.partitions[index].leaveAlone(with: present)
         failures.append(Failure(step.name, error))
       }
     }
@@ -115,20 +114,12 @@ struct PartitionMending {
   }
 }
 
-extension PartitionPlan {
-  /// Whether a file is unlinked by it.
-  fileprivate var unlinks: Bool {
-    steps.contains { step in
-      switch step {
-      case .sweep, .remove: true
-      case .write: false
-      }
-    }
-  }
-
-  /// Takes back all that would be unlinked.
-  fileprivate mutating func keepAll() {
-    for case .remove(let name, _) in steps where !images.contains(name) { images.append(name) }
-    steps.removeAll { if case .write = $0 { false } else { true } }
+extension Plan.Partition {
+  /// Takes back all that would be written or unlinked.
+  fileprivate mutating func leaveAlone(with present: [ImageName]) {
+    images.steps = []
+    images.images = present
+    loaders.steps = []
+    removals = []
   }
 }

@@ -142,6 +142,7 @@ struct Planner {
   private mutating func chosenKernels(_ standing: [Kernel]) -> [Plan.Kernel] {
     for kernel in inventory.withoutInitrd {
       if standing.contains(kernel) {
+        guard options.kernels.isEmpty || options.kernels.contains(kernel.release) else { continue }
         plan.fail(
           Failure(
             "kernel \(kernel.release) has lost its initrd; its image still boots, but no longer follows changes",
