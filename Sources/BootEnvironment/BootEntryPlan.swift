@@ -44,6 +44,20 @@ package struct BootEntryPlan: Hashable, Sendable {
 
   package var isEmpty: Bool { steps.isEmpty }
 
+  /// Whether nothing is done but to remove entries that lead nowhere or to what is not wanted, which the firmware passes
+  /// over or comes to last.
+  package var onlyRemoves: Bool {
+    let removed = Set(steps.compactMap { if case .remove(let number) = $0 { number } else { nil } })
+    return !removed.isEmpty
+      && steps.allSatisfy { step in
+        switch step {
+        case .remove: true
+        case .order(let numbers): numbers == present.order.filter { !removed.contains($0) }
+        default: false
+        }
+      }
+  }
+
   /// A plan of these steps.
   package init(steps: [Step], present: BootVariables) {
     self.steps = steps

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+import CLinux
 internal import EFIData
 import Glibc
 
@@ -41,6 +42,11 @@ struct PartitionMounter: Sendable {
     for type in types {
       do throws(HostError) {
         let mount = try mount(device, type, access)
+        // Linux sets FAT's dirty bit without having the device empty its cache: what is written later could be there
+        // after a power cut, and the bit not.
+        if access == .writing {
+          try SystemCall.check("bring to disk", device.path) { psu_fsync_directory(mount.number) }
+        }
         return FileSystem(mount: mount, label: label, isWritable: access == .writing, gate: files.gate)
       } catch {
         // EINVAL is what another file system's content means to this one.

@@ -22,11 +22,17 @@ struct PartitionMending {
   }
 
   /// Looks at the partitions from which a file is to be unlinked, since that frees its clusters: no other name may have
-  /// them. Returns whether a partition was mended, and so looks other than the plan has it.
+  /// them; and at those that the kernel could not read. Returns whether a partition was mended, and so looks other than
+  /// the plan has it.
   ///
   /// What is mounted cannot be mended: it is left alone, and the run fails with what to do.
   mutating func secureRemovals(_ planner: inout Planner, _ survey: inout EFISystemPartition.Survey) -> Bool {
     var isMended = false
+    for partition in survey.partitions where planner.unreadable.contains(partition.name) {
+      guard case .listed = partition.source else { continue }
+      mend(partition, &survey)
+      isMended = true
+    }
     for (index, step) in planner.plan.partitions.enumerated() where step.isChange {
       let present = planner.states[step.name]?.images.filter(\.isOurs).map(\.name) ?? []
       guard let partition = survey.partitions.first(where: { $0.name == step.name }), let device = partition.device

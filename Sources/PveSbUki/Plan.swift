@@ -80,6 +80,15 @@ extension Plan {
   /// Whether there is anything to be done.
   var isChange: Bool { partitions.contains(where: \.isChange) || !entrySteps.isEmpty || !moduleSigning.isEmpty }
 
+  /// Whether there is anything to be done but to remove boot entries that nothing needs.
+  var isPressing: Bool { isChange && !(entries?.onlyRemoves == true && withoutEntries.isChange == false) }
+
+  private var withoutEntries: Plan {
+    var plan = self
+    plan.entries = nil
+    return plan
+  }
+
   /// Changes to boot entries, in the imperative.
   package var entrySteps: [Message] {
     (entries?.steps.map(\.message) ?? []) + (loaderDefault?.text.map { [LoaderDefaultPlan.message($0)] } ?? [])

@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
+import Glibc
 internal import HostSystem
 internal import UnifiedKernelImage
 internal import UseCaseSupport
@@ -37,6 +38,8 @@ struct Planner {
   var forbiddenDigests: Set<[UInt8]> = []
   /// What is to be said about the command lines.
   var lineRemarks: [LineRemark] = []
+  /// Partitions whose file system the kernel cannot read, though it was unmounted by all that it says itself.
+  private(set) var unreadable: Set<String> = []
   /// Images that were recorded as right and are not, by partition.
   var damaged: [(partition: String, name: ImageName)] = []
   var plan = Plan()
@@ -133,6 +136,9 @@ struct Planner {
             """)
         }
       } catch {
+        if let number = (error as? HostError)?.errno, [EIO, EROFS, EUCLEAN].contains(number) {
+          unreadable.insert(partition.name)
+        }
         plan.fail(Failure(partition.name, error))
       }
     }

@@ -137,6 +137,10 @@ extension Status.Report {
     guard planner.entryPlanner != nil else { return }
     entries = try? BootList().run(on: planner.host)
     let steps = planner.plan.entrySteps
+    if planner.plan.isChange, !planner.plan.isPressing {
+      notes.append("pve-sb-uki apply removes boot entries that are no longer needed")
+      return
+    }
     guard !steps.isEmpty, kernels.allSatisfy({ $0.isCurrent || $0.states.allSatisfy { $0.state == .kept } }) else {
       return
     }
@@ -160,7 +164,7 @@ extension Status.Report {
   fileprivate mutating func describePast(_ host: Host, _ planner: Planner) throws {
     guard let record = try FailureRecord.load(from: host.files) else { return }
     let isPutOff = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil
-    guard !problems.isEmpty || planner.plan.isChange || isPutOff else { return }
+    guard !problems.isEmpty || planner.plan.isPressing || isPutOff else { return }
     lastFailure = (CalendarDate(seconds: record.time).description, record.messages)
     if problems.isEmpty {
       problems.append(
