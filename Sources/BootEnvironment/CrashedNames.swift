@@ -71,7 +71,7 @@ package enum CrashedNames {
     return own.contains(folded) || folded.hasPrefix(TypeOneEntry.proxmoxDirectory.lowercased() + "/")
   }
 
-  /// Whether a file can be read at all. Clusters behind its end hurt nobody.
+  /// Whether a file can be read at all. Clusters behind its end do no harm.
   private static func isTorn(_ chain: FATChain) -> Bool {
     switch chain {
     case .sound, .long: false
@@ -95,7 +95,7 @@ package enum CrashedNames {
     return own.contains { "\(directory)/\(name)".lowercased().hasPrefix(temporaryPrefix($0)) } ? 2 : nil
   }
 
-  /// Whether it is made by this program or proxmox-boot-tool and by nobody else: `EFI/BOOT` is everybody's.
+  /// Whether it is made by this program or proxmox-boot-tool alone: others write to `EFI/BOOT`, too.
   private static func isMade(_ path: String, _ paths: LoaderPath) -> Bool {
     rank(of: path, paths) == 2 || !path.lowercased().hasPrefix("/efi/boot/")
   }

@@ -61,8 +61,8 @@ package struct PartitionAccess: Sendable {
   /// What can be known without mounting it. Throws `HostError` if `device` is no block device that can be read.
   package func facts(device: String) throws -> PartitionFacts { try examining(device) }
 
-  /// The names on a FAT file system, mounted or not, as its device has them; nil where there is no device. Throws
-  /// `ParseError` for what is no such file system, `HostError` if it cannot be read.
+  /// The names on a FAT file system, mounted or not, as its device has them; nil for another file system, and where there
+  /// is no device. Throws `ParseError` for a damaged one, `HostError` if it cannot be read.
   package func volume(device: String) throws -> FATVolume? { try reading(device) }
 
   /// Removes the names that `choose` returns and leaves the allocation table as it is: their clusters stay with the other

@@ -6,8 +6,11 @@ internal import FATFileSystem
 import Glibc
 
 extension PartitionMounter {
-  /// The names on an unmounted or mounted FAT file system as the device has them.
-  func volume(_ path: String) throws -> FATVolume { try FATVolume(parsing: open(path)) }
+  /// The names on an unmounted or mounted FAT file system as the device has them; nil for another file system.
+  func volume(_ path: String) throws -> FATVolume? {
+    let device = try open(path)
+    return try PartitionFacts.Content(of: device) == .other ? nil : FATVolume(parsing: device)
+  }
 
   /// Removes names without freeing their clusters, on a device that nobody has in use.
   func removeNames(_ path: String, _ choose: PartitionAccess.NameChoice) throws -> [FATFile] {

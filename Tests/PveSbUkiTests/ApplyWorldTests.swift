@@ -68,6 +68,17 @@ import UseCaseSupport
     for path in others { #expect(try machine.directory.read(machine.path(serials[0], path)) != nil, "\(path)") }
   }
 
+  @Test func whatACheckOfTheFileSystemMadeFilesOf() throws {
+    let machine = try MirrorScene()
+    let image = try #require(try machine.image(serials[0], MirrorScene.newer))
+    try machine.directory.write(machine.path(serials[0], "/FSCK0000.REC"), image)
+    try machine.directory.write(machine.path(serials[0], "/FSCK0001.REC"), "of others")
+    let result = try machine.apply()
+    #expect(try machine.directory.read(machine.path(serials[0], "/FSCK0000.REC")) == nil)
+    #expect(try machine.directory.read(machine.path(serials[0], "/FSCK0001.REC")) != nil)
+    #expect(result.failures.isEmpty && result.notes.filter { $0.contains("FSCK0001.REC") }.count == 1)
+  }
+
   @Test func aBootLoaderThatCannotBePlannedStopsNoOtherPartition() throws {
     let machine = try MirrorScene(isApplied: false)
     try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())

@@ -9,14 +9,17 @@ FIRMWARE_VARIABLES=/usr/share/OVMF/OVMF_VARS_4M.fd
 FIRMWARE_PID=
 # A test of our programs sets another one.
 FIRMWARE_CPU=Nehalem,+rdrand,-cx16
+# What QEMU has accepted survives QEMU in any case, since the machine that runs it goes on.
+FIRMWARE_CACHE=writeback
 
 # What the firmware says on the serial line when it turns an image down.
 # shellcheck disable=SC2034 # read by the tests
 REFUSAL='failed to load Boot[0-9A-F]* .*: Access Denied'
 
-# firmware_start STORE DISK SERIAL: boots in the background; the store and the disk are changed in place.
+# firmware_start STORE DISK SERIAL [DISK...]: boots in the background; the store and the disks are changed in place.
 firmware_start() {
-  local store=$1 disk=$2 serial=$3
+  local store=$1 serial=$3 disk drives=()
+  for disk in "$2" "${@:4}"; do drives+=(-drive "if=virtio,format=raw,cache=$FIRMWARE_CACHE,file=$disk"); done
   firmware_stop
   : >"$serial"
   setpriv --pdeathsig KILL qemu-system-x86_64 \
@@ -24,8 +27,7 @@ firmware_start() {
     -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
     -drive "if=pflash,unit=0,format=raw,readonly=on,file=$FIRMWARE_CODE" \
     -drive "if=pflash,unit=1,format=raw,file=$store" \
-    -drive "if=virtio,format=raw,file=$disk" \
-    -display none -net none -no-reboot -serial "file:$serial" </dev/null >"$serial.qemu" 2>&1 &
+    "${drives[@]}" -display none -net none -no-reboot -serial "file:$serial" </dev/null >"$serial.qemu" 2>&1 &
   FIRMWARE_PID=$!
 }
 
@@ -36,6 +38,12 @@ firmware_stop() {
   FIRMWARE_PID=
 }
 at_exit firmware_stop
+
+# As when the power is cut.
+firmware_cut() {
+  kill -KILL "$FIRMWARE_PID" 2>/dev/null || true
+  firmware_stop
+}
 
 # firmware_wait SERIAL PATTERN SECONDS: until a line matches. Fails at the end of the time or of the machine.
 firmware_wait() {

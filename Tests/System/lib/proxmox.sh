@@ -35,6 +35,7 @@ pack() {
 
 # helper_package FILE VERSION [CONFFILE-CHANGE]: proxmox-kernel-helper. CONFFILE-CHANGE is what dpkg-maintscript-helper
 # has to do, such as "rm_conffile PATH VERSION"; then zz-proxmox-boot is not in postinst.d any more, or under the new name.
+# Where a host has a list of ESPs and firmware variables it leaves on them what 8.1.0 leaves with systemd-boot.
 helper_package() {
   local file=$1 version=$2 change=${3:-} script hook=$PROXMOX_HOOK
   package_tree proxmox-kernel-helper "$version"
@@ -43,11 +44,102 @@ helper_package() {
   mv_conffile*) hook=$(cut -d ' ' -f 3 <<<"$change") ;;
   esac
   put 644 /usr/share/proxmox-kernel-helper/scripts/functions <<-'EOF'
+	list=/etc/kernel/proxmox-boot-uuids
+	pin=/etc/kernel/proxmox-boot-pin
+	next_pin=/etc/kernel/next-boot-pin
+	mounts=/var/tmp/espmounts
+
 	# Runs the calling script once more where its mounts are its own.
 	in_own_namespace() {
 		[ -z "$STAND_IN_UNSHARED" ] || return 0
 		STAND_IN_UNSHARED=1 unshare --mount --propagation private "$0" "$@"
 		exit $?
+	}
+
+	# The kernels that get entries: the running one, the one that a hook is called for, those added by hand, the two
+	# newest packages and, with packages of whole series, the newest of the last but one of these, and pinned ones.
+	wanted_kernels() {
+		names=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'proxmox-kernel-*' 'pve-kernel-*' 2>/dev/null |
+			sed -nE '/^[ih][^nc]/{ s/^[^ ]+ +//; s/^(proxmox|pve)-kernel-([0-9]+\..*)$/\2/p; }' |
+			sed 's/-signed$//' | sort -ruV) || true
+		series=$(echo "$names" | grep -v -- -pve | head -n 2 | tail -n 1) || true
+		{
+			[ ! -e "/boot/vmlinuz-$(uname -r)" ] || uname -r
+			echo "$1"
+			cat /etc/kernel/proxmox-boot-manual-kernels 2>/dev/null || true
+			echo "$names" | grep -- -pve | head -n 2 || true
+			[ -z "$series" ] || echo "$names" | grep "^$series\..*-pve" | head -n 1 || true
+			for file in "$pin" "$next_pin"; do [ ! -e "$file" ] || head -n 1 "$file"; done
+		} | grep . | sort -u
+	}
+
+	# update_esp PARTITION KERNELS: copies, entries, the loader's default; what is of no use any more goes.
+	update_esp() {
+		esp=$mounts/${1##*/}
+		mkdir -p "$esp"
+		mount "$1" "$esp" || return 0
+		if [ -f "$esp/loader/loader.conf" ] && [ -d "$esp/EFI/proxmox" ]; then
+			for kernel in $2; do add_kernel "$kernel"; done
+			default=proxmox-*
+			for file in "$pin" "$next_pin"; do [ ! -e "$file" ] || default=proxmox-$(head -n 1 "$file").conf; done
+			# In a new file that takes the old one's place, under sed's own name until then.
+			grep -q '^default ' "$esp/loader/loader.conf" || echo "default none" >>"$esp/loader/loader.conf"
+			sed -i "s/^default .*/default $default/" "$esp/loader/loader.conf"
+			for directory in "$esp"/EFI/proxmox/*/; do
+				kernel=$(basename "$directory")
+				if [ -d "$directory" ] && ! echo "$2" | grep -qxF "$kernel"; then
+					rm -rf "$directory" "$esp/loader/entries/proxmox-$kernel.conf"
+				fi
+			done
+		else
+			echo "$1 is passed over"
+		fi
+		umount "$esp"
+		rmdir "$esp"
+	}
+
+	add_kernel() {
+		[ -f "/boot/vmlinuz-$1" ] && [ -f "/boot/initrd.img-$1" ] || return 0
+		mkdir -p "$esp/EFI/proxmox/$1"
+		cp --preserve=timestamps "/boot/vmlinuz-$1" "/boot/initrd.img-$1" "$esp/EFI/proxmox/$1/"
+		printf '%-9s%s\n' title "Stand-in for Proxmox VE" version "$1" options "$(head -n 1 /etc/kernel/cmdline)" \
+			linux "/EFI/proxmox/$1/vmlinuz-$1" initrd "/EFI/proxmox/$1/initrd.img-$1" \
+			>"$esp/loader/entries/proxmox-$1.conf"
+	}
+
+	# As Proxmox's, it switches the hooks of Debian's systemd-boot off by their first lines.
+	switch_off() {
+		for file in /etc/kernel/postinst.d/zz-systemd-boot /etc/kernel/postrm.d/zz-systemd-boot \
+			/etc/initramfs/post-update.d/systemd-boot; do
+			if [ -e "$file" ] && ! grep -q '^# switched off$' "$file"; then
+				sed -i '1a # switched off\nexit 0' "$file"
+			fi
+		done
+	}
+
+	# update_esps [KERNEL]
+	update_esps() {
+		[ -e "$list" ] && [ -d /sys/firmware/efi ] || return 0
+		kernels=$(wanted_kernels "$1")
+		grep . "$list" | while read -r serial; do
+			[ ! -e "/dev/disk/by-uuid/$serial" ] || update_esp "/dev/disk/by-uuid/$serial" "$kernels"
+		done
+		switch_off
+	}
+
+	# make_esp PARTITION: a boot loader that nobody signed, and a line in the list.
+	make_esp() {
+		serial=$(blkid -o value -s UUID "$1")
+		esp=$mounts/$serial
+		mkdir -p "$esp"
+		mount -t vfat "$1" "$esp"
+		mkdir -p "$esp/EFI/proxmox"
+		bootctl --graceful --path "$esp" install
+		printf 'timeout 3\ndefault proxmox-*\n' >"$esp/loader/new"
+		mv "$esp/loader/new" "$esp/loader/loader.conf"
+		umount "$1"
+		{ cat "$list" 2>/dev/null || true; echo "$serial"; } | sort -u >"$list.new"
+		mv "$list.new" "$list"
 	}
 	EOF
   if [ -n "$hook" ]; then
@@ -58,6 +150,8 @@ helper_package() {
 	. /usr/share/proxmox-kernel-helper/scripts/functions
 	in_own_namespace "\$@"
 	echo "zz-proxmox-boot $version was here: \$0 \$*" | sed 's/ *\$//' | tee -a $PROXMOX_LOG
+	update_esps "\$1"
+	echo "zz-proxmox-boot is done"
 	exit "\$(cat /etc/stand-in-exit-code 2>/dev/null || echo 0)"
 	EOF
   fi
@@ -67,27 +161,68 @@ helper_package() {
 	EOF
   put 755 /etc/kernel/postrm.d/zz-proxmox-boot <<-'EOF'
 	#!/bin/sh
-	exit 0
+	set -e
+	. /usr/share/proxmox-kernel-helper/scripts/functions
+	in_own_namespace "$@"
+	update_esps
+	echo "zz-proxmox-boot is done"
 	EOF
   put 755 /etc/initramfs/post-update.d/proxmox-boot-sync <<-'EOF'
 	#!/bin/sh
-	proxmox-boot-tool refresh --hook zz-proxmox-boot
+	# A hook of the kernel's package comes later.
+	[ -n "$INITRAMFS_TOOLS_KERNEL_HOOK" ] || proxmox-boot-tool refresh --hook zz-proxmox-boot
 	EOF
   put 755 /usr/sbin/proxmox-boot-tool <<-'EOF'
 	#!/bin/sh
 	set -e
-	case "$1 $2" in
-	"refresh "*)
+	. /usr/share/proxmox-kernel-helper/scripts/functions
+	refresh() {
 		for name in proxmox-auto-removal zz-proxmox-boot; do
 			path=/etc/kernel/postinst.d/$name
-			[ -z "$3" ] || [ "$3" = "$name" ] || continue
+			[ -z "$1" ] || [ "$1" = "$name" ] || continue
 			if [ -f "$path" ] && [ -x "$path" ]; then "$path"; else echo "no hook $name" >&2; fi
 		done
+	}
+	case "$1 $2" in
+	"init "*)
+		in_own_namespace "$@"
+		make_esp "$2"
+		refresh
 		;;
-	"kernel pin") echo "$3" >/etc/kernel/proxmox-boot-pin ;;
-	"kernel unpin") rm -f /etc/kernel/proxmox-boot-pin ;;
+	"reinit "*)
+		in_own_namespace "$@"
+		for serial in $(cat "$list"); do
+			[ ! -e "/dev/disk/by-uuid/$serial" ] || make_esp "/dev/disk/by-uuid/$serial"
+		done
+		;;
+	"refresh "*) refresh "$3" ;;
+	"clean "*)
+		sort -u "$list" | while read -r serial; do
+			[ ! -e "/dev/disk/by-uuid/$serial" ] || echo "$serial"
+		done >"$list.new"
+		mv "$list.new" "$list"
+		;;
+	"kernel pin")
+		[ -e "/boot/vmlinuz-$3" ]
+		if [ "$4" = --next-boot ]; then echo "$3" >"$next_pin"; else echo "$3" >"$pin"; fi
+		;;
+	"kernel unpin")
+		rm -f "$next_pin"
+		[ "$3" = --next-boot ] || rm -f "$pin"
+		;;
 	*) exit 1 ;;
 	esac
+	EOF
+  # What was meant for one boot ends with it.
+  put 644 /usr/lib/systemd/system/proxmox-boot-cleanup.service <<-'EOF'
+	[Unit]
+	ConditionPathExists=/etc/kernel/next-boot-pin
+	[Service]
+	Type=oneshot
+	ExecStart=/usr/sbin/proxmox-boot-tool kernel unpin --next-boot
+	ExecStart=/usr/sbin/proxmox-boot-tool refresh
+	[Install]
+	WantedBy=multi-user.target
 	EOF
   if [ -n "$change" ]; then
     for script in preinst postinst postrm; do
@@ -148,7 +283,7 @@ microcode_package() {
 }
 
 # quick_initrds ROOT: mkinitramfs of a root makes initrds out of what they would differ by, in no time. All else of
-# initramfs-tools stays.
+# initramfs-tools stays. Where the root has an initrd for all kernels in /usr/share/stand-in-initrd that comes first.
 quick_initrds() {
   in_root "$1" dpkg-divert --quiet --local --rename --add --divert /usr/sbin/mkinitramfs.real /usr/sbin/mkinitramfs
   cat >"$1/usr/sbin/mkinitramfs" <<-'EOF'
@@ -161,10 +296,19 @@ quick_initrds() {
 		*) shift ;;
 		esac
 	done
-	{
+	difference() {
 		echo "initrd of $1"
 		cat /etc/initramfs-tools/modules /usr/lib/firmware/stand-in-ucode/microcode.bin 2>/dev/null || true
-	} >"$output"
+	}
+	if [ -e /usr/share/stand-in-initrd ]; then
+		directory=$(mktemp -d)
+		difference "$1" >"$directory/difference"
+		(cat /usr/share/stand-in-initrd && cd "$directory" && echo difference | cpio --quiet -o -H newc | gzip -n) \
+			>"$output"
+		rm -r "$directory"
+	else
+		difference "$1" >"$output"
+	fi
 	EOF
   chmod 755 "$1/usr/sbin/mkinitramfs"
 }
