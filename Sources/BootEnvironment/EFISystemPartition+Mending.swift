@@ -5,12 +5,12 @@ package import BinaryFormat
 package import FATFileSystem
 package import HostSystem
 
-// After a power cut. FAT has no journal, so Linux marks it as dirty while it is mounted for writing, and nobody but
-// fsck.vfat(8) ever takes the mark away. It runs at boot for what fstab lists; partitions of proxmox-boot-tool's list are
-// not in there.
+// After a power cut. FAT has no journal, so Linux marks it as dirty while it is mounted for writing, and only fsck.vfat(8)
+// takes the mark away again. At boot it runs for what fstab lists; the partitions of proxmox-boot-tool's list are not in
+// there.
 extension EFISystemPartition {
-  /// Looks at a file system that was not unmounted, which nobody may have mounted. Sets `blemish` and returns the lines
-  /// that tell of damage, which is not ours to mend. Throws `HostError`.
+  /// Looks at a file system that was not unmounted and is not mounted now. Sets `blemish` and returns the lines that tell
+  /// of damage, which is not ours to mend. Throws `HostError`.
   mutating func examine(on host: Host) throws -> [String] {
     guard let device else { return [] }
     // Not fsck.vfat first: it can get lost in a directory that is none.
@@ -37,8 +37,8 @@ extension EFISystemPartition {
     return []
   }
 
-  /// Puts names of ours right, then has fsck.vfat mend the rest. Nobody may have it mounted. Returns what was done, a
-  /// sentence each.
+  /// Puts names of ours right, then has fsck.vfat mend the rest. It must not be mounted. Returns what was done, a sentence
+  /// each.
   ///
   /// Throws `PartitionProblem` for damage, and for a missing fsck.vfat that would have to take the mark of a file system
   /// in use away; `HostError` or `ParseError` if the device cannot be read or written to.
@@ -54,6 +54,9 @@ extension EFISystemPartition {
     }
     for file in removed { done.append("\(name): \(file.path.dropFirst()) was left over by a power cut and is removed") }
     let path = host.files.display(device)
+    if let obstacle = try host.partitions.volume(device: device).flatMap(CrashedNames.obstacle) {
+      throw damage([obstacle.message.description], path)
+    }
     guard let before = try FileSystemCheck(of: path, mending: false, on: host) else {
       guard try host.partitions.facts(device: device).isDirty else { return done }
       throw PartitionProblem(
@@ -70,7 +73,7 @@ extension EFISystemPartition {
       let words = before.remnants.filter { $0 != .backupBootSector }
       done.append("\(name) was checked and mended: \(words.map(\.message).joined(separator: ", "))")
       do {
-        // It makes files of the clusters that had no name. Nobody knew them, and they take the room of images.
+        // It makes files of the clusters that had no name. They were invisible before, and take the room of images.
         let files = try open(on: host, for: .writing)
         for name in try salvagedFiles(host).subtracting(salvaged) { try files.remove("/\(name)") }
       } catch {

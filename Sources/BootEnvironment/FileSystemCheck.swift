@@ -115,6 +115,8 @@ package struct FileSystemCheck: Hashable, Sendable {
       "Automatically removing dirty bit.", "Auto-correcting.", "Auto-setting.", "Using first FAT.",
       "Reclaiming unconnected clusters.", "Leaving filesystem unchanged.", "*** Filesystem was changed ***",
       "Writing changes.",
+      // Where the C library's conversions of characters are not installed.
+      "Cannot initialize conversion from ", "Using internal CP850 conversion table",
     ]
     if text.isEmpty || words.contains(where: { text.hasPrefix($0) }) { return true }
     // Such as `  65:01/00`.

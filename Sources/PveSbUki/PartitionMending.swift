@@ -49,7 +49,7 @@ struct PartitionMending {
           mend(partition, &survey)
           isMended = true
         } else {
-          planner.plan.partitions[index].leaveAlone(with: present)
+          planner.leaveAlone(index, with: present)
           failures.append(
             Failure(
               "\(step.name): a power cut has left files that share clusters or have none; nothing is written there",
@@ -59,7 +59,7 @@ struct PartitionMending {
                 """))
         }
       } catch {
-        planner.plan.partitions[index].leaveAlone(with: present)
+        planner.leaveAlone(index, with: present)
         failures.append(Failure(step.name, error))
       }
     }
@@ -120,12 +120,15 @@ struct PartitionMending {
   }
 }
 
-extension Plan.Partition {
-  /// Takes back all that would be written or unlinked.
-  fileprivate mutating func leaveAlone(with present: [ImageName]) {
-    images.steps = []
-    images.images = present
-    loaders.steps = []
-    removals = []
+extension Planner {
+  /// Takes back all that would be written to a partition or unlinked there; its boot entries stay as they are.
+  fileprivate mutating func leaveAlone(_ index: Int, with present: [ImageName]) {
+    plan.partitions[index].images.steps = []
+    plan.partitions[index].images.images = present
+    plan.partitions[index].loaders.steps = []
+    plan.partitions[index].removals = []
+    lackingLoader.insert(plan.partitions[index].name)
+    plan.entries = entryPlanner?.plan(for: plan.images, lacking: lackingLoader, refused: plan.refused)
+    plan.loaderDefault = nil
   }
 }

@@ -182,6 +182,24 @@ import Testing
     #expect(problem?.kind == .unchecked && problem?.hint?.contains("apt install dosfstools") == true)
   }
 
+  /// As the program begins in an initrd, which has no conversions of characters.
+  @Test func wordsAboutTheProgramItselfAreNoDamage() {
+    let text = """
+      fsck.fat 4.2 (2021-01-31)
+      Cannot initialize conversion from codepage 850 to ANSI_X3.4-1968: Invalid argument
+      Cannot initialize conversion from ANSI_X3.4-1968 to codepage 850: Invalid argument
+      Using internal CP850 conversion table
+      Dirty bit is set. Fs was not properly unmounted and some data may be corrupt.
+       Automatically removing dirty bit.
+
+      *** Filesystem was changed ***
+      Writing changes.
+      /dev/vda4: 1 files, 1/129022 clusters
+      """
+    let check = FileSystemCheck(parsing: text)
+    #expect(check.damage.isEmpty && check.remnants == [.dirtyBit])
+  }
+
   /// All that the real program says of each kind, of damage and of what is none.
   @Test func otherWordsAreDamage() {
     for line in [
