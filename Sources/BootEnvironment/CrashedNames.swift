@@ -14,8 +14,8 @@ internal import HostSystem
 package enum CrashedNames {
   /// The names that have to go so that the others are sound.
   ///
-  /// Of names with the same clusters one keeps them: one whose content is what the manifest says, else an image or boot
-  /// loader before a previous image, and that before a temporary name. Where a file of others has such clusters too,
+  /// Of several names with the same clusters one keeps them. A name whose content the manifest confirms comes first, then
+  /// an image or boot loader, then a previous image, then a temporary name. If a foreign file has these clusters as well,
   /// nothing is removed: that is damage.
   /// - Parameter isRight: whether the manifest knows the file's content for its kernel. Asked for names that share.
   package static func toRemove(

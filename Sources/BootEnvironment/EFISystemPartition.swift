@@ -28,7 +28,7 @@ package struct EFISystemPartition: Hashable, Sendable {
   package enum Blemish: Hashable, Sendable {
     /// The check found what it mends, or names of ours that have to be put right first.
     case mendable
-    /// There is no fsck.vfat, but every name has clusters of its own.
+    /// fsck.vfat is not installed, but every name has clusters of its own.
     case unchecked
   }
 

@@ -4,7 +4,7 @@
 package import BinaryFormat
 package import HostSystem
 
-/// What fsck.vfat(8) says of a FAT file system that nobody has mounted.
+/// What fsck.vfat(8) says of a FAT file system that is not mounted.
 ///
 /// Its exit code is the same for a dirty bit as for damage, so its words decide (dosfstools 4.2). What is listed here is
 /// what a power cut leaves behind and `fsck.vfat -a` mends without losing anything that has a name; any other line is
@@ -130,7 +130,8 @@ package struct FileSystemCheck: Hashable, Sendable {
     return words.count == 4 && words.last == "clusters" && words.dropFirst().first?.hasPrefix("file") == true
   }
 
-  /// What of ours cannot be read any more is gone before the check, see `CrashedNames`.
+  /// Whether the next run writes the file again. Names of ours that cannot be read are removed before the check, see
+  /// `CrashedNames`.
   private static func isMadeAgain(_ path: String) -> Bool {
     let folded = path.lowercased()
     let prefixes = [

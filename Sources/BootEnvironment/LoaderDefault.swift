@@ -100,7 +100,7 @@ package enum LoaderVersion {
   }
 
   private static func compareNumbers(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Int {
-    // A part that is no number is older than one that is.
+    // A number is newer than a part without digits.
     if left.isEmpty || right.isEmpty { return left.count.signum() - right.count.signum() }
     let (one, other) = (left.drop { $0 == UInt8(ascii: "0") }, right.drop { $0 == UInt8(ascii: "0") })
     if one.count != other.count { return (one.count - other.count).signum() }

@@ -3,8 +3,8 @@
 
 package import HostSystem
 
-/// What was mended on EFI System Partitions, in `/var/lib/pve-sb-uki/repairs`: who finds something there often has a
-/// failing disk, or power cuts that nobody told of.
+/// What was mended on EFI System Partitions, in `/var/lib/pve-sb-uki/repairs`. Many repairs are a sign of a failing disk or
+/// of power cuts that went unnoticed.
 ///
 /// Text, a repair a line: seconds since 1970, a blank and a sentence. The last 50 are kept.
 package struct RepairRecord: Hashable, Sendable {

@@ -96,7 +96,7 @@ private struct Replacement {
     var isOpen = true
     defer { if isOpen { _ = close(number) } }
     let path = files.display(self.path)
-    // Without this a power cut could leave a file under its short FAT name alone, which nobody knows for ours.
+    // Without this a power cut could leave a file under its short FAT name only, by which it cannot be told for ours.
     try change(.synchronize)
     try directory.synchronize(path: path)
     let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
