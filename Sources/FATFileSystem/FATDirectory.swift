@@ -55,9 +55,9 @@ struct FATDirectoryEntry: Hashable, Sendable {
   /// As Linux shows it by default. What no name may have becomes U+FFFD.
   private static func shortName(of record: [UInt8]) -> String {
     func text(_ bytes: some BidirectionalCollection<UInt8>, isLowerCase: Bool) -> String {
-      let end = bytes.lastIndex { $0 != 0x20 }.map { bytes.index(after: $0) } ?? bytes.startIndex
-      let bytes = bytes[..<end].map { isLowerCase && 0x41...0x5a ~= $0 ? $0 | 0x20 : $0 }
-      return String(String.UnicodeScalarView(bytes.map(scalar)))
+      let trimmed: [UInt8] = bytes.reversed().drop { $0 == 0x20 }.reversed()
+      let folded = trimmed.map { isLowerCase && 0x41...0x5a ~= $0 ? $0 | 0x20 : $0 }
+      return String(String.UnicodeScalarView(folded.map(scalar)))
     }
     let first = record[0] == 0x05 ? deletedMark : record[0]
     let name = text([first] + record[1..<8], isLowerCase: record[12] & 0x08 != 0)
