@@ -7,7 +7,7 @@ package import HostSystem
 /// administrator's, and restored where Proxmox's hook has overwritten it.
 ///
 /// Text, a record a line: `variable TEXT` for each text that the EFI variable has had from us, the last one last, and
-/// `esp NAME TEXT` for the default in a partition's `loader.conf`. Other lines are passed over.
+/// `esp TEXT NAME` for the default in a partition's `loader.conf`. Other lines are passed over.
 package struct LoaderDefaultRecord: Hashable, Sendable {
   /// Texts of the variable that are ours besides `LoaderDefault.pattern`.
   package var variables: [String] = []
@@ -33,8 +33,8 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
       switch words.first {
       case "variable" where words.count == 2: record.variables.append(words[1])
       case "esp" where words.count == 2:
-        let fields = words[1].split(separator: " ").map(String.init)
-        if fields.count == 2 { record.defaults[fields[0]] = fields[1] }
+        let fields = words[1].split(separator: " ", maxSplits: 1).map(String.init)
+        if fields.count == 2 { record.defaults[fields[1]] = fields[0] }
       default: break
       }
     }
@@ -45,7 +45,7 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
   package func save(to files: FileSystem) throws {
     try files.makeDirectory("/var/lib/pve-sb-uki")
     let lines =
-      variables.map { "variable \($0)" } + defaults.sorted { $0.key < $1.key }.map { "esp \($0.key) \($0.value)" }
+      variables.map { "variable \($0)" } + defaults.sorted { $0.key < $1.key }.map { "esp \($0.value) \($0.key)" }
     try files.replaceFile(Self.path, content: Array(lines.map { $0 + "\n" }.joined().utf8))
   }
 }

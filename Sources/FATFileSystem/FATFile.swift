@@ -13,7 +13,7 @@ package struct FATFile: Hashable, Sendable {
   /// 0 for an empty file.
   package let firstCluster: UInt32
   package let chain: FATChain
-  /// The paths of all that have a cluster in common with it, itself among them; empty if there is no other.
+  /// The paths of all that have a cluster in common with it, itself included; empty if no other has.
   let owners: [String]
   /// Whether the directory that it is in has clusters that others own as well.
   let isInSharedDirectory: Bool

@@ -3,8 +3,8 @@
 
 internal import BinaryFormat
 
-/// Reads the directories of a volume, then follows the chains of its files: so a directory is read whoever else claims
-/// its clusters.
+/// Reads the directories of a volume, then follows the chains of its files. In this order a directory is read even if a
+/// file claims its clusters, too.
 struct FATSurvey {
   /// What a file system may have, far above what any boot partition does.
   enum Limit {
@@ -19,7 +19,7 @@ struct FATSurvey {
   }
 
   private struct Directory {
-    /// Empty for the root, else without a slash at its end.
+    /// Without a slash at its end; empty for the root.
     var path: String
     /// Nil for the root directory of FAT12 and FAT16, which has none.
     var firstCluster: UInt32?

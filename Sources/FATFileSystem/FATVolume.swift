@@ -75,7 +75,7 @@ package struct FATProblem: Hashable, Sendable {
     case chain(FATChain)
     /// Some of its clusters belong to all of these, itself among them. They were read for one directory only.
     case shared(by: [String])
-    /// It does not begin with the entries `.` and `..`: what it consists of is no directory, and was not read.
+    /// It does not begin with the entries `.` and `..`: its clusters hold something else, and were not read.
     case notADirectory
     /// More than `FATSurvey.Limit` allows, or a path that is longer; the rest was not read.
     case tooLarge

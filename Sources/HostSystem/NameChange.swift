@@ -55,7 +55,7 @@ struct NameChange {
     self.files = files
   }
 
-  /// Brings the change to disk. Throws `HostError`; the names are changed all the same then.
+  /// Brings the change to disk. Throws `HostError`; in memory the names stay changed even then.
   func synchronize() throws {
     // After a rename the directory goes first: until then the file's clusters would have its old name and its new one.
     if !isExchange { try synchronize(directory) }

@@ -12,7 +12,7 @@ extension PartitionMounter {
     return try PartitionFacts.Content(of: device) == .other ? nil : FATVolume(parsing: device)
   }
 
-  /// Removes names without freeing their clusters, on a device that nobody has in use.
+  /// Removes names without freeing their clusters, on a device that is not in use.
   func removeNames(_ path: String, _ choose: PartitionAccess.NameChoice) throws -> [FATFile] {
     let device = try open(path)
     let chosen = try choose(FATVolume(parsing: device), device)

@@ -17,7 +17,7 @@ extension BootPrefer {
   static func requireTrust(in number: BootEntryNumber, path: String, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
     // Without Secure Boot keys need not be there.
-    guard database.secureBootEnabled == true, database.setupMode != true else { return }
+    guard database.isEnforced else { return }
     let configuration = try Configuration(of: host.files)
     let source = KeySource(key: configuration.key, certificate: configuration.certificate, isHostPath: true)
     let name = path.split(separator: "/").last ?? ""
@@ -32,7 +32,7 @@ extension BootPrefer {
   /// Throws `Failure` for an image that the firmware refuses by its digest.
   static func requireNotRevoked(_ file: DevicePath.File, in number: BootEntryNumber, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
-    guard database.secureBootEnabled == true, database.setupMode != true, !database.forbiddenImageDigests.isEmpty,
+    guard database.isEnforced, !database.forbiddenImageDigests.isEmpty,
       let partition = try EFISystemPartition.survey(on: host, Configuration(of: host.files)).partitions
         .first(where: { $0.location?.guid == file.partition.guid }),
       let image = try? partition.open(on: host, for: .reading).openFile(file.path),

@@ -37,7 +37,7 @@ package struct BootRetire: Sendable {
     return try withExtendedLifetime(lock) {
       var result = Result()
       let database = try TrustDatabase(readingFrom: host)
-      result.isEnforced = database.secureBootEnabled == true && database.setupMode != true
+      result.isEnforced = database.isEnforced
       let kernels = Set(Manifest.load(from: host.files).manifest.images.map(\.kernel))
       result.kernels = kernels.sorted { $0.isNewer(than: $1) }.map(\.release)
       guard !result.kernels.isEmpty else { return result }

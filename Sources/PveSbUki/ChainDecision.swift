@@ -48,7 +48,7 @@ package struct ChainDecision: Hashable, Sendable {
   /// Why the firmware would not start shim itself; nil if it would, or if shim is not installed, which is an error
   /// elsewhere.
   private static func refusalOfShim(_ shim: String, by database: TrustDatabase, on host: Host) throws -> BootTrust? {
-    guard database.secureBootEnabled == true, database.setupMode != true,
+    guard database.isEnforced,
       try host.files.exists(shim)
     else { return nil }
     var trust = try Trust(machine: host)

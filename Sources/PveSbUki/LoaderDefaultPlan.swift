@@ -108,7 +108,7 @@ extension Trust {
   /// What the firmware trusts; nil where it enforces nothing.
   fileprivate init?(enforcedBy host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
-    guard database.secureBootEnabled == true, database.setupMode != true else { return nil }
+    guard database.isEnforced else { return nil }
     try self.init(machine: host)
   }
 

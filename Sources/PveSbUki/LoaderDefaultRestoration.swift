@@ -25,7 +25,6 @@ package enum LoaderDefaultRestoration {
       var mending = PartitionMending(host)
       mending.mendDirty(&survey)
       for partition in survey.partitions { try? restore(partition, record, host) }
-      mending.keepRecord()
     }
   }
 

@@ -13,12 +13,15 @@ struct PartitionMending {
   private let host: Host
   private var done: [Message] = []
   private var failures: [Failure] = []
+  /// How much of what was done is on record.
+  private var recordedCount = 0
 
   init(_ host: Host) { self.host = host }
 
   /// Mends the partitions that were not unmounted. One that is damaged becomes a problem of the survey.
   mutating func mendDirty(_ survey: inout EFISystemPartition.Survey) {
     for partition in survey.partitions where partition.blemish != nil { mend(partition, &survey) }
+    keepRecord()
   }
 
   /// Looks at the partitions from which a file is to be unlinked, since that frees its clusters: no other name may have
@@ -110,10 +113,12 @@ struct PartitionMending {
     for failure in failures where !result.failures.contains(failure) { result.failures.append(failure) }
   }
 
-  mutating func keepRecord() {
-    guard !done.isEmpty else { return }
+  /// At once, since the run may fail later.
+  private mutating func keepRecord() {
+    guard done.count > recordedCount else { return }
     do {
-      try RepairRecord.add(done.map(\.description), at: host.now(), to: host.files)
+      try RepairRecord.add(done[recordedCount...].map(\.description), at: host.now(), to: host.files)
+      recordedCount = done.count
     } catch {
       failures.append(Failure(RepairRecord.path, error))
     }

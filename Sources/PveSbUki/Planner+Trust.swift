@@ -21,7 +21,7 @@ extension Planner {
       self.decision = decision
       plan.chain = "\(decision.chain)"
       let database = try TrustDatabase(readingFrom: host)
-      if database.secureBootEnabled == true, database.setupMode != true {
+      if database.isEnforced {
         forbiddenDigests = database.forbiddenImageDigests
       }
     } catch {

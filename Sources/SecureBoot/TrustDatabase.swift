@@ -28,6 +28,9 @@ package struct TrustDatabase: Sendable {
   /// certificates that libcrypto cannot read.
   package private(set) var ignoredEntries: [Message] = []
 
+  /// Whether nothing starts without a signature: Secure Boot is on, and not in Setup Mode.
+  package var isEnforced: Bool { secureBootEnabled == true && setupMode != true }
+
   /// Certificates that either the firmware or shim accepts.
   package var certificates: [Certificate] { firmwareCertificates + machineOwnerCertificates }
 

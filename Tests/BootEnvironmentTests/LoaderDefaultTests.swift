@@ -83,7 +83,7 @@ import Testing
     var record = LoaderDefaultRecord()
     #expect(LoaderDefaultRecord.load(from: files) == record)
     record.variables = ["pve-6.8.12-4-pve.efi", "pve-6.14.8-2-pve.efi"]
-    record.defaults = ["1111-AAA1": "pve-*.efi", "/boot/efi": "pve-6.8.12-4-pve.efi"]
+    record.defaults = ["1111-AAA1": "pve-*.efi", "/boot/my efi": "pve-6.8.12-4-pve.efi"]
     try record.save(to: files)
     #expect(LoaderDefaultRecord.load(from: files) == record)
     #expect(record.isOurs("pve-*.efi") && record.isOurs("PVE-6.8.12-4-pve.efi") && !record.isOurs("pve-6.8-pve.efi"))
