@@ -28,147 +28,165 @@ let package = Package(
     .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release))]),
 
+    // Words: sentences that can be translated, failures, JSON.
+    .target(name: "Messages"),
+
     // Bytes: memory and descriptors handed in, no host paths.
-    .target(name: "BinaryFormat"),
-    .target(name: "PortableExecutable", dependencies: ["BinaryFormat"]),
-    .target(name: "EFIData", dependencies: ["BinaryFormat"]),
-    .target(name: "FATFileSystem", dependencies: ["BinaryFormat"]),
-    .target(name: "DebianPackage", dependencies: ["BinaryFormat"]),
-    .target(name: "DebianArchive", dependencies: ["BinaryFormat"]),
-    .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive"]),
+    .target(name: "BinaryFormat", dependencies: ["Messages"]),
+    .target(name: "PortableExecutable", dependencies: ["BinaryFormat", "Messages"]),
+    .target(name: "EFIData", dependencies: ["BinaryFormat", "Messages"]),
+    .target(name: "FATFileSystem", dependencies: ["BinaryFormat", "Messages"]),
+    .target(name: "DebianPackage"),
+    .target(name: "DebianArchive", dependencies: ["BinaryFormat", "Messages"]),
+    .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive", "Messages"]),
 
     // Cryptography: the only layer that touches libcrypto.
-    .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL"]),
-    .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "PortableExecutable"]),
+    .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL", "Messages"]),
+    .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "Messages", "PortableExecutable"]),
 
-    .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography"]),
+    .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography", "Messages"]),
 
     // An .xz stream, block by block. The transcoder is compiled with -O also for tests, which run it on real packages.
     .target(
-      name: "LZMA2", dependencies: ["BinaryFormat"],
+      name: "LZMA2", dependencies: ["BinaryFormat", "Messages"],
       swiftSettings: [
         .unsafeFlags(["-O", "-wmo", "-disable-batch-mode", "-num-threads", "2"], .when(configuration: .debug))
       ]),
-    .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography", "LZMA2"]),
+    .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography", "LZMA2", "Messages"]),
 
     // Host: the only layer that touches the system.
-    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData", "FATFileSystem"]),
+    .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData", "FATFileSystem", "Messages"]),
 
     // Domain.
     .target(
       name: "UnifiedKernelImage",
-      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "EFIData", "PortableExecutable"]),
+      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "EFIData", "Messages", "PortableExecutable"]),
+    .target(name: "SigningKeys", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages"]),
     .target(
       name: "SecureBoot",
-      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "PortableExecutable"]),
+      dependencies: ["Cryptography", "EFIData", "HostSystem", "Messages"]),
     .target(
       name: "BootEnvironment",
-      dependencies: ["BinaryFormat", "DebianPackage", "EFIData", "FATFileSystem", "HostSystem", "PortableExecutable"]),
+      dependencies: [
+        "BinaryFormat", "DebianPackage", "EFIData", "FATFileSystem", "HostSystem", "Messages", "PortableExecutable",
+      ]),
 
     // Apart from BootEnvironment, so that the hooks do without libarchive.
     .target(
       name: "KernelModules",
-      dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "ModuleSignature", "SecureBoot"]),
+      dependencies: [
+        "BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages", "ModuleSignature", "SecureBoot",
+      ]),
 
-    // Use cases, and what those of both products share: the failure, the key.
-    .target(name: "UseCaseSupport", dependencies: ["BinaryFormat", "Cryptography", "HostSystem"]),
+    // Use cases.
     .target(
       name: "PveSbUki",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "FATFileSystem", "HostSystem",
-        "PortableExecutable", "SecureBoot", "UnifiedKernelImage", "UseCaseSupport",
+        "Messages", "PortableExecutable", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
 
     .target(
       name: "KernelRepack",
       dependencies: [
         "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianArchive", "DebianPackage", "HostSystem",
-        "ModuleSignature", "PortableExecutable", "UseCaseSupport", "XZ",
+        "Messages", "ModuleSignature", "PortableExecutable", "SigningKeys", "XZ",
       ]),
 
     // Executables: parse arguments, call one use case, print.
-    .target(name: "CommandSupport", dependencies: ["BinaryFormat", "HostSystem"]),
+    .target(name: "CommandSupport", dependencies: ["HostSystem", "Messages"]),
     .target(
       name: "CommandLineInterface",
       dependencies: [
-        "BinaryFormat", "CommandSupport", "HostSystem", "UseCaseSupport",
+        "BinaryFormat", "CommandSupport", "HostSystem", "Messages", "SigningKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules",
-        "PveSbUki", "UseCaseSupport",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Messages", "PveSbUki", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-repack",
       dependencies: [
         "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelRepack",
-        "UseCaseSupport",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Messages", "SigningKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
-      name: "pve-sb-uki-hook", dependencies: ["BinaryFormat", "CommandSupport", "HostSystem", "PveSbUki"], path: "hooks"
+      name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "Messages", "PveSbUki"], path: "hooks"
     ),
 
     // Tests mirror Sources; what several of them share is a target of its own.
     .target(
-      name: "TestSupport", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "FATFileSystem", "HostSystem"],
+      name: "TestSupport",
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "FATFileSystem", "HostSystem", "Messages"],
       path: "Tests/TestSupport"),
     // Runs apply as a process of its own, which can be killed at any change.
     .executableTarget(
       name: "fault-runner", dependencies: ["EFIData", "HostSystem", "PveSbUki", "TestSupport"],
       path: "Tests/FaultRunner"),
-    .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "TestSupport"]),
-    .testTarget(name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "TestSupport"]),
+    .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
     .testTarget(
-      name: "FATFileSystemTests", dependencies: ["BinaryFormat", "FATFileSystem", "HostSystem", "TestSupport"]),
-    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "TestSupport"]),
+      name: "SigningKeysTests",
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SigningKeys", "TestSupport"]),
+    .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "Messages", "TestSupport"]),
+    .testTarget(
+      name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
+    .testTarget(
+      name: "FATFileSystemTests",
+      dependencies: ["BinaryFormat", "FATFileSystem", "HostSystem", "Messages", "TestSupport"]),
+    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport"]),
     .testTarget(
       name: "SecureBootTests",
-      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SecureBoot", "TestSupport"]),
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "TestSupport"]),
-    .testTarget(name: "PortableExecutableTests", dependencies: ["BinaryFormat", "PortableExecutable", "TestSupport"]),
+    .testTarget(name: "PortableExecutableTests", dependencies: ["Messages", "PortableExecutable", "TestSupport"]),
     .testTarget(
       name: "AuthenticodeTests",
-      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport"]),
+      dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "Messages", "PortableExecutable", "TestSupport"]),
     .testTarget(
       name: "UnifiedKernelImageTests",
       dependencies: [
-        "Authenticode", "BinaryFormat", "Cryptography", "PortableExecutable", "TestSupport", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "Cryptography", "Messages", "PortableExecutable", "TestSupport",
+        "UnifiedKernelImage",
       ]),
-    .testTarget(name: "LZMA2Tests", dependencies: ["BinaryFormat", "LZMA2", "TestSupport"]),
-    .testTarget(name: "XZTests", dependencies: ["BinaryFormat", "TestSupport", "XZ"]),
-    .testTarget(name: "CompressionTests", dependencies: ["BinaryFormat", "Compression", "TestSupport"]),
+    .testTarget(name: "LZMA2Tests", dependencies: ["BinaryFormat", "LZMA2", "Messages", "TestSupport"]),
+    .testTarget(name: "XZTests", dependencies: ["BinaryFormat", "Messages", "TestSupport", "XZ"]),
+    .testTarget(name: "CompressionTests", dependencies: ["BinaryFormat", "Compression", "Messages", "TestSupport"]),
     .testTarget(
       name: "KernelModulesTests",
-      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "TestSupport"]),
+      dependencies: [
+        "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "Messages", "TestSupport",
+      ]),
     .testTarget(
       name: "KernelRepackTests",
       dependencies: [
-        "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "ModuleSignature", "TestSupport",
-        "UseCaseSupport",
+        "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "Messages", "ModuleSignature",
+        "TestSupport",
       ]),
     .testTarget(
-      name: "ModuleSignatureTests", dependencies: ["BinaryFormat", "Cryptography", "ModuleSignature", "TestSupport"]),
-    .testTarget(name: "DebianArchiveTests", dependencies: ["BinaryFormat", "DebianArchive", "TestSupport"]),
+      name: "ModuleSignatureTests",
+      dependencies: ["BinaryFormat", "Cryptography", "Messages", "ModuleSignature", "TestSupport"]),
+    .testTarget(
+      name: "DebianArchiveTests", dependencies: ["BinaryFormat", "DebianArchive", "Messages", "TestSupport"]),
     .testTarget(name: "DebianPackageTests", dependencies: ["DebianPackage", "TestSupport"]),
     .testTarget(
       name: "BootEnvironmentTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "PortableExecutable",
+        "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "Messages", "PortableExecutable",
         "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",
       dependencies: ["BootEnvironment", "Cryptography", "HostSystem", "TestSupport", "pve-sb-uki-hook"]),
-    .testTarget(name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "TestSupport"]),
+    .testTarget(
+      name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
     .testTarget(
       name: "PveSbUkiTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PortableExecutable", "PveSbUki",
-        "SecureBoot", "TestSupport", "UseCaseSupport", "fault-runner",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages", "PortableExecutable",
+        "PveSbUki", "SigningKeys", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import CommandSupport
 package import HostSystem
+internal import Messages
 internal import PveSbUki
 
 /// What all hooks share: they find out which one is meant, reconcile now or at the end of the apt transaction they are

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 package import Cryptography
+package import Messages
 package import PortableExecutable
 
 /// One Authenticode signature: PKCS#7 signed data over an image digest.

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import Cryptography
+internal import Messages
 package import PortableExecutable
 
 /// Writes a signed copy of an image in one pass.

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import Cryptography
+internal import Messages
 package import PortableExecutable
 
 /// Writes an image while its digest and checksum are taken from the same bytes; signs it at the end.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 package import Cryptography
+package import Messages
 
 /// SpcIndirectDataContent of a PE image ("Windows Authenticode Portable Executable Signature Format"):
 ///

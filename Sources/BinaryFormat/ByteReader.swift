@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import Messages
+
 /// A cursor over bytes that came from outside: every read is checked, integers say their byte order.
 ///
 /// Offsets are absolute from the start of the input the outermost reader was given, also in sub-readers.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import Messages
+
 /// The little of the Distinguished Encoding Rules (X.690) that Authenticode's own structures need; everything else is
 /// libcrypto's.
 package enum DER {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import Messages
+
 /// An EFI_GUID: 16 bytes of which the first three fields are little-endian (UEFI 2.10, appendix A).
 package struct GUID: Hashable, Sendable {
   /// The bytes as they stand in memory and files.

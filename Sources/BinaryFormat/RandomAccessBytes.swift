@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import Messages
+
 /// Bytes that can be read from any offset: a file, or an array in tests and for small parts.
 ///
 /// Payloads of hundreds of megabytes go through this, a fixed buffer at a time.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import EFIData
 internal import HostSystem
+internal import Messages
 
 /// The variables while a plan is carried out.
 struct BootEntryPerformance {

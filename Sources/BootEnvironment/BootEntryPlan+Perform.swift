@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import HostSystem
+package import Messages
 
 extension BootEntryPlan {
   /// What became of a plan.

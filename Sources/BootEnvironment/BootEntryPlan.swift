@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import EFIData
+package import Messages
 
 /// What is to be changed among the firmware's boot entries, as a value; `perform(on:)` does it.
 ///

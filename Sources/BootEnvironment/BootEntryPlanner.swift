@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import EFIData
+internal import Messages
 
 /// A `BootEntryPlan` in the making.
 struct BootEntryPlanner {

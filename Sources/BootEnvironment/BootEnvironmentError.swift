@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// A file of the host that says what to boot is wrong: which file, which line, and what to write instead.
 package struct BootEnvironmentError: HintedError, Hashable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import EFIData
 package import HostSystem
+package import Messages
 
 /// The firmware's boot manager as its variables describe it (UEFI 2.10 section 3.1).
 package struct BootVariables: Hashable, Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 package import HostSystem
+internal import Messages
 
 extension CommandLine {
   private static let sizeLimit = 1 << 16

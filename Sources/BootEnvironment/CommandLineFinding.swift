@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// Something about a command line that whoever wrote it should know.
 package struct CommandLineFinding: Hashable, Sendable {

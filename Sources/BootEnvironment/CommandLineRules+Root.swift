@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import HostSystem
+internal import Messages
 
 extension CommandLineRules {
   /// Whether the line leads to a root file system, and to which.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 package import HostSystem
+internal import Messages
 
 /// What a command line has to keep to, so that the kernel can take it and this machine boots with it.
 package struct CommandLineRules {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 extension CommandLineWord {
   /// What is to be said about the word by itself; nil for all that is nobody's business. Words that only trade safety

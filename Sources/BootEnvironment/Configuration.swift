@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 package import HostSystem
+internal import Messages
 
 /// The settings in `/etc/pve-sb-uki/pve-sb-uki.conf` and then `pve-sb-uki.conf.d/*.conf` in byte order of their
 /// names; the last value of a key counts, and an empty one is the default again.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import HostSystem
+package import Messages
 
 /// What makes dkms sign the modules that it builds with a key of ours: a file among its settings, of which dkms takes
 /// `mok_signing_key` and `mok_certificate`, the latter in DER (both of Debian 12's 3.0 and Debian 13's 3.2).

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import HostSystem
+internal import Messages
 
 extension EFISystemPartition {
   /// proxmox-boot-tool's list: the serial number of a FAT file system a line.

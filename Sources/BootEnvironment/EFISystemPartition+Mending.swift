@@ -4,6 +4,7 @@
 package import BinaryFormat
 package import FATFileSystem
 package import HostSystem
+package import Messages
 
 // After a power cut. FAT has no journal, so Linux marks it as dirty while it is mounted for writing, and only fsck.vfat(8)
 // takes the mark away again. At boot it runs for what fstab lists; the partitions of proxmox-boot-tool's list are not in

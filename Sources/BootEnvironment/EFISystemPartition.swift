@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import EFIData
 package import HostSystem
+package import Messages
 
 /// An EFI System Partition, or a directory that will be one.
 package struct EFISystemPartition: Hashable, Sendable {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 package import HostSystem
+package import Messages
 
 /// What this program put where, in `/var/lib/pve-sb-uki/manifest`.
 package struct Manifest: Hashable, Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// An EFI System Partition that was to be there and cannot be used.
 package struct PartitionProblem: Hashable, HintedError {

@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 package import HostSystem
+internal import Messages
 
 /// The kernel that `boot prefer` chose, in `/var/lib/pve-sb-uki/preferred`: its release and a line feed. Proxmox's own
 /// pin is not written, and outweighs it.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import HostSystem
+package import Messages
 
 /// What proxmox-boot-tool was told about kernels: `kernel pin`, `kernel pin --next-boot` and `kernel add`. Read, never
 /// written.

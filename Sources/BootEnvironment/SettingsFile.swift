@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// `Key=value` lines with blank lines and `#` comments between them.
 package struct SettingsFile: Hashable, Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import HostSystem
+package import Messages
 
 /// The entries of type 1 on a partition, and how to be rid of those that proxmox-boot-tool made.
 package struct TypeOneEntries: Hashable, Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 extension WantedKernels {
   /// What was asked for by name and is not among the complete kernels, `present`; proxmox-boot-tool passes over it, too.

@@ -2,10 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 package import ArgumentParser
-internal import BinaryFormat
 internal import CommandSupport
 internal import Glibc
 internal import HostSystem
+internal import Messages
 
 /// Runs a command tree with this project's exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong
 /// usage. ArgumentParser's own `main()` would exit with 64 for the last.

@@ -3,7 +3,8 @@
 
 package import ArgumentParser
 internal import BinaryFormat
-package import UseCaseSupport
+internal import Messages
+package import SigningKeys
 
 /// Options that name a signing key.
 package struct KeyOptions: ParsableArguments {

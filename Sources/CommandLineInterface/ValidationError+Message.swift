@@ -2,8 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 package import ArgumentParser
-package import BinaryFormat
 internal import CommandSupport
+package import Messages
 
 extension ValidationError {
   /// Wrong usage that ArgumentParser cannot find by itself, in the user's language.

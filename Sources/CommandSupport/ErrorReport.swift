@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import HostSystem
+internal import Messages
 
 /// How every program here says that something failed: on standard error, also with --json.
 package enum ErrorReport {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import HostSystem
+internal import Messages
 
 extension Message {
   /// The text in the user's language.

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 internal import CArchive
+internal import Messages
 
 /// The content of one compressed stream, unpacked by libarchive as it is read: gzip, LZ4, xz or Zstandard, told by its
 /// first bytes; what is none of them is passed on as it is.

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 internal import CArchive
+internal import Messages
 
 /// A compressed stream as it is written: the bytes put in come out packed at another sink. The same bytes give the same
 /// stream, without name and time. Memory does not grow with them.

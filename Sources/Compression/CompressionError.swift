@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// A stream that cannot be unpacked or packed: what libarchive says of it, and what to do.
 package struct CompressionError: HintedError, Hashable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import Messages
 
 /// A Zstandard frame (RFC 8878 section 3.1): where it ends, without unpacking it.
 package enum ZstandardFrame {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 extension Certificate {
   /// Whether this is `anchor` or a certificate that it issued, over none in between.

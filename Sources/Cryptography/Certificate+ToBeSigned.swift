@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 extension Certificate {
   /// SHA-256 of the to-be-signed part, by which dbx revokes a certificate (UEFI 2.10, EFI_CERT_X509_SHA256_GUID).

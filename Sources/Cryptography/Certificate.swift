@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import COpenSSL
 internal import Glibc
+internal import Messages
 
 /// An X.509 certificate (RFC 5280).
 package final class Certificate: @unchecked Sendable {  // X509 is not changed after initialisation.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import COpenSSL
+package import Messages
 
 /// Why a cryptographic operation did not happen: the operation, what kind of failure, and libcrypto's whole error
 /// queue, oldest first. No secret can occur in one.
-package struct CryptoError: Error, Hashable, Sendable {
+package struct CryptoError: HintedError, Hashable {
   /// What kind of failure; an open set.
   package struct Kind: Hashable, Sendable {
     private let name: String
@@ -36,9 +36,18 @@ package struct CryptoError: Error, Hashable, Sendable {
   }
 }
 
-extension CryptoError: MessageConvertible {
+extension CryptoError {
   package var message: Message {
     reasons.isEmpty ? operation : "\(operation): \(reasons.joined(separator: "; "))"
+  }
+
+  package var hint: Message? {
+    switch kind {
+    case .passphrase: "give its passphrase with --passphrase-file, or use a key without one"
+    case .mismatch: "give the certificate that was made for this key with --cert"
+    case .refused: "use an RSA key of at least 2048 bits with a certificate that is valid now; keys create makes one"
+    default: nil
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 /// A private key that signs; its bytes stay in libcrypto.
 package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not changed after initialisation.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 /// What a self-signed certificate for Secure Boot says.
 package struct SelfSignedCertificate: Sendable {

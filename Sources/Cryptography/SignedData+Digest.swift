@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 extension SignedData {
   /// A ContentInfo whose SignedData (RFC 5652 section 5) signs content that is known by its digest only: one RSA signer,

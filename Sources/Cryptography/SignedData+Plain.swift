@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 /// Signatures without attributes, whose one signer is only named: the kernel's form for modules.
 extension SignedData {

@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 extension SignedData {
   /// A ContentInfo whose SignedData embeds `content`, a DER SEQUENCE of type `type` (dotted), with one SHA-256/RSA

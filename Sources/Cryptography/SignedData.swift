@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 /// A PKCS#7 SignedData (RFC 2315 section 9), as Authenticode and authenticated variables carry it.
 package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed after initialisation.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// A private key with its certificate, proved to be one that firmware accepts.
 package struct SigningIdentity: Sendable {

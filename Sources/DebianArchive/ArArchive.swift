@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import Messages
 
 /// An ar(5) archive: a mark, then members, each with a header of 60 bytes and its content on an even offset.
 ///

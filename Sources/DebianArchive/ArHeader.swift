@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// The 60 bytes before a member: name 16, time 12, owner 6, group 6, mode 8 (octal), size 10, mark 2; all text, filled with
 /// blanks.

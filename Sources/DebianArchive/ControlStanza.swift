@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// The one paragraph of a package's control file (deb822(5)): fields in their order, each with the bytes that it came with.
 /// What is not changed is written back as it was.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import Messages
 
 /// A Debian binary package as deb(5) lays it out: an ar archive of `debian-binary`, `control.tar` and `data.tar`. Members
 /// whose names begin with `_` may stand before each of the two, anything behind them.

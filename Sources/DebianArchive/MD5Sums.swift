@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// The `md5sums` of a package's control archive (deb-md5sums(5)): lines of 32 hexadecimal digits, two blanks and a path from
 /// the root. Lines that are not changed are written back as they were.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
-
 /// How a member of a package is compressed; its name says so, and dpkg goes by the name.
 package enum MemberCompression: String, CaseIterable, Hashable, Sendable {
   case none = ""

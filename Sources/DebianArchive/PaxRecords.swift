@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// The records of pax headers (POSIX.1-2001): `LENGTH KEY=VALUE`, each with a line feed, the length that of the whole.
 struct PaxRecords: Sendable {

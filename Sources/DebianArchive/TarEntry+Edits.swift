@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 extension TarEntry {
   /// What gives the entry another size: the size and the checksum of its header, in place. The content and its fill are the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 extension TarEntry {
   /// Throws `ParseError` if its name or link leads out of the archive, or cannot be printed.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// Puts an entry together from its header, the extensions before it and the global ones.
 struct TarEntryBuilder: Sendable {

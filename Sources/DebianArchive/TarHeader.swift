@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
-
 /// Headers of new entries, byte for byte as GNU tar writes them with --format=gnu for files of root.
 package enum TarHeader {
   /// What stands before the content of a regular file. Sizes and times that octal digits have no room for are binary.

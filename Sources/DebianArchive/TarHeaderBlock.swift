@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// The 512 bytes before an entry (POSIX.1-1988 ustar, and GNU's use of them): name 100, mode 8, owner 8, group 8, size 12,
 /// time 12, checksum 8, type 1, link 100, magic 8, user 32, group 32, device 8 and 8, prefix 155.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// The names of an archive's entries as they go by, to find what one program would unpack this way and another that way:
 /// a name that is there twice, a hard link to what is not there, a file below a symbolic link.

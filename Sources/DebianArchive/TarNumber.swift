@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
-
 /// Numbers of tar headers: octal digits, or, where GNU tar has more to say, two's complement behind a first byte of 0x80 or
 /// 0xff.
 enum TarNumber {

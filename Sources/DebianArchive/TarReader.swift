@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// Reads a tar archive that is pushed to it a piece at a time: v7, ustar, GNU and pax, by POSIX.1-2001 and as GNU tar and
 /// dpkg read them. Holds no more than a header and its extensions.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// The content of an .auth file: EFI_VARIABLE_AUTHENTICATION_2 and the variable's new data (UEFI 2.10 section 8.2.2).
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// The data of BootOrder: numbers of Boot#### variables in the order in which the firmware tries them (UEFI 2.10
 /// section 3.3). BootNext and BootCurrent hold just one.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// An EFI_DEVICE_PATH_PROTOCOL (UEFI 2.10 section 10.2): nodes one behind the other and one that ends them.
 package struct DevicePath: Hashable, Sendable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// One node of a device path (UEFI 2.10 section 10.3): a type, a subtype and data whose meaning depends on both.
 ///

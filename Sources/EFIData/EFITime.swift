@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// An EFI_TIME as authenticated variables carry it (UEFI 2.10 sections 8.2.2 and 8.3): whole seconds in UTC; the
 /// nanoseconds, time zone and daylight fields must be 0 there.

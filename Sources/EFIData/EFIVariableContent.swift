@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// Attributes of a UEFI variable (UEFI 2.10 section 8.2.1).
 package struct EFIVariableAttributes: OptionSet, Hashable, Sendable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// A GPT header (UEFI 2.10 section 5.3.2), one of the two that a disk has.
 ///

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// The partitions of a disk with a GUID Partition Table (UEFI 2.10 section 5.3).
 package struct GUIDPartitionTable: Hashable, Sendable {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// An EFI_LOAD_OPTION, the data of a Boot#### variable (UEFI 2.10 section 3.1.3).
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// The content of a `.sbat` section: comma-separated lines that say of which components an image is made and how often
 /// each had to be revoked (SBAT.md of the shim project).

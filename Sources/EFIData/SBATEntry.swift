@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// One line of a `.sbat` section: component, generation, vendor, package, version and URL.
 package struct SBATEntry: Hashable, Sendable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// The content of PK, KEK, db, dbx and of an .esl file: signature lists one behind the other.
 package struct SignatureDatabase: Hashable, Sendable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// An EFI_SIGNATURE_LIST (UEFI 2.10 section 32.4.1): signatures of one type and one size.
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// What the boot sector of a FAT file system says of it ("FAT32 File System Specification 1.03", Boot Sector and BPB;
 /// the state byte is what Linux and Windows NT put into a field that is reserved there).

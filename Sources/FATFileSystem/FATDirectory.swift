@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
-
 /// A name in a directory ("FAT32 File System Specification 1.03", FAT Directory Structure).
 ///
 /// | offset | size | field |

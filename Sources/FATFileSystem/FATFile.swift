@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// A name of a regular file. What it says of clusters is as the allocation table in use has it.
 package struct FATFile: Hashable, Sendable {

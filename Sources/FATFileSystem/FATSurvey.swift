@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// Reads the directories of a volume, then follows the chains of its files. In this order a directory is read even if a
 /// file claims its clusters, too.

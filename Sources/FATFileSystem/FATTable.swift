@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// The file allocation table: which cluster follows which ("FAT32 File System Specification 1.03", FAT Data Structure).
 struct FATTable: Sendable {

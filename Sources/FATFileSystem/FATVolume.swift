@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// The files of a FAT file system, and whether their clusters are theirs alone.
 ///

@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 import Glibc
+internal import Messages
 
 /// A block device that is open for reading, or an image of one; closed when the last reference is gone.
 final class BlockDevice: RandomAccessBytes {

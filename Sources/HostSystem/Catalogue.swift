@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import CLinux
 internal import Glibc
+package import Messages
 
 /// The translations of messages. There is one language for the whole process, so only programs open it, and only they
 /// show what it says.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
+import Messages
 
 /// An open file descriptor, closed when the last reference is gone.
 ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// A request that efivarfs or the firmware behind it turned down.
 package struct EFIVariableError: HintedError, Hashable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+internal import Messages
 
 /// The firmware's variables, as efivarfs shows them: a file each, `NAME-VENDOR`, of which the first four bytes are the
 /// attributes (Documentation/filesystems/efivarfs.rst of Linux).

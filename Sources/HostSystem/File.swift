@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import Glibc
+import Messages
 
 /// A regular file that is open for reading, closed when the last reference is gone.
 package final class File: RandomAccessBytes, Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
+import Messages
 
 extension FileSystem {
   /// Makes `path` and what is missing above it, with permission bits `mode`; what exists is left as it is.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+import Messages
 
 extension FileSystem {
   /// Opens a regular file for reading.

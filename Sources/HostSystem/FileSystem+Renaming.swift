@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
+internal import Messages
 
 extension FileSystem {
   /// Gives a file the name `target` in the same directory, in place of what has it, and brings that to disk.

@@ -4,6 +4,7 @@
 import BinaryFormat
 import CLinux
 import Glibc
+import Messages
 
 extension FileSystem {
   /// Writes `path` anew: the one place that opens a file for writing.

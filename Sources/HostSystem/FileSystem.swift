@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+internal import Messages
 
 /// The files below one root directory, or those that the invoker's own paths name.
 ///

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+internal import Messages
 
 /// Holds back the signals that would end the program, so that it can tidy up first: they are delivered at `release`.
 struct HeldTermination: @unchecked Sendable {  // sigset_t is plain data

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
+import Messages
 
 /// The machine this program works for: its files, clock, randomness and environment. Nothing reaches for them past
 /// this value, so that tests and `--root` can put others in their place.

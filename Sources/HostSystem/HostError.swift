@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import CLinux
+package import Messages
 
 /// A request the system refused: what was to be done with which path, and why not.
 package struct HostError: HintedError, Hashable {
@@ -37,6 +37,7 @@ package struct HostError: HintedError, Hashable {
 }
 
 extension HostError {
+  package var namesItsObject: Bool { true }
   package var message: Message { "cannot \(operation) \(object): \(detail ?? Message(systemError: errno))" }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
+internal import Messages
 
 /// An exclusive lock (flock(2)) on a file that stays where it is; given up when the value is gone or the process ends.
 package final class Lock: Sendable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import CLinux
 import Glibc
+internal import Messages
 
 /// A mount in the making (fsopen(2)). What the kernel says about a failure becomes its error's detail.
 struct MountContext {

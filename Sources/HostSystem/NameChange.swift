@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+internal import Messages
 
 /// A name of a directory that has got another file, in memory; `synchronize` brings it to disk.
 ///

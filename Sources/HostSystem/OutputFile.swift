@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import Glibc
+import Messages
 
 /// The file that `FileSystem.replaceFile` is writing; what was written can be patched until the body returns.
 package final class OutputFile: ByteSink {

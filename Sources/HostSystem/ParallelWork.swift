@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import CLinux
 import Glibc
+internal import Messages
 
 /// Work that several processors share.
 package enum ParallelWork {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 package import EFIData
 package import FATFileSystem
+package import Messages
 
 /// What can be known of a partition without mounting it.
 package struct PartitionFacts: Hashable, Sendable {

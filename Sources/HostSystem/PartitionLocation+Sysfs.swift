@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 package import EFIData
+internal import Messages
 
 extension PartitionLocation {
   /// The sectors of sysfs, whatever the disk's blocks are.

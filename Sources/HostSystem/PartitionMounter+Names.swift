@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import FATFileSystem
 import Glibc
+internal import Messages
 
 extension PartitionMounter {
   /// The names on an unmounted or mounted FAT file system as the device has them; nil for another file system.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
+import Messages
 
 extension PartitionMounter {
   /// The error with what is known of its reason, and what to do.

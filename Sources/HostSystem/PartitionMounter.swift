@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 internal import EFIData
 import Glibc
+internal import Messages
 
 /// The real `PartitionAccess`.
 struct PartitionMounter: Sendable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+import Messages
 
 /// How other programs are run; tests put another in its place.
 package struct ProcessRunner: Sendable {

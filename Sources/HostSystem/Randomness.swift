@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CLinux
 import Glibc
+import Messages
 
 /// `count` bytes from the kernel's generator.
 func randomBytes(_ count: Int) throws(HostError) -> [UInt8] {

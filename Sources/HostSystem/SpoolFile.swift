@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import CLinux
 import Glibc
+internal import Messages
 
 /// A file without a name: what is appended to it can be read again, and it is gone with the last reference.
 package final class SpoolFile: ByteSink, RandomAccessBytes, @unchecked Sendable {  // one thread appends

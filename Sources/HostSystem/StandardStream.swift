@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Glibc
+internal import Messages
 
 /// Standard output or standard error, written without buffering.
 package struct StandardStream: Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Glibc
+internal import Messages
 
 /// Where interrupted calls are repeated and -1 becomes an error.
 enum SystemCall {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 import Glibc
+package import Messages
 
 /// Whoever sits at standard input and output; tests put another in their place.
 package struct Terminal: Sendable {

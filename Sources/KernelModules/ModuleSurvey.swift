@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import Compression
 package import Cryptography
 package import HostSystem
+package import Messages
 internal import ModuleSignature
 internal import SecureBoot
 

@@ -2,13 +2,12 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
+internal import Messages
 internal import ModuleSignature
 internal import PortableExecutable
-internal import UseCaseSupport
 
 /// Signatures that a signing service has put into a directory, `PACKAGE/PATH.sig` for each file: see `DetachedSignatures`.
 struct AttachedSignatures: SignatureSource {

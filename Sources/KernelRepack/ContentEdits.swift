@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import DebianArchive
 internal import Glibc
+internal import Messages
 
 /// Edits that turn one content into another, so that the compressed bytes of what stays the same are kept.
 enum ContentEdits {

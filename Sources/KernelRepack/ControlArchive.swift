@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import DebianArchive
+internal import Messages
 
 /// A package's control archive, unpacked in memory. Only `control` and `md5sums` are ever changed.
 struct ControlArchive {

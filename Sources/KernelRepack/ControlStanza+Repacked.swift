@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import DebianArchive
+internal import Messages
 
 extension ControlStanza {
   /// The stanza of the repacked package. `growth` is that of Installed-Size in KiB; `signer` goes into the description.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// What is read of a data archive; those of kernels have half a gigabyte.
 enum DataLimits {

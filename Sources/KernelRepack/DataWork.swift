@@ -4,7 +4,7 @@
 internal import BinaryFormat
 internal import DebianArchive
 internal import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// What is done to the data archive, found and carried out while it goes by.
 struct DataWork {

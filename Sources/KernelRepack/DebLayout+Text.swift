@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import Compression
 internal import DebianArchive
+internal import Messages
 internal import XZ
 
 extension DebLayout.Archive {

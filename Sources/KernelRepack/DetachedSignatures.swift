@@ -2,13 +2,14 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-package import BinaryFormat
+internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 package import HostSystem
+package import Messages
 internal import ModuleSignature
 internal import PortableExecutable
-package import UseCaseSupport
+package import SigningKeys
 
 /// `pve-sb-uki-repack --detached-signatures`: the part of a signing service. It signs what a package `*-signed-template`
 /// lists, and writes each signature to `PACKAGE/PATH.sig`, where the source package built from the template expects it.

@@ -5,9 +5,9 @@ internal import Authenticode
 internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
+internal import Messages
 internal import ModuleSignature
 internal import PortableExecutable
-internal import UseCaseSupport
 
 /// Signs the files of one package.
 struct FileSigner: Sendable {

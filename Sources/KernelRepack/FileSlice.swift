@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// A part of a file as if it were one: a member of a package.
 struct FileSlice: RandomAccessBytes {

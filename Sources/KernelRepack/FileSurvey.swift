@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import Compression
 internal import Cryptography
 internal import DebianArchive
+internal import Messages
 internal import ModuleSignature
 
 /// Takes in one entry of the data archive as it goes by. Only kernel images, compressed modules and provenance files are

@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 package import HostSystem
+internal import Messages
 
 /// What has to vouch for a package before it is repacked and signed.
 package enum InputTrust: Sendable {

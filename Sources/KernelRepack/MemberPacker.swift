@@ -4,7 +4,7 @@
 internal import BinaryFormat
 internal import Compression
 internal import DebianArchive
-internal import UseCaseSupport
+internal import Messages
 internal import XZ
 
 /// Packs a member as dpkg-deb does, a piece at a time.

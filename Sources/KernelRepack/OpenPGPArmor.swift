@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 /// ASCII armour of a keyring (RFC 4880 section 6.2), which apt takes and gpgv does not.
 enum OpenPGPArmor {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Compression
-internal import UseCaseSupport
+internal import Messages
 
 /// Runs `body` and turns what it throws into a failure that begins with the package's name and ends in what to do.
 func describingPackage<Value>(_ path: String, _ body: () throws -> Value) throws(Failure) -> Value {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import DebianArchive
 internal import DebianPackage
-internal import UseCaseSupport
+internal import Messages
 
 /// What a repacked package is called, and of which version it is.
 struct PackageName: Sendable {

@@ -5,7 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// Writes the repacked package: the input's archive with two members in the place of old ones.
 struct PackageOutput {

@@ -4,7 +4,7 @@
 internal import BinaryFormat
 internal import DebianArchive
 internal import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// Repacks one package.
 struct PackageRepacker {

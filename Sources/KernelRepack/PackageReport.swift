@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// What became of one package.
 package struct PackageReport: Sendable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// Looks through an index of packages, as it passes by, for the stanza with a digest.
 struct PackageSearch {

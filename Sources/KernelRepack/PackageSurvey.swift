@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
+internal import Messages
 
 /// All that a package holds, read from its first byte to its last: files of the control archive as they are, of others what
 /// they are and their digests.

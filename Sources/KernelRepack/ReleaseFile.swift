@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import Cryptography
+internal import Messages
 
 /// What a repository's release file says: a stanza of fields, of which SHA256 lists the indexes.
 struct ReleaseFile: Hashable, Sendable {

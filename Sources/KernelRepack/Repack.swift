@@ -4,7 +4,8 @@
 internal import BinaryFormat
 internal import DebianArchive
 package import HostSystem
-package import UseCaseSupport
+package import Messages
+package import SigningKeys
 
 /// `pve-sb-uki-repack`: signs the kernels in Debian packages.
 package struct Repack: Sendable {

@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import DebianArchive
 internal import DebianPackage
+internal import Messages
 
 extension RepackComparison {
   /// The new package's name, if it is another one.

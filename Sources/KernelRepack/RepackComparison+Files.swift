@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import DebianArchive
+internal import Messages
 
 extension RepackComparison {
   /// Directories and files that bear the package's name.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import DebianArchive
+internal import Messages
 
 extension RepackComparison {
   /// Lines of md5sums that are not about changed files have to be as they were, and in their order.

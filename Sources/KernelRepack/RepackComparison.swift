@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
+internal import Messages
 
 /// Holds a repacked package against its original.
 struct RepackComparison {

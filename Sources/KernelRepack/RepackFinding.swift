@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// One way in which a repacked package differs from its original, or is not what it says.
 package struct RepackFinding: Hashable, Sendable {

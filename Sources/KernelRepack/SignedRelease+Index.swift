@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import Compression
 internal import Cryptography
 internal import HostSystem
+internal import Messages
 
 extension SignedRelease {
   /// As repositories have them, and as apt keeps them.

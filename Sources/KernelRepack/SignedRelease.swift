@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
+internal import Messages
 
 /// A repository's release file (Debian repository format, "Release files") whose signature holds.
 package struct SignedRelease: Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import DebianArchive
+internal import Messages
 
 /// What a package `*-signed-template` wants signed: its `files.json`, as the signing services of Debian and Proxmox read it
 /// (https://wiki.debian.org/SecureBoot/Discussion).
@@ -29,7 +29,7 @@ struct SigningTemplate: Hashable, Sendable {
 
   /// Throws `ParseError` for text that is no JSON, or says something other than such files do.
   init(parsing text: [UInt8]) throws(ParseError) {
-    guard let packages = try ParsedJSON(parsing: text)["packages"]?.object else {
+    guard let packages = try JSONValue(parsing: text)["packages"]?.object else {
       throw Self.error("it has no object 'packages'")
     }
     var list: [Package] = []
@@ -37,7 +37,7 @@ struct SigningTemplate: Hashable, Sendable {
     self.packages = list
   }
 
-  private static func package(_ name: String, _ value: ParsedJSON) throws(ParseError) -> Package {
+  private static func package(_ name: String, _ value: JSONValue) throws(ParseError) -> Package {
     guard isPackageName(name) else { throw error("'\(name)' is no name of a package") }
     guard let entries = value["files"]?.array else { throw error("package \(name) has no list 'files'") }
     var files: [File] = []

@@ -2,9 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
+internal import Messages
 internal import ModuleSignature
 internal import PortableExecutable
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import Cryptography
+package import Messages
 
 /// What is known of where a package comes from.
 package enum TrustFinding: Hashable, Sendable {

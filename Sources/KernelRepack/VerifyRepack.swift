@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 package import HostSystem
-internal import UseCaseSupport
+internal import Messages
+internal import SigningKeys
 
 /// `pve-sb-uki-repack --verify`: whether a package differs from its original by nothing but what repacking changes.
 package struct VerifyRepack: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// The compressed data of a block that has LZMA2 as its only filter, decoded to text and symbols (The .xz File Format
 /// 1.2.0, section 5.3.1).

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 package import Cryptography
+package import Messages
 
 /// Signs kernel modules as the kernel's `scripts/sign-file` does, byte for byte.
 package struct ModuleSigner: Sendable {

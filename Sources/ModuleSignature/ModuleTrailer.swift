@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 
 /// What the kernel looks for at the end of a module (Linux, include/linux/module_signature.h): the signature, twelve
 /// bytes about it, and a mark.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 package import Cryptography
+internal import Messages
 
 /// A kernel module's signature, as `scripts/sign-file` of the kernel makes it: PKCS#7 without attributes and
 /// certificates, over all that stands before it.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// An image's attribute certificate table: WIN_CERTIFICATE structures, each aligned to 8 bytes.
 package struct CertificateTable: Hashable, Sendable {

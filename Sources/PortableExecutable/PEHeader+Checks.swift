@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 extension PEHeader {
   /// Every section's bytes lie behind the headers, inside the file, and belong to no other section.

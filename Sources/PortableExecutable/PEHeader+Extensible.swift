@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 
 extension PEHeader {
   /// Throws `unsupported` for an image with parts that a new layout would lose or leave pointing at the wrong place.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import Messages
 
 /// The headers of a PE32+ image (PE/COFF specification): DOS stub, COFF header, optional header, section table.
 ///

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+package import Messages
 
 /// One entry of the section table (PE/COFF specification, "Section Table"): 40 bytes.
 package struct SectionHeader: Hashable, Sendable {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// Gives every section of a new image its place, in order.
 struct SectionPlanner {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
-internal import UseCaseSupport
+package import Messages
 
 extension Apply {
   /// Why there is nothing for this program to do on a host. Hooks are silent about all of them.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import BootEnvironment
-package import UseCaseSupport
+package import Messages
 
 extension Apply {
   /// What became of one kernel's image on one partition.

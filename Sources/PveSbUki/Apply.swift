@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// `pve-sb-uki apply`: makes every EFI System Partition hold a signed image for every wanted kernel, and does the least
 /// for it: first a plan of what is to be done, then just that.

@@ -5,8 +5,9 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
+internal import Messages
+internal import SigningKeys
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// The files that one kernel's image is made of, in the order in which `ImageRecord` lists them.
 struct ApplyInputs {

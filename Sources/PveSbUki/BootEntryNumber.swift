@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import EFIData
-internal import UseCaseSupport
+internal import Messages
 
 /// The number of a Boot#### variable as people write it.
 package struct BootEntryNumber: Hashable, Sendable {

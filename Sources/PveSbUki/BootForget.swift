@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
-package import UseCaseSupport
+package import Messages
 
 /// `pve-sb-uki boot forget`: removes boot entries, whoever made them, because somebody says so.
 package struct BootForget: Sendable {

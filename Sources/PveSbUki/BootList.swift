@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 package import HostSystem
+package import Messages
 
 /// `pve-sb-uki boot list`: the firmware's boot entries.
 package struct BootList: Sendable {

@@ -2,14 +2,14 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import EFIData
 internal import HostSystem
+internal import Messages
 internal import PortableExecutable
 internal import SecureBoot
-internal import UseCaseSupport
+internal import SigningKeys
 
 extension BootPrefer {
   /// Throws `Failure` unless this machine starts what our key signed, by itself or through shim where the entry leads

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 package import HostSystem
-internal import UseCaseSupport
+package import Messages
 
 /// `pve-sb-uki boot prefer`: what the firmware tries first from now on.
 package struct BootPrefer: Sendable {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+package import Messages
 internal import SecureBoot
 
 /// `pve-sb-uki boot retire`: what becomes of this machine without the package, and what that takes. The package calls it

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
+package import Messages
 internal import PortableExecutable
+package import SigningKeys
 internal import UnifiedKernelImage
-package import UseCaseSupport
 
 /// `pve-sb-uki build`: makes one image of files that the invoker names.
 package struct BuildImage: Sendable {

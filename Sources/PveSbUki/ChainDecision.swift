@@ -6,8 +6,8 @@ internal import BinaryFormat
 package import BootEnvironment
 package import Cryptography
 package import HostSystem
+internal import Messages
 package import SecureBoot
-internal import UseCaseSupport
 
 /// How the firmware is to reach the images, and whether it will: decided anew in each run.
 package struct ChainDecision: Hashable, Sendable {

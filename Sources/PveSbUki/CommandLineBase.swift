@@ -3,7 +3,6 @@
 
 internal import BootEnvironment
 package import HostSystem
-internal import UseCaseSupport
 
 /// `pve-sb-uki cmdline show --base`: the line that the administrator writes, without fragments.
 package struct CommandLineBase: Sendable {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// `pve-sb-uki cmdline edit`: has the file of a command line edited, judges what came out and puts it in place.
 package struct CommandLineEdit: Sendable {

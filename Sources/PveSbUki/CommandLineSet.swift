@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
-internal import UseCaseSupport
+package import Messages
 
 /// `pve-sb-uki cmdline set`: judges a command line and writes it into its file. Images are `Apply`'s work.
 package struct CommandLineSet: Sendable {

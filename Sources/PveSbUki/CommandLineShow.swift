@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
+package import Messages
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// `pve-sb-uki cmdline show`: the command lines that are set, the ones in the images as these say themselves, and the
 /// one this machine was started with. Changes nothing.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
+internal import Messages
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// The file that a change of the command line goes to: the base, or one kernel's own.
 struct CommandLineTarget {

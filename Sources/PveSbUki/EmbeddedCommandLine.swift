@@ -3,9 +3,9 @@
 
 internal import BinaryFormat
 internal import HostSystem
+internal import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// What an image says of its own command line, whoever made it.
 struct EmbeddedCommandLine {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import Cryptography
 internal import HostSystem
+internal import Messages
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// Writes planned images to files: the path that `build` and `apply` share.
 enum ImageOutput {

@@ -5,9 +5,9 @@ internal import Authenticode
 internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
+internal import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// `pve-sb-uki inspect`: what an EFI image is made of.
 package struct InspectImage: Sendable {

@@ -3,8 +3,8 @@
 
 internal import BinaryFormat
 package import HostSystem
-internal import SecureBoot
-internal import UseCaseSupport
+internal import Messages
+internal import SigningKeys
 
 /// `pve-sb-uki keys create`: an owner's PK, KEK and db for a host that has none.
 package struct KeysCreate: Sendable {

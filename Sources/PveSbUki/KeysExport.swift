@@ -4,8 +4,8 @@
 internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
-internal import SecureBoot
-internal import UseCaseSupport
+internal import Messages
+internal import SigningKeys
 
 /// `pve-sb-uki keys export`: what firmware menus, sd-boot, MokManager and other tools take. Private keys stay where
 /// they are.

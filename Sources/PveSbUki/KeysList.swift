@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
-internal import SecureBoot
+package import Messages
+internal import SigningKeys
 
 /// `pve-sb-uki keys list`: which keys there are, and what is wrong with them.
 package struct KeysList: Sendable {

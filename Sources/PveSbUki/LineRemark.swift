@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
+internal import Messages
 
 /// What is to be said about one of the command lines that images are made with.
 struct LineRemark: MessageConvertible {

@@ -6,9 +6,9 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 internal import HostSystem
+internal import Messages
 internal import PortableExecutable
 internal import SecureBoot
-internal import UseCaseSupport
 
 /// What systemd-boot is to be told by `LoaderEntryDefault`, see `LoaderDefault`.
 struct LoaderDefaultPlan {

@@ -4,7 +4,7 @@
 internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// The default in each partition's `loader.conf`, put back after Proxmox's hook has written its own: at once, also within
 /// an apt run that has yet to come to its end, without a plan and without a key.

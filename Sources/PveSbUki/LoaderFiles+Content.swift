@@ -6,8 +6,8 @@ internal import BinaryFormat
 internal import BootEnvironment
 package import Cryptography
 package import HostSystem
+internal import Messages
 internal import PortableExecutable
-internal import UseCaseSupport
 
 extension LoaderFiles {
   /// Whether the file at `path` is what `source` makes. What cannot be read is not.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 package import BootEnvironment
 package import HostSystem
+internal import Messages
 
 extension LoaderFiles {
   /// The files in the order in which they are to be written: what is started before what starts it. `first` is the

@@ -2,11 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-package import BinaryFormat
 package import BootEnvironment
 package import Cryptography
 package import HostSystem
-internal import UseCaseSupport
+package import Messages
 
 /// The boot loaders that a chain needs on an EFI System Partition, beside the images.
 ///

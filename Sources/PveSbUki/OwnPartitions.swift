@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 internal import HostSystem
+internal import Messages
 
 /// The partitions by which boot entries are known to be ours.
 struct OwnPartitions {

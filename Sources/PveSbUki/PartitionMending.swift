@@ -6,7 +6,7 @@ internal import BootEnvironment
 internal import Cryptography
 internal import FATFileSystem
 internal import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 /// Puts right what power cuts have left on EFI System Partitions, before they are written to.
 struct PartitionMending {

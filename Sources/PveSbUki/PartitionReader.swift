@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
 internal import BootEnvironment
-package import UseCaseSupport
+package import Messages
 
 /// What `apply` found and what it is going to do about it: nothing else is done, and with `--dry-run` nothing at all.
 package struct Plan: Sendable {

@@ -5,8 +5,8 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
+internal import Messages
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 extension PlanRun {
   /// Whether the image can be copied, or all that it takes to make it is at hand. Writes nothing.

@@ -5,8 +5,9 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
+internal import Messages
+internal import SigningKeys
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// Does what a plan says, one partition after the other, and keeps the manifest true at every step.
 struct PlanRun {
@@ -175,7 +176,7 @@ struct PlanRun {
         }
       } catch {
         if case .write(let kernel, _) = step { report(kernel, work.partition, .failed) }
-        fail((error as? Failure) ?? Failure(work.partition.name, error))
+        fail(Failure(adopting: error, of: "\(work.partition.name)"))
       }
     }
   }

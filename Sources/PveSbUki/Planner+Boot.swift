@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
 internal import HostSystem
+internal import Messages
 internal import SecureBoot
-internal import UseCaseSupport
 
 extension Planner {
   /// How the images are reached: boot loaders on each partition, then boot entries. What cannot be done about them is a
@@ -38,14 +37,14 @@ extension Planner {
           plan.partitions[index] = partition
         } catch {
           lackingLoader.insert(partition.name)
-          plan.fail((error as? Failure) ?? Failure(partition.name, error))
+          plan.fail(Failure(adopting: error, of: "\(partition.name)"))
         }
       }
       planLoaderDefault(decision)
       try planEntries(decision)
     } catch {
       loaders = nil
-      plan.fail((error as? Failure) ?? Failure(of: "the way from the firmware to the images", error))
+      plan.fail(Failure(adopting: error, of: "the way from the firmware to the images"))
     }
   }
 

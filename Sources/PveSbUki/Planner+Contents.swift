@@ -2,13 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
 internal import PortableExecutable
-internal import SecureBoot
-internal import UseCaseSupport
 
 /// What an image is by its content. The manifest knows a file by size and time, which damage does not change.
 extension Planner {

@@ -7,8 +7,8 @@ internal import BootEnvironment
 internal import Cryptography
 internal import EFIData
 internal import HostSystem
+internal import Messages
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 extension Planner {
   /// What the kernel's image is to be. A kernel whose inputs are not usable keeps what it has, and the plan says why.
@@ -21,7 +21,7 @@ extension Planner {
       kernel.demand = try demand(of: wanted.kernel)
     } catch {
       let name = ImageName(wanted.kernel).fileName
-      plan.fail((error as? Failure) ?? Failure(of: "EFI/Linux/\(name) cannot be made", error))
+      plan.fail(Failure(adopting: error, of: "EFI/Linux/\(name) cannot be made"))
       kernel.isUnusable = true
     }
     return kernel

@@ -4,7 +4,7 @@
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
-internal import UseCaseSupport
+internal import Messages
 
 extension Planner {
   /// What dkms is told of the key. Without a certificate that can be read nothing changes: images fail for it, too.

@@ -2,13 +2,12 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 internal import HostSystem
+internal import Messages
 internal import PortableExecutable
 internal import SecureBoot
-internal import UseCaseSupport
 
 extension Planner {
   /// How the images will be reached, and whether this machine would start them. What cannot be told is a failure.
@@ -25,7 +24,7 @@ extension Planner {
         forbiddenDigests = database.forbiddenImageDigests
       }
     } catch {
-      plan.fail((error as? Failure) ?? Failure(of: "the way from the firmware to the images", error))
+      plan.fail(Failure(adopting: error, of: "the way from the firmware to the images"))
     }
   }
 

@@ -6,8 +6,9 @@ internal import BootEnvironment
 internal import Cryptography
 import Glibc
 internal import HostSystem
+internal import Messages
+internal import SigningKeys
 internal import UnifiedKernelImage
-internal import UseCaseSupport
 
 /// Looks at the host and its partitions and works out the plan of one run. Writes nothing.
 struct Planner {

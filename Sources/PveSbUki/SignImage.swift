@@ -5,8 +5,9 @@ internal import Authenticode
 internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
+internal import Messages
 internal import PortableExecutable
-package import UseCaseSupport
+package import SigningKeys
 
 /// `pve-sb-uki sign`: signs an EFI image, in place or to another file.
 package struct SignImage: Sendable {

@@ -2,8 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-package import BinaryFormat
+internal import BinaryFormat
 internal import Cryptography
+package import Messages
 
 /// One signature of an image, for people and machines to read.
 package struct SignatureReport: Hashable, Sendable {

@@ -5,8 +5,8 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
+internal import Messages
 internal import SecureBoot
-internal import UseCaseSupport
 
 extension Status {
   /// Looks at everything and changes nothing. Throws for settings that cannot be understood, as `apply` does.

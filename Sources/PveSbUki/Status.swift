@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import Cryptography
-package import UseCaseSupport
+package import Messages
 
 /// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
 package struct Status: Sendable {

@@ -2,11 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-internal import BinaryFormat
 internal import Cryptography
 internal import HostSystem
+internal import Messages
 internal import SecureBoot
-internal import UseCaseSupport
 
 /// Whom to believe: certificates and image digests, allowed and forbidden.
 struct Trust {

@@ -2,10 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 internal import Authenticode
-package import BinaryFormat
 internal import Cryptography
 package import HostSystem
-internal import UseCaseSupport
+package import Messages
 
 /// `pve-sb-uki verify`: whether an image carries a signature that is trusted.
 package struct VerifyImage: Sendable {

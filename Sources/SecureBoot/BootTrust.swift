@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import Cryptography
+package import Messages
 
 /// Whether this machine, as it is set now, would start what a certificate's key has signed.
 ///

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
 package import Cryptography
 internal import EFIData
 package import HostSystem
+package import Messages
 
 /// What this machine's firmware and shim accept and refuse, as far as the running system shows it.
 package struct TrustDatabase: Sendable {

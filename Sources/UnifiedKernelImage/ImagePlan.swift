@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+internal import BinaryFormat
+package import Messages
 internal import PortableExecutable
 
 /// A recipe checked and laid out: every byte of the headers is known before the first payload byte is read.

@@ -4,6 +4,7 @@
 internal import Authenticode
 package import BinaryFormat
 internal import Cryptography
+internal import Messages
 internal import PortableExecutable
 
 /// Reads an image back after it was written and holds it against its plan.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 package import PortableExecutable
 
 /// A kernel with an EFI stub, as `/boot/vmlinuz-K` is: the payload of `.linux`.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import Messages
 
 /// Bytes with the name under which the user gave them, which errors repeat.
 package struct NamedInput: Sendable {
@@ -15,7 +16,7 @@ package struct NamedInput: Sendable {
 
   /// What `body` makes of the input. A `ParseError`, which does not know whose bytes they are, becomes an `ImageError`
   /// that says so.
-  func parsed<Value>(_ kind: ImageError.Rule, _ body: () throws -> Value) throws -> Value {
+  func parsed<Value>(_ kind: ImageRule, _ body: () throws -> Value) throws -> Value {
     do {
       return try body()
     } catch let error as ParseError {
@@ -24,7 +25,7 @@ package struct NamedInput: Sendable {
   }
 
   /// The whole content. Throws `ImageError` if it is longer than `limit` bytes.
-  func contents(limit: Int, of kind: ImageError.Rule) throws -> [UInt8] {
+  func contents(limit: Int, of kind: ImageRule) throws -> [UInt8] {
     guard bytes.count <= limit else {
       throw ImageError(kind, "\(name) has \(bytes.count) bytes, more than the \(limit) that are sensible")
     }

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// The initial RAM disks and the microcode, in the places the stub can use.
 struct RAMDisks {

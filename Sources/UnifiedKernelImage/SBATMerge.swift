@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import EFIData
+internal import Messages
 internal import PortableExecutable
 
 /// The image's `.sbat`: the stub's lines, the kernel's, the UKI's own, and those the user adds.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+internal import Messages
 package import PortableExecutable
 
 /// The EFI program that a UKI is built upon: systemd-stub.

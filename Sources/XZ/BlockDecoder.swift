@@ -4,6 +4,7 @@
 internal import BinaryFormat
 internal import CLZMA
 internal import Glibc
+internal import Messages
 
 /// Decoding of one block by liblzma, whatever its filters.
 enum BlockDecoder {
@@ -84,7 +85,7 @@ enum BlockDecoder {
         let content = UnsafeRawBufferPointer(rebasing: file[header.size...])
         do {
           try coder.code(content, LZMA_FINISH, "decode the block", body)
-        } catch let error as XZError where error.isDamage {
+        } catch let error as XZError where error.rule == .damage {
           throw damage(offset, error.message)
         }
         guard coder.stream.avail_in == 0 else { throw damage(offset, "the block ends before the index says it does") }

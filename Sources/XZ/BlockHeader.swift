@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 /// The header of a block: sizes, where it has them, and filters (The .xz File Format 1.2.0, section 3.1).
 struct BlockHeader: Hashable, Sendable {

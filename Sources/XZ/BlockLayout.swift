@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import LZMA2
+internal import Messages
 
 /// The parts of a block in its file (The .xz File Format 1.2.0, section 3).
 struct BlockLayout {

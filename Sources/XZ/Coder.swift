@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import CLZMA
+internal import Messages
 
 /// An encoder or decoder of liblzma, ended when it is let go.
 final class Coder {
@@ -35,11 +36,11 @@ final class Coder {
 
   static func error(_ operation: Message, _ code: lzma_ret) -> XZError {
     switch code {
-    case LZMA_MEM_ERROR: XZError("cannot \(operation): memory is short", hint: "try with fewer jobs at a time")
+    case LZMA_MEM_ERROR: XZError(.use, "cannot \(operation): memory is short", hint: "try with fewer jobs at a time")
     case LZMA_DATA_ERROR, LZMA_BUF_ERROR, LZMA_FORMAT_ERROR:
-      XZError("cannot \(operation): the data is damaged", isDamage: true)
-    case LZMA_OPTIONS_ERROR: XZError("cannot \(operation): this liblzma does not know the filters", isDamage: true)
-    default: XZError("cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
+      XZError(.damage, "cannot \(operation): the data is damaged")
+    case LZMA_OPTIONS_ERROR: XZError(.damage, "cannot \(operation): this liblzma does not know the filters")
+    default: XZError(.use, "cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
     }
   }
 }

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 internal import LZMA2
+internal import Messages
 
 /// The text of one block in memory, its check verified, ready to be encoded again with edits.
 package final class DecodedBlock: Sendable {
@@ -67,7 +68,7 @@ package final class DecodedBlock: Sendable {
     applying edits: [ByteEdit], verify: Bool, storing: [Range<Int>] = [], workers: Int = 1, reusing: Bool = true
   ) throws -> [EncodedBlock] {
     guard edits.areOrdered(within: block.text) else {
-      throw XZError("edits of the bytes \(block.text.lowerBound) to \(block.text.upperBound) are not in order")
+      throw XZError(.use, "edits of the bytes \(block.text.lowerBound) to \(block.text.upperBound) are not in order")
     }
     let edited = EditedText(UnsafeRawBufferPointer(text.bytes), startingAt: block.text.lowerBound, edits: edits)
     guard edited.text.count > 0 else { return [] }
@@ -82,7 +83,7 @@ package final class DecodedBlock: Sendable {
       let blocks = try EncodedBlock.encode(
         text: bytes, check: check, storing: storing.map(edited.newRange), workers: workers)
       guard try !verify || BlockDecoder.holds(blocks, check: check, text: bytes) else {
-        throw XZError("liblzma does not decode what it encoded", hint: "check this machine's memory")
+        throw XZError(.use, "liblzma does not decode what it encoded", hint: "check this machine's memory")
       }
       return blocks
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import CLZMA
+internal import Messages
 
 extension EncodedBlock {
   /// Text of each block that liblzma encodes: the dictionary of preset 6. Fixed, so that the number of workers does not
@@ -32,7 +32,7 @@ extension EncodedBlock {
       }
     }
     guard compressed.isEmpty, blocks.reduce(0, { $0 + $1.textCount }) == text.count else {
-      throw XZError("liblzma encoded other text than it was given")
+      throw XZError(.use, "liblzma encoded other text than it was given")
     }
     return blocks
   }

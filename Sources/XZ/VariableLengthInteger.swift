@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import Messages
 
 extension ByteReader {
   /// Reads an integer of seven bits a byte, the lowest first, the last byte without the highest bit (The .xz File Format

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
+package import Messages
 
 /// What liblzma could not do, and what to do about it.
-package struct XZError: HintedError, Hashable {
-  /// A full sentence without its full stop.
-  package var message: Message
-  package var hint: Message?
-  /// Whether it is the data, rather than memory or the caller, that is to blame.
-  var isDamage: Bool
+package typealias XZError = RuleError<XZRule>
 
-  init(_ message: Message, hint: Message? = nil, isDamage: Bool = false) {
-    self.message = message
-    self.hint = hint
-    self.isDamage = isDamage
-  }
+package enum XZRule: ErrorRule {
+  /// The data is damaged, or not such a stream.
+  case damage
+  /// The caller, or what memory there is.
+  case use
 }

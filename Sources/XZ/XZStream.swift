@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
+internal import Messages
 
 /// Where the blocks of one .xz stream are, from its header, index and footer (The .xz File Format 1.2.0, sections 2 and
 /// 4). The blocks themselves are not looked at.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import HostSystem
 import KernelRepack
-import UseCaseSupport
+internal import Messages
+internal import SigningKeys
 
 /// Prints which detached signatures were made.
 enum DetachedOutput {

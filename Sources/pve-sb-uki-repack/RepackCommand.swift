@@ -2,12 +2,12 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import HostSystem
 import KernelRepack
-import UseCaseSupport
+import Messages
+import SigningKeys
 
 /// The repacker for kernel packages.
 @main

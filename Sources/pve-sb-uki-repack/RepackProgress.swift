@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CommandSupport
 import HostSystem
 import KernelRepack
-import UseCaseSupport
+internal import Messages
 
 /// Tells what became of each package as soon as it is done: one line on standard output, or an error.
 struct RepackProgress: Sendable {

@@ -5,7 +5,7 @@ internal import BinaryFormat
 import CommandSupport
 internal import Cryptography
 import KernelRepack
-import UseCaseSupport
+internal import Messages
 
 /// The JSON that --report writes; docs/repack-report.md describes it.
 enum RepackReport {

@@ -2,9 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
 import KernelRepack
+import Messages
 
 /// What is signed, and what becomes of signatures that are there.
 struct SigningOptions: ParsableArguments {

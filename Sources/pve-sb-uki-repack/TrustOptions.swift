@@ -2,10 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
 import HostSystem
 import KernelRepack
+import Messages
 
 /// Who vouches for the packages.
 struct TrustOptions: ParsableArguments {

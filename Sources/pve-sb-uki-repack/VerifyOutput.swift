@@ -6,6 +6,7 @@ internal import BinaryFormat
 import CommandSupport
 import HostSystem
 import KernelRepack
+internal import Messages
 
 /// Prints how a repacked package differs from its original.
 enum VerifyOutput {

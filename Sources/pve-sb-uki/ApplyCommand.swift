@@ -2,11 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandSupport
 import HostSystem
+internal import Messages
 import PveSbUki
-import UseCaseSupport
 
 struct ApplyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

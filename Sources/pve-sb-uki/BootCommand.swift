@@ -2,9 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
+internal import Messages
 import PveSbUki
 
 struct BootCommand: ParsableCommand {

@@ -2,11 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
+internal import Messages
 import PveSbUki
-import UseCaseSupport
 
 struct BuildCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

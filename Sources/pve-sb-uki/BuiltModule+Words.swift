@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Cryptography
 import KernelModules
+internal import Messages
 
 extension BuiltModule {
   /// Nil where the certificate is not at hand.

@@ -2,10 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-import BinaryFormat
 import CommandSupport
+import Messages
 import PveSbUki
-import UseCaseSupport
 
 /// Options of the commands that change the command line.
 struct CmdlineChangeOptions: ParsableArguments {

@@ -2,11 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-import BinaryFormat
 import CommandSupport
 import HostSystem
+import Messages
 import PveSbUki
-import UseCaseSupport
 
 struct CmdlineEditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,8 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
+import Messages
 import PveSbUki
 
 struct CmdlineSetCommand: ParsableCommand {

@@ -2,8 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-import BinaryFormat
 import CommandSupport
+import Messages
 import PveSbUki
 
 struct CmdlineShowCommand: ParsableCommand {

@@ -2,9 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandSupport
 import HostSystem
+internal import Messages
 
 /// Options that every command takes.
 struct GlobalOptions: ParsableArguments {

@@ -2,9 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandSupport
 import HostSystem
+internal import Messages
 import PveSbUki
 
 struct InspectCommand: ParsableCommand {

@@ -6,6 +6,7 @@ internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import HostSystem
+internal import Messages
 import PveSbUki
 
 struct KeysCommand: ParsableCommand {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CommandSupport
 import Cryptography
 import HostSystem
 import KernelModules
+internal import Messages
 import PveSbUki
-import UseCaseSupport
 
 /// What `status` says of the modules that dkms has built for the kernels that have images.
 struct ModuleReport {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import CommandSupport
+import Messages
 import PveSbUki
 
 extension Plan {

@@ -2,11 +2,11 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
+internal import Messages
 import PveSbUki
-import UseCaseSupport
+internal import SigningKeys
 
 struct SignCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CommandSupport
+internal import Messages
 import PveSbUki
 
 extension SignatureReport {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import CommandSupport
+internal import Messages
 import PveSbUki
-import UseCaseSupport
 
 extension Status.Report {
   /// One screen, 80 columns wide.

@@ -4,6 +4,7 @@
 import ArgumentParser
 internal import BinaryFormat
 import CommandSupport
+internal import Messages
 import PveSbUki
 
 struct VerifyCommand: ParsableCommand {

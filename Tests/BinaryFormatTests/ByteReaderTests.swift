@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import Messages
 import Testing
 
 @Suite struct ByteReaderTests {

@@ -6,6 +6,7 @@ import BootEnvironment
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

@@ -5,6 +5,7 @@ import BinaryFormat
 import BootEnvironment
 import EFIData
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

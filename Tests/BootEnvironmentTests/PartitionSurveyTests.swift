@@ -7,6 +7,7 @@ import EFIData
 import FATFileSystem
 import Glibc
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

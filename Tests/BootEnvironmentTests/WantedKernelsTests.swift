@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import BootEnvironment
+internal import Messages
 import Testing
 
 @Suite struct WantedKernelsTests {

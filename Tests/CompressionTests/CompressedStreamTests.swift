@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import Compression
+import Messages
 import TestSupport
 import Testing
 

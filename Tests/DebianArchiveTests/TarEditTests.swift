@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import DebianArchive
+import Messages
 import TestSupport
 import Testing
 

@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import EFIData
+import Messages
 import TestSupport
 import Testing
 

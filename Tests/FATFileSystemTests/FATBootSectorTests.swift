@@ -4,6 +4,7 @@
 import BinaryFormat
 import FATFileSystem
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import FATFileSystem
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

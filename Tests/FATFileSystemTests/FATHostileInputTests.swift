@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import FATFileSystem
+import Messages
 import TestSupport
 import Testing
 

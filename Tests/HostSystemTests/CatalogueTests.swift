@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

@@ -5,6 +5,7 @@ import BinaryFormat
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

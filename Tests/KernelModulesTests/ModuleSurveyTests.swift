@@ -6,6 +6,7 @@ import Cryptography
 import EFIData
 import HostSystem
 import KernelModules
+import Messages
 import TestSupport
 import Testing
 

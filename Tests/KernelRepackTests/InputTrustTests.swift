@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import Cryptography
 import HostSystem
 import KernelRepack
+import Messages
 import TestSupport
 import Testing
 
@@ -25,9 +25,9 @@ import Testing
     }
     let other = try InputTrust.sha256(String(repeating: "ac", count: 32))
     let error = thrown(TrustError.self) { try other.establish(for: deb, on: Host()) }
-    #expect(error?.reason == .digest && error?.message.contains(digest) == true)
+    #expect(error?.rule == .digest && error?.message.contains(digest) == true)
     for text in ["", "ab", digest + "ab", String(repeating: "zz", count: 32), " " + digest] {
-      #expect(thrown(TrustError.self) { try InputTrust.sha256(text) }?.reason == .digest)
+      #expect(thrown(TrustError.self) { try InputTrust.sha256(text) }?.rule == .digest)
     }
   }
 
@@ -76,7 +76,7 @@ import Testing
   @Test func whatIsNotSignedIsRefused() throws {
     let repository = try TestRepository()
     let signed = try FileSystem().readFile(repository.inRelease, limit: 1 << 20)
-    func with(_ bytes: [UInt8]) throws -> TrustError.Reason? {
+    func with(_ bytes: [UInt8]) throws -> TrustRule? {
       try repository.directory.write("dists/test/InRelease", bytes)
       return repository.reason()
     }
@@ -91,7 +91,7 @@ import Testing
     try repository.directory.write("dists/test/InRelease", signed)
     let other = try TestRepository()
     let error = thrown(TrustError.self) { try repository.establish(keyring: other.keyring) }
-    #expect(error?.reason == .signature && error?.message.contains("No public key") == true)
+    #expect(error?.rule == .signature && error?.message.contains("No public key") == true)
     try repository.directory.write("keys.gpg", "no keys")
     #expect(repository.reason() == .signature)
     try repository.sign(digest: "SHA1")
@@ -115,13 +115,13 @@ import Testing
 
   @Test func thePackageHasToBeInItAsItIs() throws {
     let repository = try TestRepository()
-    func reason(_ change: (inout DebIdentity) -> Void) -> TrustError.Reason? {
+    func reason(_ change: (inout DebIdentity) -> Void) -> TrustRule? {
       var deb = repository.deb
       change(&deb)
       return thrown(TrustError.self) {
         try InputTrust.release(SignedRelease(repository.inRelease, keyring: repository.keyring, on: repository.host))
           .establish(for: deb, on: repository.host)
-      }?.reason
+      }?.rule
     }
     #expect(reason { _ in } == nil)
     #expect(reason { $0.sha256[0] ^= 1 } == .absent)
@@ -134,7 +134,7 @@ import Testing
     let repository = try TestRepository()
     try repository.sign(["Valid-Until: Sun, 01 Mar 2020 00:00:01 UTC"])
     let error = thrown(TrustError.self) { try repository.establish() }
-    #expect(error?.reason == .release && error?.message.contains("2020-03-01 00:00:01 UTC") == true)
+    #expect(error?.rule == .release && error?.message.contains("2020-03-01 00:00:01 UTC") == true)
     // date -u -d '9999-12-31 23:59:59' +%s
     try repository.sign(["Valid-Until: Fri, 31 Dec 9999 23:59:59 +0000"])
     guard case .release(let release) = try repository.establish() else { return #expect(Bool(false)) }

@@ -3,9 +3,9 @@
 
 import BinaryFormat
 import DebianArchive
+import Messages
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @testable import KernelRepack
 

@@ -5,6 +5,7 @@ import BinaryFormat
 import Cryptography
 import HostSystem
 import KernelRepack
+import Messages
 import TestSupport
 
 /// A repository of one package with a signed release file, made by dpkg-deb, apt-ftparchive and gpg.
@@ -78,7 +79,7 @@ struct TestRepository {
   }
 
   /// What is wrong, if it is a matter of trust.
-  func reason(_ file: String? = nil, keyring other: String? = nil) -> TrustError.Reason? {
-    thrown(TrustError.self) { try establish(file, keyring: other) }?.reason
+  func reason(_ file: String? = nil, keyring other: String? = nil) -> TrustRule? {
+    thrown(TrustError.self) { try establish(file, keyring: other) }?.rule
   }
 }

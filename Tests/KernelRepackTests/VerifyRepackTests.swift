@@ -5,10 +5,10 @@ import BinaryFormat
 import Cryptography
 import HostSystem
 import KernelRepack
+import Messages
 import ModuleSignature
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct VerifyRepackTests {
   private static let keys = Result { (try SigningKey("Ours"), try SigningKey("Theirs")) }

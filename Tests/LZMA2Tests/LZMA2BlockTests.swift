@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import LZMA2
+import Messages
 import TestSupport
 import Testing
 

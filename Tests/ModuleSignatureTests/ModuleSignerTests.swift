@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import Cryptography
+import Messages
 import ModuleSignature
 import TestSupport
 import Testing

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import BootEnvironment
 import EFIData
 import HostSystem
+import Messages
 import PortableExecutable
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 /// A tree for arm64 that is worked on from whatever machine: names as UEFI 2.10 section 3.5.1.1 and the Debian packages
 /// for arm64 have them.

@@ -7,10 +7,10 @@ import Cryptography
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 /// An image is what its bytes are: size and time in the record do not show damage, and dbx revokes single images.
 @Suite struct ApplyContentTests {

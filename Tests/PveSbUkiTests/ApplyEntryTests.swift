@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import BootEnvironment
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing

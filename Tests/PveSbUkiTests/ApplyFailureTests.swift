@@ -5,10 +5,10 @@ internal import BinaryFormat
 import BootEnvironment
 import Glibc
 import HostSystem
+internal import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct ApplyFailureTests {
   private let scene: ApplyScene

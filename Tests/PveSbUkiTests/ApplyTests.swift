@@ -5,6 +5,7 @@ internal import BinaryFormat
 import BootEnvironment
 import Glibc
 import HostSystem
+internal import Messages
 import PveSbUki
 import TestSupport
 import Testing

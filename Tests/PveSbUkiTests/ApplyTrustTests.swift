@@ -7,10 +7,10 @@ import Cryptography
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 /// Promises I1 and I3 where Secure Boot is on: what the machine starts is not replaced by what it would not.
 @Suite struct ApplyTrustTests {

@@ -5,10 +5,10 @@ internal import BinaryFormat
 import BootEnvironment
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 /// What else goes on while, or between, runs.
 @Suite struct ApplyWorldTests {

@@ -7,10 +7,10 @@ import Cryptography
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct BootEntryNumberTests {
   @Test(

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
+import SigningKeys
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct BuildImageTests {
   let directory: TemporaryDirectory

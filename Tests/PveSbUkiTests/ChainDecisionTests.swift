@@ -10,7 +10,6 @@ import PveSbUki
 import SecureBoot
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct ChainDecisionTests {
   let scene: LoaderScene

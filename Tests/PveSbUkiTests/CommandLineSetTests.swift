@@ -2,10 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct CommandLineSetTests {
   let directory: TemporaryDirectory

@@ -4,10 +4,10 @@
 import BinaryFormat
 import EFIData
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct KeysExportTests {
   static let directory = KeysCreateTests.directory

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import BootEnvironment
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct LoaderFilesTests {
   @Test(arguments: Fixture.systemdBoots)

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import BootEnvironment
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 /// An ESP that fstab mounts cannot be mended while it is mounted. What unlinking would destroy there is left alone.
 @Suite struct MountedPartitionTests {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import BootEnvironment
 import Cryptography
 import Glibc
 import HostSystem
+internal import Messages
 import PveSbUki
 import TestSupport
 import Testing

@@ -7,10 +7,10 @@ import Cryptography
 import EFIData
 import Glibc
 import HostSystem
+import Messages
 import PveSbUki
 import TestSupport
 import Testing
-import UseCaseSupport
 
 /// Promise I1 with systemd-boot between the firmware and the images, where Proxmox's hook writes a default of its own into
 /// loader.conf at each of its runs: at no instant does the machine reach only what Secure Boot refuses.

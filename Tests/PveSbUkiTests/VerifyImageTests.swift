@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import HostSystem
+import Messages
 import PveSbUki
+import SigningKeys
 import TestSupport
 import Testing
-import UseCaseSupport
 
 @Suite struct VerifyImageTests {
   let directory: TemporaryDirectory

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
 import Cryptography
 import EFIData
 import HostSystem
+import Messages
 import SecureBoot
 import TestSupport
 import Testing

@@ -5,6 +5,7 @@ import BinaryFormat
 import Cryptography
 import EFIData
 import HostSystem
+import Messages
 import SecureBoot
 import TestSupport
 import Testing

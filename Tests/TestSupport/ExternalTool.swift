@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import Glibc
+internal import Messages
 
 /// A program that others wrote and that our results are held against. One that is missing fails the test.
 package struct ExternalTool: Sendable {

@@ -5,6 +5,7 @@ package import BinaryFormat
 package import FATFileSystem
 import Glibc
 internal import HostSystem
+internal import Messages
 
 package struct FATImageError: Error {
   package var description: String

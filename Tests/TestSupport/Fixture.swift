@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import HostSystem
+import Messages
 
 /// Real inputs of the tests, which `Tests/fixtures.sh` brings to `build/fixtures`.
 package enum Fixture: String, CaseIterable, Sendable {

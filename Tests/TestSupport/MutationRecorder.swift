@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
 package import HostSystem
+internal import Messages
 
 /// Counts the changes a file system is asked for and can make one of them fail, or that one and all after it.
 package final class MutationRecorder: @unchecked Sendable {

@@ -3,6 +3,7 @@
 
 import Glibc
 import HostSystem
+import Messages
 
 /// A file with given bytes for tools that take paths; it is gone when the value is.
 package final class ScratchFile: Sendable {

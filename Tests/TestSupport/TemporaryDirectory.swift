@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 import Glibc
 package import HostSystem
+internal import Messages
 
 /// A directory of its own for one test, removed with all it holds when the last reference is gone.
 package final class TemporaryDirectory: Sendable {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import Messages
+
 /// The error of that type that `body` throws; nil if it throws none or another one. Swift 6.0's `#expect(throws:)` does
 /// not return it.
 package func thrown<Failure: Error, Value>(_ type: Failure.Type, by body: () throws -> Value) -> Failure? {

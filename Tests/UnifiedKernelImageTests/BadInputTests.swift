@@ -4,6 +4,7 @@
 import Authenticode
 import BinaryFormat
 import Cryptography
+import Messages
 import PortableExecutable
 import TestSupport
 import Testing

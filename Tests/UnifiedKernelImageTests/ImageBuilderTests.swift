@@ -3,6 +3,7 @@
 
 import Authenticode
 import BinaryFormat
+import Messages
 import PortableExecutable
 import TestSupport
 import Testing

@@ -4,6 +4,7 @@
 internal import BinaryFormat
 package import Cryptography
 package import HostSystem
+internal import Messages
 
 /// Where the signing key and its certificate come from.
 package struct KeySource: Sendable {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BinaryFormat
-
-/// A JSON document (RFC 8259) for machines that read what a command reports.
+/// A JSON document (RFC 8259): what a command reports to machines, or a text that others wrote.
 package enum JSONValue: Hashable, Sendable {
   case null
   case boolean(Bool)
-  case integer(Int)
+  /// As it is spelt.
+  case number(String)
   case string(String)
   case array([JSONValue])
   case object([String: JSONValue])
+
+  package static func integer(_ number: Int) -> JSONValue { .number(String(number)) }
 
   /// The string, or null if there is none.
   package init(_ text: String?) { self = text.map { .string($0) } ?? .null }
@@ -34,7 +35,7 @@ package enum JSONValue: Hashable, Sendable {
     switch self {
     case .null: text += "null"
     case .boolean(let truth): text += truth ? "true" : "false"
-    case .integer(let number): text += String(number)
+    case .number(let number): text += number
     case .string(let string): Self.write(string, to: &text)
     case .array(let elements):
       Self.write(elements, between: "[", "]", to: &text, indentation) { $0.write(to: &$1, indentation: $2) }
@@ -77,6 +78,15 @@ package enum JSONValue: Hashable, Sendable {
     }
     text += "\""
   }
+}
+
+extension JSONValue {
+  /// The member of an object; nil if this is none or has no such member.
+  package subscript(name: String) -> JSONValue? { object?[name] }
+
+  package var string: String? { if case .string(let string) = self { string } else { nil } }
+  package var array: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
+  package var object: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {

@@ -4,6 +4,7 @@
 package import BinaryFormat
 package import Cryptography
 internal import EFIData
+internal import Messages
 
 /// An owner's three keys.
 package struct KeyHierarchy: Sendable {

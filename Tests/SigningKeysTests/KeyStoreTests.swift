@@ -5,7 +5,7 @@ import BinaryFormat
 import Cryptography
 import Glibc
 import HostSystem
-import SecureBoot
+import SigningKeys
 import TestSupport
 import Testing
 
@@ -21,7 +21,7 @@ import Testing
 
   private static let shared = Result {
     let root = try TemporaryDirectory()
-    let template = KeyHierarchy.Template(name: "Test", bits: 2048, owner: TrustDatabaseTests.owner)
+    let template = KeyHierarchy.Template(name: "Test", bits: 2048, owner: KeyHierarchyTests.owner)
     return try KeyHierarchy(creating: template, on: root.host())
   }
 

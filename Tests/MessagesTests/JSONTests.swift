@@ -1,14 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
+import Messages
 import TestSupport
 import Testing
 
-@Suite struct ParsedJSONTests {
-  private func parse(_ text: String) throws -> ParsedJSON { try ParsedJSON(parsing: Array(text.utf8)) }
+@Suite struct JSONValueTests {
+  static let document: JSONValue = [
+    "b": [1, -2, true, false], "a": ["x": [:], "y": []], "none": .null,
+    "text": "quote \" back \\ line \n tab \t bell \u{7} escape \u{1b}[31m delete \u{7f} é 😀",
+  ]
+
+  @Test func membersAreSortedAndIndented() {
+    let value: JSONValue = ["b": [1, true], "a": .null, "c": [:]]
+    #expect(value.serialize() == "{\n  \"a\": null,\n  \"b\": [\n    1,\n    true\n  ],\n  \"c\": {}\n}\n")
+  }
+
+  @Test func controlCharactersNeverReachTheTerminal() {
+    let text = Self.document.serialize()
+    #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 && !(0x7f...0x9f ~= $0.value) })
+  }
+
+  @Test func perlReadsTheSameDocument() throws {
+    let program = "print JSON::PP->new->canonical->ascii->encode(decode_json($_))"
+    let answer = try ExternalTool("perl").run(
+      ["-MJSON::PP", "-0777", "-ne", program], input: Array(Self.document.serialize().utf8))
+    let text = #""quote \" back \\ line \n tab \t bell \u0007 escape \u001b[31m delete "# + "\u{7f}"
+    let expected =
+      #"{"a":{"x":{},"y":[]},"b":[1,-2,true,false],"none":null,"text":"# + text + #" \u00e9 \ud83d\ude00"}"#
+    #expect(String(decoding: answer, as: UTF8.self) == expected)
+  }
+
+  @Test func absentValuesAreNull() {
+    #expect(JSONValue(nil as String?) == .null)
+    #expect(JSONValue(nil as Int?) == .null)
+    #expect(JSONValue(nil as Bool?) == .null)
+    #expect(JSONValue(["a"]) == .array([.string("a")]))
+  }
+}
+
+@Suite struct JSONParserTests {
+  private func parse(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8)) }
   private func rule(_ text: [UInt8]) -> ParseError.Rule? {
-    thrown(ParseError.self) { try ParsedJSON(parsing: text) }?.rule
+    thrown(ParseError.self) { try JSONValue(parsing: text) }?.rule
   }
 
   @Test func valuesAreRead() throws {
@@ -17,7 +51,7 @@ import Testing
        {"a": [1, -2.5e+3, 0, true, false, null, {}, []],
       "b\\n\\u00e9\\ud83d\\ude00\\/": "x\\\\\\"é"}\t
       """)
-    let numbers: [ParsedJSON] = [.number("1"), .number("-2.5e+3"), .number("0")]
+    let numbers: [JSONValue] = [.number("1"), .number("-2.5e+3"), .number("0")]
     #expect(document["a"]?.array == numbers + [.boolean(true), .boolean(false), .null, .object([:]), .array([])])
     #expect(document["b\né😀/"]?.string == "x\\\"é")
     #expect(document["c"] == nil && document.string == nil && document.object?.count == 2)
@@ -43,8 +77,8 @@ import Testing
 
   @Test func depthAndEncodingHaveLimits() throws {
     func nested(_ depth: Int) -> String { String(repeating: "[", count: depth) + String(repeating: "]", count: depth) }
-    #expect(try parse(nested(ParsedJSON.depthLimit)).array?.count == 1)
-    #expect(rule(Array(nested(ParsedJSON.depthLimit + 1).utf8)) == .range)
+    #expect(try parse(nested(JSONValue.depthLimit)).array?.count == 1)
+    #expect(rule(Array(nested(JSONValue.depthLimit + 1).utf8)) == .range)
     #expect(rule([UInt8](repeating: UInt8(ascii: "["), count: 1_000_000)) == .range)
     #expect(rule(Array("\"".utf8) + [0xff] + Array("\"".utf8)) == .encoding)
   }
@@ -53,6 +87,6 @@ import Testing
     let text = Array(
       "{\"packages\": {\"a\": {\"files\": [{\"sig_type\": \"efi\", \"file\": \"b\"}], \"n\": -1.5e3}}}".utf8)
     for count in 0..<text.count { #expect(rule(Array(text[..<count])) != nil) }
-    for damaged in Mutations(of: text, count: 2000) { _ = try? ParsedJSON(parsing: damaged) }
+    for damaged in Mutations(of: text, count: 2000) { _ = try? JSONValue(parsing: damaged) }
   }
 }

@@ -5,12 +5,12 @@ import BinaryFormat
 import Cryptography
 import EFIData
 import HostSystem
-import SecureBoot
+import SigningKeys
 import TestSupport
 import Testing
 
 @Suite struct KeyHierarchyTests {
-  static let owner = TrustDatabaseTests.owner
+  static let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
   /// 2024-02-29 23:59:58 UTC, a time at which the keys of the tests are valid.
   static let time: Int64 = 1_709_251_198
 

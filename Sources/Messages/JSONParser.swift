@@ -1,8 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Reads one JSON document, from its first byte to its last.
-struct JSONParser {
+extension JSONValue {
+  /// How many arrays and objects a document that is read may have in each other.
+  package static let depthLimit = 32
+
+  /// Reads a document in UTF-8 that others wrote. Strict: no comments, no trailing commas, no name twice in an object.
+  /// Throws `ParseError` `encoding` for text that is none, `range` for nesting beyond `depthLimit`, `overlap` for a name
+  /// that comes twice, `trailing bytes`, `truncated` and `syntax`.
+  package init(parsing text: [UInt8]) throws(ParseError) {
+    var parser = JSONParser(text)
+    self = try parser.document()
+  }
+}
+
+extension ParseError.Rule {
+  /// Text that the grammar of its language does not have.
+  package static let syntax: Self = "syntax"
+}
+
+/// Reads one document, from its first byte to its last.
+private struct JSONParser {
   private static let format = "JSON"
 
   private let text: [UInt8]
@@ -10,17 +28,17 @@ struct JSONParser {
 
   init(_ text: [UInt8]) { self.text = text }
 
-  mutating func document() throws(ParseError) -> ParsedJSON {
+  mutating func document() throws(ParseError) -> JSONValue {
     let value = try value(depth: 0)
     skipSpace()
     guard position == text.count else { throw error(.trailingBytes, "something follows the document") }
     return value
   }
 
-  private mutating func value(depth: Int) throws(ParseError) -> ParsedJSON {
+  private mutating func value(depth: Int) throws(ParseError) -> JSONValue {
     skipSpace()
-    guard depth < ParsedJSON.depthLimit else {
-      throw error(.range, "more than \(ParsedJSON.depthLimit) values lie in each other")
+    guard depth < JSONValue.depthLimit else {
+      throw error(.range, "more than \(JSONValue.depthLimit) values lie in each other")
     }
     switch try peek() {
     case UInt8(ascii: "{"): return try object(depth: depth)
@@ -31,9 +49,9 @@ struct JSONParser {
     }
   }
 
-  private mutating func object(depth: Int) throws(ParseError) -> ParsedJSON {
+  private mutating func object(depth: Int) throws(ParseError) -> JSONValue {
     position += 1
-    var members: [String: ParsedJSON] = [:]
+    var members: [String: JSONValue] = [:]
     skipSpace()
     if take("}") { return .object(members) }
     repeat {
@@ -52,9 +70,9 @@ struct JSONParser {
     return .object(members)
   }
 
-  private mutating func array(depth: Int) throws(ParseError) -> ParsedJSON {
+  private mutating func array(depth: Int) throws(ParseError) -> JSONValue {
     position += 1
-    var elements: [ParsedJSON] = []
+    var elements: [JSONValue] = []
     skipSpace()
     if take("]") { return .array(elements) }
     repeat {
@@ -65,8 +83,8 @@ struct JSONParser {
     return .array(elements)
   }
 
-  private mutating func word() throws(ParseError) -> ParsedJSON {
-    for (word, value) in [("true", ParsedJSON.boolean(true)), ("false", .boolean(false)), ("null", .null)]
+  private mutating func word() throws(ParseError) -> JSONValue {
+    for (word, value) in [("true", JSONValue.boolean(true)), ("false", .boolean(false)), ("null", .null)]
     where text[position...].starts(with: word.utf8) {
       position += word.utf8.count
       return value
@@ -144,11 +162,12 @@ struct JSONParser {
   private mutating func hexadecimal() throws(ParseError) -> UInt32 {
     guard text.count - position >= 4 else { throw error(.truncated, "it ends within an escape") }
     let digits = String(decoding: text[position..<position + 4], as: UTF8.self)
-    guard let bytes = [UInt8](hexadecimal: digits), bytes.count == 2 else {
-      throw error(.syntax, "an escape has not four hexadecimal digits")
-    }
+    // A sign would do for the initialiser.
+    guard digits.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
+      let number = UInt32(digits, radix: 16)
+    else { throw error(.syntax, "an escape has not four hexadecimal digits") }
     position += 4
-    return UInt32(bytes[0]) << 8 | UInt32(bytes[1])
+    return number
   }
 
   private mutating func skipSpace() {

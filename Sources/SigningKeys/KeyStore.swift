@@ -4,6 +4,7 @@
 package import BinaryFormat
 package import Cryptography
 package import HostSystem
+internal import Messages
 
 /// The owner's keys on this host: for PK, KEK and db a `.key` and a `.crt` in PEM, and the owner's `GUID`.
 package struct KeyStore: Sendable {

@@ -4,6 +4,7 @@
 package import BinaryFormat
 internal import Cryptography
 package import HostSystem
+internal import Messages
 
 extension KeyStore {
   /// Writes new keys into a store that does not exist: all files at once, private keys with mode 0600 in a directory

@@ -14,35 +14,45 @@ package struct TranslationTable: Sendable {
 
   /// Throws `ParseError`: `magic`, `unsupported`, `range`, or `truncated` where a text lies outside or does not end.
   package init(parsing content: [UInt8]) throws(ParseError) {
-    var reader = ByteReader(content, format: Self.format)
-    guard try reader.read(UInt32.self) == 0x9504_12de else {
+    guard try Self.word(content, at: 0) == 0x9504_12de else {
       throw ParseError(Self.format, at: 0, .magic, "it is not a catalogue of messages")
     }
-    let revision = try reader.read(UInt32.self)
+    let revision = try Self.word(content, at: 4)
     guard revision >> 16 == 0 else {
       throw ParseError(Self.format, at: 4, .unsupported, "revision \(revision >> 16) is unknown")
     }
-    let count = try reader.readCount(UInt32.self)
-    let (keyTable, textTable) = (try reader.readCount(UInt32.self), try reader.readCount(UInt32.self))
+    let count = try Self.word(content, at: 8)
     self.content = content
-    keys = try Self.ranges(in: content, at: keyTable, count)
-    texts = try Self.ranges(in: content, at: textTable, count)
+    keys = try Self.ranges(in: content, at: Self.word(content, at: 12), count)
+    texts = try Self.ranges(in: content, at: Self.word(content, at: 16), count)
   }
 
   /// A table of lengths and offsets. Each text ends in a NUL that its length does not count.
   private static func ranges(in content: [UInt8], at offset: Int, _ count: Int) throws(ParseError) -> [Range<Int>] {
-    var reader = ByteReader(content, format: format)
-    try reader.seek(to: offset)
-    var table = try reader.subReader(count: count * 8)
+    guard offset <= content.count else {
+      throw ParseError(format, at: offset, .range, "offset \(offset) lies outside the input")
+    }
+    guard count * 8 <= content.count - offset else {
+      throw ParseError(format, at: offset, .truncated, "\(count * 8) bytes wanted, \(content.count - offset) left")
+    }
     var ranges: [Range<Int>] = []
-    while !table.isAtEnd {
-      let (length, start) = (try table.readCount(UInt32.self), try table.readCount(UInt32.self))
+    for entry in stride(from: offset, to: offset + count * 8, by: 8) {
+      let (length, start) = (try word(content, at: entry), try word(content, at: entry + 4))
       guard start + length < content.count, content[start + length] == 0 else {
-        throw ParseError(format, at: table.offset - 8, .truncated, "a text of \(length) bytes at \(start) does not end")
+        throw ParseError(format, at: entry, .truncated, "a text of \(length) bytes at \(start) does not end")
       }
       ranges.append(start..<start + length)
     }
     return ranges
+  }
+
+  /// A 32-bit number. `offset` is not negative.
+  private static func word(_ content: [UInt8], at offset: Int) throws(ParseError) -> Int {
+    let width = 4
+    guard offset <= content.count - width else {
+      throw ParseError(format, at: offset, .truncated, "\(width) bytes wanted, \(max(0, content.count - offset)) left")
+    }
+    return content[offset..<offset + width].reversed().reduce(0) { $0 << 8 | Int($1) }
   }
 
   /// The translation of `key`; nil if there is none, or an empty one.
