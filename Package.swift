@@ -64,11 +64,12 @@ let package = Package(
     .target(name: "SigningKeys", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages"]),
     .target(
       name: "SecureBoot",
-      dependencies: ["Cryptography", "EFIData", "HostSystem", "Messages"]),
+      dependencies: ["Authenticode", "Cryptography", "EFIData", "HostSystem", "Messages"]),
     .target(
       name: "BootEnvironment",
       dependencies: [
         "BinaryFormat", "DebianPackage", "EFIData", "FATFileSystem", "HostSystem", "Messages", "PortableExecutable",
+        "SigningKeys",
       ]),
 
     // Apart from BootEnvironment, so that the hooks do without libarchive.
@@ -78,14 +79,21 @@ let package = Package(
         "BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages", "ModuleSignature", "SecureBoot",
       ]),
 
-    // Use cases.
+    // The one way in which ESPs and boot entries change.
     .target(
-      name: "PveSbUki",
+      name: "Reconcile",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "FATFileSystem", "HostSystem",
         "Messages", "PortableExecutable", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
 
+    // Use cases.
+    .target(
+      name: "HostCommands",
+      dependencies: [
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages",
+        "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
+      ]),
     .target(
       name: "KernelRepack",
       dependencies: [
@@ -104,8 +112,9 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules",
-        "Messages", "PveSbUki", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BinaryFormat", "BootEnvironment", "CommandLineInterface", "CommandSupport", "Cryptography", "HostCommands",
+        "HostSystem", "KernelModules", "Messages", "Reconcile",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-repack",
@@ -114,7 +123,7 @@ let package = Package(
         "Messages", "SigningKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
-      name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "Messages", "PveSbUki"], path: "hooks"
+      name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "Messages", "Reconcile"], path: "hooks"
     ),
 
     // Tests mirror Sources; what several of them share is a target of its own.
@@ -122,9 +131,16 @@ let package = Package(
       name: "TestSupport",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "FATFileSystem", "HostSystem", "Messages"],
       path: "Tests/TestSupport"),
+    // Hosts and machines to reconcile.
+    .target(
+      name: "HostScenes",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PortableExecutable", "Reconcile",
+        "TestSupport",
+      ], path: "Tests/HostScenes"),
     // Runs apply as a process of its own, which can be killed at any change.
     .executableTarget(
-      name: "fault-runner", dependencies: ["EFIData", "HostSystem", "PveSbUki", "TestSupport"],
+      name: "fault-runner", dependencies: ["EFIData", "HostSystem", "Reconcile", "TestSupport"],
       path: "Tests/FaultRunner"),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
     .testTarget(
@@ -140,7 +156,7 @@ let package = Package(
     .testTarget(
       name: "SecureBootTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),
-    .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "TestSupport"]),
+    .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "Messages", "TestSupport"]),
     .testTarget(name: "PortableExecutableTests", dependencies: ["Messages", "PortableExecutable", "TestSupport"]),
     .testTarget(
       name: "AuthenticodeTests",
@@ -174,19 +190,24 @@ let package = Package(
     .testTarget(
       name: "BootEnvironmentTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "Messages", "PortableExecutable",
-        "TestSupport",
+        "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "Messages", "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",
-      dependencies: ["BootEnvironment", "Cryptography", "HostSystem", "TestSupport", "pve-sb-uki-hook"]),
+      dependencies: ["Cryptography", "HostSystem", "Reconcile", "TestSupport", "pve-sb-uki-hook"]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
     .testTarget(
-      name: "PveSbUkiTests",
+      name: "ReconcileTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages", "PortableExecutable",
-        "PveSbUki", "SigningKeys", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostScenes", "HostSystem", "Messages",
+        "PortableExecutable", "Reconcile", "TestSupport",
+      ]),
+    .testTarget(
+      name: "HostCommandsTests",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
+        "Messages", "PortableExecutable", "Reconcile", "SigningKeys", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import PveSbUki
+internal import Reconcile
 
 /// DPkg::Pre-Invoke and DPkg::Post-Invoke of apt, which enclose all that one apt run installs and removes. Neither
 /// fails: apt would stop.

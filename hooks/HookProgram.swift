@@ -4,7 +4,7 @@
 internal import CommandSupport
 package import HostSystem
 internal import Messages
-internal import PveSbUki
+internal import Reconcile
 
 /// What all hooks share: they find out which one is meant, reconcile now or at the end of the apt transaction they are
 /// part of, and say on standard error what changed or failed.
@@ -49,20 +49,20 @@ package struct HookProgram {
 
   /// Reconciles and reports. Returns whether every kernel has the image it should have, or there is nothing to do here.
   func reconcile(_ release: String? = nil) -> Bool {
-    var apply = Apply()
-    apply.expected = release
-    return report { try apply.run(on: host) }
+    var options = ApplyOptions()
+    options.expected = release
+    return report { try Apply.run(options, on: host) }
   }
 
   private func tell(_ line: Message) { say(line.localLine) }
 
   /// Says what `run` changed or failed at. Returns whether nothing failed.
-  func report(_ run: () throws -> Apply.Result) -> Bool {
+  func report(_ run: () throws -> ApplyReport) -> Bool {
     do {
       let result = try run()
       for mended in result.mended { tell("\(Self.name): \(mended)") }
       for image in result.images where [.signed, .copied, .removed].contains(image.state) {
-        tell("\(Self.name): \(image.partition): \(image.name) \(image.state.word)")
+        tell("\(Self.name): \(image.esp): \(image.name) \(image.state.word)")
       }
       for loader in result.loaders { tell("\(Self.name): \(loader) written") }
       for entry in result.entries + result.moduleSigning { tell("\(Self.name): done: \(entry)") }

@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CommandSupport
-internal import PveSbUki
+internal import Reconcile
 
 /// /etc/kernel/postinst.d: a kernel was configured; its initrd was made by a hook before this one.
 ///
@@ -15,7 +15,7 @@ struct KernelPostinst {
   let call: HookCall
 
   func run() -> Int32 {
-    guard call.isToBeHeeded else { return 0 }
+    guard call.isSettled else { return 0 }
     if Apply.isStrict(on: program.host) { return program.reconcile(call.release) ? 0 : 1 }
     program.reconcileInTime(call.release)
     return 0

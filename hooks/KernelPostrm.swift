@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CommandSupport
-internal import PveSbUki
+internal import Reconcile
 
 /// /etc/kernel/postrm.d: a kernel was removed or purged.
 ///
@@ -16,7 +16,7 @@ struct KernelPostrm {
   func run() -> Int32 {
     // Proxmox's hook of that name has run before this one.
     LoaderDefaultRestoration.run(on: program.host)
-    if call.isToBeHeeded { program.reconcileInTime() }
+    if call.isSettled { program.reconcileInTime() }
     return 0
   }
 }

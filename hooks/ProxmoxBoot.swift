@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CommandSupport
-internal import PveSbUki
+internal import Reconcile
 
 /// /etc/kernel/postinst.d/zz-proxmox-boot, in the place of Proxmox's hook: a kernel was configured, an initrd made, or
 /// somebody typed `proxmox-boot-tool refresh`.
@@ -18,7 +18,7 @@ struct ProxmoxBoot {
     let code = original()
     LoaderDefaultRestoration.run(on: program.host)
     // No kernel is expected here: the hook behind this one is for that.
-    if call.isToBeHeeded { program.reconcileInTime() }
+    if call.isSettled { program.reconcileInTime() }
     return code
   }
 

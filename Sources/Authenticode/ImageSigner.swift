@@ -8,6 +8,9 @@ package import PortableExecutable
 
 /// Writes a signed copy of an image in one pass.
 package struct ImageSigner: Sendable {
+  /// Bytes that a signature takes at most, for planning room.
+  package static let signatureRoom = 16 << 10
+
   /// What becomes of the signatures an image carries already.
   package enum ExistingSignatures: Sendable {
     /// They stay, and the new one comes last.

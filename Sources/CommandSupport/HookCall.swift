@@ -53,9 +53,9 @@ package struct HookCall: Hashable, Sendable {
   /// The kernel's release; nil if the hook was called without one, as `proxmox-boot-tool refresh` does.
   package var release: String? { arguments.first { !$0.isEmpty } }
 
-  /// Whether the kernel package is in a state that this hook is for: the new kernel is in place after `configure`, the
+  /// Whether the kernel package has come to a state that this hook acts upon: the new kernel is in place after `configure`, the
   /// old one gone after `remove` and `purge`; during an `upgrade` neither is settled.
-  package var isToBeHeeded: Bool {
+  package var isSettled: Bool {
     switch place {
     case .kernelPostinst, .proxmoxBoot: action == nil || action == "configure"
     case .kernelPostrm: action == nil || action == "remove" || action == "purge"

@@ -36,3 +36,8 @@ struct GlobalOptions: ParsableArguments {
     if !quiet { try StandardStream.error.write(("pve-sb-uki: note: \(text)" as Message).localLine.terminalText) }
   }
 }
+
+extension CompletionKind {
+  /// Releases of the kernels in /boot of the machine that the shell runs on.
+  static let kernels = CompletionKind.shellCommand("find /boot -maxdepth 1 -name 'vmlinuz-*' | sed 's/.*vmlinuz-//'")
+}

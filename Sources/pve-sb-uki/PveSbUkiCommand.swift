@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+import BootEnvironment
 import CommandLineInterface
 import CommandSupport
 
@@ -16,7 +17,7 @@ struct PveSbUkiCommand: ParsableCommand {
     subcommands: [
       ApplyCommand.self, StatusCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self,
       InspectCommand.self,
-      KeysCommand.self, BootCommand.self, CmdlineCommand.self,
+      KeysCommand.self, BootCommand.self, CommandLineCommand.self,
     ])
 
   // Options may stand in front of the subcommand too.

@@ -35,7 +35,7 @@ import Testing
     let configuration = try load()
     #expect(!configuration.isEnabled && configuration.isStrict && configuration.keep == 3)
     #expect(configuration.key == "/k=1" && configuration.certificate == "/c d")
-    #expect(configuration.chain == .systemdBoot && configuration.systemPartition == "/mnt/esp")
+    #expect(configuration.chain == .systemdBoot && configuration.espPath == "/mnt/esp")
     #expect(configuration.writesRemovablePath && configuration.typeOne == .remove)
   }
 

@@ -26,7 +26,7 @@ import Testing
     try directory.write("boot/vmlinuz-a b", "k")
     try directory.write("boot/vmlinuz-directory/file", "k")
     try directory.write("boot/initrd.img-7.0.0-1-pve", "i")
-    let inventory = try Kernel.inventory(of: directory.host().files)
+    let inventory = try KernelInventory(of: directory.host().files)
     #expect(inventory.kernels.map(\.release) == ["6.8.12-10-pve", "6.8.12-9-pve", "6.1.0-56-amd64"])
     #expect(inventory.withoutInitrd.map(\.release) == ["6.9.0-1-pve"])
     #expect(inventory.present.count == 5 && inventory.present.contains("6.8.12-9-pve.dpkg-tmp"))
@@ -38,11 +38,11 @@ import Testing
     try directory.write("boot/initrd.img-6.1.0-test", "i")
     try directory.write("usr/lib/modules/6.1.0-test/modules.dep", "")
     symlink("/usr/lib", directory.path(of: "lib"))
-    #expect(try Kernel.inventory(of: directory.host().files).kernels.map(\.release) == ["6.1.0-test"])
+    #expect(try KernelInventory(of: directory.host().files).kernels.map(\.release) == ["6.1.0-test"])
   }
 
   @Test func nothingIsFoundWhereNothingIs() throws {
-    #expect(try Kernel.inventory(of: TemporaryDirectory().host().files).kernels.isEmpty)
+    #expect(try KernelInventory(of: TemporaryDirectory().host().files).kernels.isEmpty)
   }
 
   @Test(arguments: [

@@ -28,8 +28,8 @@ import Testing
     }
   }
 
-  private func name(_ release: String, previous: Bool = false) throws -> ImageName {
-    ImageName(try #require(Kernel(release: release)), isPrevious: previous)
+  private func name(_ release: String, previous: Bool = false) throws -> UKIName {
+    UKIName(try #require(Kernel(release: release)), isPrevious: previous)
   }
 
   @Test func thePatternIsUsedWhereItLeadsToTheRightImage() throws {
@@ -74,23 +74,6 @@ import Testing
       _ = LoaderDefault.variable(in: store)
       try LoaderDefault.setVariable("x", in: store)
       #expect(LoaderDefault.variable(in: store) == "x", "\(damaged)")
-    }
-  }
-
-  @Test func theRecordIsReadAsItWasWritten() throws {
-    let directory = try TemporaryDirectory()
-    let files = try directory.host().files
-    var record = LoaderDefaultRecord()
-    #expect(LoaderDefaultRecord.load(from: files) == record)
-    record.variables = ["pve-6.8.12-4-pve.efi", "pve-6.14.8-2-pve.efi"]
-    record.defaults = ["1111-AAA1": "pve-*.efi", "/boot/my efi": "pve-6.8.12-4-pve.efi"]
-    try record.save(to: files)
-    #expect(LoaderDefaultRecord.load(from: files) == record)
-    #expect(record.isOurs("pve-*.efi") && record.isOurs("PVE-6.8.12-4-pve.efi") && !record.isOurs("pve-6.8-pve.efi"))
-    let content = try #require(try directory.read(LoaderDefaultRecord.path))
-    for bytes in Mutations(of: content, count: 2000) {
-      try directory.write(LoaderDefaultRecord.path, bytes)
-      _ = LoaderDefaultRecord.load(from: files)
     }
   }
 }

@@ -23,8 +23,8 @@ import Testing
       manifest.place(
         image,
         at: [
-          ImageRecord.Copy(partition: "1111-AAA1", name: ImageName(kernel), modified: -5),
-          ImageRecord.Copy(partition: "/efi dir", name: ImageName(kernel, isPrevious: true), modified: 7),
+          ImageRecord.Copy(esp: "1111-AAA1", name: UKIName(kernel), modified: -5),
+          ImageRecord.Copy(esp: "/efi dir", name: UKIName(kernel, isPrevious: true), modified: 7),
         ])
     }
     return manifest
@@ -35,12 +35,12 @@ import Testing
     var manifest = try Self.sample()
     let first = try #require(manifest.images.first)
     let second = try #require(manifest.images.last)
-    let name = ImageName(first.kernel)
-    manifest.place(second, at: [ImageRecord.Copy(partition: "1111-AAA1", name: name, modified: 1)])
+    let name = UKIName(first.kernel)
+    manifest.place(second, at: [ImageRecord.Copy(esp: "1111-AAA1", name: name, modified: 1)])
     #expect(manifest.image(on: "1111-AAA1", name)?.digest == second.digest)
     #expect(manifest.image(withDigest: second.digest)?.copies.count == 3)
     #expect(manifest.image(withDigest: first.digest)?.copies.count == 1)
-    manifest.remove(ImageName(first.kernel, isPrevious: true), on: "/efi dir")
+    manifest.remove(UKIName(first.kernel, isPrevious: true), on: "/efi dir")
     #expect(manifest.image(withDigest: first.digest) == nil)
   }
 
@@ -77,20 +77,5 @@ import Testing
     try directory.write("var/lib/pve-sb-uki/manifest", text)
     let (manifest, note) = try Manifest.load(from: directory.host().files)
     #expect(manifest == Manifest() && note?.contains("manifest") == true)
-  }
-
-  @Test func aFailureIsRememberedUntilItIsCleared() throws {
-    let directory = try TemporaryDirectory()
-    let files = try directory.host().files
-    #expect(try FailureRecord.load(from: files) == nil)
-    try FailureRecord.clear(from: files)
-    let record = FailureRecord(time: 1_750_000_000, messages: ["one", "two\nlines"])
-    try record.save(to: files)
-    #expect(
-      try FailureRecord.load(from: files) == FailureRecord(time: 1_750_000_000, messages: ["one", "two lines"]))
-    try FailureRecord.clear(from: files)
-    #expect(try FailureRecord.load(from: files) == nil)
-    try directory.write("var/lib/pve-sb-uki/failure", "nonsense")
-    #expect(try FailureRecord.load(from: files)?.messages == ["nonsense"])
   }
 }

@@ -12,7 +12,7 @@ import Testing
   init() throws { esp = try TemporaryDirectory() }
 
   private func survey() throws -> TypeOneEntries { try .survey(on: esp.host().files) }
-  private func removals() throws -> [TypeOneEntries.Removal] { try survey().removalPlan(on: esp.host().files) }
+  private func removals() throws -> [TypeOneEntries.Removal] { try survey().removals }
 
   /// As proxmox-boot-tool 8.1.0 lays out a kernel.
   private func putProxmox(_ version: String, entry: Bool = true) throws {

@@ -32,7 +32,7 @@ import Testing
     for path in ["/usr/libexec/pve-sb-uki/pve-sb-uki-hook", "pve-sb-uki-hook"] {
       #expect(call([path, word, "4711"])?.place == place)
       #expect(call([path, word, "4711"])?.arguments == ["4711"])
-      #expect(call([path, word], "upgrade 1")?.isToBeHeeded == true)
+      #expect(call([path, word], "upgrade 1")?.isSettled == true)
     }
     #expect(call(["/etc/kernel/postinst.d/zz-pve-sb-uki", word])?.place == .kernelPostinst)
     #expect(call(["/usr/bin/\(word)/x"]) == nil)
@@ -57,10 +57,10 @@ import Testing
       ("postrm.d", "abort-install", false),
     ] as [(String, String?, Bool)])
   func maintainerParametersForbid(directory: String, parameters: String?, wanted: Bool) {
-    #expect(call(["/etc/kernel/\(directory)/x", "6.1"], parameters)?.isToBeHeeded == wanted)
+    #expect(call(["/etc/kernel/\(directory)/x", "6.1"], parameters)?.isSettled == wanted)
   }
 
   @Test func initrdsAreAlwaysHeeded() {
-    #expect(call(["/etc/initramfs/post-update.d//x", "6.1"], "upgrade 1")?.isToBeHeeded == true)
+    #expect(call(["/etc/initramfs/post-update.d//x", "6.1"], "upgrade 1")?.isSettled == true)
   }
 }

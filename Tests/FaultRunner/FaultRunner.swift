@@ -4,7 +4,7 @@
 import EFIData
 import Glibc
 import HostSystem
-import PveSbUki
+import Reconcile
 import TestSupport
 
 /// `fault-runner ROOT kill|fail|none NUMBER`: runs `apply` in a root that stands for a running machine. The change of that
@@ -21,7 +21,7 @@ struct FaultRunner {
       if isDeadly, recorder.mutations.count + 1 == number { kill(getpid(), SIGKILL) }
       try recorder.gate(mutation)
     }
-    let failures = try? Apply().run(on: host).failures
+    let failures = try? Apply.run(on: host).failures
     print(recorder.mutations.count)
     exit(failures?.isEmpty == true ? 0 : 1)
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BootEnvironment
 import HostSystem
+import Reconcile
 import TestSupport
 import Testing
 

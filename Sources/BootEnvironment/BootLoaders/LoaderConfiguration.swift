@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// systemd-boot's settings, `loader/loader.conf` on an EFI System Partition. Of these only the default entry is ours to
+/// set; proxmox-boot-tool's hook sets it too, at each of its runs.
+package enum LoaderConfiguration {
+  /// From the root of the partition.
+  package static let path = "/loader/loader.conf"
+  /// Bytes.
+  package static let sizeLimit = 1 << 16
+
+  /// The entry that counts, a name or a pattern; nil if there is none. Of several lines the last counts.
+  package static func defaultEntry(in text: [UInt8]) -> String? { setting(in: text)?.value }
+
+  /// The text with `entry`, a file name in `loader/entries` or `EFI/Linux`, as its default. All other lines stay byte
+  /// for byte, and so does everything if it is the default already.
+  package static func text(_ text: [UInt8], withDefault entry: String) -> [UInt8] {
+    let line = Array("default \(entry)".utf8)
+    if let present = setting(in: text) {
+      if present.value == entry { return text }
+      var changed = text
+      changed.replaceSubrange(present.range, with: line)
+      return changed
+    }
+    let end = LoaderText(parsing: text).end
+    let isOpen = end > 0 && text[end - 1] != 0x0a && text[end - 1] != 0x0d
+    var longer = text
+    longer.insert(contentsOf: (isOpen ? [0x0a] : []) + line + [0x0a], at: end)
+    return longer
+  }
+
+  /// `@saved` is the last entry booted; systemd-boot passes over other words that begin with `@`.
+  private static func setting(in text: [UInt8]) -> LoaderText.Setting? {
+    LoaderText(parsing: text).settings.last { setting in
+      setting.key == "default" && (!setting.value.hasPrefix("@") || setting.value.lowercased() == "@saved")
+    }
+  }
+}
+
+/// Lines `key value` as systemd-boot reads them, in `loader.conf` and in entries of type 1 of the Boot Loader
+/// Specification.
+///
+/// A line ends at a line feed or a carriage return; white space at its ends, empty lines and those that begin with `#`
+/// do not count; key and value are separated by spaces and tabs; a line without a value says nothing; quotation marks
+/// around a value are taken off. A NUL ends the text.
+struct LoaderText {
+  struct Setting: Hashable {
+    var key: String
+    var value: String
+    /// Where the line stands in the text, without what ends it.
+    var range: Range<Int>
+  }
+
+  let settings: [Setting]
+  /// Where the text ends: at the first NUL or the end of the bytes.
+  let end: Int
+
+  init(parsing bytes: [UInt8]) {
+    end = bytes.firstIndex(of: 0) ?? bytes.count
+    var settings: [Setting] = []
+    for line in bytes[..<end].split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }) {
+      let text = Self.trimmed(line)
+      guard text.first != UInt8(ascii: "#"), let blank = text.firstIndex(where: Self.isBlank) else { continue }
+      let value = Self.unquoted(text[blank...].drop(while: Self.isBlank))
+      settings.append(
+        Setting(
+          key: String(decoding: text[..<blank], as: UTF8.self), value: String(decoding: value, as: UTF8.self),
+          range: line.startIndex..<line.endIndex))
+    }
+    self.settings = settings
+  }
+
+  /// The values of a key in their order.
+  func values(of key: String) -> [String] { settings.filter { $0.key == key }.map(\.value) }
+
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+  private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    var text = line.drop(while: isBlank)
+    while let last = text.last, isBlank(last) { text.removeLast() }
+    return text
+  }
+
+  private static func unquoted(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    let quote = UInt8(ascii: "\"")
+    return value.count >= 2 && value.first == quote && value.last == quote ? value.dropFirst().dropLast() : value
+  }
+}

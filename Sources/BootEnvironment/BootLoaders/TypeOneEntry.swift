@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+package import Messages
+
+/// An entry of type 1 of the Boot Loader Specification: a text file in `loader/entries` that names a kernel, initrds
+/// and a command line on the same ESP. No signature covers the text or the initrds.
+package struct TypeOneEntry: Hashable, Sendable {
+  /// From the root of the ESP; nil for a kernel of proxmox-boot-tool's to which no entry leads.
+  package var path: String?
+  package var title: String?
+  package var version: String?
+  /// What it starts, from the root of the ESP.
+  package var program: String
+  /// From the root of the ESP, in the order of use.
+  package var initrds: [String] = []
+  /// All lines of options, joined by a space.
+  package var options = ""
+  /// Whether it starts a kernel, whose initrds and options nobody checks, and not some other program by the key `efi`.
+  package var startsKernel = true
+  /// Whether proxmox-boot-tool made it and would make it again: its kernel lies in `EFI/proxmox`.
+  package var isOfProxmox: Bool { Self.proxmoxVersion(ofFile: program) != nil }
+
+  package static let directory = "/loader/entries"
+  /// Where proxmox-boot-tool puts a directory for each kernel.
+  package static let proxmoxDirectory = "/EFI/proxmox"
+
+  /// Reads an entry; nil for a text that names nothing to start, which systemd-boot passes over.
+  package init?(parsing content: [UInt8], path: String) {
+    let text = LoaderText(parsing: content)
+    guard let program = text.settings.last(where: { $0.key == "linux" || $0.key == "efi" }) else { return nil }
+    self.path = path
+    self.program = Self.normalized(program.value)
+    if self.program.isEmpty { return nil }
+    startsKernel = program.key == "linux"
+    title = text.values(of: "title").last
+    version = text.values(of: "version").last
+    initrds = text.values(of: "initrd").map(Self.normalized)
+    options = text.values(of: "options").joined(separator: " ")
+  }
+
+  /// A kernel of proxmox-boot-tool's without an entry.
+  init(proxmoxVersion version: String) {
+    self.version = version
+    program = "\(Self.proxmoxDirectory)/\(version)/vmlinuz-\(version)"
+    initrds = ["\(Self.proxmoxDirectory)/\(version)/initrd.img-\(version)"]
+  }
+
+  /// The version whose directory in `EFI/proxmox` the file lies in; nil for one that lies elsewhere or deeper.
+  static func proxmoxVersion(ofFile path: String) -> String? {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 5, "/\(parts[1])/\(parts[2])".lowercased() == proxmoxDirectory.lowercased() else { return nil }
+    return Kernel(release: parts[3])?.release
+  }
+
+  /// A path as it is written here: with a slash at its begin and single ones in it.
+  private static func normalized(_ path: String) -> String {
+    path.split { $0 == "/" || $0 == "\\" }.map { "/" + $0 }.joined()
+  }
+}
+
+/// The type 1 entries on an ESP, and how to be rid of those that proxmox-boot-tool made.
+package struct TypeOneEntries: Hashable, Sendable {
+  /// By path; kernels without an entry last.
+  package var entries: [TypeOneEntry] = []
+  /// What was passed over, a sentence each.
+  package var notes: [Message] = []
+  /// What lies in proxmox-boot-tool's directory of a kernel, by the version that names it.
+  private var proxmoxFiles: [String: [String]] = [:]
+
+  /// Files and then the directories that they leave empty, from the root of the ESP.
+  package enum Removal: Hashable, Sendable {
+    case file(String)
+    case directory(String)
+  }
+
+  /// More than any menu shows.
+  private static let countLimit = 512
+  /// Bytes of one entry; they have a few hundred.
+  private static let sizeLimit = 1 << 16
+
+  private init() {}
+
+  /// Looks through an ESP. What cannot be read or is no entry is passed over with a note. Throws `HostError` if a
+  /// directory cannot be read.
+  package static func survey(on files: FileSystem) throws -> TypeOneEntries {
+    var found = TypeOneEntries()
+    // As systemd-boot chooses them.
+    let names = try (files.list(TypeOneEntry.directory) ?? []).filter { name in
+      !name.hasPrefix(".") && !name.hasPrefix("auto-") && name.lowercased().hasSuffix(".conf")
+    }
+    for name in names.prefix(countLimit) { found.add("\(TypeOneEntry.directory)/\(name)", files) }
+    if names.count > countLimit {
+      found.notes.append(
+        "\(files.display(TypeOneEntry.directory)) holds \(names.count) entries; the first \(countLimit) are looked at")
+    }
+    let versions = try (files.list(TypeOneEntry.proxmoxDirectory) ?? []).compactMap { Kernel(release: $0)?.release }
+    let named = Set(found.entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) })
+    for version in versions.prefix(countLimit) where !named.contains(version) {
+      // What an interrupted removal left of it counts, too.
+      if try files.isDirectory("\(TypeOneEntry.proxmoxDirectory)/\(version)") {
+        found.entries.append(TypeOneEntry(proxmoxVersion: version))
+      }
+    }
+    for version in found.proxmoxVersions {
+      found.proxmoxFiles[version] = try files.list("\(TypeOneEntry.proxmoxDirectory)/\(version)") ?? []
+    }
+    return found
+  }
+
+  private mutating func add(_ path: String, _ files: FileSystem) {
+    do {
+      guard let content = try files.readFileIfPresent(path, limit: Self.sizeLimit) else { return }
+      if let entry = TypeOneEntry(parsing: content, path: path) { entries.append(entry) }
+    } catch {
+      notes.append("\(error); it is passed over")
+    }
+  }
+
+  /// What is to be removed to be rid of proxmox-boot-tool's entries: each entry before its kernel and initrd, so that a
+  /// kill leaves no entry that leads nowhere, and their directory only if it holds nothing else. Entries of others stay:
+  /// they may start another system. Nothing is removed if something was passed over, since that may need the files.
+  package var removals: [Removal] {
+    guard notes.isEmpty else { return [] }
+    let own = entries.filter(\.isOfProxmox)
+    var removals = own.compactMap(\.path).map { Removal.file($0) }
+    // A file that an entry which stays needs, stays.
+    let needed = Set(entries.filter { !$0.isOfProxmox }.flatMap { [$0.program] + $0.initrds }.map { $0.lowercased() })
+    for version in proxmoxVersions {
+      let directory = "\(TypeOneEntry.proxmoxDirectory)/\(version)"
+      let names = proxmoxFiles[version] ?? []
+      let removable = ["vmlinuz-\(version)", "initrd.img-\(version)"].filter { name in
+        names.contains(name) && !needed.contains("\(directory)/\(name)".lowercased())
+      }
+      removals += removable.map { .file("\(directory)/\($0)") }
+      if names.allSatisfy(removable.contains) { removals.append(.directory(directory)) }
+    }
+    return removals
+  }
+
+  /// Of the entries that proxmox-boot-tool made, in order.
+  private var proxmoxVersions: [String] {
+    Set(entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) }).sorted()
+  }
+
+  /// Carries out a step of the plan. No change if it is done already.
+  package static func perform(_ removal: Removal, on files: FileSystem) throws {
+    switch removal {
+    case .file(let path): try files.remove(path)
+    case .directory(let path): try files.removeDirectory(path)
+    }
+  }
+}

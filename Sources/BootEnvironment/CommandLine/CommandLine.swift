@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+internal import Messages
+
+/// The kernel command line that goes into images, and which file gave which words of it.
+///
+/// The base stands in `/etc/kernel/cmdline`, where Proxmox and systemd have it too; without that file the running
+/// kernel's line is taken, without what a boot loader put into it. The fragments `/etc/kernel/cmdline.d/*.conf` follow in
+/// byte order of their names. For kernel K `/etc/kernel/cmdline-K` takes the place of all of them.
+package struct CommandLine: Hashable, Sendable {
+  /// The words of one file.
+  package struct Part: Hashable, Sendable {
+    package let path: String
+    /// One line without a control character or white space at either end; empty only if the file holds none.
+    package let text: String
+
+    package init(path: String, text: String) {
+      self.path = path
+      self.text = text
+    }
+  }
+
+  /// In the order of the words; without those that are empty.
+  package let parts: [Part]
+
+  package init(parts: [Part]) { self.parts = parts.filter { !$0.text.isEmpty } }
+
+  /// The line, never empty if it was read from files.
+  package var text: String { parts.map(\.text).joined(separator: " ") }
+  package var words: [CommandLineWord] { CommandLineWord.split(text) }
+  /// Where it begins, or where it would.
+  package var path: String { parts.first?.path ?? Self.filePath }
+
+  package static let filePath = "/etc/kernel/cmdline"
+  package static let fragmentDirectory = "/etc/kernel/cmdline.d"
+  package static let runningPath = "/proc/cmdline"
+  package static func overridePath(of kernel: Kernel) -> String { "\(overridePrefix)\(kernel.release)" }
+  static let overridePrefix = "\(filePath)-"
+
+  /// Reads the line of kernels that have none of their own. Throws `BootEnvironmentError` if there is none or a file
+  /// cannot be part of one, `HostError` if a file cannot be read.
+  package init(of files: FileSystem) throws {
+    let fragments = try Self.fragments(of: files)
+    self.init(parts: [try Self.base(of: files, fragments)] + fragments)
+  }
+
+  /// Reads the line of one kernel. Throws as above.
+  package init(of files: FileSystem, for kernel: Kernel) throws {
+    if let override = try Self.override(for: kernel, in: files) {
+      self.init(parts: [override])
+    } else {
+      try self.init(of: files)
+    }
+  }
+}
+
+extension CommandLine {
+  private static let sizeLimit = 1 << 16
+  static let hint: Message = "write the command line into \(filePath), for example: root=/dev/mapper/pve-root ro"
+
+  /// The base: the file, else what the running kernel was started with. Throws as `init(of:)`.
+  package static func base(of files: FileSystem) throws -> Part { try base(of: files, fragments(of: files)) }
+
+  static func base(of files: FileSystem, _ fragments: [Part]) throws -> Part {
+    if let part = try part(filePath, of: files) {
+      guard !part.text.isEmpty else { throw BootEnvironmentError(filePath, "it holds no command line", hint: hint) }
+      return part
+    }
+    guard let running = try running(in: files) else {
+      throw BootEnvironmentError(filePath, "there is no such file, nor \(runningPath)", hint: hint)
+    }
+    // An image that was booted has the fragments in its line already; else they would be one more with each boot.
+    let further = Set(fragments.flatMap { CommandLineWord.split($0.text).map(\.text) })
+    let words = CommandLineWord.split(running).map(\.text).filter { !further.contains($0) }
+    guard !words.isEmpty else {
+      throw BootEnvironmentError(runningPath, "the running kernel has no command line of its own", hint: hint)
+    }
+    return Part(path: runningPath, text: words.joined(separator: " "))
+  }
+
+  /// `cmdline.d/*.conf` in byte order; hidden files and other names are none. Throws as `init(of:)`.
+  package static func fragments(of files: FileSystem) throws -> [Part] {
+    let names = try files.list(fragmentDirectory) ?? []
+    return try names.filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") }.compactMap { name in
+      try part("\(fragmentDirectory)/\(name)", of: files)
+    }
+  }
+
+  /// The kernel's own line; nil if it has none. Throws as `init(of:)`.
+  package static func override(for kernel: Kernel, in files: FileSystem) throws -> Part? {
+    let path = overridePath(of: kernel)
+    guard let part = try part(path, of: files) else { return nil }
+    guard !part.text.isEmpty else {
+      throw BootEnvironmentError(
+        path, "it holds no command line", hint: "write one into it, or remove it so that \(filePath) counts")
+    }
+    return part
+  }
+
+  /// Kernels that have a file with a line of their own, installed or not, in byte order.
+  package static func overriddenKernels(in files: FileSystem) throws -> [Kernel] {
+    let (directory, prefix) = ("/etc/kernel", "cmdline-")
+    return try (files.list(directory) ?? []).filter { $0.hasPrefix(prefix) }.compactMap {
+      Kernel(release: $0.dropFirst(prefix.count))
+    }
+  }
+
+  /// What the running kernel was started with, less `BOOT_IMAGE=` and `initrd=`, a boot loader's words to itself and to
+  /// the kernel it starts. Nil where /proc does not say it.
+  package static func running(in files: FileSystem) throws -> String? {
+    guard let content = try files.readFileIfPresent(runningPath, limit: sizeLimit) else { return nil }
+    let words = CommandLineWord.split(try checked(content, path: runningPath))
+    return words.filter { $0.name != "BOOT_IMAGE" && $0.name != "initrd" }.map(\.text).joined(separator: " ")
+  }
+
+  private static func part(_ path: String, of files: FileSystem) throws -> Part? {
+    guard let content = try files.readFileIfPresent(path, limit: sizeLimit) else { return nil }
+    return try part(path, content)
+  }
+
+  /// The line that a file of that content stands for: lines that begin with `#` and blank lines do not count, and the
+  /// others are joined by a space. (proxmox-boot-tool reads the first line only; a second line that is silently without
+  /// effect would be worse.) Throws `BootEnvironmentError` if it holds what cannot be in one.
+  package static func part(_ path: String, _ content: [UInt8]) throws -> Part {
+    let lines = try checked(content, path: path).split(separator: "\n").map(trimmed)
+    let text = lines.filter { !$0.isEmpty && $0.first != "#" }.joined(separator: " ")
+    return Part(path: path, text: text)
+  }
+
+  /// The content as text. A control character would end the line for the stub or the kernel, or change what a
+  /// terminal shows of it.
+  private static func checked(_ content: [UInt8], path: String) throws -> String {
+    var line = 1
+    for byte in content {
+      if byte == 0x0a { line += 1 }
+      guard byte != 0x0a, let name = controlName(byte) else { continue }
+      throw BootEnvironmentError(path, line: line, "it holds \(name)", hint: "write it as plain text")
+    }
+    let text = String(decoding: content, as: UTF8.self)
+    guard text.utf8.elementsEqual(content) else {
+      throw BootEnvironmentError(path, "it is not UTF-8 text", hint: "write it as plain text")
+    }
+    return text
+  }
+
+  /// What a byte is called that no line can hold; nil for the others.
+  static func controlName(_ byte: UInt8) -> Message? {
+    switch byte {
+    case 0: "a NUL byte"
+    case 0x0a: "a line break"
+    case 0x09: nil
+    case 0..<0x20, 0x7f: "the control character \(byte)"
+    default: nil
+    }
+  }
+
+  package static func trimmed(_ line: some StringProtocol) -> String {
+    let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+    let bytes = line.utf8.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// The command lines of a host's kernels, read once. What is wrong with one kernel's own concerns that kernel alone.
+package struct CommandLines: Sendable {
+  private let common: Result<CommandLine, any Error>
+  private let own: [Kernel: Result<CommandLine, any Error>]
+
+  /// Reads the lines for `kernels`. Throws as `CommandLine.init(of:)` if all of them miss the common one.
+  package init(of files: FileSystem, for kernels: [Kernel]) throws {
+    var own: [Kernel: Result<CommandLine, any Error>] = [:]
+    for kernel in kernels {
+      let override = Result { try CommandLine.override(for: kernel, in: files) }
+      switch override {
+      case .success(nil): break
+      case .success(let part?): own[kernel] = .success(CommandLine(parts: [part]))
+      case .failure(let error): own[kernel] = .failure(error)
+      }
+    }
+    self.own = own
+    common = Result { try CommandLine(of: files) }
+    if own.isEmpty, !kernels.isEmpty { _ = try common.get() }
+  }
+
+  /// Throws what kept that kernel's line from being read.
+  package func line(for kernel: Kernel) throws -> CommandLine { try (own[kernel] ?? common).get() }
+
+  /// All different lines that could be read, in the order of `kernels`.
+  package func lines(for kernels: [Kernel]) -> [CommandLine] {
+    var lines: [CommandLine] = []
+    for kernel in kernels {
+      if let line = try? line(for: kernel), !lines.contains(line) { lines.append(line) }
+    }
+    return lines
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Messages
+
+/// One parameter of a command line, as the kernel reads it (Documentation/admin-guide/kernel-parameters.rst and
+/// `next_arg` there): white space within double quotes does not end it, and nothing escapes a quotation mark.
+package struct CommandLineWord: Hashable, Sendable {
+  /// As it stands in the line, quotation marks and all.
+  package let text: String
+  /// The parameter's name, with underscores for hyphens: the kernel makes no difference.
+  package let name: String
+  /// What follows the first `=`, without the quotation marks around it; nil without one.
+  package let value: String?
+
+  init(_ text: String) {
+    self.text = text
+    var bytes = Array(text.utf8)[...]
+    let mark = UInt8(ascii: "\"")
+    let isQuoted = bytes.first == mark
+    if isQuoted { bytes = bytes.dropFirst() }
+    let hasClosingMark = bytes.last == mark
+    // One at the very beginning is no separator.
+    guard let equals = bytes.dropFirst().firstIndex(of: UInt8(ascii: "=")) else {
+      name = Self.name(isQuoted && hasClosingMark ? bytes.dropLast() : bytes)
+      value = nil
+      return
+    }
+    var content = bytes[(equals + 1)...]
+    if content.first == mark {
+      content = content.dropFirst()
+      if content.last == mark { content = content.dropLast() }
+    } else if isQuoted, content.last == mark {
+      content = content.dropLast()
+    }
+    name = Self.name(bytes[..<equals])
+    value = String(decoding: content, as: UTF8.self)
+  }
+
+  /// The words of a line. White space is what it is in C; the kernel counts byte 0xa0 too, which
+  /// `CommandLineRules` refuses.
+  package static func split(_ line: String) -> [CommandLineWord] {
+    var isQuoted = false
+    let words = line.utf8.split { byte in
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+      return !isQuoted && (byte == 0x20 || 0x09...0x0d ~= byte)
+    }
+    return words.map { CommandLineWord(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  private static func name(_ bytes: ArraySlice<UInt8>) -> String {
+    let hyphen = UInt8(ascii: "-")
+    return String(decoding: bytes.map { $0 == hyphen ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
+  }
+}
+
+extension CommandLineWord {
+  /// What is to be said about the word by itself; nil for all that is nobody's business. Words that only trade safety
+  /// for speed or show more of what happens, such as `mitigations=off` and `systemd.log_level=debug`, are that.
+  var finding: CommandLineFinding? {
+    if let reason = loaderReason ?? installerReason ?? takeoverReason {
+      return CommandLineFinding(.error, "'\(text)' \(reason)")
+    }
+    return warningReason.map { CommandLineFinding(.warning, "'\(text)' \($0)") }
+  }
+
+  /// Words between a boot loader and the kernel that it starts. The kernel's EFI stub takes the initrd of an image;
+  /// where there was none it would load the one that `initrd=` names, whoever wrote it.
+  private var loaderReason: Message? {
+    switch name {
+    case "BOOT_IMAGE": "is left over from a boot loader"
+    case "initrd": "is left over from a boot loader; the image brings its initrd itself"
+    case "noinitrd": "keeps the kernel from taking the image's initrd"
+    default: nil
+    }
+  }
+
+  /// What live systems (live-boot, casper, dracut's dmsquash-live) and installers (Debian's, Proxmox VE's) are started
+  /// with.
+  private var installerReason: Message? {
+    switch name {
+    case "boot" where value == "live" || value == "casper", "live_media", "live_media_path", "findiso", "fromiso",
+      "iso_scan/filename", "toram", "persistence", "maybe_ubiquity", "only_ubiquity", "automatic_ubiquity",
+      "casper", "live_config", "components", "isofrom_device", "isofrom_system":
+      "is for a live system"
+    case _ where name.hasPrefix("rd.live."), _ where name.hasPrefix("live_config."),
+      "root" where value?.hasPrefix("live:") == true, "root" where value?.hasPrefix("/dev/ram") == true:
+      "is for a live system"
+    case "proxdebug", "proxtui", "proxauto", "ramdisk_size": "is for the Proxmox installer"
+    case _ where name.hasPrefix("proxmox_"): "is for the Proxmox installer"
+    case "auto" where value == nil || value == "true", "priority", "autoinstall", "___", "preseed", "url", "file",
+      "DEBIAN_FRONTEND", "interface", "netboot":
+      "is for an installer"
+    // Questions of debconf have names such as netcfg/get_hostname.
+    case _ where name.utf8.contains(UInt8(ascii: "/")) && Self.installerPackages.contains { name.hasPrefix($0) }:
+      "is for an installer"
+    default: nil
+    }
+  }
+
+  private static let installerPackages = [
+    "preseed/", "netcfg/", "debian_installer/", "rescue/", "mirror/", "cdrom_detect/", "auto_install/", "debconf/",
+    "hw_detect/", "keyboard_configuration/", "console_setup/", "passwd/", "partman", "grub_installer/", "anna/",
+  ]
+
+  /// What has the machine start something other than its system.
+  private var takeoverReason: Message? {
+    switch name {
+    case "init" where !Self.systemInits.contains(value ?? ""): "starts another program in place of the system"
+    case "rdinit" where value != "/init": "starts another program in place of the initrd's"
+    case "single", "s", "S", "1", "rescue", "emergency", "_b":
+      value == nil ? "starts maintenance mode at every boot" : nil
+    case "systemd.unit", "rd.systemd.unit":
+      Self.maintenanceUnits.contains(value ?? "") ? "starts maintenance mode at every boot" : nil
+    case "rd.break", "rdbreak", "break": "stops in the initrd with a shell at every boot"
+    case "systemd.debug_shell", "rd.systemd.debug_shell":
+      isSwitchedOff ? nil : "opens a shell without a password at every boot"
+    case "systemd.run": "runs a command in place of the system"
+    default: nil
+    }
+  }
+
+  private static let systemInits: Set<String> = [
+    "/sbin/init", "/usr/sbin/init", "/bin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd", "/bin/systemd",
+    "/usr/bin/systemd",
+  ]
+  private static let maintenanceUnits: Set<String> = [
+    "rescue.target", "emergency.target", "rescue.service", "emergency.service", "rescue", "emergency",
+  ]
+  /// systemd's words for no.
+  private var isSwitchedOff: Bool { ["0", "no", "n", "false", "f", "off"].contains((value ?? "").lowercased()) }
+
+  private var warningReason: Message? {
+    switch name {
+    case "vga": "has no effect when EFI firmware starts the kernel"
+    case "module.sig_enforce" where isSwitchedOff: "has no effect: the check of modules can only be switched on"
+    case "lockdown" where value != "integrity" && value != "confidentiality":
+      "has no effect: the kernel knows integrity and confidentiality"
+    case "nokaslr": "makes the kernel's addresses known to attackers"
+    case "apparmor" where isSwitchedOff: "takes the confinement away that containers rely on"
+    case "noefi": "takes the firmware's variables away, by which boot entries are kept"
+    case "efi" where (value ?? "").split(separator: ",").contains("noruntime"):
+      "takes the firmware's variables away, by which boot entries are kept"
+    case "__": "ends the kernel's part: what follows is for init"
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import HostSystem
+internal import Messages
+
+extension CommandLineRules {
+  /// Whether the line leads to a root file system, and to which.
+  func root(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
+    let roots = words.filter { $0.name == "root" }
+    let boot = words.last { $0.name == "boot" }?.value
+    guard let last = roots.last else { return try missingRoot(words, boot: boot) }
+    var findings: [CommandLineFinding] = []
+    if roots.count > 1 {
+      findings.append(
+        CommandLineFinding(.warning, "root= stands there \(roots.count) times; the last one counts, '\(last.text)'"))
+    }
+    guard let value = last.value, !value.isEmpty else {
+      return findings + [CommandLineFinding(.error, "'\(last.text)' names no root file system")]
+    }
+    // Already said.
+    if last.finding != nil { return findings }
+    switch RootDevice(value, isZFS: boot == "zfs") {
+    case .elsewhere: break
+    case .automatic:
+      if try !hasOnlyDracut {
+        findings.append(CommandLineFinding(.error, "'\(last.text)' is not known to initramfs-tools"))
+      }
+    case .unknown:
+      findings.append(CommandLineFinding(.warning, "'\(last.text)' is of a form that cannot be checked"))
+    case .path(let path): if let finding = try self.finding(path, of: last) { findings.append(finding) }
+    case .dataset(let name):
+      if let name, let finding = try finding(dataset: name, of: last) { findings.append(finding) }
+    }
+    return findings
+  }
+
+  /// Swap to resume from: where it is missing the initrd waits for it, and goes on.
+  func resume(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
+    guard let word = words.last(where: { $0.name == "resume" }), let value = word.value,
+      let path = RootDevice(value, isZFS: false).path, try canTell(path), try !host.files.exists(path)
+    else { return [] }
+    return [CommandLineFinding(.warning, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")]
+  }
+
+  /// Some initrds find the root file system without `root=`: that of ZFS by the pool, others by what boot= names.
+  private func missingRoot(_ words: [CommandLineWord], boot: String?) throws -> [CommandLineFinding] {
+    let namesZFS = words.contains { $0.name == "bootfs" || $0.name == "rpool" }
+    if boot == "zfs" || namesZFS || words.contains(where: { $0.name == "netroot" || $0.name == "nfsroot" }) {
+      return []
+    }
+    // What replaces scripts/local may have its own ways. live and casper are told of elsewhere.
+    if let boot, boot != "local" { return [] }
+    if try hasOnlyDracut {
+      return [CommandLineFinding(.warning, "it has no root=, so the initrd has to find the root file system itself")]
+    }
+    return [CommandLineFinding(.error, "it has no root=; most initrds then stop")]
+  }
+
+  /// dracut's initrd looks for the root file system by systemd's rules; that of initramfs-tools does not.
+  private var hasOnlyDracut: Bool {
+    get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists("/usr/sbin/mkinitramfs") }
+  }
+
+  /// Whether the devices that can be seen are those of the machine that is to boot. In a chroot or container they are
+  /// not, or there are none; nothing is mounted at its root then, no device, or a directory of one.
+  private var knowsDevices: Bool {
+    get throws { try host.isRunningSystem ? mountedRoot != nil : host.files.isDirectory("/dev/disk") }
+  }
+
+  /// Links by UUID and label are there only where udev is.
+  private func canTell(_ path: String) throws -> Bool {
+    try knowsDevices && (!path.hasPrefix("/dev/disk/") || host.files.isDirectory("/dev/disk"))
+  }
+
+  private var mountedRoot: MountPoint? {
+    get throws {
+      try host.files.mountPoints().last { $0.path == "/" }.flatMap { mount in
+        // With btrfs a subvolume is a directory too.
+        let isWhole = mount.root == "/" || mount.fileSystem == "btrfs"
+        return isWhole && mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
+      }
+    }
+  }
+
+  private func finding(_ path: String, of word: CommandLineWord) throws -> CommandLineFinding? {
+    guard try canTell(path) else { return nil }
+    guard let status = try host.files.status(of: path) else {
+      return CommandLineFinding(.error, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")
+    }
+    guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
+    let source = try host.files.status(of: mounted.source)
+    let isSame = status.blockDevice == mounted.device || source?.isSameFile(as: status) == true
+    // Where the kernel has a name of its own for it, such as /dev/root, there is nothing to compare with.
+    if isSame || mounted.fileSystem != "zfs" && source == nil { return nil }
+    return CommandLineFinding(
+      .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
+  }
+
+  private func finding(dataset name: String, of word: CommandLineWord) throws -> CommandLineFinding? {
+    guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
+    if mounted.fileSystem == "zfs", mounted.source == name { return nil }
+    let pool = name.split(separator: "/").first.map(String.init) ?? name
+    let pools = "/proc/spl/kstat/zfs"
+    // A pool may be named by its number.
+    if UInt64(pool) == nil, try host.files.isDirectory(pools), try !host.files.isDirectory("\(pools)/\(pool)") {
+      return CommandLineFinding(.error, "'\(word.text)' is not here: no pool \(pool) is imported")
+    }
+    return CommandLineFinding(
+      .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
+  }
+}
+
+/// What `root=` or `resume=` can name.
+enum RootDevice: Hashable {
+  /// A path in /dev, or the link that udev makes for a UUID or label.
+  case path(String)
+  /// A ZFS file system; nil where the initrd finds it itself.
+  case dataset(String?)
+  /// A file system that is reached by network, or one of another kind that no device holds.
+  case elsewhere
+  /// systemd's own search, which only its initrd does.
+  case automatic
+  /// Nothing that is known here.
+  case unknown
+
+  /// `isZFS`: whether `boot=zfs` lets a bare name be that of a ZFS file system.
+  init(_ value: String, isZFS: Bool) {
+    func rest(_ prefix: String) -> String { String(value.dropFirst(prefix.count)) }
+    let links = [("UUID=", "by-uuid"), ("LABEL=", "by-label"), ("PARTLABEL=", "by-partlabel")]
+    if let (prefix, directory) = links.first(where: { value.hasPrefix($0.0) }) {
+      self = .path("/dev/disk/\(directory)/\(Self.linkName(rest(prefix)))")
+    } else if value.hasPrefix("PARTUUID=") {
+      // The kernel also takes PARTUUID=…/PARTNROFF=n, and does not mind the case.
+      let name = rest("PARTUUID=")
+      self = name.utf8.contains(UInt8(ascii: "/")) ? .unknown : .path("/dev/disk/by-partuuid/\(name.lowercased())")
+    } else if value == "/dev/nfs" || Self.networkKinds.contains(where: { value.hasPrefix($0) }) || value == "tmpfs" {
+      self = .elsewhere
+    } else if value.hasPrefix("/dev/") {
+      self = .path(value)
+    } else if value == "gpt-auto" || value == "gpt-auto-force" || value == "dissect" {
+      self = .automatic
+    } else if value.lowercased().hasPrefix("zfs:") || value.lowercased().hasPrefix("zfs=") {
+      let name = rest("zfs:")
+      self = .dataset(name.isEmpty || name == "AUTO" ? nil : name)
+    } else if value == "ZFS" || value == "zfs" {
+      self = .dataset(nil)
+    } else if isZFS, !value.hasPrefix("/") {
+      self = .dataset(value)
+    } else {
+      self = .unknown
+    }
+  }
+
+  private static let networkKinds = ["nfs", "nbd", "iscsi:", "dhcp", "fcoe", "aoe", "9p:", "virtiofs:", "mtd", "ubi"]
+
+  /// The path of the device, or what it would be.
+  var path: String? { if case .path(let path) = self { path } else { nil } }
+
+  /// As udev writes a label: what is neither a letter, a digit, one of `#+-.:=@_` nor beyond ASCII stands as `\x20`.
+  private static func linkName(_ label: String) -> String {
+    var bytes: [UInt8] = []
+    for byte in label.utf8 {
+      let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+      let isDigit = (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      if byte >= 0x80 || isLetter || isDigit || "#+-.:=@_".utf8.contains(byte) {
+        bytes.append(byte)
+      } else {
+        let digits = String(byte, radix: 16)
+        bytes += Array("\\x\(digits.utf8.count == 1 ? "0" : "")\(digits)".utf8)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+internal import Messages
+package import SigningKeys
+
+/// The settings in `/etc/pve-sb-uki/pve-sb-uki.conf` and then `pve-sb-uki.conf.d/*.conf` in byte order of their
+/// names; the last value of a key counts, and an empty one is the default again.
+package struct Configuration: Hashable, Sendable {
+  /// How the firmware reaches the images.
+  package enum Chain: String, CaseIterable, Sendable {
+    case auto, direct, shim
+    case systemdBoot = "systemd-boot"
+  }
+
+  /// What becomes of type 1 entries of the Boot Loader Specification, an unsigned kernel and initrd on the EFI System
+  /// Partition, where proxmox-boot-tool puts them.
+  package enum TypeOne: String, CaseIterable, Sendable {
+    /// They are reported: whoever can write the partition can change what they start.
+    case keep
+    /// They are removed, and Proxmox's own hook, which would bring them back, is no longer run; but only once one of
+    /// our images has booted on this machine.
+    case remove
+  }
+
+  /// `Enabled=yes|no`: whether hooks and `apply` do anything. Default yes.
+  package var isEnabled = true
+  /// `Strict=yes|no`: whether a kernel package fails to configure when its image cannot be built. Default no.
+  package var isStrict = false
+  /// `Keep=N`: how many of the wanted kernels get an image, 0 for all of them. Default 0.
+  package var keep = 0
+  /// `Key=`: the signing key, an absolute path or an OpenSSL store URI. Default `/etc/pve-sb-uki/keys/db.key`.
+  package var key = defaultKey
+  /// `Certificate=`: its certificate, a path. Default `/etc/pve-sb-uki/keys/db.crt`.
+  package var certificate = defaultCertificate
+  /// `Chain=auto|direct|systemd-boot|shim`. Default auto, which keeps what the host uses.
+  package var chain = Chain.auto
+  /// `Esp=PATH`: where the EFI System Partition is mounted; taken at its word. Default: found among the mounts.
+  package var espPath: String?
+  /// `Removable=yes|no`: whether `EFI/BOOT/BOOTX64.EFI`, which firmware starts without a boot entry, may be written.
+  /// Default no.
+  package var writesRemovablePath = false
+  /// `Type1=keep|remove`. Default keep.
+  package var typeOne = TypeOne.keep
+  /// `Dkms=yes|no`: whether dkms signs the modules that it builds with the same key. Default no.
+  package var signsModules = false
+
+  package static let path = "/etc/pve-sb-uki/pve-sb-uki.conf"
+  package static let directory = "/etc/pve-sb-uki/pve-sb-uki.conf.d"
+  package static let defaultKey = KeySource.hostDefault.key
+  package static let defaultCertificate = KeySource.hostDefault.certificate
+  private static let sizeLimit = 1 << 18
+
+  /// The defaults.
+  package init() {}
+
+  /// The key that images, boot loaders and modules are signed with.
+  package var signingKey: KeySource { KeySource(key: key, certificate: certificate, isHostPath: true) }
+
+  /// Reads the host's settings; files that do not exist say nothing. Throws `BootEnvironmentError` that names file and
+  /// line for an unknown key or a value that is none, `HostError` if a file cannot be read.
+  package init(of files: FileSystem) throws {
+    let dropIns = try files.list(Self.directory) ?? []
+    let paths =
+      [Self.path] + dropIns.filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") }.map { "\(Self.directory)/\($0)" }
+    for path in paths {
+      guard let content = try files.readFileIfPresent(path, limit: Self.sizeLimit) else { continue }
+      for entry in try SettingsFile(parsing: content, path: path).entries { try set(entry, path) }
+    }
+  }
+
+  private mutating func set(_ entry: SettingsFile.Entry, _ path: String) throws {
+    let value = Value(entry: entry, path: path)
+    let defaults = Configuration()
+    switch entry.key {
+    case "Enabled": isEnabled = try value.truth() ?? defaults.isEnabled
+    case "Strict": isStrict = try value.truth() ?? defaults.isStrict
+    case "Keep": keep = try value.count() ?? defaults.keep
+    case "Key": key = try value.pathOrURI() ?? defaults.key
+    case "Certificate": certificate = try value.absolutePath() ?? defaults.certificate
+    case "Chain": chain = try value.choice(wanted: "auto, direct, systemd-boot or shim") ?? defaults.chain
+    case "Esp": espPath = try value.absolutePath()
+    case "Removable": writesRemovablePath = try value.truth() ?? defaults.writesRemovablePath
+    case "Type1": typeOne = try value.choice(wanted: "keep or remove") ?? defaults.typeOne
+    case "Dkms": signsModules = try value.truth() ?? defaults.signsModules
+    default:
+      throw BootEnvironmentError(
+        path, line: entry.line, "unknown key '\(entry.key)'",
+        hint: "known are Enabled, Strict, Keep, Key, Certificate, Chain, Esp, Removable, Type1 and Dkms")
+    }
+  }
+}
+
+extension Configuration {
+  /// A value on its way to its type; nil is the default.
+  struct Value {
+    let entry: SettingsFile.Entry
+    let path: String
+
+    func truth() throws -> Bool? {
+      switch entry.value {
+      case "": nil
+      case "yes": true
+      case "no": false
+      default: throw wrong("yes or no")
+      }
+    }
+
+    func count() throws -> Int? {
+      if entry.value.isEmpty { return nil }
+      guard let number = Int(entry.value), 0...1000 ~= number else { throw wrong("a number from 0 to 1000") }
+      return number
+    }
+
+    func choice<Choice: RawRepresentable<String>>(wanted: Message) throws -> Choice? {
+      if entry.value.isEmpty { return nil }
+      guard let choice = Choice(rawValue: entry.value) else { throw wrong(wanted) }
+      return choice
+    }
+
+    func absolutePath() throws -> String? {
+      if entry.value.isEmpty { return nil }
+      guard entry.value.hasPrefix("/") else { throw wrong("an absolute path") }
+      return entry.value
+    }
+
+    func pathOrURI() throws -> String? {
+      if entry.value.contains(":") { return entry.value }
+      return try absolutePath()
+    }
+
+    private func wrong(_ wanted: Message) -> BootEnvironmentError {
+      BootEnvironmentError(
+        path, line: entry.line, "\(entry.key) is '\(entry.value)'", hint: "\(entry.key)= takes \(wanted)")
+    }
+  }
+}

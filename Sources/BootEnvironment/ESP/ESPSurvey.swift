@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+internal import Messages
+
+/// The ESPs of a host: those that are there, and those that were to be.
+package struct ESPSurvey: Hashable, Sendable {
+  package var esps: [ESP] = []
+  package var problems: [ESPProblem] = []
+
+  package init() {}
+
+  /// Where a mounted one is looked for, in this order.
+  package static let candidates = ["/efi", "/boot/efi", "/boot"]
+
+  /// The directory that `Esp=` names, else all that proxmox-boot-tool lists, else the first candidate that is one.
+  ///
+  /// `Esp=` is taken at its word, so that chroots and images work, but must be a directory: throws
+  /// `BootEnvironmentError` otherwise. What is listed and cannot be used becomes a problem, which hides none of the
+  /// others. A candidate must be a mounted FAT file system. In a root other than `/`, where mounts and devices seldom
+  /// are, a candidate that holds something is enough, for `/boot` one that holds `EFI`, and a directory
+  /// `/dev/disk/by-uuid/SERIAL` stands for the ESP of that number, mounted.
+  package init(of host: Host, _ configuration: Configuration) throws {
+    if let path = try Self.configured(on: host, configuration) {
+      esps = [try Self.mounted(at: path, on: host)]
+    } else {
+      try addListed(on: host)
+      if self == ESPSurvey(), let path = try Self.candidate(on: host) {
+        esps = [try Self.mounted(at: path, on: host)]
+      }
+    }
+  }
+
+  private static func configured(on host: Host, _ configuration: Configuration) throws -> String? {
+    guard var path = configuration.espPath else { return nil }
+    guard try host.files.isDirectory(path) else {
+      throw BootEnvironmentError(
+        path, "it is no directory, but Esp= names it as the EFI System Partition",
+        hint: "mount the partition there or correct \(Configuration.path)")
+    }
+    while path.hasSuffix("/") { path.removeLast() }
+    // Looking into a directory makes automount mount it.
+    _ = try? host.files.list(path + "/.")
+    return path
+  }
+
+  private static func candidate(on host: Host) throws -> String? {
+    // Looking into a directory makes automount mount it.
+    let listings = try candidates.map { try host.files.list($0 + "/.") }
+    let mounts = try host.isRunningSystem ? host.files.mountPoints() : []
+    for (path, listing) in zip(candidates, listings) {
+      guard let listing else { continue }
+      let isThere =
+        host.isRunningSystem
+        ? mounts.last { $0.path == path }?.fileSystem == "vfat"
+        : path == "/boot" ? listing.contains("EFI") : !listing.isEmpty
+      if isThere { return path }
+    }
+    return nil
+  }
+
+  /// The ESP whose root is mounted at `path`, or just that directory.
+  private static func mounted(at path: String, on host: Host) throws -> ESP {
+    guard host.isRunningSystem, let mount = try host.files.mountPoints().last(where: { $0.path == path }),
+      mount.root == "/", mount.source.hasPrefix("/dev/")
+    else { return ESP(source: .directory(path)) }
+    do {
+      let facts = try host.partitions.facts(device: mount.source)
+      // The name may lead to another device by now.
+      guard facts.number == mount.device else { return ESP(source: .directory(path)) }
+      return ESP(
+        source: .directory(path), location: facts.location, locationNote: facts.locationNote, device: mount.source)
+    } catch {
+      return ESP(source: .directory(path), locationNote: Message(error))
+    }
+  }
+}
+
+extension ESPSurvey {
+  /// proxmox-boot-tool's list: the serial number of a FAT file system a line.
+  package static let listPath = "/etc/kernel/proxmox-boot-uuids"
+  private static let listSizeLimit = 1 << 16
+
+  /// The lines that are neither empty nor comments, without white space at either end, each once; with their numbers.
+  private static func lines(of files: FileSystem) throws -> [(number: Int, text: String)] {
+    guard let content = try files.readFileIfPresent(listPath, limit: listSizeLimit) else { return [] }
+    var lines: [(number: Int, text: String)] = []
+    for (index, line) in content.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {
+      let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
+      let text = String(decoding: line.drop(while: isBlank).reversed().drop(while: isBlank).reversed(), as: UTF8.self)
+      if text.isEmpty || text.hasPrefix("#") || lines.contains(where: { $0.text == text }) { continue }
+      lines.append((index + 1, text))
+    }
+    return lines
+  }
+
+  /// Whether it can be the name of a link in /dev/disk/by-uuid: that of a FAT file system is four hexadecimal digits, a
+  /// hyphen and four more; those of other file systems, which proxmox-boot-tool would mount too, are longer.
+  private static func isSerialNumber(_ text: String) -> Bool {
+    4...64 ~= text.utf8.count && text.utf8.first != UInt8(ascii: "-")
+      && text.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Character(UnicodeScalar($0)).isHexDigit }
+  }
+
+  /// Adds what the list names, in its order.
+  mutating func addListed(on host: Host) throws {
+    for line in try Self.lines(of: host.files) {
+      guard Self.isSerialNumber(line.text) else {
+        let path = Self.listPath
+        add(
+          .unreadable, path, "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
+          hint: "correct or remove the line")
+        continue
+      }
+      try add(line.text, on: host)
+    }
+  }
+
+  private mutating func add(_ serial: String, on host: Host) throws {
+    let esp = ESP(source: .listed(serial))
+    let path = host.files.display(esp.path)
+    guard let status = try host.files.status(of: esp.path) else {
+      add(
+        .missing, serial, "the EFI System Partition \(serial) is not there: \(path) does not exist",
+        hint: "connect its disk, then run 'pve-sb-uki apply'; if it is gone for good, run 'proxmox-boot-tool clean'")
+      return
+    }
+    if status.kind == .directory, !host.isRunningSystem {
+      esps.append(esp)
+      return
+    }
+    do {
+      let facts = try host.partitions.facts(device: esp.path)
+      var found = ESP(
+        source: esp.source, location: facts.location, locationNote: facts.locationNote, device: esp.path)
+      if case .damagedFAT(let error) = facts.content {
+        let problem = ESPProblem(
+          name: serial, kind: .damaged, message: "the EFI System Partition \(serial) is damaged: \(error)",
+          hint: ESP.repairHint(path), repair: ESP.repair(path))
+        return problems.append(problem)
+      }
+      if facts.isDirty {
+        let damage = try found.examine(on: host)
+        guard damage.isEmpty else { return problems.append(found.damage(damage, path)) }
+      }
+      esps.append(found)
+    } catch let error as HostError {
+      add(.unreadable, serial, "the EFI System Partition \(serial) cannot be used: \(error)", hint: error.hint)
+    }
+  }
+
+  private mutating func add(_ kind: ESPProblem.Kind, _ name: String, _ message: Message, hint: Message?) {
+    problems.append(ESPProblem(name: name, kind: kind, message: message, hint: hint))
+  }
+}

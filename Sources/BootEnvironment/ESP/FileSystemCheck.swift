@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+package import Messages
+
+/// What fsck.vfat(8) says of a FAT file system that is not mounted.
+///
+/// Its exit code is the same for a dirty bit as for damage, so its words decide (dosfstools 4.2). What is listed here is
+/// what a power cut leaves behind and `fsck.vfat -a` mends without losing anything that has a name; any other line is
+/// damage.
+package struct FileSystemCheck: Hashable, Sendable {
+  package enum Remnant: Hashable, Sendable {
+    /// It was not unmounted after it was last written to.
+    case dirtyBit
+    /// The boot sector and its backup differ, of which no system takes notice.
+    case backupBootSector
+    case freeClusterSummary
+    /// Clusters that no file has, and their bytes.
+    case lostClusters(bytes: Int)
+    /// The second copy of the allocation table, which Linux and firmware do not read.
+    case secondTable
+    /// A file that proxmox-boot-tool or this program writes anew at its next run is cut off.
+    case cutOff(path: String)
+
+    package var message: Message {
+      switch self {
+      case .dirtyBit: "it was not unmounted"
+      case .backupBootSector: "its boot sector differs from the backup"
+      case .freeClusterSummary: "its count of free clusters was wrong"
+      case .lostClusters(let bytes): "\(bytes >> 10) KiB belonged to no file"
+      case .secondTable: "the two copies of its allocation table differed"
+      case .cutOff(let path): "\(path) was cut off"
+      }
+    }
+  }
+
+  package var remnants: [Remnant] = []
+  /// The lines that tell of damage, as they were printed.
+  package var damage: [String] = []
+
+  package static let program = "fsck.vfat"
+  /// Seconds.
+  private static let timeLimit = 300
+
+  package init() {}
+
+  /// Runs the check without or with mending; nil if dosfstools is not installed. Throws `HostError` if it cannot be run.
+  package init?(of device: String, mending: Bool, on host: Host) throws {
+    // A damaged file system can keep it busy for ever.
+    let command = ["LC_ALL=C", "timeout", "-k", "5", "\(Self.timeLimit)", Self.program, mending ? "-a" : "-n", device]
+    let result: ProcessOutput
+    do {
+      result = try host.processes.collect("env", arguments: command)
+    } catch let error as HostError where error.meansAbsent {
+      return nil
+    }
+    if result.status == 127 { return nil }
+    self.init(parsing: String(decoding: result.output + result.errors, as: UTF8.self))
+    // 0 and 1 are sound and mended; more is a failure of its own, which it may not have put into words.
+    if result.status == 124 || result.status == 137 {
+      damage = ["\(Self.program) did not come to an end within \(Self.timeLimit) seconds"]
+    } else if result.status > 1, damage.isEmpty {
+      damage = ["\(Self.program) ended with exit code \(result.status)"]
+    }
+  }
+
+  /// Reads what the program printed.
+  package init(parsing text: String) {
+    var path: String?
+    for line in text.split(separator: "\n").map(String.init) {
+      if Self.isWithoutMeaning(line) { continue }
+      if line.hasPrefix("/") {
+        // A line of its own that names the file which the next ones are about.
+        if let path { damage.append(path) }
+        path = line
+        continue
+      }
+      if let file = path {
+        if Self.isMadeAgain(file), Self.tellsOfCut(line) {
+          if !remnants.contains(.cutOff(path: file)) { remnants.append(.cutOff(path: file)) }
+          if line.hasPrefix("  Truncating file to") || line.hasSuffix("Assuming EOF.") { path = nil }
+          continue
+        }
+        damage.append(file)
+        path = nil
+      }
+      if let remnant = Self.remnant(line) {
+        remnants.append(remnant)
+      } else if !line.hasPrefix("/") {
+        damage.append(line)
+      }
+    }
+    if let path { damage.append(path) }
+  }
+
+  private static func remnant(_ line: String) -> Remnant? {
+    if line.hasPrefix("Dirty bit is set.") { return .dirtyBit }
+    if line.hasPrefix("There are differences between boot sector and its backup.") { return .backupBootSector }
+    if line.hasPrefix("Free cluster summary wrong (") || line.hasPrefix("Free cluster summary uninitialized (") {
+      return .freeClusterSummary
+    }
+    if line.hasPrefix("FATs differ but appear to be intact.") { return .secondTable }
+    if line.hasPrefix("Reclaimed "), let open = line.firstIndex(of: "(") {
+      return .lostClusters(bytes: Int(line[open...].dropFirst().prefix { $0 != " " }) ?? 0)
+    }
+    return nil
+  }
+
+  /// Lines that go with another, or say nothing of the file system's state.
+  private static func isWithoutMeaning(_ line: String) -> Bool {
+    let text = line.drop { $0 == " " }
+    let words = [
+      "fsck.fat ", "This is mostly harmless. Differences:", "Not automatically fixing this.",
+      "Automatically removing dirty bit.", "Auto-correcting.", "Auto-setting.", "Using first FAT.",
+      "Reclaiming unconnected clusters.", "Leaving filesystem unchanged.", "*** Filesystem was changed ***",
+      "Writing changes.",
+      // Where the C library's conversions of characters are not installed.
+      "Cannot initialize conversion from ", "Using internal CP850 conversion table",
+    ]
+    if text.isEmpty || words.contains(where: { text.hasPrefix($0) }) { return true }
+    // Such as `  65:01/00`.
+    if line.hasPrefix("  "), text.allSatisfy({ $0.isHexDigit || ":/, ".contains($0) }) { return true }
+    // Such as `/dev/sda2: 13 files, 4711/130812 clusters`.
+    return isSummary(line)
+  }
+
+  private static func isSummary(_ line: String) -> Bool {
+    let words = line.split(separator: " ").suffix(4)
+    return words.count == 4 && words.last == "clusters" && words.dropFirst().first?.hasPrefix("file") == true
+  }
+
+  /// Whether the next run writes the file again. Names of ours that cannot be read are removed before the check, see
+  /// `CrashedNames`.
+  private static func isMadeAgain(_ path: String) -> Bool {
+    let folded = path.lowercased()
+    let prefixes = [
+      "\(TypeOneEntry.proxmoxDirectory)/", "\(TypeOneEntry.directory)/proxmox-", "\(UKIName.directory)/pve-",
+      "\(UKIName.directory)/.pve-", "\(LoaderPath.directory)/", LoaderConfiguration.path, "/loader/sed",
+    ]
+    return prefixes.contains { folded.hasPrefix($0.lowercased()) }
+  }
+
+  private static func tellsOfCut(_ line: String) -> Bool {
+    ["  File size is ", "  Truncating file to ", "  Contains a free cluster ("].contains { line.hasPrefix($0) }
+  }
+}

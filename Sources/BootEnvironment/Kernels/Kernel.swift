@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import DebianPackage
+package import HostSystem
+
+/// A kernel that the host can boot: `/boot/vmlinuz-K`, `/boot/initrd.img-K` and `/lib/modules/K` are there.
+package struct Kernel: Hashable, Sendable {
+  /// K, as `uname -r` will say; safe as part of a file name on any file system.
+  package let release: String
+
+  package var imagePath: String { "/boot/vmlinuz-\(release)" }
+  package var initrdPath: String { "/boot/initrd.img-\(release)" }
+
+  /// A kernel of that release, whether or not it is installed; nil for a text that is none: one to 64 letters, digits
+  /// and `+-._~`, not beginning with a dot or a hyphen; nor one that ends in the mark of a previous image, whose name
+  /// its image would take.
+  package init?(release: some StringProtocol) {
+    let bytes = Array(release.utf8)
+    guard 1...64 ~= bytes.count, bytes.first != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else { return nil }
+    let isPlain = bytes.allSatisfy { byte in
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "+-._~".utf8.contains(byte)
+    }
+    guard isPlain, !release.lowercased().hasSuffix(UKIName.previousMark) else { return nil }
+    self.release = String(release)
+  }
+}
+
+extension Kernel {
+  /// The series as Proxmox names it, major and minor number: `6.8` of `6.8.12-4-pve`; nil for a release that does not
+  /// begin with two numbers.
+  package var series: String? {
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    let bytes = release.utf8
+    let major = bytes.prefix { digits.contains($0) }
+    let rest = bytes[major.endIndex...]
+    guard !major.isEmpty, rest.first == UInt8(ascii: ".") else { return nil }
+    let minor = rest.dropFirst().prefix { digits.contains($0) }
+    return minor.isEmpty ? nil : String(bytes[..<minor.endIndex])
+  }
+
+  /// Whether Proxmox made the kernel, or somebody from Proxmox's: `pve` begins a part of its release other than the
+  /// first, as in `6.8.12-4-pve` and `6.8.12-4-pve-custom`.
+  package var isProxmox: Bool { release.split(separator: "-").dropFirst().contains { $0.hasPrefix("pve") } }
+
+  /// Whether the kernel comes before `other` in a list that begins with the newest. Releases of equal versions, such as
+  /// `6.8` and `6.08`, have an order too, so that it is the same in each run.
+  package func isNewer(than other: Kernel) -> Bool {
+    let (left, right) = (DebianVersion(release), DebianVersion(other.release))
+    return left == right ? other.release.utf8.lexicographicallyPrecedes(release.utf8) : left > right
+  }
+}
+
+/// What `/boot` holds.
+package struct KernelInventory: Hashable, Sendable {
+  /// Complete kernels, the newest first.
+  package var kernels: [Kernel] = []
+  /// Kernels with modules but without an initrd, the newest first: they are being installed, or cannot boot.
+  package var withoutInitrd: [Kernel] = []
+  /// Releases of all files `/boot/vmlinuz-*`, complete or not.
+  package var present: Set<String> = []
+
+  package init(kernels: [Kernel] = [], withoutInitrd: [Kernel] = [], present: Set<String> = []) {
+    self.kernels = kernels
+    self.withoutInitrd = withoutInitrd
+    self.present = present
+  }
+
+  /// Looks through `/boot`. A `vmlinuz` without a directory of modules is a leftover, and does not count.
+  package init(of files: FileSystem) throws {
+    let names = try files.list("/boot") ?? []
+    let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }
+    for kernel in found.sorted(by: { DebianVersion($0.release) > DebianVersion($1.release) }) {
+      guard try files.status(of: kernel.imagePath)?.kind == .regular else { continue }
+      present.insert(kernel.release)
+      guard try files.isDirectory("/lib/modules/\(kernel.release)") else { continue }
+      if try files.status(of: kernel.initrdPath)?.kind == .regular {
+        kernels.append(kernel)
+      } else {
+        withoutInitrd.append(kernel)
+      }
+    }
+  }
+}

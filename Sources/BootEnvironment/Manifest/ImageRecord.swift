@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+
+/// An image this program made, what it was made of, and on which ESPs it lies.
+package struct ImageRecord: Hashable, Sendable {
+  /// One of the places where an image lies.
+  package struct Copy: Hashable, Sendable {
+    /// Name of the ESP.
+    package var esp: String
+    package var name: UKIName
+    /// Nanoseconds since 1970 as the ESP keeps them.
+    package var modified: Int64
+
+    package init(esp: String, name: UKIName, modified: Int64) {
+      self.esp = esp
+      self.name = name
+      self.modified = modified
+    }
+  }
+
+  package var kernel: Kernel
+  /// Bytes of the file.
+  package var size: Int
+  /// SHA-256 of the file.
+  package var digest: [UInt8]
+  /// SHA-256 Authenticode digest, by which dbx revokes an image; nil if it is not known.
+  package var authenticode: [UInt8]?
+  /// When a machine that was booted from it started, in seconds since 1970; nil if none has been seen. Such an image is
+  /// known to be good.
+  package var booted: Int64?
+  package var commandLine: String
+  /// SHA-256 of the certificate it is signed with.
+  package var certificate: [UInt8]
+  /// Kernel, initrd, stub, os-release and certificate file, in the order of use.
+  package var inputs: [InputRecord]
+  package var copies: [Copy]
+
+  package init(
+    kernel: Kernel, size: Int, digest: [UInt8], authenticode: [UInt8]? = nil, booted: Int64? = nil,
+    commandLine: String, certificate: [UInt8], inputs: [InputRecord], copies: [Copy] = []
+  ) {
+    self.kernel = kernel
+    self.size = size
+    self.digest = digest
+    self.authenticode = authenticode
+    self.booted = booted
+    self.commandLine = commandLine
+    self.certificate = certificate
+    self.inputs = inputs
+    self.copies = copies
+  }
+
+  package func copy(on esp: String, _ name: UKIName) -> Copy? {
+    copies.first { $0.esp == esp && $0.name == name }
+  }
+}
+
+/// A file as it was when an image was made of it.
+package struct InputRecord: Hashable, Sendable {
+  package var path: String
+  package var size: Int
+  /// Nanoseconds since 1970.
+  package var modified: Int64
+  package var inode: UInt64
+  /// SHA-256 of the content.
+  package var digest: [UInt8]
+
+  package init(path: String, status: FileStatus, digest: [UInt8]) {
+    self.init(path: path, size: status.size, modified: status.modified, inode: status.inode, digest: digest)
+  }
+
+  package init(path: String, size: Int, modified: Int64, inode: UInt64, digest: [UInt8]) {
+    self.path = path
+    self.size = size
+    self.modified = modified
+    self.inode = inode
+    self.digest = digest
+  }
+
+  /// Whether the file is the same by all that can be seen without opening it.
+  package func matches(_ status: FileStatus) -> Bool {
+    size == status.size && modified == status.modified && inode == status.inode
+  }
+}

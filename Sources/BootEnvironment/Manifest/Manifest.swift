@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import HostSystem
+package import Messages
+
+/// What this program put where, in `/var/lib/pve-sb-uki/manifest`.
+package struct Manifest: Hashable, Sendable {
+  /// No two have the same digest, no two copies of any lie at the same place, and none is without a copy. In order of
+  /// kernel and digest, their copies in that of ESP and name.
+  package private(set) var images: [ImageRecord] = []
+
+  package static let path = "/var/lib/pve-sb-uki/manifest"
+  private static let sizeLimit = 4 << 20
+
+  package init() {}
+
+  /// The image that lies at that place of the ESP.
+  package func image(on esp: String, _ name: UKIName) -> ImageRecord? {
+    images.first { $0.copy(on: esp, name) != nil }
+  }
+
+  package func image(withDigest digest: [UInt8]) -> ImageRecord? { images.first { $0.digest == digest } }
+
+  /// Records that `image` lies at these places; whatever lay there before does not any more.
+  package mutating func place(_ image: ImageRecord, at copies: [ImageRecord.Copy]) {
+    for copy in copies { vacate(copy.esp, copy.name) }
+    if let index = images.firstIndex(where: { $0.digest == image.digest }) {
+      let placed = Self.sorted(images[index].copies + copies)
+      let booted = [images[index].booted, image.booted].compactMap { $0 }.max()
+      images[index] = image
+      images[index].copies = placed
+      images[index].booted = booted
+    } else if !copies.isEmpty {
+      var image = image
+      image.copies = Self.sorted(copies)
+      images.append(image)
+      images.sort { ($0.kernel.release, $0.digest.hexadecimal) < ($1.kernel.release, $1.digest.hexadecimal) }
+    }
+    dropPlaceless()
+  }
+
+  /// Records that nothing lies there.
+  package mutating func remove(_ name: UKIName, on esp: String) {
+    vacate(esp, name)
+    dropPlaceless()
+  }
+
+  /// Brings what is known about the image with that digest up to date; its copies stay.
+  package mutating func update(_ digest: [UInt8], _ change: (inout ImageRecord) -> Void) {
+    guard let index = images.firstIndex(where: { $0.digest == digest }) else { return }
+    change(&images[index])
+  }
+
+  private mutating func vacate(_ esp: String, _ name: UKIName) {
+    for index in images.indices {
+      images[index].copies.removeAll { $0.esp == esp && $0.name == name }
+    }
+  }
+
+  private static func sorted(_ copies: [ImageRecord.Copy]) -> [ImageRecord.Copy] {
+    copies.sorted { ($0.esp, $0.name.fileName) < ($1.esp, $1.name.fileName) }
+  }
+
+  private mutating func dropPlaceless() { images.removeAll { $0.copies.isEmpty } }
+
+  /// Reads the host's manifest. One that cannot be understood is empty; `note` then says so.
+  package static func load(from files: FileSystem) -> (manifest: Manifest, note: Message?) {
+    do {
+      guard let content = try files.readFileIfPresent(path, limit: sizeLimit) else { return (Manifest(), nil) }
+      guard let manifest = Manifest(parsing: content) else {
+        return (Manifest(), "\(path) is damaged or of another version; the images on the partitions are read instead")
+      }
+      return (manifest, nil)
+    } catch {
+      return (Manifest(), "\(error); the images on the partitions are read instead")
+    }
+  }
+
+  /// Writes the manifest unless it is there already.
+  package func save(to files: FileSystem) throws {
+    let content = serialize()
+    if images.isEmpty, try !files.exists(Self.path) { return }
+    try files.makeDirectory("/var/lib/pve-sb-uki")
+    try files.replaceFile(Self.path, content: content)
+  }
+}
+
+// The manifest is text, a record a line, fields separated by one space; a path, name or command line is the last field
+// and goes to the end of its line:
+//
+//     pve-sb-uki manifest 3
+//     image RELEASE SIZE SHA256
+//     authenticode SHA256                 (only if it is known)
+//     booted SECONDS                      (0: never seen)
+//     cmdline TEXT
+//     certificate SHA256
+//     input SIZE MTIME INODE SHA256 PATH
+//     copy MTIME FILENAME ESP
+//     end
+//
+// Everything between two `image` lines belongs to the first. Version 2 has no `authenticode`. Anything else makes the
+// whole file count as absent, which costs reading the images and removes nothing.
+extension Manifest {
+  private static let header = "pve-sb-uki manifest 3"
+  private static let readable = ["pve-sb-uki manifest 2", header]
+
+  package func serialize() -> [UInt8] {
+    var lines = [Self.header]
+    for image in images {
+      lines.append("image \(image.kernel.release) \(image.size) \(image.digest.hexadecimal)")
+      if let authenticode = image.authenticode { lines.append("authenticode \(authenticode.hexadecimal)") }
+      lines.append("booted \(image.booted ?? 0)")
+      lines.append("cmdline \(image.commandLine)")
+      lines.append("certificate \(image.certificate.hexadecimal)")
+      for input in image.inputs {
+        lines.append("input \(input.size) \(input.modified) \(input.inode) \(input.digest.hexadecimal) \(input.path)")
+      }
+      for copy in image.copies {
+        lines.append("copy \(copy.modified) \(copy.name.fileName) \(copy.esp)")
+      }
+    }
+    lines.append("end\n")
+    return Array(lines.joined(separator: "\n").utf8)
+  }
+
+  /// Nil for anything that `serialize` would not have written.
+  package init?(parsing content: [UInt8]) {
+    self.init()
+    var lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)[...]
+    guard let header = lines.popFirst(), Self.readable.contains(String(header)), lines.popLast() == "",
+      lines.popLast() == "end"
+    else { return nil }
+    var places: Set<ImageRecord.Copy> = []
+    while !lines.isEmpty {
+      guard let image = Self.image(from: &lines), self.image(withDigest: image.digest) == nil else { return nil }
+      for copy in image.copies {
+        var place = copy
+        place.modified = 0
+        guard places.insert(place).inserted else { return nil }
+      }
+      guard !image.copies.isEmpty else { return nil }
+      place(image, at: image.copies)
+    }
+  }
+
+  private static func image(from lines: inout ArraySlice<Substring>) -> ImageRecord? {
+    guard let head = lines.popFirst().flatMap({ fields($0, "image", 4) }), let kernel = Kernel(release: head[1]),
+      let size = count(head[2]), let digest = digest(head[3])
+    else { return nil }
+    var authenticode: [UInt8]?
+    if let text = lines.first.flatMap({ value("authenticode", $0) }) {
+      guard let known = Self.digest(text) else { return nil }
+      authenticode = known
+      lines.removeFirst()
+    }
+    guard let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ Int64($0) }),
+      let text = lines.popFirst().flatMap({ value("cmdline", $0) }),
+      let certificate = lines.popFirst().flatMap({ value("certificate", $0) }).flatMap(Self.digest)
+    else { return nil }
+    var image = ImageRecord(
+      kernel: kernel, size: size, digest: digest, authenticode: authenticode, booted: booted == 0 ? nil : booted,
+      commandLine: String(text), certificate: certificate, inputs: [])
+    while let line = lines.first, line.hasPrefix("input ") {
+      guard let input = input(line) else { return nil }
+      image.inputs.append(input)
+      lines.removeFirst()
+    }
+    while let line = lines.first, line.hasPrefix("copy ") {
+      guard let copy = copy(line) else { return nil }
+      image.copies.append(copy)
+      lines.removeFirst()
+    }
+    return image
+  }
+
+  private static func input(_ line: Substring) -> InputRecord? {
+    guard let fields = fields(line, "input", 6), let size = count(fields[1]), let modified = Int64(fields[2]),
+      let inode = UInt64(fields[3]), let digest = digest(fields[4]), fields[5].hasPrefix("/")
+    else { return nil }
+    return InputRecord(path: String(fields[5]), size: size, modified: modified, inode: inode, digest: digest)
+  }
+
+  private static func copy(_ line: Substring) -> ImageRecord.Copy? {
+    guard let fields = fields(line, "copy", 4), let modified = Int64(fields[1]),
+      let name = UKIName(fileName: String(fields[2])), !fields[3].isEmpty
+    else { return nil }
+    return ImageRecord.Copy(esp: String(fields[3]), name: name, modified: modified)
+  }
+
+  /// The fields of a line that begins with `keyword`, the last of `number` to the end of the line.
+  private static func fields(_ line: Substring, _ keyword: String, _ number: Int) -> [Substring]? {
+    let fields = line.split(separator: " ", maxSplits: number - 1, omittingEmptySubsequences: false)
+    return fields.count == number && fields[0] == keyword ? fields : nil
+  }
+
+  private static func value(_ keyword: String, _ line: Substring) -> Substring? { fields(line, keyword, 2)?[1] }
+
+  private static func count(_ text: Substring) -> Int? { Int(text).flatMap { $0 >= 0 ? $0 : nil } }
+
+  private static func digest(_ text: Substring) -> [UInt8]? {
+    [UInt8](hexadecimal: text).flatMap { $0.count == 32 ? $0 : nil }
+  }
+}

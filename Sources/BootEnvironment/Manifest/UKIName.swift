@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// The name of a UKI on an ESP: in the directory of type 2 entries of the Boot Loader
+/// Specification, under a name of this program's own.
+///
+/// `pve-K.efi` is the image of kernel K, `pve-K~previous.efi` the one that is known to boot and was replaced by it; boot
+/// loaders sort the tilde behind everything, and so the previous image behind its successor.
+package struct UKIName: Hashable, Sendable {
+  package let kernel: Kernel
+  package let isPrevious: Bool
+
+  package static let directory = "/EFI/Linux"
+  private static let prefix = "pve-"
+  private static let suffix = ".efi"
+  static let previousMark = "~previous"
+
+  package init(_ kernel: Kernel, isPrevious: Bool = false) {
+    self.kernel = kernel
+    self.isPrevious = isPrevious
+  }
+
+  /// Nil for names that this program would not give.
+  package init?(fileName: String) {
+    guard fileName.hasPrefix(Self.prefix), fileName.hasSuffix(Self.suffix),
+      fileName.utf8.count > Self.prefix.utf8.count + Self.suffix.utf8.count
+    else { return nil }
+    let release = fileName.dropFirst(Self.prefix.count).dropLast(Self.suffix.count)
+    isPrevious = release.hasSuffix(Self.previousMark)
+    guard let kernel = Kernel(release: isPrevious ? release.dropLast(Self.previousMark.count) : release) else {
+      return nil
+    }
+    self.kernel = kernel
+  }
+
+  package var fileName: String {
+    Self.prefix + kernel.release + (isPrevious ? Self.previousMark : "") + Self.suffix
+  }
+
+  /// From the root of the ESP.
+  package var path: String { "\(Self.directory)/\(fileName)" }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import EFIData
+package import HostSystem
+package import Messages
+internal import Reconcile
+
+/// `pve-sb-uki boot list`: the firmware's boot entries.
+package struct BootList: Sendable {
+  package init() {}
+
+  package enum Owner: String, Sendable {
+    /// It leads to a file of ours on an ESP of this host.
+    case ours
+    /// It leads to a file of ours on a partition that is not there.
+    case leftover
+    case foreign
+  }
+
+  package struct Entry: Sendable {
+    package var number: BootEntryNumber
+    /// Its place in the boot order, from 1; nil if it is tried only on request.
+    package var place: Int?
+    /// Whether the boot order names it though there is no such entry.
+    package var isMissing: Bool
+    package var isActive: Bool
+    /// Whether the machine was booted from it.
+    package var isCurrent: Bool
+    /// Whether it is booted next, once.
+    package var isNext: Bool
+    /// What the firmware's menu shows; nil if it cannot be understood.
+    package var label: String?
+    /// The file it starts, from its partition's root; nil if it starts something else.
+    package var path: String?
+    /// GUID of that file's partition.
+    package var partition: String?
+    /// All of the device path as text; nil if it cannot be understood.
+    package var devicePath: String?
+    package var owner: Owner
+  }
+
+  package struct Result: Sendable {
+    /// In boot order, then those outside it by number.
+    package var entries: [Entry]
+    /// Sentences about entries that cannot be understood.
+    package var problems: [Message]
+  }
+
+  /// Throws `EFIVariableError` where there are no firmware variables.
+  package func run(on host: Host) throws -> Result {
+    let variables = try BootVariables(readingFrom: EFIVariableStore(of: host.files))
+    let esps = OwnESPs(on: host)
+    var seen: Set<UInt16> = []
+    let ordered = variables.order.filter { seen.insert($0).inserted }
+    let others = variables.entries.map(\.number).filter { !seen.contains($0) }
+    let entries = (ordered + others).enumerated().map { index, number in
+      describe(number, place: index < ordered.count ? index + 1 : nil, variables, esps)
+    }
+    return Result(entries: entries, problems: variables.problems + esps.problems)
+  }
+
+  private func describe(
+    _ number: UInt16, place: Int?, _ variables: BootVariables, _ esps: OwnESPs
+  ) -> Entry {
+    let entry = variables[number]
+    let option = entry?.option
+    return Entry(
+      number: BootEntryNumber(number), place: place, isMissing: entry == nil, isActive: entry?.isActive ?? false,
+      isCurrent: number == variables.current, isNext: number == variables.next, label: option?.description,
+      path: option?.file?.path, partition: option?.file?.partition.guid.description,
+      devicePath: option?.paths.first?.description, owner: entry.map { esps.owner(of: $0) } ?? .foreign)
+  }
+}
+
+/// The number of a Boot#### variable as people write it.
+package struct BootEntryNumber: Hashable, Sendable {
+  package let value: UInt16
+
+  package init(_ value: UInt16) { self.value = value }
+
+  /// From `Boot0003`, `0003` or `3`, hexadecimal; nil for anything else.
+  package init?(_ text: String) {
+    let digits = text.hasPrefix("Boot") ? text.dropFirst(4) : text[...]
+    guard 1...4 ~= digits.utf8.count, digits.allSatisfy({ $0.isASCII && $0.isHexDigit }),
+      let value = UInt16(digits, radix: 16)
+    else { return nil }
+    self.value = value
+  }
+
+  /// `Boot0003`.
+  package var name: String { EFIVariableName.bootOption(value).name }
+
+  /// What to say of a number that no entry has.
+  static func unknown(_ number: BootEntryNumber) -> Failure {
+    Failure("there is no boot entry \(number.name)", hint: "see 'pve-sb-uki boot list'")
+  }
+}
+
+/// The ESPs by which boot entries are known to be ours.
+struct OwnESPs {
+  /// Nil unless all of them are there and stand in a partition table.
+  let locations: [PartitionLocation]?
+  /// Sentences about ESPs that cannot be found.
+  let problems: [Message]
+
+  init(on host: Host) {
+    do {
+      let survey = try ESPSurvey(of: host, Configuration(of: host.files))
+      let locations = survey.esps.compactMap(\.location)
+      let isComplete = survey.problems.isEmpty && locations.count == survey.esps.count && !locations.isEmpty
+      self.locations = isComplete ? locations : nil
+      problems = survey.problems.map(\.message)
+    } catch {
+      locations = nil
+      problems = [Message(error)]
+    }
+  }
+
+  /// Whose an entry is. Where not all ESPs are known, its path and label decide.
+  func owner(of entry: BootVariables.Entry) -> BootList.Owner {
+    guard let option = entry.option, let file = option.file, file.isInOurNameSpace else { return .foreign }
+    if let locations, locations.contains(where: { $0.guid == file.partition.guid }) { return .ours }
+    guard option.description.hasPrefix(BootTarget.labelPrefix) else { return .foreign }
+    return locations == nil ? .ours : .leftover
+  }
+}

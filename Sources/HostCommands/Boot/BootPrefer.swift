@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BootEnvironment
+internal import Cryptography
+internal import EFIData
+package import HostSystem
+package import Messages
+internal import PortableExecutable
+internal import Reconcile
+internal import SecureBoot
+internal import SigningKeys
+
+/// `pve-sb-uki boot prefer`: what the firmware tries first from now on.
+package struct BootPrefer: Sendable {
+  /// How long to wait for another run to end, in seconds.
+  package var lockTimeout = 120
+
+  package init() {}
+
+  package struct Result: Sendable {
+    package var isChange = false
+    package var notes: [Message] = []
+  }
+
+  /// Keeps the choice of a kernel, or forgets it where `release` is nil; `Apply` acts upon it. Throws `Failure` for a
+  /// kernel that is not there whole, and so can have no image.
+  package func prefer(kernel release: String?, on host: Host) throws {
+    guard let release else { return try PreferredKernel.save(nil, to: host.files) }
+    guard let kernel = try KernelInventory(of: host.files).kernels.first(where: { $0.release == release }) else {
+      throw Failure(
+        """
+        kernel \(release) can have no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
+        /lib/modules/\(release) are not all there
+        """,
+        hint: "name a kernel that is installed, or the number of a boot entry")
+    }
+    try PreferredKernel.save(kernel, to: host.files)
+  }
+
+  /// Puts an entry at the front of the boot order. Throws `Failure` for one that does not exist or is not active, and
+  /// for one of ours that the firmware would turn down (promise I3).
+  package func prefer(_ number: BootEntryNumber, on host: Host) throws -> Result {
+    let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
+    return try withExtendedLifetime(lock) {
+      let store = EFIVariableStore(of: host.files)
+      let variables = try BootVariables(readingFrom: store)
+      guard let entry = variables[number.value] else { throw BootEntryNumber.unknown(number) }
+      guard entry.isActive else {
+        throw Failure(
+          "\(number.name) is not active, so the firmware would pass over it",
+          hint: "make it active with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
+      }
+      if let file = entry.option?.file, OwnESPs(on: host).owner(of: entry) != .foreign {
+        try Self.requireTrust(in: number, path: file.path, on: host)
+        try Self.requireNotRevoked(file, in: number, on: host)
+      }
+      let order = [number.value] + variables.order.filter { $0 != number.value }
+      guard order != variables.order else { return Result() }
+      let plan = BootEntryPlan(steps: [.order(order)], present: variables)
+      let outcome = BootEntryExecutor.execute(plan, on: store)
+      if let failure = outcome.failures.first { throw Failure(failure.message, hint: failure.hint) }
+      return Result(
+        isChange: true,
+        notes: ["the next 'pve-sb-uki apply' may set the order anew; a kernel that is preferred stays first"])
+    }
+  }
+}
+
+extension BootPrefer {
+  /// Throws `Failure` unless this machine starts what our key signed, by itself or through shim where the entry leads
+  /// to it.
+  static func requireTrust(in number: BootEntryNumber, path: String, on host: Host) throws {
+    let database = try TrustDatabase(readingFrom: host)
+    // Without Secure Boot keys need not be there.
+    guard database.isEnforced else { return }
+    let key = try Configuration(of: host.files).signingKey
+    let name = path.split(separator: "/").last ?? ""
+    let verdict = try BootTrust.evaluate(
+      certificate: key.loadCertificate(from: host), database: database,
+      throughShim: name.lowercased().hasPrefix("shim"))
+    if case .refused(let reason, let hint) = verdict {
+      throw Failure("\(number.name) stays where it is, since this machine would turn it down: \(reason)", hint: hint)
+    }
+  }
+
+  /// Throws `Failure` for an image that the firmware refuses by its digest.
+  static func requireNotRevoked(_ file: DevicePath.File, in number: BootEntryNumber, on host: Host) throws {
+    let database = try TrustDatabase(readingFrom: host)
+    guard database.isEnforced, !database.forbiddenImageDigests.isEmpty,
+      let esp = try ESPSurvey(of: host, Configuration(of: host.files)).esps
+        .first(where: { $0.location?.guid == file.partition.guid }),
+      let image = try? esp.open(on: host, for: .reading).openFile(file.path),
+      let header = try? SignedImage(parsing: image).header
+    else { return }
+    guard try database.forbiddenImageDigests.contains(ImageDigest.compute(of: image, header: header)) else { return }
+    throw Failure(
+      "\(number.name) stays where it is, since the firmware would refuse \(file.path.dropFirst()): dbx revokes its digest",
+      hint: "choose another entry: pve-sb-uki boot list")
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+package import HostSystem
+internal import Messages
+internal import Reconcile
+
+/// `pve-sb-uki cmdline edit`: has the file of a command line edited, judges what came out and puts it in place.
+package struct CommandLineEdit: Sendable {
+  /// The release whose own line it is; nil for the line of all others.
+  package var kernel: String?
+  /// Whether what is judged an error is written all the same.
+  package var isForced = false
+  /// How long to wait for another run to end, in seconds.
+  package var lockTimeout = 120
+
+  package init(kernel: String? = nil) { self.kernel = kernel }
+
+  private static let directory = "/run/pve-sb-uki"
+  private static let sizeLimit = 1 << 16
+
+  /// Lets the user edit a copy until it is right or `editAgain`, which sees what is wrong with it, says no. Then the
+  /// result has errors and nothing was written, as when the editor fails or is killed.
+  ///
+  /// Throws `Failure` or `HostError` without a terminal or editor, or if the file was changed meanwhile.
+  package func run(
+    on host: Host, editAgain: (CommandLineSet.Result) throws -> Bool
+  ) throws -> CommandLineSet.Result {
+    let target = try CommandLineTarget(kernel: kernel)
+    guard host.terminal.isThere() else {
+      throw Failure(
+        "editing needs a terminal",
+        hint: "use 'pve-sb-uki cmdline set', or change \(target.path) and run 'pve-sb-uki apply'")
+    }
+    let original = try host.files.readFileIfPresent(target.path, limit: Self.sizeLimit)
+    let start = original ?? substitute(for: target, host)
+    let copy = try WorkingCopy(of: start, in: host.files)
+    var isToBeKept = false
+    defer { if !isToBeKept { copy.remove() } }
+    while true {
+      try copy.edit(with: host)
+      let content = try copy.content(limit: Self.sizeLimit)
+      var result = try judge(content, target, host)
+      if result.errors.isEmpty {
+        guard content != start else { return result }
+        do {
+          try write(content, replacing: original, target, host)
+          result.isChange = true
+          return result
+        } catch {
+          isToBeKept = true
+          throw Failure(Message(error), hint: "what you wrote is kept in \(host.files.display(copy.path))")
+        }
+      }
+      guard try editAgain(result) else { return result }
+    }
+  }
+
+  /// What stands in for a file that is not there.
+  private func substitute(for target: CommandLineTarget, _ host: Host) -> [UInt8] {
+    let base = target.kernel == nil ? try? CommandLine.base(of: host.files).text : try? CommandLine(of: host.files).text
+    return Array("\(base ?? "")\n".utf8)
+  }
+
+  private func judge(_ content: [UInt8], _ target: CommandLineTarget, _ host: Host) throws -> CommandLineSet.Result {
+    var result = CommandLineSet.Result(path: target.path)
+    result.old = target.present(in: host.files)
+    do {
+      let text = try CommandLine.part(target.path, content).text
+      result.new = text
+      result.judge(try target.findings(with: text, on: host), isForced: isForced)
+    } catch let error as BootEnvironmentError {
+      result.errors = [error.message]
+      result.hint = error.hint
+    }
+    return result
+  }
+
+  private func write(
+    _ content: [UInt8], replacing original: [UInt8]?, _ target: CommandLineTarget, _ host: Host
+  ) throws {
+    let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
+    try withExtendedLifetime(lock) {
+      guard try host.files.readFileIfPresent(target.path, limit: Self.sizeLimit) == original else {
+        throw Failure("\(target.path) was changed by somebody else meanwhile")
+      }
+      try host.files.makeDirectory("/etc/kernel")
+      try host.files.replaceFile(target.path, content: content)
+    }
+  }
+
+  /// A file in a directory of its own, where editors may leave others beside it.
+  private struct WorkingCopy {
+    let files: FileSystem
+    let directory: String
+    var path: String { "\(directory)/cmdline" }
+
+    init(of content: [UInt8], in files: FileSystem) throws {
+      self.files = files
+      try files.makeDirectory(CommandLineEdit.directory)
+      directory = try files.makePrivateDirectory(in: CommandLineEdit.directory)
+      try files.replaceFile(path, mode: 0o600, content: content)
+    }
+
+    func content(limit: Int) throws -> [UInt8] { try files.readFile(path, limit: limit) }
+
+    /// Throws `Failure` unless the editor ends well.
+    func edit(with host: Host) throws {
+      let code = try Self.run(on: host, files.display(path))
+      guard code == 0 else {
+        let end: Message = code > 128 ? "was ended by signal \(code - 128)" : "ended with exit code \(code)"
+        throw Failure("the editor \(end), so nothing was changed", hint: "name another editor in VISUAL or EDITOR")
+      }
+    }
+
+    /// What VISUAL or EDITOR say is for the shell, as they may hold options; else Debian's alternative, or what finds
+    /// one.
+    private static func run(on host: Host, _ path: String) throws -> Int32 {
+      let named = [host.environment("VISUAL"), host.environment("EDITOR")].compactMap { $0 }
+      if let editor = named.first(where: { !$0.isEmpty }) {
+        return try host.processes.interact("/bin/sh", arguments: ["-c", "\(editor) \"$@\"", editor, path])
+      }
+      for program in ["editor", "sensible-editor"] {
+        if let code = try? host.processes.interact(program, arguments: [path]) { return code }
+      }
+      throw Failure("there is no editor", hint: "install one, or name it in EDITOR")
+    }
+
+    func remove() {
+      for name in (try? files.list(directory)) ?? [] { _ = try? files.remove("\(directory)/\(name)") }
+      _ = try? files.removeDirectory(directory)
+    }
+  }
+}

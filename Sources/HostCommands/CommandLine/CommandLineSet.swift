@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+package import HostSystem
+package import Messages
+internal import Reconcile
+internal import UnifiedKernelImage
+
+/// `pve-sb-uki cmdline set`: judges a command line and writes it into its file. Images are `Apply`'s work.
+package struct CommandLineSet: Sendable {
+  /// The new line; nil removes the kernel's own.
+  package var line: String?
+  /// The release whose own line it is; nil for the line of all others.
+  package var kernel: String?
+  /// Whether the line is only judged.
+  package var isDryRun = false
+  /// Whether what is judged an error is written all the same.
+  package var isForced = false
+  /// How long to wait for another run to end, in seconds.
+  package var lockTimeout = 120
+
+  package init(line: String?, kernel: String? = nil) {
+    self.line = line
+    self.kernel = kernel
+  }
+
+  package struct Result: Sendable {
+    /// The file.
+    package var path: String
+    /// The line that counted before, without fragments; nil if there was none, or none that can be read.
+    package var old: String?
+    /// The line that counts now, or would; nil if the file is gone.
+    package var new: String?
+    /// Whether the file was, or would be, written or removed.
+    package var isChange = false
+    /// Why nothing was written, one sentence each; empty if nothing is in the way.
+    package var errors: [Message] = []
+    /// What to do about them.
+    package var hint: Message?
+    /// What may be meant so, one sentence each.
+    package var warnings: [Message] = []
+    /// From the old line to the new.
+    package var difference: WordDifference? {
+      guard let old, let new else { return nil }
+      return WordDifference(from: old, to: new)
+    }
+  }
+
+  /// Throws `Failure` or `HostError` if it cannot be judged or written.
+  package func run(on host: Host) throws -> Result {
+    let target = try CommandLineTarget(kernel: kernel)
+    var result = Result(path: target.path)
+    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, &result) }
+    result.new = line
+    result.judge(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
+    result.old = target.present(in: host.files)
+    guard result.errors.isEmpty else { return result }
+    return try write(line, to: target, on: host, &result)
+  }
+
+  private func write(
+    _ line: String, to target: CommandLineTarget, on host: Host, _ result: inout Result
+  ) throws -> Result {
+    try locked(host) {
+      let files = host.files
+      let content = try files.readFileIfPresent(target.path, limit: 1 << 16) ?? []
+      // A file that says the same in other lines stays as it is.
+      if let part = try? CommandLine.part(target.path, content), part.text == line { return }
+      result.isChange = true
+      guard !isDryRun else { return }
+      try files.makeDirectory("/etc/kernel")
+      try files.replaceFile(target.path, content: Self.headComments(of: content) + Array("\(line)\n".utf8))
+    }
+    return result
+  }
+
+  private func remove(_ target: CommandLineTarget, on host: Host, _ result: inout Result) throws -> Result {
+    guard target.kernel != nil else { throw Failure("only a kernel's own line can be removed", hint: "add --kernel") }
+    result.old = target.present(in: host.files)
+    try locked(host) {
+      result.isChange = try host.files.linkStatus(of: target.path) != nil
+      if result.isChange, !isDryRun { try host.files.remove(target.path) }
+    }
+    return result
+  }
+
+  private func locked(_ host: Host, _ body: () throws -> Void) throws {
+    let lock = try isDryRun ? nil : host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
+    try withExtendedLifetime(lock, body)
+  }
+
+  /// Comments and blank lines before the first other line, as they stand there; nothing if there is no such line.
+  private static func headComments(of content: [UInt8]) -> [UInt8] {
+    var head: [UInt8] = []
+    for line in content.split(separator: 0x0a, omittingEmptySubsequences: false) {
+      let text = line.drop { $0 == 0x20 || $0 == 0x09 }
+      guard text.isEmpty || text.first == UInt8(ascii: "#") else { return head }
+      head += line + [0x0a]
+    }
+    // The last piece is what follows the last line feed.
+    return content.isEmpty || content.last == 0x0a ? head.dropLast() : head
+  }
+}
+
+extension CommandLineSet.Result {
+  mutating func judge(_ findings: [CommandLineFinding], isForced: Bool) {
+    func isInTheWay(_ finding: CommandLineFinding) -> Bool {
+      finding.severity == .impossible || finding.severity == .error && !isForced
+    }
+    errors = findings.filter(isInTheWay).map(\.message)
+    warnings = findings.filter { !isInTheWay($0) }.map(\.message)
+    guard !errors.isEmpty else { return }
+    let isPossible = findings.allSatisfy { $0.severity != .impossible }
+    hint = isPossible ? "correct the line, or write it all the same with --force" : "correct the line"
+  }
+}
+
+/// The file that a change of the command line goes to: the base, or one kernel's own.
+struct CommandLineTarget {
+  let kernel: Kernel?
+
+  /// Throws `Failure` for a release that is none.
+  init(kernel release: String?) throws {
+    kernel = try release.map { release in
+      guard let kernel = Kernel(release: release) else {
+        throw Failure("'\(release)' is no kernel release", hint: "give it as 'uname -r' prints it")
+      }
+      return kernel
+    }
+  }
+
+  var path: String { kernel.map { CommandLine.overridePath(of: $0) } ?? CommandLine.filePath }
+
+  /// What the file says, or for the base what stands in for it; nil if that cannot be read.
+  func present(in files: FileSystem) -> String? {
+    guard let kernel else { return try? CommandLine.base(of: files).text }
+    return (try? CommandLine.override(for: kernel, in: files))?.text
+  }
+
+  /// The whole line that kernels get with `text` in the file. Throws `BootEnvironmentError` for a fragment that cannot be
+  /// one.
+  func line(with text: String, in files: FileSystem) throws -> CommandLine {
+    let part = CommandLine.Part(path: path, text: text)
+    return CommandLine(parts: [part] + (kernel == nil ? try CommandLine.fragments(of: files) : []))
+  }
+
+  /// What is to be said about that line.
+  func findings(with text: String, on host: Host) throws -> [CommandLineFinding] {
+    let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
+    guard !text.isEmpty else { return [CommandLineFinding(.impossible, "the line is empty")] }
+    return try rules.findings(in: line(with: text, in: host.files), namedLike: path) + notes(on: host)
+  }
+
+  /// What follows from other files.
+  private func notes(on host: Host) throws -> [CommandLineFinding] {
+    var findings: [CommandLineFinding] = []
+    if let kernel {
+      if try !host.files.exists(CommandLine.filePath) {
+        findings.append(
+          CommandLineFinding(
+            .warning,
+            "there is no \(CommandLine.filePath): other kernels get the line of the running one, whichever that is"))
+      }
+      if try !KernelInventory(of: host.files).present.contains(kernel.release) {
+        findings.append(CommandLineFinding(.warning, "kernel \(kernel.release) is not installed"))
+      }
+    } else {
+      for kernel in try CommandLine.overriddenKernels(in: host.files) {
+        findings.append(
+          CommandLineFinding(
+            .warning, "kernel \(kernel.release) does not get it: \(CommandLine.overridePath(of: kernel)) counts there"))
+      }
+    }
+    return findings
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+package import HostSystem
+package import Messages
+internal import PortableExecutable
+internal import Reconcile
+package import SigningKeys
+internal import UnifiedKernelImage
+
+/// `pve-sb-uki build`: makes one image of files that the invoker names.
+package struct BuildImage: Sendable {
+  package var linux: String
+  /// In loading order.
+  package var initrds: [String]
+  /// The line itself, or `@` and the path of a file that holds it.
+  package var commandLine: String?
+  package var osRelease: String?
+  package var uname: String?
+  /// Nil takes the host's systemd-stub.
+  package var stub: String?
+  package var splash: String?
+  package var sbat: String?
+  package var microcode: String?
+  package var sections: [(name: String, path: String)] = []
+  /// Nil leaves the image unsigned.
+  package var key: KeySource?
+  /// Nil is the kernel's file name and `.efi`, in the working directory.
+  package var output: String?
+
+  package init(linux: String, initrds: [String]) {
+    self.linux = linux
+    self.initrds = initrds
+  }
+
+  package struct Result: Sendable {
+    package var path: String
+    /// Bytes of the finished file.
+    package var size: Int
+    /// SHA-256 Authenticode digest in hexadecimal.
+    package var digest: String
+    /// Subject of the signing certificate; nil if the image is unsigned.
+    package var signer: String?
+    package var kernelRelease: String?
+    package var notes: [Message]
+  }
+
+  /// Builds, signs, reads back and only then puts the image in place. Throws `Failure` or `HostError`.
+  package func run(on host: Host) throws -> Result {
+    let identity = try key?.load(from: host)
+    let plan = try describing(linux) { try ImagePlan(try recipe(host)) }
+    let path = output ?? (linux.split(separator: "/").last.map(String.init) ?? linux) + ".efi"
+    try ImageWriter.require(path, toBeNoneOf: inputs, in: host.userFiles)
+    return try describing(path) {
+      let written = try ImageWriter.write(
+        plan, to: path, in: host.userFiles, signingBy: identity, signingTime: host.buildTime)
+      return Result(
+        path: path, size: written.size, digest: written.image.digest.hexadecimal,
+        signer: identity?.certificate.subject, kernelRelease: plan.uname, notes: plan.notes)
+    }
+  }
+
+  private var inputs: [String] {
+    let lineFile = commandLine.flatMap { $0.hasPrefix("@") ? String($0.dropFirst()) : nil }
+    return [linux] + initrds + [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }
+      + sections.map(\.path) + (key?.userPaths ?? [])
+  }
+
+  private func recipe(_ host: Host) throws -> ImageRecipe {
+    func input(_ path: String) throws -> NamedInput {
+      NamedInput(name: path, bytes: try host.userFiles.openFile(path))
+    }
+    let linux = try input(linux)
+    let stubInput = try stub.map(input) ?? Self.hostStub(for: KernelImage(parsing: linux).header.machine, host)
+    var recipe = ImageRecipe(stub: stubInput, linux: linux, initrds: try initrds.map(input))
+    recipe.microcode = try microcode.map(input)
+    recipe.commandLine = try commandLine.map { try Self.line($0, host) }
+    recipe.osRelease = try osRelease.map(input)
+    recipe.uname = uname
+    recipe.splash = try splash.map(input)
+    recipe.sbat = try sbat.map(input)
+    recipe.extraSections = try sections.map { ($0.name, try input($0.path)) }
+    return recipe
+  }
+
+  private static func hostStub(for machine: Machine, _ host: Host) throws -> NamedInput {
+    let path = BootPrograms(machine).stub
+    return NamedInput(name: path, bytes: try ImageInputs.openStub(path, host))
+  }
+
+  /// The text, or the file behind `@` without its final line feed.
+  private static func line(_ argument: String, _ host: Host) throws -> [UInt8] {
+    guard argument.hasPrefix("@") else { return Array(argument.utf8) }
+    let content = try host.userFiles.readFile(String(argument.dropFirst()), limit: 1 << 16)
+    return content.last == 0x0a ? content.dropLast() : content
+  }
+}

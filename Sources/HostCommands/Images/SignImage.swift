@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+package import HostSystem
+internal import Messages
+internal import PortableExecutable
+internal import Reconcile
+package import SigningKeys
+
+/// `pve-sb-uki sign`: signs an EFI image, in place or to another file.
+package struct SignImage: Sendable {
+  package var path: String
+  /// Nil stands for the key that the host's settings name.
+  package var key: KeySource?
+  /// Nil signs in place.
+  package var output: String?
+  /// Whether signatures that are there already are dropped instead of kept in front of ours.
+  package var replacesExisting = false
+
+  package init(path: String, key: KeySource? = nil) {
+    self.path = path
+    self.key = key
+  }
+
+  package struct Result: Sendable {
+    package var path: String
+    /// Subject of our certificate.
+    package var signer: String
+    /// Signatures that the image had before.
+    package var signaturesBefore: Int
+    /// Signatures it has now.
+    package var signaturesAfter: Int
+    /// False if the image carried our valid signature already and nothing was to do.
+    package var wasWritten: Bool
+  }
+
+  /// Signs, reads back, verifies, and only then puts the image in place. Throws `Failure` or `HostError`.
+  package func run(on host: Host) throws -> Result {
+    let key = try key ?? Configuration(of: host.files).signingKey
+    let identity = try key.load(from: host)
+    let target = output ?? path
+    try ImageWriter.require(target, toBeNoneOf: key.userPaths, in: host.userFiles)
+    return try describing(path) {
+      let source = try host.userFiles.openFile(path)
+      let image = try SignedImage(parsing: source)
+      let before = image.table.entries.count
+      var result = Result(
+        path: target, signer: identity.certificate.subject, signaturesBefore: before,
+        signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true)
+      let isDone = try isDone(image, source, identity.certificate)
+      if isDone {
+        result.signaturesAfter = before
+        result.wasWritten = target != path
+        guard result.wasWritten else { return result }
+      }
+      let signer = ImageSigner(
+        identity: identity, existing: replacesExisting ? .replace : .append, signingTime: host.buildTime)
+      _ = try host.userFiles.replaceFile(
+        target, mode: source.status.mode & 0o777,
+        verify: { try Self.requireSignature(of: identity.certificate, in: $0, count: result.signaturesAfter) },
+        writing: { sink in
+          if isDone {
+            try TransferBuffer().forEachChunk(of: source, in: 0..<source.count) { try sink.write($0) }
+          } else {
+            try signer.sign(source, to: sink)
+          }
+        })
+      return result
+    }
+  }
+
+  /// Whether the image carries just what was asked for.
+  private func isDone(_ image: SignedImage, _ source: File, _ certificate: Certificate) throws -> Bool {
+    guard !image.table.entries.isEmpty, !(replacesExisting && image.table.entries.count > 1) else { return false }
+    // What cannot be read is to be replaced, too; with --append it is an error when the result is verified.
+    guard let signatures = try? image.signatures(in: source) else { return false }
+    return signatures.contains {
+      $0.verdict == .valid && $0.signature.message.signers == [certificate] && $0.signature.firmwareObstacle == nil
+    }
+  }
+
+  private static func requireSignature(of certificate: Certificate, in file: File, count: Int) throws {
+    let signatures = try SignedImage(parsing: file).signatures(in: file)
+    guard
+      signatures.count == count,
+      signatures.contains(where: { $0.verdict == .valid && $0.signature.message.signers == [certificate] })
+    else {
+      throw Failure(
+        "\(file.path), read back after it was signed, does not verify",
+        hint: "memory or storage of this machine may be failing")
+    }
+  }
+}

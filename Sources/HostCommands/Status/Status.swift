@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+package import Cryptography
+package import HostSystem
+package import Messages
+package import Reconcile
+internal import SecureBoot
+
+/// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
+package struct Status: Sendable {
+  /// Whether images are taken at the manifest's word and not read.
+  package var isQuick = false
+
+  package init() {}
+
+  package struct ESP: Sendable {
+    /// Volume serial number, or the path where it is mounted.
+    package var name: String
+    /// Bytes; nil if it could not be opened.
+    package var free: Int?
+    /// What is wrong with it; nil if nothing is.
+    package var problem: Message?
+  }
+
+  package struct Kernel: Sendable {
+    package enum State: String, Sendable {
+      /// The image is what it should be.
+      case current
+      /// It was right, but something that goes into it has changed since.
+      case stale
+      /// There is none.
+      case missing
+      /// It is damaged, or somebody else has changed or made it.
+      case changed
+      /// None can be made.
+      case unusable
+      /// It is there and boots, but its kernel has lost its initrd.
+      case kept
+
+      /// For people, as the rest of a sentence.
+      package var word: Message {
+        switch self {
+        case .current: "current"
+        case .stale: "stale"
+        case .missing: "missing"
+        case .changed: "changed"
+        case .unusable: "unusable"
+        case .kept: "kept, without its initrd"
+        }
+      }
+    }
+
+    package var release: String
+    package var isRunning: Bool
+    /// Why it has an image, the weightiest first.
+    package var reasons: [String]
+    /// The same for people.
+    package var reasonWords: [Message]
+    /// By ESP, in their order.
+    package var states: [(esp: String, state: State)]
+
+    /// The worst of all ESPs.
+    package var isCurrent: Bool { states.allSatisfy { $0.state == .current } }
+  }
+
+  package struct Report: Sendable {
+    /// Why this program does nothing here; nil if it does.
+    package var skipReason: SkipReason?
+    /// `on`, `off`, `setup mode`; nil where the firmware says nothing.
+    package var secureBoot: Message?
+    /// Subject of the certificate in use; nil if there is none that can be read.
+    package var certificate: String?
+    /// The certificate itself, as `certificate`.
+    package internal(set) var ownCertificate: Certificate?
+    /// When that ends, such as `2036-11-21 05:24:17 UTC`.
+    package var certificateEnd: String?
+    /// Whether this machine would start what is signed with it; nil where that cannot be told.
+    package var isTrusted: Bool?
+    /// Why or why not, as a sentence.
+    package var trustReason: Message?
+    /// As `ApplyPlan.chainName`.
+    package var chain: String?
+    package var esps: [ESP] = []
+    /// In order of precedence.
+    package var kernels: [Kernel] = []
+    /// Boot entries in the firmware's order; nil where there are none to be had.
+    package var entries: BootList.Result?
+    /// `Dkms=yes`.
+    package internal(set) var signsModules = false
+    /// When the last run that failed did so, and what it said.
+    package var lastFailure: (time: String, messages: [String])?
+    /// What is wrong, one sentence each.
+    package var problems: [Failure] = []
+    /// One sentence each; nothing has to be done about them.
+    package var notes: [Message] = []
+    /// What to do next; nil if nothing needs attention.
+    package var nextStep: Message?
+
+    /// Takes up what others found wrong.
+    package mutating func add(_ failures: [Failure]) {
+      problems += failures
+      if nextStep == nil { nextStep = failures.lazy.compactMap(\.hint).first }
+    }
+
+    package var needsAttention: Bool { !problems.isEmpty || skipReason?.hint != nil }
+  }
+}
+
+extension Status {
+  /// Looks at everything and changes nothing. Throws for settings that cannot be understood, as `apply` does.
+  package func run(on host: Host) throws -> Report {
+    var report = Report()
+    switch try Readiness(of: host) {
+    case .skip(let reason):
+      report.skipReason = reason
+      report.nextStep = reason.hint
+    case .ready(let configuration, let survey):
+      var options = ApplyOptions()
+      options.isDryRun = true
+      options.reading = isQuick ? .none : .all
+      let foresight = try Foresight(of: host, configuration, survey, options)
+      var reporter = StatusReporter(host, foresight)
+      try reporter.describe(isQuick: isQuick)
+      report = reporter.report
+    }
+    return report
+  }
+}
+
+/// Makes a report of what was observed and would be done.
+private struct StatusReporter {
+  private let host: Host
+  private let observation: HostObservation
+  private let plan: ApplyPlan
+  private(set) var report = Status.Report()
+
+  init(_ host: Host, _ foresight: Foresight) {
+    self.host = host
+    observation = foresight.observation
+    plan = foresight.plan
+  }
+
+  mutating func describe(isQuick: Bool) throws {
+    report.notes = plan.notes
+    if isQuick { report.notes.append("the content of images was not read (--quick)") }
+    report.problems = plan.failures
+    report.chain = plan.chainName
+    describeCommandLines()
+    describeESPs()
+    describeKernels()
+    try describeTrust()
+    describeEntries()
+    report.signsModules = observation.configuration.signsModules
+    if !plan.moduleSigning.isEmpty {
+      report.problems.append(
+        Failure("dkms is not told of the signing key as Dkms= says", hint: "pve-sb-uki apply"))
+    }
+    describeRepairs()
+    try describePast()
+    chooseNextStep()
+  }
+
+  /// What a line is said to lack is no problem where this machine runs with it.
+  private mutating func describeCommandLines() {
+    let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
+    for found in observation.lineFindings {
+      let isProven = running.map { WordDifference(from: $0, to: found.line.text).isEmpty } ?? false
+      if found.finding.severity == .warning {
+        report.notes.append(found.message)
+      } else if !isProven {
+        report.notes.removeAll { $0 == found.message }
+        report.problems.append(Failure(found.message, hint: "pve-sb-uki cmdline edit"))
+      }
+    }
+  }
+
+  private mutating func describeESPs() {
+    report.esps = observation.survey.esps.map { esp in
+      let free = observation.contents[esp.name]?.free
+      return Status.ESP(name: esp.name, free: free, problem: free == nil ? "cannot be read" : nil)
+    }
+    report.esps += observation.survey.problems.map { problem in
+      Status.ESP(name: problem.name, free: nil, problem: problem.message)
+    }
+    for esp in observation.survey.esps where esp.blemish != nil {
+      report.problems.append(
+        Failure("\(esp.name) was not unmounted after it was last written to", hint: "pve-sb-uki apply"))
+    }
+  }
+
+  /// Kernels that are to have an image, and of which one is damaged.
+  private var damagedKernels: Set<Kernel> {
+    Set(observation.damaged.filter { !$0.name.isPrevious }.map(\.name.kernel)).intersection(plan.kernels.map(\.kernel))
+  }
+
+  private mutating func describeKernels() {
+    for planned in plan.kernels {
+      let states = plan.esps.map { esp in
+        (esp.name, state(of: planned, on: esp, observation.contents[esp.name]?.images ?? []))
+      }
+      let kernel = Status.Kernel(
+        release: planned.release, isRunning: planned.release == observation.running, reasons: planned.reasonNames,
+        reasonWords: planned.reasonWords,
+        states: states)
+      report.kernels.append(kernel)
+      guard !kernel.isCurrent, !planned.isUnusable else { continue }
+      let odd = states.filter { $0.1 != .current && $0.1 != .kept }
+      guard !odd.isEmpty else { continue }
+      let places = odd.map { "\($0.1.word) on \($0.0)" as Message }
+      let isDamaged = damagedKernels.contains(planned.kernel)
+      report.problems.append(
+        Failure(
+          "the image of kernel \(planned.release) is \(places.joined(separator: ", "))",
+          // A run that trusts the manifest would find nothing to do.
+          hint: isDamaged ? "pve-sb-uki apply --force" : "pve-sb-uki apply"))
+    }
+    for (esp, name) in observation.damaged where name.isPrevious || !damagedKernels.contains(name.kernel) {
+      report.notes.append("\(name.path.dropFirst()) on \(esp) is damaged, and not needed")
+    }
+  }
+
+  private func state(
+    of planned: PlannedKernel, on esp: ESPPlan, _ images: [PresentImage]
+  ) -> Status.Kernel.State {
+    if planned.isUnusable { return .unusable }
+    if planned.isStanding, images.contains(where: { $0.name == planned.uki && $0.isOurs }) { return .kept }
+    if esp.current.contains(planned.kernel) { return .current }
+    guard let image = images.first(where: { $0.name == planned.uki }) else { return .missing }
+    return image.isOurs ? .stale : .changed
+  }
+
+  private mutating func describeTrust() throws {
+    let database = try TrustDatabase(readingFrom: host)
+    report.secureBoot = database.secureBootEnabled.map { $0 ? "on" : database.setupMode == true ? "setup mode" : "off" }
+    guard let own = observation.certificate else { return }
+    report.certificate = own.subject
+    report.ownCertificate = own
+    report.certificateEnd = own.notAfter.map { CalendarDate(seconds: $0).description }
+    guard database.secureBootEnabled != nil else { return }
+    guard let trust = plan.chain?.trust else { return }
+    switch trust {
+    case .accepted(let reason):
+      report.isTrusted = true
+      report.trustReason = reason
+    case .refused(let reason, let hint):
+      report.isTrusted = false
+      report.trustReason = reason
+      report.problems.append(Failure("this machine would not start our images: \(reason)", hint: hint))
+    }
+  }
+
+  private mutating func describeEntries() {
+    for esp in plan.esps where !esp.loaders.isEmpty && report.kernels.allSatisfy(\.isCurrent) {
+      let names = esp.loaders.map(\.path).joined(separator: ", ")
+      report.problems.append(Failure("\(esp.name): \(names) is not as it should be", hint: "pve-sb-uki apply"))
+    }
+    guard plan.entries != nil else { return }
+    report.entries = try? BootList().run(on: host)
+    let steps = plan.entrySteps
+    if plan.isChange, !plan.isPressing {
+      report.notes.append("pve-sb-uki apply removes boot entries that are no longer needed")
+      return
+    }
+    guard !steps.isEmpty, report.kernels.allSatisfy({ $0.isCurrent || $0.states.allSatisfy { $0.state == .kept } })
+    else { return }
+    report.problems.append(
+      Failure("the boot entries are not as they should be (\(steps.joined(separator: "; ")))", hint: "pve-sb-uki apply")
+    )
+  }
+
+  /// An ESP that has to be mended again and again is on a disk that fails.
+  private mutating func describeRepairs() {
+    let recent = RepairRecord.load(from: host.files).filter { host.now() - $0.time < 30 * 86_400 }
+    guard let last = recent.last else { return }
+    let time = CalendarDate(seconds: last.time).description
+    report.notes.append(
+      recent.count > 1
+        ? "mended at \(time): \(last.message) (\(recent.count) repairs in 30 days)"
+        : "mended at \(time): \(last.message)")
+  }
+
+  /// What a run failed at is a problem as long as it can be seen, or as long as work is still put off.
+  private mutating func describePast() throws {
+    guard let record = try FailureRecord.load(from: host.files) else { return }
+    let isPutOff = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil
+    guard !report.problems.isEmpty || plan.isPressing || isPutOff else { return }
+    report.lastFailure = (CalendarDate(seconds: record.time).description, record.messages)
+    if report.problems.isEmpty {
+      report.problems.append(
+        Failure("the last run failed: \(record.messages.joined(separator: "; "))", hint: "pve-sb-uki apply"))
+    }
+  }
+
+  private mutating func chooseNextStep() {
+    guard report.needsAttention else { return }
+    let repairs = observation.survey.problems.compactMap(\.repair)
+    if !repairs.isEmpty {
+      report.nextStep = Message(verbatim: (repairs + ["pve-sb-uki apply"]).joined(separator: "; "))
+    } else if !damagedKernels.isEmpty {
+      report.nextStep = "pve-sb-uki apply --force"
+    } else {
+      report.nextStep = plan.isChange ? "pve-sb-uki apply" : report.problems.lazy.compactMap(\.hint).first
+    }
+  }
+}

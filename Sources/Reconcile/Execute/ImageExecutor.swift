@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+internal import Messages
+internal import SigningKeys
+internal import UnifiedKernelImage
+
+/// Writes and removes the images of a plan.
+struct ImageExecutor {
+  private let host: Host
+  private let plan: ApplyPlan
+  let open: OpenESPs
+  private var manifest: Manifest
+  /// By kernel: what images are made of, opened once. A kernel whose inputs are not usable has an error.
+  private var parts: [Kernel: Result<ImageInputs.Open, any Error>] = [:]
+  /// Digests of the images that this run has made.
+  private var made: [Kernel: [UInt8]] = [:]
+  /// Images that the firmware would refuse, those that this run has made among them.
+  private(set) var refused: Set<UKIName>
+  private var loadedIdentity: Result<SigningIdentity, any Error>?
+
+  /// What became of images, and what failed, since somebody last asked.
+  var outcomes: [ImageOutcome] = []
+  var failures: [Failure] = []
+
+  init(_ plan: ApplyPlan, _ host: Host) {
+    self.host = host
+    self.plan = plan
+    open = OpenESPs(host, plan.esps.map(\.esp))
+    manifest = plan.manifest
+    refused = plan.refused
+  }
+
+  mutating func execute(_ steps: [ImageChanges.Step], _ work: inout ESPWork) {
+    for case .write(let kernel, _) in steps where !canWrite(kernel) { work.unusable.insert(kernel) }
+    for (index, step) in steps.enumerated() {
+      do {
+        switch step {
+        case .sweep(let path): try work.files.remove(path)
+        case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious: keepsPrevious, &work)
+        case .remove(let name, let reason):
+          let writesAhead = steps[index...].contains { if case .write = $0 { true } else { false } }
+          // Nothing makes room for an image that cannot be made, and the last one stays until another is in place.
+          let isSafe = writesAhead ? work.unusable.isEmpty : !work.inPlace.isEmpty
+          if isSafe { try remove(name, reason, &work) } else { report(name.kernel, work, .kept) }
+        }
+      } catch {
+        if case .write(let kernel, _) = step { report(kernel, work, .failed) }
+        failures.append(Failure(adopting: error, of: "\(work.name)"))
+      }
+    }
+  }
+
+  /// Whether the image can be copied, or all that it takes to make it is at hand. Writes nothing.
+  private mutating func canWrite(_ kernel: Kernel) -> Bool {
+    if source(of: kernel) != nil { return true }
+    return (try? openParts(of: kernel)) != nil && (try? signingIdentity()) != nil
+  }
+
+  /// Puts the kernel's image on the ESP: a copy of one that exists, else made there.
+  ///
+  /// Where the old one is known to be good it stays as the previous one: the new image is written to that name first and
+  /// then changes places with it, so that at every instant the old one is at a name that the firmware knows.
+  private mutating func write(_ kernel: Kernel, keepsPrevious: Bool, _ work: inout ESPWork) throws {
+    let name = UKIName(kernel)
+    let landing = UKIName(kernel, isPrevious: keepsPrevious)
+    try work.files.makeDirectory(UKIName.directory)
+    var state = ImageOutcome.State.copied
+    var image = try copy(kernel, to: landing, work)
+    if image == nil {
+      state = .signed
+      image = try build(kernel, to: landing, work)
+    }
+    guard let image else { return }
+    work.images.insert(landing)
+    try place(image, landing, work)
+    if keepsPrevious {
+      let old = manifest.image(on: work.name, name)
+      if try work.files.exchange(landing.path, name.path) {
+        if let old { try place(old, landing, work, saving: false) }
+      } else {
+        // The kernel cannot swap two names: the new image takes the old one's place, which is at least atomic.
+        try work.files.rename(landing.path, to: name.path)
+        manifest.remove(landing, on: work.name)
+        work.images.remove(landing)
+      }
+      work.images.insert(name)
+      try place(image, name, work)
+    }
+    made[kernel] = image.digest
+    if let digest = image.authenticode, plan.forbiddenDigests.contains(digest), refused.insert(name).inserted {
+      failures.append(ApplyPlan.refusal(of: name, on: work.name))
+    }
+    work.inPlace.append(kernel)
+    report(kernel, work, state)
+  }
+
+  private mutating func place(
+    _ image: ImageRecord, _ name: UKIName, _ work: ESPWork, saving: Bool = true
+  ) throws {
+    guard let status = try work.files.linkStatus(of: name.path) else {
+      throw Failure("\(work.files.display(name.path)) vanished after it was written")
+    }
+    manifest.place(image, at: [ImageRecord.Copy(esp: work.name, name: name, modified: status.modified)])
+    if saving { saveManifest() }
+  }
+
+  private func source(of kernel: Kernel) -> (image: ImageRecord, copy: ImageRecord.Copy)? {
+    var digest = made[kernel]
+    if case .bytes(let known, _) = plan.kernels.first(where: { $0.kernel == kernel })?.demand {
+      digest = digest ?? known
+    }
+    guard let digest, let image = manifest.image(withDigest: digest),
+      let copy = image.copies.first(where: { open.files(of: $0.esp) != nil })
+    else { return nil }
+    return (image, copy)
+  }
+
+  /// Copies the image from wherever it lies; nil if it lies nowhere as it should.
+  private mutating func copy(_ kernel: Kernel, to name: UKIName, _ work: ESPWork) throws -> ImageRecord? {
+    while let (image, copy) = source(of: kernel), let files = open.files(of: copy.esp) {
+      guard let file = try? files.openFile(copy.name.path), try Digest.of(file) == image.digest else {
+        manifest.remove(copy.name, on: copy.esp)
+        continue
+      }
+      try work.files.replaceFile(
+        name.path,
+        verify: { written in
+          guard try Digest.of(written) == image.digest else {
+            throw Failure(
+              "\(work.files.display(name.path)) does not read back as it was written",
+              hint: "the partition or its disk may be failing")
+          }
+        },
+        writing: { sink in try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try sink.write($0) } })
+      return image
+    }
+    return nil
+  }
+
+  private mutating func build(_ kernel: Kernel, to name: UKIName, _ work: ESPWork) throws -> ImageRecord? {
+    let (inputs, opened) = try openParts(of: kernel)
+    let identity = try signingIdentity()
+    var image: ImageRecord?
+    let written = try ImageWriter.write(
+      opened.plan, to: name.path, in: work.files, signingBy: identity, signingTime: host.buildTime,
+      furtherCheck: { image = try inputs.record(of: $0, opened) })
+    image?.authenticode = written.image.digest
+    return image
+  }
+
+  private mutating func openParts(of kernel: Kernel) throws -> (ImageInputs, ImageInputs.Open) {
+    guard let inputs = plan.kernels.first(where: { $0.kernel == kernel })?.inputs else {
+      throw Failure("it is not known what the image of kernel \(kernel.release) is made of")
+    }
+    let opened = parts[kernel] ?? Result { try inputs.open(host) }
+    parts[kernel] = opened
+    return (inputs, try opened.get())
+  }
+
+  private mutating func remove(_ name: UKIName, _ reason: ImageChanges.Reason, _ work: inout ESPWork) throws {
+    try work.files.remove(name.path)
+    work.images.remove(name)
+    manifest.remove(name, on: work.name)
+    saveManifest()
+    if !name.isPrevious, reason != .room { report(name.kernel, work, .removed) }
+  }
+
+  /// The key that images and boot loaders are signed with, loaded once. Throws `Failure`.
+  mutating func signingIdentity() throws -> SigningIdentity {
+    if loadedIdentity == nil { loadedIdentity = Result { try plan.configuration.signingKey.load(from: host) } }
+    guard let identity = try loadedIdentity?.get() else { throw Failure("there is no signing key") }
+    return identity
+  }
+
+  /// Without the record of an image the next run has to read it; without its boot entry it would not boot. So what is
+  /// to be done goes on.
+  mutating func saveManifest() {
+    do {
+      try manifest.save(to: host.files)
+    } catch {
+      failures.append(Failure(Manifest.path, error))
+    }
+  }
+
+  private mutating func report(_ kernel: Kernel, _ work: ESPWork, _ state: ImageOutcome.State) {
+    outcomes.append(ImageOutcome(kernel, on: work.name, state))
+  }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import Cryptography
+package import HostSystem
+internal import Messages
+package import UnifiedKernelImage
+
+/// Writes images to files: what `build` and `apply` share.
+package enum ImageWriter {
+  package struct Written {
+    package let image: ImageBuilder.Result
+    /// Bytes of the file.
+    package let size: Int
+  }
+
+  /// Throws `Failure` if `path` is one of `inputs`, under whatever name: a slip would cost a key or a kernel.
+  package static func require(_ path: String, toBeNoneOf inputs: [String], in files: FileSystem) throws {
+    guard let target = try files.status(of: path) else { return }
+    for input in inputs {
+      guard let status = try files.status(of: input), status.isSameFile(as: target) else { continue }
+      throw Failure("\(path) is an input itself", hint: "name another file with --output")
+    }
+  }
+
+  /// Writes the image under a temporary name, reads it back, compares it with the plan and verifies its signature, and
+  /// only then gives it its name. What was at `path` stays as it was if anything fails, `furtherCheck` of the file that
+  /// was read back included.
+  package static func write(
+    _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
+    signingBy identity: SigningIdentity?, signingTime: Int64?,
+    furtherCheck: @escaping (File) throws -> Void = { _ in }
+  ) throws -> Written {
+    var image: ImageBuilder.Result?
+    var size = 0
+    try files.replaceFile(
+      path, mode: mode,
+      verify: { file in
+        guard let image else { throw Failure("\(path) was read back before it was written") }
+        size = file.count
+        try ImageSelfCheck.check(file, against: plan, image)
+        try furtherCheck(file)
+      },
+      writing: { sink in
+        image = try ImageBuilder.write(plan, to: sink, signingBy: identity, signingTime: signingTime)
+      })
+    guard let image else { throw Failure("\(path) was not written") }
+    return Written(image: image, size: size)
+  }
+}

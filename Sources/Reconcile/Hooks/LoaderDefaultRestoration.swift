@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+package import HostSystem
+internal import Messages
+
+/// The default in each ESP's `loader.conf`, put back after Proxmox's hook has written its own: at once, also within
+/// an apt run that has yet to come to its end, without a plan and without a key.
+package enum LoaderDefaultRestoration {
+  /// Seconds to wait for a run that is under way.
+  private static let lockTimeout = 30
+
+  /// Restores what `apply` has recorded, where it is not so. In silence: `apply` follows sooner or later, and reports what
+  /// cannot be done.
+  package static func run(on host: Host) {
+    let record = LoaderDefaultRecord.load(from: host.files)
+    guard !record.defaults.isEmpty, let configuration = try? Configuration(of: host.files), configuration.isEnabled,
+      let lock = try? host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout),
+      var survey = try? ESPSurvey(of: host, configuration)
+    else { return }
+    withExtendedLifetime(lock) {
+      guard survey.esps.contains(where: { isOverwritten($0, record, host) }) else { return }
+      var mending = ESPMending(host)
+      mending.mendDirty(&survey)
+      for esp in survey.esps { try? restore(esp, record, host) }
+    }
+  }
+
+  private static func isOverwritten(_ esp: ESP, _ record: LoaderDefaultRecord, _ host: Host)
+    -> Bool
+  {
+    guard let files = try? esp.open(on: host, for: .reading) else { return false }
+    return (try? change(on: files, record.defaults[esp.name])) != nil
+  }
+
+  private static func restore(_ esp: ESP, _ record: LoaderDefaultRecord, _ host: Host) throws {
+    guard isOverwritten(esp, record, host) else { return }
+    let files = try esp.open(on: host, for: .writing)
+    guard let text = try change(on: files, record.defaults[esp.name]) else { return }
+    try files.replaceFile(
+      LoaderConfiguration.path,
+      verify: { file in
+        guard try file.readToEnd(limit: text.count) == text else {
+          throw Failure("\(file.path) does not read back as it was written")
+        }
+      }, writing: { try $0.write(text) })
+  }
+
+  /// The text as it has to be; nil if it is so, or not ours.
+  private static func change(on files: FileSystem, _ recorded: String?) throws -> [UInt8]? {
+    guard let recorded,
+      let present = try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
+    else { return nil }
+    // An image that has gone since leaves its name behind.
+    let isThere = try recorded == LoaderDefault.pattern || files.exists("\(UKIName.directory)/\(recorded)")
+    let text = LoaderConfiguration.text(present, withDefault: isThere ? recorded : LoaderDefault.pattern)
+    return text == present ? nil : text
+  }
+}

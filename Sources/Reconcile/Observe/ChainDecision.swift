@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+package import BootEnvironment
+package import Cryptography
+package import HostSystem
+internal import Messages
+package import SecureBoot
+
+/// How the firmware is to reach the images, and whether it will: decided anew in each run.
+package struct ChainDecision: Hashable, Sendable {
+  package let chain: BootChain
+  /// Whether this machine would start our images over that chain.
+  package let trust: BootTrust
+
+  /// - Parameters:
+  ///   - certificate: what images are signed with.
+  ///   - evidence: how the host was booted.
+  ///   - esps: the files of the ESPs, open for reading.
+  package init(
+    of host: Host, _ configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
+    esps: [FileSystem]
+  ) throws {
+    let database = try TrustDatabase(readingFrom: host)
+    func trust(throughShim: Bool) throws -> BootTrust {
+      try BootTrust.evaluate(certificate: certificate, database: database, throughShim: throughShim)
+    }
+    let byFirmware = try trust(throughShim: false)
+    let byShim = try trust(throughShim: true)
+    // With Secure Boot off for the moment all would start, but what is set up for shim is not taken apart.
+    let shim = BootPrograms(try host.machine).shim
+    let hasShim = try database.secureBootEnabled == true || host.files.exists(shim)
+    chain = BootChain.decide(
+      configuration.chain,
+      usesSystemdBoot: try BootChain.usesSystemdBoot(
+        evidence, wasUsed: !LoaderDefaultRecord.load(from: host.files).defaults.isEmpty, esps: esps),
+      needsShim: try hasShim && byShim.isAccepted
+        && BootTrust.isKnownToShimOnly(certificate: certificate, database: database))
+    guard chain.hasShim, byShim.isAccepted else {
+      self.trust = chain.hasShim ? byShim : byFirmware
+      return
+    }
+    self.trust = try Self.refusalOfShim(shim, by: database, on: host) ?? byShim
+  }
+
+  /// Why the firmware would not start shim itself; nil if it would, or if shim is not installed, which is an error
+  /// elsewhere.
+  private static func refusalOfShim(_ shim: String, by database: TrustDatabase, on host: Host) throws -> BootTrust? {
+    guard database.isEnforced,
+      try host.files.exists(shim)
+    else { return nil }
+    var trust = try TrustAnchors(machine: host)
+    // The firmware does not know shim's list.
+    trust.allowed = database.firmwareCertificates
+    let verdict = try describing(shim) {
+      let file = try host.files.openFile(shim)
+      let image = try SignedImage(parsing: file)
+      return try trust.judge(
+        digest: ImageDigest.compute(of: file, header: image.header), image.signatures(in: file))
+    }
+    guard !verdict.isAccepted else { return nil }
+    return .refused(
+      reason: "the firmware would not start shim: \(verdict.reason)",
+      hint: "enrol Microsoft's UEFI CA in db, or enrol our certificate there and set Chain=direct")
+  }
+}

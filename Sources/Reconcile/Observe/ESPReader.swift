@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BootEnvironment
+internal import Cryptography
+internal import HostSystem
+internal import PortableExecutable
+
+/// Finds out what lies on an ESP: by stat(2) alone where the manifest knows it, by reading it where not.
+struct ESPReader {
+  let esp: ESP
+  /// Its files, open for reading.
+  let files: FileSystem
+  /// The certificate in use; nil if there is none that can be read.
+  let certificate: Certificate?
+  let paths: LoaderPath
+
+  /// What is there. The manifest is brought up to date where a file is what it says after all, or is not.
+  func read(_ manifest: inout Manifest) throws -> ESPContents {
+    var contents = ESPContents(images: [], free: try files.availableSpace(at: "/"))
+    for fileName in try files.list(UKIName.directory) ?? [] {
+      let path = "\(UKIName.directory)/\(fileName)"
+      guard let status = try files.linkStatus(of: path), status.kind == .regular else { continue }
+      if fileName.hasPrefix(".pve-"), TemporaryName.matches(fileName) {
+        contents.leftovers.append(ESPContents.Leftover(path: path, size: status.size))
+      } else if let name = UKIName(fileName: fileName) {
+        let content = try recognize(name, status, &manifest)
+        if case .recorded = content {} else { manifest.remove(name, on: esp.name) }
+        contents.images.append(PresentImage(name, size: status.size, content))
+      }
+    }
+    for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
+    try addSalvaged(manifest, to: &contents)
+    for image in manifest.images {
+      for copy in image.copies where copy.esp == esp.name {
+        if !contents.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: esp.name) }
+      }
+    }
+    return contents
+  }
+
+  /// What kills left of a file that is not an image.
+  private func addLeftovers(of path: String, to contents: inout ESPContents) throws {
+    let names = path.split(separator: "/")
+    let directory = "/" + names.dropLast().joined(separator: "/")
+    for name in try files.list(directory) ?? [] where TemporaryName.matches(name) {
+      guard name.hasPrefix(".\(names.last ?? "")."),
+        let status = try files.linkStatus(of: "\(directory)/\(name)"), status.kind == .regular
+      else { continue }
+      contents.leftovers.append(ESPContents.Leftover(path: "\(directory)/\(name)", size: status.size))
+    }
+  }
+
+  /// What fsck.vfat has made of clusters without a name. An image of ours among them goes like a piece of one.
+  private func addSalvaged(_ manifest: Manifest, to contents: inout ESPContents) throws {
+    for name in try files.list("/") ?? [] where ESP.isSalvaged(name) {
+      guard let status = try files.linkStatus(of: "/\(name)"), status.kind == .regular else { continue }
+      let leftover = ESPContents.Leftover(path: "/\(name)", size: status.size)
+      let isOurs = (try? files.openFile("/\(name)")).map { file in
+        isSigned(file)
+          || manifest.images.contains { $0.size == status.size }
+            && (try? manifest.image(withDigest: Digest.of(file))) != nil
+      }
+      if isOurs == true { contents.leftovers.append(leftover) } else { contents.salvaged.append(leftover) }
+    }
+  }
+
+  private func recognize(
+    _ name: UKIName, _ status: FileStatus, _ manifest: inout Manifest
+  ) throws -> PresentImage.Content {
+    if let image = manifest.image(on: esp.name, name), image.size == status.size,
+      image.copy(on: esp.name, name)?.modified == status.modified
+    {
+      return .recorded(digest: image.digest, booted: image.booted)
+    }
+    let file = try files.openFile(name.path)
+    if manifest.images.contains(where: { $0.size == status.size }),
+      let image = manifest.image(withDigest: try Digest.of(file))
+    {
+      let copy = ImageRecord.Copy(esp: esp.name, name: name, modified: file.status.modified)
+      manifest.place(image, at: [copy])
+      return .recorded(digest: image.digest, booted: image.booted)
+    }
+    return isSigned(file) ? .signed : .unknown
+  }
+
+  /// Whether the certificate in use signed it, whole as it is. What cannot be read is not signed.
+  private func isSigned(_ file: File) -> Bool {
+    guard let certificate, let image = try? SignedImage(parsing: file),
+      // Most of what is not ours says so, and need not be read whole at each run.
+      image.table.entries.contains(where: { entry in
+        (try? AuthenticodeSignature(parsing: entry))?.message.signers.contains(certificate) == true
+      }), let signatures = try? image.signatures(in: file)
+    else { return false }
+    return signatures.contains { $0.verdict == .valid && $0.signature.message.signers == [certificate] }
+  }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+package import HostSystem
+internal import Messages
+internal import SigningKeys
+internal import UnifiedKernelImage
+
+/// The files that one kernel's image is made of, in the order in which `ImageRecord` lists them.
+package struct ImageInputs: Hashable, Sendable {
+  let kernel: Kernel
+  /// The kernel command line.
+  let commandLine: String
+  let stub: String
+  let osRelease: String
+  let certificate: String
+
+  var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
+
+  /// The parts that do not depend on the kernel. Throws `HostError` if the host cannot be looked at.
+  init(_ kernel: Kernel, commandLine: CommandLine, _ configuration: Configuration, on host: Host) throws {
+    self.kernel = kernel
+    self.commandLine = commandLine.text
+    stub = BootPrograms(try host.machine).stub
+    osRelease = try host.files.exists("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release"
+    certificate = configuration.certificate
+  }
+
+  /// The files, open. All are read through these, whatever comes to stand at their paths meanwhile.
+  struct Open {
+    /// In the order of `paths`.
+    let files: [File]
+    let certificate: File
+    let plan: ImagePlan
+  }
+
+  /// Throws `Failure` without a stub, `HostError` if another file cannot be opened, and `ImageError` if no image can be
+  /// made of them.
+  func open(_ host: Host) throws -> Open {
+    let linux = try host.files.openFile(kernel.imagePath)
+    let initrd = try host.files.openFile(kernel.initrdPath)
+    let stubFile = try Self.openStub(stub, host)
+    let release = try host.files.openFile(osRelease)
+    let certificateFile = try host.files.openFile(certificate)
+    var recipe = ImageRecipe(
+      stub: Self.named(stubFile), linux: Self.named(linux), initrds: [Self.named(initrd)])
+    recipe.commandLine = Array(commandLine.utf8)
+    recipe.osRelease = Self.named(release)
+    recipe.uname = kernel.release
+    return Open(
+      files: [linux, initrd, stubFile, release, certificateFile], certificate: certificateFile,
+      plan: try ImagePlan(recipe))
+  }
+
+  /// The stub of the host. Throws `Failure` that says how to get one.
+  package static func openStub(_ path: String, _ host: Host) throws -> File {
+    do {
+      return try host.files.openFile(path)
+    } catch {
+      throw Failure("there is no EFI stub: \(error)", hint: "apt install systemd-boot-efi, or give one with --stub")
+    }
+  }
+
+  /// What the manifest is to say of the image `file`, which was made of these inputs.
+  func record(of file: File, _ open: Open) throws -> ImageRecord {
+    let records = try zip(paths, open.files).map { path, file in
+      InputRecord(path: path, status: file.status, digest: try Digest.of(file))
+    }
+    let digest = try Digest.of(file)
+    let fingerprint = try describing(certificate) {
+      try Certificate(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).fingerprint()
+    }
+    // Else the record could pair the digest of new content with the image of the old.
+    for input in open.files { try input.requireUnchanged() }
+    return ImageRecord(
+      kernel: kernel, size: file.count, digest: digest, commandLine: commandLine, certificate: fingerprint,
+      inputs: records)
+  }
+
+  /// The inputs as they are now if they would give the image of `record` again; nil if not.
+  ///
+  /// Nothing is opened as long as sizes, times and inodes are those recorded; otherwise digests decide.
+  func current(giving record: ImageRecord, in files: FileSystem) throws -> [InputRecord]? {
+    guard record.kernel == kernel, record.commandLine == commandLine, record.inputs.map(\.path) == paths else {
+      return nil
+    }
+    var current = record.inputs
+    for (index, input) in record.inputs.enumerated() {
+      guard let status = try files.status(of: input.path) else { return nil }
+      if input.matches(status) { continue }
+      guard status.size == input.size else { return nil }
+      let file = try files.openFile(input.path)
+      guard try Digest.of(file) == input.digest else { return nil }
+      try file.requireUnchanged()
+      current[index] = InputRecord(path: input.path, status: file.status, digest: input.digest)
+    }
+    return current
+  }
+
+  private static func named(_ file: File) -> NamedInput { NamedInput(name: file.path, bytes: file) }
+}
+
+extension Digest {
+  /// SHA-256 of a whole file.
+  static func of(_ file: File) throws -> [UInt8] {
+    var digest = try Digest(.sha256)
+    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
+    return try digest.finish()
+  }
+}

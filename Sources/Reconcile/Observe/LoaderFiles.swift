@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+package import BootEnvironment
+package import Cryptography
+package import HostSystem
+internal import Messages
+internal import PortableExecutable
+
+/// What a boot loader's file on an ESP is made of.
+package enum LoaderSource: Hashable, Sendable {
+  /// A program of the host, with our signature in place of others.
+  case signed(String)
+  /// A program of the host as it is, with the signatures it came with.
+  case copied(String)
+  /// An image on the same ESP as it is.
+  case image(UKIName)
+  case text([UInt8])
+}
+
+/// The programs of the host that a chain needs.
+package struct LoaderPrograms: Hashable, Sendable {
+  let chain: BootChain
+  let writesRemovablePath: Bool
+  let sources: BootPrograms
+  let paths: LoaderPath
+  /// Bytes, by host path.
+  fileprivate(set) var sizes: [String: Int] = [:]
+
+  /// The files on an ESP in the order in which they are to be written: what is started before what starts it. `first` is
+  /// the image that is to boot first.
+  func files(first: UKIName) -> [(path: String, source: LoaderSource)] {
+    slots.map { path, source in (path, source ?? .image(first)) }
+  }
+
+  /// The same, each with all that it may be made of: the one or other of `images` may be to boot first.
+  func candidates(_ images: [UKIName]) -> [(path: String, sources: [LoaderSource])] {
+    slots.map { path, source in (path, source.map { [$0] } ?? images.map { .image($0) }) }
+  }
+
+  /// Nil stands for the image that is to boot first.
+  private var slots: [(path: String, source: LoaderSource?)] {
+    var slots: [(String, LoaderSource?)] = []
+    if chain.hasSystemdBoot { slots.append((paths.systemdBoot, .signed(sources.systemdBoot))) }
+    if chain.hasShim {
+      slots += [(paths.mokManager, .copied(sources.mokManager)), (paths.shim, .copied(sources.shim))]
+    }
+    guard writesRemovablePath else { return slots }
+    let start: LoaderSource? = chain.hasSystemdBoot ? .signed(sources.systemdBoot) : nil
+    guard chain.hasShim else { return slots + [(paths.removable, start)] }
+    return slots + [
+      (paths.removableSecondStage, start), (paths.removableMokManager, .copied(sources.mokManager)),
+      (paths.removable, .copied(sources.shim)),
+    ]
+  }
+}
+
+/// What lies on an ESP at the paths of boot loaders.
+package struct LoaderState: Hashable, Sendable {
+  /// Where something lies, and which sources it is made of just as it should be.
+  var present: [String: Set<LoaderSource>] = [:]
+  /// `loader.conf`; nil if there is none, or nothing is to be written into it.
+  var configuration: [UInt8]?
+  /// What shim starts from the removable path in place of our image, as messages name it; nil if there is no such file.
+  var fallback: String?
+  /// The names in `EFI/Linux`, ours and others.
+  var unifiedNames: [String] = []
+}
+
+/// What lies on an ESP beside images.
+struct BootFiles: Sendable {
+  let loaders: LoaderState
+  let typeOne: TypeOneEntries
+}
+
+/// The boot loaders of a chain: the programs of the host, open, and how a file on an ESP is held against them.
+///
+/// What is right is told by content: a loader that we sign by its Authenticode digest, which is that of the file it was
+/// made of, and our signature; a copy by its bytes. So no record is needed, and a changed loader, key or certificate
+/// is seen as such.
+package struct LoaderFiles: Sendable {
+  /// What images are signed with.
+  let certificate: Certificate
+  package private(set) var programs: LoaderPrograms
+  /// By host path.
+  private var files: [String: File] = [:]
+  /// Digests of the programs that are to be signed, by host path.
+  private var digests: [String: [UInt8]] = [:]
+
+  /// Opens what the chain needs. Throws `Failure` that says which package is missing.
+  package init(_ chain: BootChain, writesRemovablePath: Bool, certificate: Certificate, on host: Host) throws {
+    self.certificate = certificate
+    let machine = try host.machine
+    let sources = BootPrograms(machine)
+    programs = LoaderPrograms(
+      chain: chain, writesRemovablePath: writesRemovablePath, sources: sources, paths: LoaderPath(machine))
+    if chain.hasShim {
+      try open(sources.shim, package: "shim-signed", host)
+      try open(sources.mokManager, package: sources.mokManagerPackage, host)
+    }
+    if chain.hasSystemdBoot {
+      try open(sources.systemdBoot, package: "systemd-boot-efi", host)
+      let file = try program(sources.systemdBoot)
+      digests[sources.systemdBoot] = try describing(sources.systemdBoot) {
+        try ImageDigest.compute(of: file, header: SignedImage(parsing: file).header)
+      }
+    }
+  }
+
+  private mutating func open(_ path: String, package: String, _ host: Host) throws {
+    guard try host.files.exists(path) else {
+      throw Failure(
+        "the chain \(programs.chain) needs \(host.files.display(path)), which is not there",
+        hint: "run 'apt install \(package)'")
+    }
+    let file = try host.files.openFile(path)
+    files[path] = file
+    programs.sizes[path] = file.count
+  }
+
+  func program(_ path: String) throws -> File {
+    guard let file = files[path] else { throw Failure("\(path) is no part of the chain \(programs.chain)") }
+    return file
+  }
+
+  func digest(ofProgram path: String) -> [UInt8]? { digests[path] }
+
+  /// Looks at an ESP. Throws `HostError` if it cannot be read.
+  ///
+  /// - Parameters:
+  ///   - files: the ESP, open for reading.
+  ///   - images: those of this program on it.
+  ///   - isPreferred: whether the machine would start our images, and systemd-boot's default is ours to set.
+  package func observe(_ files: FileSystem, images: [UKIName], isPreferred: Bool) throws -> LoaderState {
+    var state = LoaderState()
+    for (path, sources) in programs.candidates(images) {
+      guard try files.linkStatus(of: path) != nil else { continue }
+      state.present[path] = Set(try sources.filter { try isInPlace($0, at: path, on: files) })
+    }
+    let (chain, paths) = (programs.chain, programs.paths)
+    if chain.hasShim, programs.writesRemovablePath, isPreferred, try files.exists(paths.removableFallback) {
+      state.fallback = files.display(paths.removableFallback)
+    }
+    if chain.hasSystemdBoot, isPreferred {
+      state.unifiedNames = try files.list(UKIName.directory) ?? []
+      state.configuration = try files.readFileIfPresent(
+        LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
+    }
+    return state
+  }
+
+  /// Whether the file at `path` is what `source` makes. What cannot be read is not.
+  func isInPlace(_ source: LoaderSource, at path: String, on files: FileSystem) throws -> Bool {
+    guard try files.linkStatus(of: path)?.kind == .regular, let file = try? files.openFile(path) else { return false }
+    switch source {
+    case .signed(let program): return isSigned(file, digest: digest(ofProgram: program))
+    case .copied(let program): return (try? Self.areEqual(file, self.program(program))) ?? false
+    case .image(let name):
+      guard let image = try? files.openFile(name.path) else { return false }
+      return (try? Self.areCopies(file, image)) ?? false
+    case .text(let text): return (try? file.readToEnd(limit: text.count)) == text
+    }
+  }
+
+  /// Whether the file carries our signature, over an image of that digest if one is given.
+  func isSigned(_ file: File, digest: [UInt8]?) -> Bool {
+    guard let image = try? SignedImage(parsing: file), let signatures = try? image.signatures(in: file) else {
+      return false
+    }
+    return signatures.contains { signature, verdict in
+      verdict == .valid && signature.message.signers == [certificate] && signature.firmwareObstacle == nil
+        && (digest == nil || signature.content.digest == digest)
+    }
+  }
+
+  static func areEqual(_ left: File, _ right: File) throws -> Bool {
+    guard left.count == right.count else { return false }
+    let (one, other) = (TransferBuffer(), TransferBuffer())
+    var offset = 0
+    while offset < left.count {
+      let count = min(one.bytes.count, left.count - offset)
+      let (first, second) = (
+        UnsafeMutableRawBufferPointer(rebasing: one.bytes[..<count]),
+        UnsafeMutableRawBufferPointer(rebasing: other.bytes[..<count])
+      )
+      try left.read(into: first, at: offset)
+      try right.read(into: second, at: offset)
+      guard first.elementsEqual(second) else { return false }
+      offset += count
+    }
+    return true
+  }
+
+  /// Whether two images are one by what does not take reading all of them, at each run, some hundred megabytes: size,
+  /// headers and signatures. A signature is over all the rest; if that was changed, the firmware refuses the image.
+  private static func areCopies(_ left: File, _ right: File) throws -> Bool {
+    guard left.count == right.count else { return false }
+    let (one, other) = (try SignedImage(parsing: left), try SignedImage(parsing: right))
+    return one.header.bytes == other.header.bytes && one.table == other.table && !one.table.entries.isEmpty
+  }
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import BootEnvironment
+internal import Cryptography
+internal import EFIData
+internal import Glibc
+internal import HostSystem
+internal import Messages
+internal import PortableExecutable
+internal import SecureBoot
+internal import SigningKeys
+internal import UnifiedKernelImage
+
+/// Looks at a host, its ESPs and its firmware. Writes nothing.
+///
+/// Most of it is stat(2). What lies on an ESP and is not in the manifest is read, and so are files of the host that changed
+/// since an image was made of them.
+struct Observer {
+  private let host: Host
+  private let configuration: Configuration
+  private let options: ApplyOptions
+  private let survey: ESPSurvey
+  private let open: OpenESPs
+  private let kernels: KernelInventory
+  private let requests: KernelRequests
+  /// Nil where the system tells nothing of its boot.
+  private let evidence: BootEvidence?
+  private let certificate: Certificate?
+  private let commandLines: CommandLines
+  private let lineFindings: [LineFinding]
+  private let manifestNote: Message?
+
+  // What grows while more is looked at.
+  private var manifest: Manifest
+  private var contents: [String: ESPContents] = [:]
+  private var readFailures: [Failure] = []
+  private var unreadable: Set<String> = []
+  private var salvageNotes: [Message] = []
+  private var damaged: [(esp: String, name: UKIName)] = []
+  /// ESPs whose images were read whole.
+  private var readWhole: Set<String> = []
+
+  /// Looks at the host and its ESPs. Throws for what concerns all images, such as a command line that cannot be read.
+  init(of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions) throws {
+    self.host = host
+    self.configuration = configuration
+    self.options = options
+    self.survey = survey
+    open = OpenESPs(host, survey.esps)
+    kernels = try KernelInventory(of: host.files)
+    requests = try KernelRequests(of: host, configuration)
+    evidence = try BootEvidence(of: host)
+    certificate = try? configuration.signingKey.loadCertificate(from: host)
+    commandLines = try CommandLines(of: host.files, for: kernels.kernels)
+    (manifest, manifestNote) = Manifest.load(from: host.files)
+    let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
+    lineFindings = try commandLines.lines(for: kernels.kernels).flatMap { line in
+      try rules.findings(in: line).map { LineFinding(line: line, finding: $0) }
+    }
+    for esp in survey.esps { read(esp) }
+  }
+
+  private mutating func read(_ esp: ESP) {
+    do {
+      let files = try open.openForReading(esp)
+      let reader = ESPReader(esp: esp, files: files, certificate: certificate, paths: LoaderPath(try host.machine))
+      let found = try reader.read(&manifest)
+      contents[esp.name] = found
+      for file in found.salvaged {
+        salvageNotes.append(
+          """
+          \(files.display(file.path)) (\(file.size >> 10) KiB) was made by a check of the file system; remove it if \
+          nobody misses it
+          """)
+      }
+    } catch {
+      if let number = (error as? HostError)?.errno, [EIO, EROFS, EUCLEAN].contains(number) {
+        unreadable.insert(esp.name)
+      }
+      readFailures.append(Failure(esp.name, error))
+    }
+  }
+
+  /// Reads the images of these ESPs whole and holds them against the manifest, which knows a file by size and time only;
+  /// damage changes neither. Returns whether one is not what it was taken for: it is not ours then, and counts as nothing
+  /// to boot from.
+  ///
+  /// Before one image goes, those that stay must be known to be right: the one that goes may be the last good one. An ESP
+  /// is read once.
+  mutating func readImages(on names: [String]) -> Bool {
+    let before = damaged.count
+    for name in names where readWhole.insert(name).inserted {
+      guard let files = open.files(of: name) else { continue }
+      for image in contents[name]?.images ?? [] {
+        guard case .recorded(let digest, _) = image.content else { continue }
+        let isRight = (try? Digest.of(files.openFile(image.name.path)) == digest) ?? false
+        guard !isRight else { continue }
+        contents[name]?.set(image.name, .unknown)
+        manifest.remove(image.name, on: name)
+        damaged.append((name, image.name))
+      }
+    }
+    return damaged.count > before
+  }
+
+  /// The picture as far as it was looked at. Throws `HostError` if the host's files cannot be looked at.
+  mutating func observe() throws -> HostObservation {
+    let chain = decideChain()
+    let decision = try? chain?.get()
+    let database = try? TrustDatabase(readingFrom: host)
+    let forbidden = decision != nil && database?.isEnforced == true ? database?.forbiddenImageDigests : nil
+    let choice = KernelChoice(kernels, requests, contents: contents, options)
+    var sources: [Kernel: ImageSource] = [:]
+    for kernel in choice.kernels where choice.isChosen(kernel) { sources[kernel.kernel] = source(of: kernel.kernel) }
+    markBooted()
+    let accepted = decision.map { acceptedImages($0, database) } ?? [:]
+    let forbiddenDigests = forbidden ?? []
+    let imageDigests = forbiddenDigests.isEmpty ? [:] : digestImages()
+    let loaders = decision.map { observeLoaders($0) }
+    return HostObservation(
+      configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
+      unreadable: unreadable, salvageNotes: salvageNotes, damaged: damaged, kernels: kernels, running: requests.running,
+      choice: choice, sources: sources, lineFindings: lineFindings, certificate: certificate, chain: chain,
+      forbiddenDigests: forbiddenDigests, imageDigests: imageDigests, accepted: accepted, manifest: manifest,
+      manifestNote: manifestNote,
+      loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
+      loaderDefault: decision.flatMap { LoaderDefaultObservation(of: host, $0, open: open, survey.esps, options) },
+      firmware: observeFirmware(), dkms: dkms())
+  }
+
+  // MARK: Images
+
+  private mutating func source(of kernel: Kernel) -> ImageSource {
+    do {
+      let inputs = try ImageInputs(
+        kernel, commandLine: commandLines.line(for: kernel), configuration, on: host)
+      if !options.isForced, let known = try recordedImage(inputs) {
+        return .recorded(digest: known.digest, size: known.size, inputs: inputs)
+      }
+      let opened = try inputs.open(host)
+      if !options.isForced, let adopted = try adoptedImage(inputs, opened) {
+        return .recorded(digest: adopted.digest, size: adopted.size, inputs: inputs)
+      }
+      return .toBuild(size: opened.plan.size + ImageSigner.signatureRoom, notes: opened.plan.notes, inputs: inputs)
+    } catch {
+      return .unusable(Failure(adopting: error, of: "EFI/Linux/\(UKIName(kernel).fileName) cannot be made"))
+    }
+  }
+
+  /// The image in the manifest that these inputs give.
+  private mutating func recordedImage(_ inputs: ImageInputs) throws -> ImageRecord? {
+    for image in manifest.images {
+      guard let current = try inputs.current(giving: image, in: host.files) else { continue }
+      manifest.update(image.digest) { $0.inputs = current }
+      return image
+    }
+    return nil
+  }
+
+  /// An image on an ESP that the manifest does not know, but that is just what would be made now.
+  ///
+  /// The inputs are passed through the builder for their digest; nothing is written.
+  private mutating func adoptedImage(_ inputs: ImageInputs, _ parts: ImageInputs.Open) throws -> ImageRecord? {
+    let name = UKIName(inputs.kernel)
+    var expected: [UInt8]?
+    var adopted: ImageRecord?
+    for esp in survey.esps {
+      guard contents[esp.name]?.images.contains(where: { $0.name == name && $0.content == .signed }) == true,
+        let file = try open.files(of: esp.name)?.openFile(name.path)
+      else { continue }
+      let digest = try expected ?? ImageBuilder.write(parts.plan, to: NullSink(), signingBy: nil).digest
+      expected = digest
+      let image = try SignedImage(parsing: file)
+      guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
+      var record = try inputs.record(of: file, parts)
+      record.authenticode = digest
+      place(record, name, on: esp, modified: file.status.modified)
+      adopted = record
+    }
+    return adopted
+  }
+
+  private mutating func place(_ record: ImageRecord, _ name: UKIName, on esp: ESP, modified: Int64) {
+    manifest.place(record, at: [ImageRecord.Copy(esp: esp.name, name: name, modified: modified)])
+    contents[esp.name]?.set(name, .recorded(digest: record.digest, booted: nil))
+  }
+
+  /// Notes in the manifest which image the running system was booted from: it is known to be good.
+  private mutating func markBooted() {
+    guard let evidence, let fileName = evidence.imageName else { return }
+    recordBooted(fileName.lowercased(), evidence)
+    let present = manifest.images.flatMap { $0.copies.map(\.name) }
+    // systemd-boot names it in lower case.
+    guard let image = present.first(where: { $0.fileName.lowercased() == fileName.lowercased() }) else { return }
+    // What was replaced since has the previous one's name now.
+    let names = [image, UKIName(image.kernel, isPrevious: true)]
+    for esp in survey.esps where isBootedFrom(esp, evidence) {
+      let candidates = names.compactMap { manifest.image(on: esp.name, $0) }
+      let wasThere = candidates.first { candidate in
+        candidate.copies.contains { copy in
+          copy.esp == esp.name && names.contains(copy.name) && copy.modified / 1_000_000_000 <= evidence.bootTime
+        }
+      }
+      guard let wasThere else { continue }
+      // The clock that the time of the boot is reckoned from may have been set since.
+      if let known = wasThere.booted, abs(known - evidence.bootTime) < 60 { return }
+      // A later one was told by a clock that went ahead; it would count as the last for years.
+      for later in manifest.images where later.booted.map({ $0 >= evidence.bootTime }) == true {
+        setBooted(later.digest, evidence.bootTime - 1)
+      }
+      setBooted(wasThere.digest, evidence.bootTime)
+      return
+    }
+  }
+
+  /// The manifest may be lost, and the image not be what would be made now: of what it was made is then not known, but
+  /// that it boots is.
+  private mutating func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
+    for esp in survey.esps where isBootedFrom(esp, evidence) {
+      for image in contents[esp.name]?.images ?? []
+      where image.content == .signed && image.name.fileName.lowercased() == fileName {
+        guard let file = try? open.files(of: esp.name)?.openFile(image.name.path),
+          file.status.modified / 1_000_000_000 <= evidence.bootTime,
+          let digest = try? Digest.of(file), let fingerprint = try? certificate?.fingerprint()
+        else { continue }
+        let record = ImageRecord(
+          kernel: image.name.kernel, size: file.count, digest: digest, commandLine: "", certificate: fingerprint,
+          inputs: [])
+        place(record, image.name, on: esp, modified: file.status.modified)
+      }
+    }
+  }
+
+  /// Yes also where it is not known which ESP the machine was booted from.
+  private func isBootedFrom(_ esp: ESP, _ evidence: BootEvidence) -> Bool {
+    guard let booted = evidence.partition, let own = esp.location?.guid else { return true }
+    return booted == own
+  }
+
+  private mutating func setBooted(_ digest: [UInt8], _ time: Int64) {
+    manifest.update(digest) { $0.booted = time }
+    for esp in contents.keys {
+      for image in contents[esp]?.images ?? [] where image.holds(digest) {
+        contents[esp]?.set(image.name, .recorded(digest: digest, booted: time))
+      }
+    }
+  }
+
+  /// The Authenticode digests of the images, by which dbx may revoke one; the manifest gets those that it does not know.
+  private mutating func digestImages() -> [String: [UKIName: [UInt8]]] {
+    var digests: [String: [UKIName: [UInt8]]] = [:]
+    for esp in survey.esps {
+      for name in contents[esp.name]?.own ?? [] {
+        let record = manifest.image(on: esp.name, name)
+        guard let digest = record?.authenticode ?? digest(of: name, on: esp) else { continue }
+        digests[esp.name, default: [:]][name] = digest
+        if let record, record.authenticode == nil { manifest.update(record.digest) { $0.authenticode = digest } }
+      }
+    }
+    return digests
+  }
+
+  private func digest(of name: UKIName, on esp: ESP) -> [UInt8]? {
+    guard let file = try? open.files(of: esp.name)?.openFile(name.path), let image = try? SignedImage(parsing: file)
+    else {
+      return nil
+    }
+    return try? ImageDigest.compute(of: file, header: image.header)
+  }
+
+  // MARK: Firmware and boot loaders
+
+  private func decideChain() -> Result<ChainDecision, Failure>? {
+    guard let certificate else { return nil }
+    do {
+      let decision = try ChainDecision(
+        of: host, configuration, certificate: certificate, evidence: evidence,
+        esps: survey.esps.compactMap { contents[$0.name] == nil ? nil : open.files(of: $0.name) })
+      return .success(decision)
+    } catch {
+      return .failure(Failure(adopting: error, of: "the way from the firmware to the images"))
+    }
+  }
+
+  /// Where the machine would not start what is signed now, as with a new key that is not enrolled yet: the images that it
+  /// does start.
+  private func acceptedImages(_ decision: ChainDecision, _ database: TrustDatabase?) -> [String: Set<UKIName>] {
+    guard case .refused = decision.trust, let certificate, let database else { return [:] }
+    let fingerprint = try? certificate.fingerprint()
+    var accepted: [String: Set<UKIName>] = [:]
+    for (esp, found) in contents {
+      guard let files = open.files(of: esp) else { continue }
+      let names = found.images.filter { image in
+        let known = manifest.image(on: esp, image.name)
+        return image.content != .signed && (known == nil || known?.certificate != fingerprint)
+          && (try? isAccepted(image, files, database, throughShim: decision.chain.hasShim)) == true
+      }
+      accepted[esp] = Set(names.map(\.name))
+    }
+    return accepted
+  }
+
+  private func isAccepted(
+    _ image: PresentImage, _ files: FileSystem, _ database: TrustDatabase, throughShim: Bool
+  ) throws -> Bool {
+    let file = try files.openFile(image.name.path)
+    let parsed = try SignedImage(parsing: file)
+    // What the manifest knows is whole; that need not be read.
+    let signatures =
+      image.isOurs
+      ? try parsed.table.entries.map { try AuthenticodeSignature(parsing: $0) }
+      : try parsed.signatures(in: file).filter { $0.verdict == .valid }.map(\.signature)
+    return try signatures.contains { signature in
+      try signature.message.signers.contains {
+        try BootTrust.evaluate(certificate: $0, database: database, throughShim: throughShim).isAccepted
+      }
+    }
+  }
+
+  private func observeLoaders(
+    _ decision: ChainDecision
+  ) -> (programs: Result<LoaderPrograms, Failure>, files: [String: Result<BootFiles, Failure>]) {
+    do {
+      guard let certificate else { throw Failure("there is no certificate") }
+      let loaders = try LoaderFiles(
+        decision.chain, writesRemovablePath: configuration.writesRemovablePath, certificate: certificate, on: host)
+      var found: [String: Result<BootFiles, Failure>] = [:]
+      for (esp, contents) in contents {
+        guard let files = open.files(of: esp) else { continue }
+        do {
+          found[esp] = .success(
+            BootFiles(
+              loaders: try loaders.observe(files, images: contents.own, isPreferred: decision.trust.isAccepted),
+              typeOne: try TypeOneEntries.survey(on: files)))
+        } catch {
+          found[esp] = .failure(Failure(adopting: error, of: "\(esp)"))
+        }
+      }
+      return (.success(loaders.programs), found)
+    } catch {
+      return (.failure(Failure(adopting: error, of: "the way from the firmware to the images")), [:])
+    }
+  }
+
+  private func observeFirmware() -> FirmwareObservation {
+    let store = EFIVariableStore(of: host.files)
+    // A link for each partition of a GPT, by its own GUID.
+    let links = (try? host.files.list("/dev/disk/by-partuuid")).flatMap { $0 }
+    let partitions = links.map { Set($0.compactMap { GUID($0) }) }
+    do {
+      // On a machine that was booted by UEFI firmware there are variables, or an error says why not.
+      guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else {
+        return FirmwareObservation(variables: nil, partitions: partitions)
+      }
+      return FirmwareObservation(
+        variables: .success(try BootVariables(readingFrom: store)), partitions: partitions)
+    } catch {
+      return FirmwareObservation(variables: .failure(error), partitions: partitions)
+    }
+  }
+
+  private func dkms() -> Result<DKMSFiles, Failure> {
+    do {
+      return .success(try DKMSFiles(of: host.files))
+    } catch {
+      return .failure(Failure("dkms", error))
+    }
+  }
+}
+
+/// Takes everything and keeps nothing.
+private final class NullSink: ByteSink {
+  func write(_ bytes: UnsafeRawBufferPointer) {}
+  func patch(_ bytes: [UInt8], at offset: Int) {}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import BootEnvironment
+internal import EFIData
+internal import Messages
+
+/// A `BootEntryPlan` in the making.
+struct BootEntryPlanner {
+  private let present: BootVariables
+  private let partitions: [PartitionLocation]
+  /// Entries that lead to our name space on our partitions.
+  private let own: [BootVariables.Entry]
+  /// Entries that lead to our name space on partitions that are gone for good.
+  private let stale: [BootVariables.Entry]
+  private let unknownFiles: [DevicePath.File]
+
+  private var assigned: [(target: BootTarget, number: UInt16)] = []
+  private var creations: [BootEntryPlan.Step] = []
+  private var updates: [BootEntryPlan.Step] = []
+  private var rejections: [BootEntryPlan.Rejection] = []
+  private var usedNumbers: Set<UInt16>
+
+  /// `isGone`: whether a partition that is none of `partitions` will not come back.
+  init(
+    present: BootVariables, partitions: [PartitionLocation], unknownFiles: [DevicePath.File], isGone: (GUID) -> Bool
+  ) {
+    self.present = present
+    self.partitions = partitions
+    self.unknownFiles = unknownFiles
+    own = present.entries.filter { BootEntryPlan.isOurs($0, on: partitions) }
+    stale = present.entries.filter { entry in
+      guard let option = entry.option, let file = option.file, isGone(file.partition.guid) else { return false }
+      return file.isInOurNameSpace && option.description.hasPrefix(BootTarget.labelPrefix)
+        && !partitions.contains { $0.guid == file.partition.guid }
+    }
+    usedNumbers = Set(present.entries.map(\.number) + present.order)
+    usedNumbers.formUnion([present.next, present.current].compactMap { $0 })
+  }
+
+  mutating func add(_ target: BootTarget) {
+    guard number(of: target) == nil else { return }
+    guard target.file.isInOurNameSpace else { return reject(target, "\(target.path) is no path that is ours") }
+    do throws(ParseError) {
+      let wanted = try LoadOption(
+        description: target.label, file: target.file, optionalData: target.optionalData)
+      if let entry = entry(for: target) {
+        assigned.append((target, entry.number))
+        if let option = entry.option.flatMap({ Self.correction(of: $0, to: wanted) }) {
+          updates.append(.update(entry.number, option))
+        }
+      } else if let number = (UInt16.min...UInt16.max).first(where: { !usedNumbers.contains($0) }) {
+        usedNumbers.insert(number)
+        assigned.append((target, number))
+        creations.append(.create(number, wanted))
+      } else {
+        reject(target, "all numbers of boot entries are taken")
+      }
+    } catch {
+      reject(target, "\(target.path) cannot have a boot entry: \(error)")
+    }
+  }
+
+  func plan(arePreferred: Bool, next: BootTarget?) -> BootEntryPlan {
+    let ours = assigned.map(\.number)
+    let unwanted = (own + stale).filter { !ours.contains($0.number) }
+    let gone = unwanted.filter { !mustStay($0) }.map(\.number).sorted()
+    let kept = present.order.filter { number in unwanted.contains { $0.number == number } && !gone.contains(number) }
+    let foreign = present.order.filter { !ours.contains($0) && !kept.contains($0) && !gone.contains($0) }
+    let order =
+      arePreferred ? ours + kept + foreign : orderOfRefused(ours, foreign: foreign, kept: kept, gone: gone)
+    var plan = BootEntryPlan(steps: creations + updates, present: present)
+    plan.rejections = rejections
+    let isReachable = order.contains { ours.contains($0) || present[$0]?.isActive == true }
+    if isReachable, order != present.order { plan.steps.append(.order(order)) }
+    if let next {
+      if let number = number(of: next) {
+        if number != present.next { plan.steps.append(.next(number)) }
+      } else if !rejections.contains(where: { $0.target == next }) {
+        plan.rejections.append(.init(target: next, reason: "\(next.path) has no boot entry that could be booted next"))
+      }
+    }
+    if isReachable { plan.steps += gone.map { .remove($0) } }
+    return plan
+  }
+
+  private func mustStay(_ entry: BootVariables.Entry) -> Bool {
+    if entry.number == present.current { return true }
+    guard let file = entry.option?.file else { return false }
+    return unknownFiles.contains { $0.isSameFile(as: file) }
+  }
+
+  /// Ours go behind the others. But one that this machine was booted from did start, so its place is proven right; and
+  /// where there is no order one of ours alone would put them first.
+  private func orderOfRefused(_ ours: [UInt16], foreign: [UInt16], kept: [UInt16], gone: [UInt16]) -> [UInt16] {
+    if present.order.isEmpty { return [] }
+    guard own.contains(where: { $0.number == present.current }) else { return foreign + ours + kept }
+    return present.order.filter { !gone.contains($0) } + ours.filter { !present.order.contains($0) }
+  }
+
+  private func number(of target: BootTarget) -> UInt16? {
+    assigned.first { $0.target.file.isSameFile(as: target.file) && $0.target.optionalData == target.optionalData }?
+      .number
+  }
+
+  /// The entry to take over among those that lead to the target: the one this machine was booted from, else the one
+  /// that comes first in the order. A file that is told by data what to start, as shim, is a target for each of its data.
+  private func entry(for target: BootTarget) -> BootVariables.Entry? {
+    let candidates = own.filter { entry in
+      guard let option = entry.option, option.file?.isSameFile(as: target.file) == true else { return false }
+      return target.optionalData.isEmpty || option.optionalData.starts(with: target.optionalData)
+    }
+    if let current = candidates.first(where: { $0.number == present.current }) { return current }
+    let first = present.order.first { number in candidates.contains { $0.number == number } }
+    return candidates.first { $0.number == first } ?? candidates.first
+  }
+
+  /// The option as it must be; nil if it is so. Its device path stays as the firmware has written it where it leads to
+  /// the right place.
+  private static func correction(of option: LoadOption, to wanted: LoadOption) -> LoadOption? {
+    var corrected = option.file?.partition == wanted.file?.partition ? option : wanted
+    corrected.attributes = option.attributes.union(.active)
+    // Some firmware appends a mark of its own to the data of all entries, which shim knows to ignore.
+    let isMarked = !wanted.optionalData.isEmpty && option.optionalData.starts(with: wanted.optionalData)
+    corrected.optionalData = isMarked ? option.optionalData : wanted.optionalData
+    if corrected.description != wanted.description { corrected.description = wanted.description }
+    return corrected == option ? nil : corrected
+  }
+
+  private mutating func reject(_ target: BootTarget, _ reason: Message) {
+    rejections.append(BootEntryPlan.Rejection(target: target, reason: reason))
+  }
+}

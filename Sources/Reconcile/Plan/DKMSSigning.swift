@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+package import HostSystem
+package import Messages
+
+/// What makes dkms sign the modules that it builds with a key of ours: a file among its settings, of which dkms takes
+/// `mok_signing_key` and `mok_certificate`, the latter in DER (both of Debian 12's 3.0 and Debian 13's 3.2).
+package struct DKMSSigning: Hashable, Sendable {
+  /// Shell, read by dkms in every run.
+  package static let path = "/etc/dkms/framework.conf.d/pve-sb-uki.conf"
+  package static let certificatePath = "/var/lib/pve-sb-uki/dkms.der"
+
+  /// One of the two files.
+  package struct Step: Hashable, Sendable {
+    package let path: String
+    /// Nil to remove it.
+    package let content: [UInt8]?
+  }
+
+  /// What each file is to hold; empty if there is to be none.
+  private let files: [Step]
+
+  /// No file.
+  package init() { files = [] }
+
+  /// `key` is what `Key=` names, `certificate` its certificate in DER. Throws `BootEnvironmentError` for a key that dkms
+  /// cannot use.
+  package init(key: String, certificate: [UInt8]) throws {
+    let isPath = key.hasPrefix("/")
+    // A URI is not shown: it may hold a PIN (RFC 7512 section 2.4), which is no secret any more in dkms's settings.
+    guard isPath || key.hasPrefix("pkcs11:") && !Self.holdsPIN(key) else {
+      throw BootEnvironmentError(
+        Configuration.path, "Dkms=yes, but dkms cannot be given the key that Key= names",
+        hint: "set Dkms=no, or name the key by its path or by a pkcs11: URI without a PIN")
+    }
+    guard key.utf8.allSatisfy(Self.isPlain) else {
+      throw BootEnvironmentError(
+        Configuration.path, "Dkms=yes, but Key= has characters that dkms's settings cannot hold",
+        hint: "use letters, digits and /._-+:;=?&%@,~ only")
+    }
+    files = [
+      Step(path: Self.certificatePath, content: certificate),
+      Step(path: Self.path, content: Array(Self.text(key, isPath: isPath).utf8)),
+    ]
+  }
+
+  /// dkms makes a new pair at these paths if one of the two files is missing, over the one that is there. So it is told
+  /// of them only while both exist.
+  private static func text(_ key: String, isPath: Bool) -> String {
+    """
+    \(heading)
+    # Dkms=yes in \(Configuration.path): modules are signed with the key of the images.
+    if \(isPath ? "[ -f '\(key)' ] && " : "")[ -f '\(certificatePath)' ]; then
+      mok_signing_key='\(key)'
+      mok_certificate='\(certificatePath)'
+    fi
+
+    """
+  }
+
+  private static let heading = "# Written by pve-sb-uki; changes are lost."
+
+  private static func holdsPIN(_ uri: String) -> Bool {
+    uri.utf8.split { "?;&".utf8.contains($0) }.contains { $0.starts(with: "pin-value=".utf8) }
+  }
+
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "/._-+:;=?&%@,~".utf8.contains(byte)
+  }
+
+  /// What has to change, in this order. A file of that name that is not ours stays if none is to be there.
+  package func steps(from present: DKMSFiles) -> [Step] {
+    guard files.isEmpty else { return files.filter { present.content(of: $0.path) != $0.content } }
+    // The settings go before what they name.
+    guard let settings = present.settings else {
+      return present.certificate == nil ? [] : [Step(path: Self.certificatePath, content: nil)]
+    }
+    guard settings.starts(with: Self.heading.utf8) else { return [] }
+    return [Self.path, Self.certificatePath].map { Step(path: $0, content: nil) }
+  }
+}
+
+/// The two files as they are; nil where there is none.
+package struct DKMSFiles: Hashable, Sendable {
+  package let settings: [UInt8]?
+  package let certificate: [UInt8]?
+
+  private static let sizeLimit = 1 << 16
+
+  /// Throws `HostError` if one cannot be read.
+  package init(of files: FileSystem) throws {
+    settings = try files.readFileIfPresent(DKMSSigning.path, limit: Self.sizeLimit)
+    certificate = try files.readFileIfPresent(DKMSSigning.certificatePath, limit: Self.sizeLimit)
+  }
+
+  fileprivate func content(of path: String) -> [UInt8]? { path == DKMSSigning.path ? settings : certificate }
+}
+
+extension DKMSSigning.Step: MessageConvertible {
+  /// In the imperative.
+  package var message: Message { content == nil ? "remove \(path)" : "write \(path)" }
+
+  package func perform(on files: FileSystem) throws {
+    guard let content else {
+      try files.remove(path)
+      return
+    }
+    try files.makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+    try files.replaceFile(path, content: content)
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+internal import HostSystem
+internal import Messages
+internal import SecureBoot
+
+/// What the firmware's variable tells systemd-boot, see `LoaderDefault`, and where that leads if it is not ours.
+struct LoaderDefaultObservation: Sendable {
+  /// The text of `LoaderEntryDefault`; nil if there is none.
+  let variable: String?
+  let record: LoaderDefaultRecord
+  /// Where a text leads that this program has not set, by ESP; empty where Secure Boot refuses nothing.
+  private var targets: [String: Target] = [:]
+
+  /// Where the text leads on one ESP.
+  fileprivate struct Target: Sendable {
+    /// The names in `EFI/Linux`.
+    let unifiedNames: [String]
+    /// Whether the one that the text chooses would be started.
+    let isUnifiedStarted: Bool
+    /// The type 1 entry that the text chooses, in lower case, and whether what it starts would be started; nil if none.
+    let entry: (name: String, isStarted: Bool)?
+  }
+
+  /// Nil where systemd-boot is not in the chain, the machine would refuse our images, or there are no variables.
+  init?(of host: Host, _ decision: ChainDecision, open: OpenESPs, _ esps: [ESP], _ options: ApplyOptions) {
+    let store = EFIVariableStore(of: host.files)
+    guard decision.chain.hasSystemdBoot, decision.trust.isAccepted, (try? store.isPresent) == true else { return nil }
+    record = LoaderDefaultRecord.load(from: host.files)
+    variable = LoaderDefault.variable(in: store)
+    guard let text = variable, !record.isOurs(text), !options.takesOverDefault,
+      let anchors = try? TrustAnchors(enforcedBy: host)
+    else { return }
+    for esp in esps {
+      if let files = open.files(of: esp.name) { targets[esp.name] = Target(of: text, files, anchors) }
+    }
+  }
+
+  /// The administrator's own choice stays. It is a failure only where it leads to what Secure Boot refuses.
+  func judge(_ text: String, _ esps: [ESPPlan]) -> (failure: Failure?, note: Message?) {
+    for esp in esps {
+      guard let target = targets[esp.name] else { continue }
+      let images = Set(esp.images.outcome.map { $0.fileName.lowercased() })
+      // systemd-boot lists unified images before entries that have no sort key, as Proxmox's.
+      if let choice = LoaderDefault.choice(of: text, among: target.unifiedNames + images) {
+        if images.contains(choice) || target.isUnifiedStarted { continue }
+        return (Self.failure(text, choice, on: esp.name), nil)
+      }
+      if let entry = target.entry, !entry.isStarted { return (Self.failure(text, entry.name, on: esp.name), nil) }
+    }
+    return (
+      nil,
+      """
+      systemd-boot's default is \(text), which was set in its menu or with bootctl; to use ours again, run \
+      'pve-sb-uki boot prefer --none'
+      """
+    )
+  }
+
+  private static func failure(_ text: String, _ choice: String, on esp: String) -> Failure {
+    Failure(
+      """
+      systemd-boot would start \(choice) on \(esp), which Secure Boot refuses: its default was set to \
+      \(text), in its menu or with bootctl
+      """, hint: "pve-sb-uki boot prefer --none")
+  }
+}
+
+extension LoaderDefaultObservation.Target {
+  init(of text: String, _ files: FileSystem, _ anchors: TrustAnchors) {
+    let unified = (try? files.list(UKIName.directory)) ?? []
+    func isStarted(_ path: String) -> Bool { (try? files.openFile(path)).map(anchors.accepts) ?? false }
+    let choice = LoaderDefault.choice(of: text, among: unified)
+    let name = choice.flatMap { choice in unified.first { $0.lowercased() == choice } }
+    unifiedNames = unified
+    isUnifiedStarted = name.map { isStarted("\(UKIName.directory)/\($0)") } ?? false
+    entry = Self.entry(text, files).map { ($0.name, isStarted($0.program)) }
+  }
+
+  private static func entry(_ text: String, _ files: FileSystem) -> (name: String, program: String)? {
+    let names = (try? files.list(TypeOneEntry.directory)) ?? []
+    guard let choice = LoaderDefault.choice(of: text, among: names),
+      let name = names.first(where: { $0.lowercased() == choice })
+    else { return nil }
+    let path = "\(TypeOneEntry.directory)/\(name)"
+    let content = (try? files.readFileIfPresent(path, limit: LoaderConfiguration.sizeLimit)).flatMap { $0 }
+    return content.flatMap { TypeOneEntry(parsing: $0, path: path) }.map { (choice, $0.program) }
+  }
+}
+
+/// What systemd-boot is to be told by `LoaderEntryDefault`, see `LoaderDefault`.
+struct LoaderDefaultPlan: Sendable {
+  /// Set before anything else is done, where the present text names an image that goes.
+  private(set) var interim: String?
+  /// Set at the end; nil if it is so already, or the administrator's.
+  private(set) var text: String?
+  /// What is ours then.
+  private(set) var record: LoaderDefaultRecord
+
+  /// Leaves the variable to the administrator.
+  init(keeping found: LoaderDefaultObservation, _ esps: [ESPPlan]) {
+    record = found.record
+    record.defaults = Self.defaults(esps)
+  }
+
+  init(replacing found: LoaderDefaultObservation, _ esps: [ESPPlan]) {
+    self.init(keeping: found, esps)
+    let defaults = esps.compactMap(\.defaultEntry)
+    guard let first = defaults.first else { return }
+    // An ESP whose best image is another one needs the pattern, which leads to something on each.
+    let wanted = defaults.allSatisfy { $0 == first } ? first : LoaderDefault.pattern
+    if found.variable?.lowercased() != wanted.lowercased() {
+      text = wanted
+      record.variables = [found.variable, wanted].compactMap { $0 }.filter { $0 != LoaderDefault.pattern }
+    }
+    if let present = found.variable, present != LoaderDefault.pattern, Self.isRemoved(present, esps) {
+      interim = LoaderDefault.pattern
+    }
+  }
+
+  private static func defaults(_ esps: [ESPPlan]) -> [String: String] {
+    Dictionary(uniqueKeysWithValues: esps.compactMap { esp in esp.defaultEntry.map { (esp.name, $0) } })
+  }
+
+  private static func isRemoved(_ text: String, _ esps: [ESPPlan]) -> Bool {
+    esps.contains { esp in
+      esp.images.steps.contains { step in
+        if case .remove(let name, _) = step { name.fileName.lowercased() == text.lowercased() } else { false }
+      }
+    }
+  }
+
+  static func message(_ text: String) -> Message { "set systemd-boot's default to \(text) (LoaderEntryDefault)" }
+}

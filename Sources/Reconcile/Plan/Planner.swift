@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+internal import Cryptography
+internal import EFIData
+internal import Messages
+internal import SecureBoot
+
+/// Works out what is to be done about what was observed.
+struct Planner {
+  private let observation: HostObservation
+  private let options: ApplyOptions
+  private var plan: ApplyPlan
+
+  static func plan(_ observation: HostObservation, _ options: ApplyOptions) -> ApplyPlan {
+    var planner = Planner(observation, options)
+    planner.tellWhatIsOdd()
+    planner.planKernels()
+    planner.planImages()
+    for note in observation.choice.wanted.notes { planner.plan.note(note) }
+    planner.planBoot()
+    planner.planModuleSigning()
+    for esp in planner.plan.esps { planner.tell(esp) }
+    return planner.plan
+  }
+
+  private init(_ observation: HostObservation, _ options: ApplyOptions) {
+    self.observation = observation
+    self.options = options
+    plan = ApplyPlan(observation)
+  }
+
+  private mutating func tellWhatIsOdd() {
+    if let note = observation.manifestNote { plan.note(note) }
+    // An administrator who writes a line by hand may insist on it: what is wrong with one keeps no image from being made.
+    for finding in observation.lineFindings where finding.finding.severity != .warning { plan.note(finding.message) }
+    for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
+    for note in observation.salvageNotes { plan.note(note) }
+    for failure in observation.readFailures { plan.fail(failure) }
+    switch observation.chain {
+    case .success(let decision): plan.chain = decision
+    case .failure(let failure): plan.fail(failure)
+    case nil: break
+    }
+  }
+
+  // MARK: Images
+
+  /// What the image of each kernel is to be. A kernel whose inputs are not usable keeps what it has, and the plan says why.
+  private mutating func planKernels() {
+    for note in observation.choice.notes { plan.note(note) }
+    for failure in observation.choice.failures { plan.fail(failure) }
+    for chosen in observation.choice.kernels {
+      var kernel = chosen
+      switch observation.sources[kernel.kernel] {
+      case .recorded(let digest, let size, let inputs):
+        kernel.demand = .bytes(digest: digest, size: size)
+        kernel.inputs = inputs
+      case .toBuild(let size, let notes, let inputs):
+        for note in notes { plan.note(note) }
+        kernel.demand = .build(size: size)
+        kernel.inputs = inputs
+      case .unusable(let failure):
+        plan.fail(failure)
+        kernel.isUnusable = true
+      case nil: break
+      }
+      plan.kernels.append(kernel)
+    }
+  }
+
+  private mutating func planImages() {
+    for esp in observation.survey.esps {
+      guard let contents = observation.contents[esp.name] else { continue }
+      var planned = ESPPlan(esp, contents)
+      withhold(&planned, contents)
+      planImages(&planned, contents, reserve: 0)
+      plan.esps.append(planned)
+    }
+  }
+
+  /// `reserve`: bytes that must stay free for what is not an image.
+  private func planImages(_ esp: inout ESPPlan, _ contents: ESPContents, reserve: Int) {
+    var contents = contents
+    contents.free -= reserve
+    esp.images = ImagePlanner.plan(
+      wantedKernels(on: esp), on: contents, inventory: observation.kernels, running: observation.running,
+      removesOthers: options.kernels.isEmpty && !esp.holdsAccepted)
+  }
+
+  private func wantedKernels(on esp: ESPPlan) -> [PlannedKernel] {
+    plan.kernels.map { esp.withheld.contains($0.kernel) ? $0.withoutDemand : $0 }
+  }
+
+  /// Where the machine would not start what is signed now, with a new key that is not enrolled yet, an image that it
+  /// does start stays as it is: promise I1. The plan says so.
+  private mutating func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
+    guard case .refused(let reason, let hint) = plan.chain?.trust else { return }
+    for image in contents.images where observation.accepted[esp.name]?.contains(image.name) == true {
+      esp.holdsAccepted = true
+      guard let kernel = plan.kernels.first(where: { $0.uki == image.name }), kernel.demand != .none else { continue }
+      esp.withheld.insert(kernel.kernel)
+      plan.fail(
+        Failure(
+          "\(image.name.path.dropFirst()) stays as it is, since this machine would not start its successor: \(reason)",
+          hint: hint))
+    }
+  }
+
+  // MARK: Boot
+
+  /// How the images are reached: boot loaders on each ESP, then boot entries. What cannot be done about them is a
+  /// failure and leaves both as they are.
+  private mutating func planBoot() {
+    guard let decision = plan.chain, let loaders = observation.loaders else { return }
+    guard !observation.kernels.present.isEmpty else {
+      // Without kernels the pinned one is not known to be one, and images would be put in another order.
+      if plan.outcome.values.contains(where: { !$0.isEmpty }) {
+        plan.fail(
+          Failure(
+            "there is no kernel in /boot, so nothing is said to the firmware",
+            hint: "mount /boot, if it has a file system of its own"))
+      }
+      return
+    }
+    for esp in observation.survey.esps {
+      guard esp.location == nil, let reason = esp.locationNote else { continue }
+      plan.note("no boot entry can lead to \(esp.name): \(reason)")
+    }
+    findRefused()
+    switch loaders {
+    case .success(let programs):
+      for index in plan.esps.indices { planBootFiles(programs, decision, at: index) }
+      planLoaderDefault()
+      planEntries(decision)
+    case .failure(let failure): plan.fail(failure)
+    }
+  }
+
+  /// Finds the images that dbx revokes by their digest, among those that will be on the ESPs.
+  private mutating func findRefused() {
+    guard !observation.forbiddenDigests.isEmpty else { return }
+    for esp in plan.esps {
+      for name in esp.images.outcome {
+        guard let digest = digest(of: name, on: esp), observation.forbiddenDigests.contains(digest) else { continue }
+        plan.refused.insert(name)
+        plan.fail(ApplyPlan.refusal(of: name, on: esp.name))
+      }
+    }
+  }
+
+  /// The Authenticode digest of an image that exists; nil for one that has yet to be made, or cannot be read.
+  private func digest(of name: UKIName, on esp: ESPPlan) -> [UInt8]? {
+    guard esp.images.written.contains(name.kernel), !name.isPrevious else {
+      return observation.imageDigests[esp.name]?[name]
+    }
+    guard case .bytes(let digest, _) = plan.kernels.first(where: { $0.uki == name })?.demand else { return nil }
+    return observation.manifest.image(withDigest: digest)?.authenticode
+  }
+
+  private mutating func planBootFiles(_ programs: LoaderPrograms, _ decision: ChainDecision, at index: Int) {
+    var esp = plan.esps[index]
+    switch observation.bootFiles[esp.name] {
+    case .success(let files):
+      planLoaders(programs, files.loaders, decision, &esp)
+      planRemovals(files.typeOne, decision, &esp)
+      plan.esps[index] = esp
+    case .failure(let failure):
+      plan.lackingLoader.insert(esp.name)
+      plan.fail(failure)
+    case nil: break
+    }
+  }
+
+  /// Boot loaders take little room, but if they find none the images are planned anew around them.
+  private mutating func planLoaders(
+    _ programs: LoaderPrograms, _ state: LoaderState, _ decision: ChainDecision, _ esp: inout ESPPlan
+  ) {
+    guard let contents = observation.contents[esp.name] else { return }
+    var reserve = 0
+    for _ in 0..<2 {
+      let written = Set(esp.images.written)
+      let sizes = wantedKernels(on: esp).filter { written.contains($0.kernel) }.map { ($0.uki, $0.size ?? 0) }
+      let planner = LoaderPlanner(
+        programs: programs, state: state, contents: contents, pending: Dictionary(uniqueKeysWithValues: sizes),
+        removed: esp.images.removed,
+        isPreferred: decision.trust.isAccepted && !esp.images.outcome.allSatisfy(plan.refused.contains))
+      let images = observation.choice.wanted.bootOrder(of: Set(esp.images.outcome), refused: plan.refused)
+      (esp.loaders, esp.defaultEntry) = planner.plan(images)
+      for note in planner.notes(images) { plan.note(note) }
+      let needed = esp.loaders.reduce(0) { $0 + $1.size + (128 << 10) }
+      if needed <= esp.images.free + reserve || reserve > 0 { break }
+      reserve = needed
+      planImages(&esp, contents, reserve: reserve)
+    }
+  }
+
+  /// Type 1 entries start a kernel whose initrd and command line nobody has signed. They are removed if the settings
+  /// say so, and only where one of our images has booted already.
+  private mutating func planRemovals(_ found: TypeOneEntries, _ decision: ChainDecision, _ esp: inout ESPPlan) {
+    for note in found.notes { plan.note(note) }
+    let kernels = found.entries.filter(\.startsKernel)
+    guard !kernels.isEmpty else { return }
+    let what: Message =
+      kernels.count == 1
+      ? "\(esp.name) has an entry of type 1, whose initrd and command line are not signed"
+      : "\(esp.name) has \(kernels.count) entries of type 1, whose initrd and command line are not signed"
+    guard observation.configuration.typeOne == .remove else {
+      plan.note("\(what); Type1=remove in \(Configuration.path) removes those of proxmox-boot-tool")
+      return
+    }
+    let hasBooted = observation.manifest.images.contains { $0.booted != nil }
+    guard hasBooted, decision.trust.isAccepted, !esp.images.outcome.isEmpty else {
+      plan.note("\(what); they stay until one of our images has booted")
+      return
+    }
+    esp.removals = found.removals
+  }
+
+  /// After the boot loaders are planned: each ESP knows then what its own default is.
+  private mutating func planLoaderDefault() {
+    guard let found = observation.loaderDefault, plan.esps.contains(where: { $0.defaultEntry != nil }) else { return }
+    let isOurs = found.variable.map { found.record.isOurs($0) || leadsNowhere($0) } ?? true
+    if let text = found.variable, !isOurs, !options.takesOverDefault {
+      let finding = found.judge(text, plan.esps)
+      if let failure = finding.failure { plan.fail(failure) }
+      if let note = finding.note { plan.note(note) }
+      plan.loaderDefault = LoaderDefaultPlan(keeping: found, plan.esps)
+    } else {
+      plan.loaderDefault = LoaderDefaultPlan(replacing: found, plan.esps)
+    }
+  }
+
+  /// Whether a name in our name space is on no ESP any more.
+  private func leadsNowhere(_ text: String) -> Bool {
+    guard UKIName(fileName: text) != nil else { return false }
+    return !plan.outcome.values.joined().contains { $0.fileName.lowercased() == text.lowercased() }
+  }
+
+  private mutating func planEntries(_ decision: ChainDecision) {
+    do {
+      guard let goals = try BootEntryGoals(observation, decision) else { return }
+      plan.entryGoals = goals
+      let entries = goals.plan(for: plan.outcome, lacking: plan.lackingLoader, refused: plan.refused)
+      plan.entries = entries
+      for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
+      if case .refused(let reason, let hint) = decision.trust, plan.outcome.values.contains(where: { !$0.isEmpty }) {
+        plan.note("our boot entries stay behind the others: \(reason); \(hint)")
+      }
+    } catch {
+      plan.fail(Failure(adopting: error, of: "the way from the firmware to the images"))
+    }
+  }
+
+  // MARK: The rest
+
+  /// What dkms is told of the key. Without a certificate that can be read nothing changes: images fail for it, too.
+  private mutating func planModuleSigning() {
+    let configuration = observation.configuration
+    do {
+      let wanted: DKMSSigning
+      if !configuration.signsModules {
+        wanted = DKMSSigning()
+      } else if let certificate = observation.certificate {
+        wanted = try DKMSSigning(key: configuration.key, certificate: certificate.der)
+      } else {
+        return
+      }
+      plan.moduleSigning = wanted.steps(from: try observation.dkms.get())
+    } catch {
+      plan.fail(Failure(adopting: error, of: "dkms"))
+    }
+  }
+
+  private mutating func tell(_ esp: ESPPlan) {
+    for (name, stay) in esp.images.stays.sorted(by: { $0.key.fileName < $1.key.fileName }) {
+      let reason: Message =
+        switch stay {
+        case .running: "it is the running one"
+        case .knownGood: "it is the one this machine was last booted from"
+        case .last: "no other image is known to be right"
+        }
+      plan.note("kernel \(name.kernel.release) is gone or gets no image, but \(reason): its image stays")
+    }
+    for shortage in esp.images.shortages {
+      plan.fail(
+        Failure(
+          """
+          \(esp.name) has no room for the image of kernel \(shortage.kernel.release): it needs \
+          \(shortage.needed >> 20) MiB, \(shortage.available >> 20) MiB are free or could be
+          """,
+          hint: """
+            remove kernels that are no longer needed (apt autoremove --purge), make initrds smaller (MODULES=dep), \
+            or set Keep= in \(Configuration.path)
+            """))
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BootEnvironment
+package import Messages
+
+/// The kernels that are to have an image, why, and in which order they are to boot.
+///
+/// The choice is that of proxmox-boot-tool with two differences: only complete kernels count, so that a version that
+/// is a package's name but has no kernel takes no place of one that boots; and the previous series is found by the
+/// kernels that are there, not by meta packages. Where there are kernels of Proxmox, others are chosen only by name:
+/// a kernel of Debian that is left over, or newer, has no ZFS and does not get in front by its version. An installed
+/// kernel that has lost its initrd counts as long as its image is there: the image still boots.
+package struct WantedKernels: Hashable, Sendable {
+  /// Why a kernel is wanted, in order of precedence.
+  package enum Reason: String, CaseIterable, Sendable {
+    case nextBootPin = "next-boot-pin"
+    case pin
+    /// `pve-sb-uki boot prefer`
+    case preferred
+    case running
+    /// One of the newest two.
+    case newest
+    /// The newest of the series before that of the newest kernel.
+    case previousSeries = "previous-series"
+    /// `proxmox-boot-tool kernel add`
+    case manual
+
+    /// For people.
+    package var word: Message {
+      switch self {
+      case .nextBootPin: "next-boot-pin"
+      case .pin: "pin"
+      case .preferred: "preferred"
+      case .running: "running"
+      case .newest: "newest"
+      case .previousSeries: "previous-series"
+      case .manual: "manual"
+      }
+    }
+  }
+
+  package struct Wanted: Hashable, Sendable {
+    package let kernel: Kernel
+    /// In order of precedence, never empty.
+    package let reasons: [Reason]
+  }
+
+  /// In order of precedence.
+  package let kernels: [Wanted]
+  /// The same in the order in which the firmware should try them: pin, preferred, then the newest first.
+  package let bootOrder: [Kernel]
+  /// The kernel to boot once, next time; nil without such a pin or when it has done its work.
+  package let nextBoot: Kernel?
+  /// What was asked for and cannot be had, a sentence each.
+  package let notes: [Message]
+
+  /// Chooses among the kernels of `inventory`, and those of `standing`: installed, without an initrd, but with an image.
+  ///
+  /// `running` is the release of the running kernel, nil in a root that is not this system's. `keep` cuts the set by
+  /// precedence, 0 leaves it whole; the running kernel and the one that boots next stay however small it is.
+  /// `bootTime`, in seconds since 1970, tells a pin that was used from one that was set since.
+  package static func make(
+    inventory: KernelInventory, standing: [Kernel] = [], lists: ProxmoxLists, preferred: Kernel?, running: String?,
+    keep: Int, bootTime: Int64? = nil
+  ) -> WantedKernels {
+    let complete = (inventory.kernels + standing).sorted { $0.isNewer(than: $1) }
+    let candidates = complete.contains(where: \.isProxmox) ? complete.filter(\.isProxmox) : complete
+    let running = complete.first { $0.release == running }
+    let named: [(Reason, [Kernel])] = [
+      (.nextBootPin, [lists.nextBootPin].compactMap { $0 }), (.pin, [lists.pin].compactMap { $0 }),
+      (.preferred, [preferred].compactMap { $0 }), (.running, [running].compactMap { $0 }),
+      (.newest, Array(candidates.prefix(2))), (.previousSeries, newestOfPreviousSeries(candidates)),
+      (.manual, lists.manual.sorted { $0.isNewer(than: $1) }),
+    ]
+    let present = Set(complete)
+    var order: [Kernel] = []
+    var reasons: [Kernel: [Reason]] = [:]
+    for (reason, kernels) in named {
+      for kernel in kernels where present.contains(kernel) {
+        if reasons[kernel] == nil { order.append(kernel) }
+        reasons[kernel, default: []].append(reason)
+      }
+    }
+    let bootOrder = Self.bootOrder(of: order, lists.pin, preferred)
+    let kept = keep > 0 ? Set(order.prefix(keep) + [running, bootOrder.first].compactMap { $0 }) : Set(order)
+    return WantedKernels(
+      kernels: order.filter { kept.contains($0) }.map { Wanted(kernel: $0, reasons: reasons[$0] ?? []) },
+      bootOrder: bootOrder.filter { kept.contains($0) },
+      nextBoot: lists.nextBootPin.flatMap { kernel in
+        let isUsed = kernel == running && bootTime.map { lists.nextBootPinTime / 1_000_000_000 < $0 } ?? false
+        return present.contains(kernel) && !isUsed ? kernel : nil
+      },
+      notes: notes(on: inventory, lists, preferred, present))
+  }
+
+  private static func newestOfPreviousSeries(_ kernels: [Kernel]) -> [Kernel] {
+    guard let newest = kernels.first?.series else { return [] }
+    return kernels.first { $0.series != nil && $0.series != newest }.map { [$0] } ?? []
+  }
+
+  private static func bootOrder(of kernels: [Kernel], _ pin: Kernel?, _ preferred: Kernel?) -> [Kernel] {
+    let chosen = [pin, preferred].compactMap { $0 }.filter { kernels.contains($0) }
+    let others = kernels.filter { !chosen.contains($0) }
+    let newestFirst = others.sorted { left, right in
+      left.isProxmox == right.isProxmox ? left.isNewer(than: right) : left.isProxmox
+    }
+    return (chosen.count == 2 && chosen[0] == chosen[1] ? [chosen[0]] : chosen) + newestFirst
+  }
+}
+
+extension WantedKernels {
+  /// The images in the order in which the firmware is to try them: pinned, then the newest; then those that only stay;
+  /// then previous ones; `refused` last.
+  func bootOrder(of images: Set<UKIName>, refused: Set<UKIName> = []) -> [UKIName] {
+    let others = images.map(\.kernel).sorted { $0.isNewer(than: $1) }.filter { !bootOrder.contains($0) }
+    let ranked = bootOrder + others
+    var seen: Set<UKIName> = []
+    let names = ranked.map { UKIName($0) } + ranked.map { UKIName($0, isPrevious: true) }
+    let order = names.filter { images.contains($0) && seen.insert($0).inserted }
+    return order.filter { !refused.contains($0) } + order.filter(refused.contains)
+  }
+}
+
+extension WantedKernels {
+  /// What was asked for by name and is not among the complete kernels, `present`; proxmox-boot-tool passes over it, too.
+  static func notes(
+    on inventory: KernelInventory, _ lists: ProxmoxLists, _ preferred: Kernel?, _ present: Set<Kernel>
+  ) -> [Message] {
+    func note(_ kernel: Kernel?, _ asked: Message, _ advice: (Kernel) -> Message, others: Int = 0) -> Message? {
+      guard let kernel, !present.contains(kernel) else { return nil }
+      let release = kernel.release
+      let note: Message =
+        inventory.withoutInitrd.contains(kernel)
+        ? "kernel \(release) is \(asked) but has no initrd; make one with: update-initramfs -c -k \(release)"
+        : "kernel \(release) is \(asked) but is not installed; \(advice(kernel))"
+      return others > 0 ? "\(note) (likewise \(others) more)" : note
+    }
+    func choose(_ option: String) -> Message {
+      "choose another with: proxmox-boot-tool kernel pin\(option), or: proxmox-boot-tool kernel unpin\(option)"
+    }
+    let absent = lists.manual.filter { !present.contains($0) }
+    return [
+      note(lists.pin, "pinned", { _ in choose("") }),
+      note(lists.nextBootPin, "pinned for the next boot", { _ in choose(" --next-boot") }),
+      note(preferred, "preferred", { _ in "choose another with: pve-sb-uki boot prefer" }),
+      note(
+        absent.first, "listed in \(ProxmoxLists.manualPath)",
+        { "take it out with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
+    ].compactMap { $0 }
+  }
+}

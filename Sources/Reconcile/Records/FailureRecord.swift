@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+internal import Messages
+
+/// What went wrong in the last run, in `/var/lib/pve-sb-uki/failure` until a run succeeds: a hook's message scrolls by,
+/// this stays.
+package struct FailureRecord: Hashable, Sendable {
+  /// Seconds since 1970.
+  package var time: Int64
+  /// A sentence a line, each with its hint behind it.
+  package var messages: [String]
+
+  package static let path = "/var/lib/pve-sb-uki/failure"
+
+  package init(time: Int64, messages: [String]) {
+    self.time = time
+    self.messages = messages
+  }
+
+  /// The record of the host; nil if the last run succeeded.
+  package static func load(from files: FileSystem) throws -> FailureRecord? {
+    guard let text = try files.readTextIfPresent(path) else { return nil }
+    let lines = text.split(separator: "\n").map(String.init)
+    let time = lines.first.flatMap { Int64($0) }
+    return FailureRecord(time: time ?? 0, messages: Array(lines.dropFirst(time == nil ? 0 : 1)))
+  }
+
+  package func save(to files: FileSystem) throws {
+    try files.makeDirectory("/var/lib/pve-sb-uki")
+    let lines = ["\(time)"] + messages.map { $0.split(separator: "\n").joined(separator: " ") }
+    try files.replaceFile(Self.path, content: Array((lines.joined(separator: "\n") + "\n").utf8))
+  }
+
+  /// Records what a run failed at; forgets the record if it did not.
+  static func keep(_ failures: [Failure], at time: Int64, in files: FileSystem) throws {
+    if failures.isEmpty { return try clear(from: files) }
+    try FailureRecord(time: time, messages: failures.map { line($0) }).save(to: files)
+  }
+
+  /// A sentence with its hint.
+  static func line(_ error: any Error) -> String {
+    let hint = (error as? any HintedError)?.hint
+    return "\(error)" + (hint.map { " (\($0))" } ?? "")
+  }
+
+  /// Forgets the record; no change if there is none.
+  package static func clear(from files: FileSystem) throws { try files.remove(path) }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandSupport
+import HostSystem
+internal import Messages
+internal import Reconcile
+
+struct ApplyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apply",
+    abstract: "Make the EFI System Partition hold a signed image for every kernel.",
+    discussion: """
+      Compares what is wanted with what is there and does the least: images whose kernel, initrd, command line, stub and \
+      certificate are unchanged are left alone, images of kernels that are gone are removed. A second run writes nothing.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+
+  @Option(
+    name: .customLong("kernel"), help: ArgumentHelp("Only this kernel; repeatable.", valueName: "release"),
+    completion: .kernels)
+  var kernels: [String] = []
+
+  @Flag(help: "Print what would be done and write nothing.")
+  var dryRun = false
+
+  @Flag(help: "Make images anew though nothing changed.")
+  var force = false
+
+  func run() throws {
+    let result = try perform()
+    try report(result)
+    try conclude(result)
+  }
+
+  func perform() throws -> ApplyReport { try perform { _ in } }
+
+  func perform(_ change: (inout ApplyOptions) -> Void) throws -> ApplyReport {
+    var options = ApplyOptions()
+    change(&options)
+    options.kernels = kernels
+    options.isDryRun = dryRun
+    options.isForced = force
+    return try Apply.run(options, on: global.host())
+  }
+
+  func report(_ result: ApplyReport) throws {
+    for note in result.notes { try global.note(note) }
+    try global.print(text(result), json: json(result))
+  }
+
+  /// Throws if not all is as it should be.
+  func conclude(_ result: ApplyReport) throws {
+    for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
+    if let reason = result.skipReason, let hint = reason.hint {
+      throw Failure("nothing was done: \(reason.message)", hint: hint)
+    }
+    if !result.failures.isEmpty { throw ExitCode(1) }
+  }
+
+  private func text(_ result: ApplyReport) -> String {
+    if let reason = result.skipReason {
+      return reason.hint == nil ? ("nothing to do: \(reason.message)" as Message).localLine : ""
+    }
+    var lines = result.mended
+    for image in result.images where image.state != .current || global.verbose {
+      lines.append("\(image.esp): \(image.name) \(word(for: image.state))")
+    }
+    for loader in result.loaders { lines.append(dryRun ? "\(loader) to be written" : "\(loader) written") }
+    for entry in result.entries + result.moduleSigning { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
+    for esp in result.plan?.esps ?? [] {
+      let states = result.images.filter { $0.esp == esp.name }.map(\.state)
+      let unchanged = states.count { $0 == .current }
+      let count = states.count { [.current, .signed, .copied, .kept].contains($0) }
+      lines.append(
+        count == 1
+          ? "\(esp.name): 1 image, \(unchanged) unchanged"
+          : "\(esp.name): \(count) images, \(unchanged) unchanged")
+    }
+    return lines.localLines
+  }
+
+  private func word(for state: ImageOutcome.State) -> Message {
+    switch state {
+    case .signed where dryRun: "to be signed"
+    case .copied where dryRun: "to be copied"
+    case .removed where dryRun: "to be removed"
+    default: state.word
+    }
+  }
+
+  func json(_ result: ApplyReport) -> JSONValue {
+    let images = result.images.map { image in
+      JSONValue.object([
+        "kernel": .string(image.kernel), "partition": .string(image.esp), "name": .string(image.name),
+        "state": .string(image.state.rawValue),
+      ])
+    }
+    return .object([
+      "dry_run": .boolean(dryRun), "obstacle": JSONValue(result.skipReason?.rawValue),
+      "plan": result.plan.map(\.json) ?? .null, "images": .array(images),
+      "loaders": JSONValue(result.loaders), "boot_entries": JSONValue(result.entries),
+      "module_signing": JSONValue(result.moduleSigning), "mended": JSONValue(result.mended),
+      "notes": JSONValue(result.notes),
+      "failures": JSONValue(result.failures.map(\.description)),
+    ])
+  }
+}
+
+extension ApplyPlan {
+  /// The plan for machines: the kernels in order of precedence, and what is to be done to each ESP, in order.
+  var json: JSONValue {
+    .object([
+      "kernels": .array(kernels.map(\.json)), "partitions": .array(esps.map(\.json)),
+      "chain": JSONValue(chainName), "boot_entries": JSONValue(entrySteps),
+    ])
+  }
+}
+
+extension PlannedKernel {
+  fileprivate var json: JSONValue {
+    .object(["kernel": .string(release), "reasons": JSONValue(reasonNames), "image": .string(imageState)])
+  }
+}
+
+extension ESPPlan {
+  fileprivate var json: JSONValue {
+    .object([
+      "name": .string(name), "free_bytes": .integer(free), "steps": .array(steps.map(\.json)),
+      "shortages": .array(
+        shortages.map { shortage in
+          .object([
+            "kernel": .string(shortage.kernel), "needed_bytes": .integer(shortage.needed),
+            "available_bytes": .integer(shortage.available),
+          ])
+        }),
+    ])
+  }
+}
+
+extension ESPPlan.Step {
+  fileprivate var json: JSONValue {
+    .object([
+      "action": .string(action), "path": .string(path), "reason": JSONValue(reason),
+      "keeps_previous": JSONValue(keepsPrevious),
+    ])
+  }
+}

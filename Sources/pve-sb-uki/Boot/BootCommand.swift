@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandLineInterface
+import CommandSupport
+import HostCommands
+internal import Messages
+internal import Reconcile
+
+struct BootCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "boot",
+    abstract: "Show the firmware's boot entries, choose among them and remove some.",
+    subcommands: [List.self, Prefer.self, Forget.self, Retire.self])
+
+  // Options may stand in front of the subcommand too.
+  @OptionGroup var global: GlobalOptions
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "Show the boot entries in the order in which the firmware tries them.")
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+      let result = try BootList().run(on: global.host())
+      for problem in result.problems { try global.note(problem) }
+      try global.print(result.text(isLong: global.verbose), json: result.json)
+    }
+  }
+
+  struct Forget: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "forget",
+      abstract: "Remove boot entries, whoever made them.",
+      discussion: """
+        What the machine was booted from and what the boot order needs to reach anything is not removed. An entry of \
+        this program comes back with the next apply while its image is wanted.
+        """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: ArgumentHelp("An entry such as Boot0003, 0003 or 3.", valueName: "number"))
+    var numbers: [String]
+
+    func run() throws {
+      let numbers = try self.numbers.map { text in
+        guard let number = BootEntryNumber(text) else {
+          throw ValidationError(saying: "'\(text)' is no number of a boot entry, such as Boot0003, 0003 or 3")
+        }
+        return number
+      }
+      let result = try BootForget(numbers: numbers).run(on: global.host())
+      for note in result.notes { try global.note(note) }
+      try global.print(
+        result.forgotten.map { "\($0.name): forgotten" as Message }.localLines,
+        json: .object([
+          "forgotten": JSONValue(result.forgotten.map(\.name)),
+          "failures": JSONValue(result.failures.map(\.description)),
+        ]))
+      for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
+      if !result.failures.isEmpty { throw ExitCode(1) }
+    }
+  }
+
+  struct Retire: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "retire",
+      abstract: "Say what this machine boots without this package, and hand over to what comes after it.",
+      discussion: """
+        The package calls it before it is removed. Images, boot loaders and boot entries stay. With Secure Boot on, \
+        systemd-boot's default stays too, since the firmware refuses Proxmox's own entries; with Secure Boot off it is \
+        given back.
+        """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Flag(help: "Print what would be done and write nothing.")
+    var dryRun = false
+
+    func run() throws {
+      var retire = BootRetire()
+      retire.isDryRun = dryRun
+      let result = try retire.run(on: global.host())
+      let steps = result.steps.map { dryRun ? "to do: \($0)" as Message : "done: \($0)" }
+      try global.print(
+        (steps + result.notes).localLines,
+        json: .object([
+          "dry_run": .boolean(dryRun), "secure_boot": .boolean(result.isEnforced),
+          "kernels": JSONValue(result.kernels), "steps": JSONValue(result.steps), "notes": JSONValue(result.notes),
+        ]))
+    }
+  }
+
+  struct Prefer: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "prefer",
+      abstract: "Choose what is booted first.",
+      discussion: """
+        A kernel stays preferred until another choice; Proxmox's own pin outweighs it. With a kernel or --none, a \
+        default that was set in systemd-boot's menu or by bootctl no longer counts. An entry, given by its number, goes \
+        to the front of the boot order as it is now.
+        """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(
+      help: ArgumentHelp("A kernel's release, or an entry such as Boot0003, 0003 or 3.", valueName: "kernel|number"),
+      completion: .kernels)
+    var wanted: String?
+
+    @Flag(help: "Prefer no kernel any more.")
+    var none = false
+
+    private static func text(_ number: BootEntryNumber, isChange: Bool) -> String {
+      let line: Message =
+        isChange ? "\(number.name): first in the boot order" : "\(number.name): first in the boot order already"
+      return line.localLine
+    }
+
+    func validate() throws {
+      guard (wanted == nil) == none else { throw ValidationError(saying: "give one kernel, one number or --none") }
+    }
+
+    func run() throws {
+      let host = try global.host()
+      if let number = wanted.flatMap({ BootEntryNumber($0) }) {
+        let result = try BootPrefer().prefer(number, on: host)
+        for note in result.notes { try global.note(note) }
+        return try global.print(
+          Self.text(number, isChange: result.isChange),
+          json: .object(["entry": .string(number.name), "changed": .boolean(result.isChange)]))
+      }
+      try BootPrefer().prefer(kernel: wanted, on: host)
+      var apply = try ApplyCommand.parse([])
+      apply.global = global
+      // Somebody chooses here: that outweighs what was chosen in systemd-boot's menu.
+      let result = try apply.perform { $0.takesOverDefault = true }
+      try apply.report(result)
+      try apply.conclude(result)
+    }
+  }
+}
+
+extension BootList.Result {
+  /// `isLong` adds the device paths of what is no file.
+  func text(isLong: Bool) -> String {
+    guard !entries.isEmpty else { return ("The firmware has no boot entries." as Message).localLine }
+    return entries.flatMap { entry -> [Message] in
+      let place = entry.place.map { "\($0)" } ?? "-"
+      let head = String(repeating: " ", count: max(0, 3 - place.count)) + "\(place)  \(entry.number.name)"
+      let line: Message =
+        entry.remarks.isEmpty
+        ? "\(head)  \(entry.title)" : "\(head)  \(entry.title) (\(entry.remarks.joined(separator: ", ")))"
+      return [line] + (entry.destination(isLong: isLong).map { ["               \($0)"] } ?? [])
+    }.localLines
+  }
+
+  var json: JSONValue {
+    .object(["entries": .array(entries.map(\.json)), "problems": JSONValue(problems)])
+  }
+}
+
+extension BootList.Entry {
+  fileprivate var title: Message {
+    if isMissing { return "no such entry" }
+    return label.map { Message(verbatim: $0) } ?? "an entry that cannot be understood"
+  }
+
+  fileprivate var remarks: [Message] {
+    var remarks: [Message] = []
+    if owner == .ours { remarks.append("ours") }
+    if owner == .leftover { remarks.append("left over from us") }
+    if isCurrent { remarks.append("booted from") }
+    if isNext { remarks.append("next") }
+    if !isActive, !isMissing { remarks.append("not active") }
+    return remarks
+  }
+
+  /// The file, and as much of its partition's GUID as tells partitions apart.
+  fileprivate func destination(isLong: Bool) -> Message? {
+    if let path, let partition { return "\(path) on \(isLong ? partition[...] : partition.prefix(8))" }
+    return isLong ? devicePath.map { Message(verbatim: $0) } : nil
+  }
+
+  fileprivate var json: JSONValue {
+    .object([
+      "entry": .string(number.name), "place": JSONValue(place), "exists": .boolean(!isMissing),
+      "active": .boolean(isActive), "current": .boolean(isCurrent), "next": .boolean(isNext),
+      "label": JSONValue(label), "path": JSONValue(path), "partition": JSONValue(partition),
+      "device_path": JSONValue(devicePath), "owner": .string(owner.rawValue),
+    ])
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+import CommandSupport
+import HostCommands
+import Messages
+
+struct CommandLineCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cmdline",
+    abstract: "Show and change the kernel command line that images carry.",
+    subcommands: [CommandLineShowCommand.self, CommandLineSetCommand.self, CommandLineEditCommand.self])
+
+  // Options may stand in front of the subcommand too.
+  @OptionGroup var global: GlobalOptions
+}
+
+struct CommandLineShowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show",
+    abstract: "Show the command line that is set, those in the images, and the running one.",
+    discussion: "Each image is asked itself. Exit code 1 means that no line can be read for some kernel.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Flag(help: "Print only the line in /etc/kernel/cmdline, or the one that counts without it.")
+  var base = false
+
+  func run() throws {
+    let host = try global.host()
+    if base {
+      let result = try CommandLineBase().run(on: host)
+      return try global.print(
+        "\(result.line)\n", json: ["line": .string(result.line), "path": .string(result.path)])
+    }
+    let report = try CommandLineShow().run(on: host)
+    for problem in report.problems { try global.note(problem) }
+    try global.print(report.text, json: report.json)
+    if !report.isComplete { throw ExitCode(1) }
+  }
+}
+
+extension CommandLineShow.Report {
+  var text: String {
+    var lines: [Message] = []
+    for line in self.lines { lines += line.textLines }
+    if let running { lines += [running.title] + running.textLines }
+    for image in images { lines += image.textLines }
+    return lines.localLines
+  }
+
+  var json: JSONValue {
+    .object([
+      "configured": .array(lines.map(\.json)), "running": running?.json ?? .null, "images": .array(images.map(\.json)),
+      "problems": JSONValue(problems),
+    ])
+  }
+}
+
+extension CommandLineShow.Line {
+  fileprivate var title: Message {
+    let files = paths.joined(separator: ", ")
+    guard let kernel else { return paths.isEmpty ? "Set:" : "Set, in \(files):" }
+    return paths.isEmpty ? "Set for kernel \(kernel) alone:" : "Set for kernel \(kernel) alone, in \(files):"
+  }
+
+  fileprivate var textLines: [Message] {
+    var lines = [title]
+    if let text { lines.append("  \(text)") }
+    return lines + errors.map { "  error: \($0)" } + warnings.map { "  warning: \($0)" }
+  }
+
+  fileprivate var json: JSONValue {
+    .object([
+      "kernel": JSONValue(kernel), "line": JSONValue(text), "files": JSONValue(paths), "errors": JSONValue(errors),
+      "warnings": JSONValue(warnings),
+    ])
+  }
+}
+
+extension CommandLineShow.Use {
+  /// Of the line that the machine was started with.
+  fileprivate var title: Message {
+    kernel.map { "Running, kernel \($0):" } ?? "Running, kernel unknown:"
+  }
+
+  fileprivate var textLines: [Message] {
+    guard let difference else { return ["  \(text)"] }
+    guard !difference.isEmpty else { return ["  \(text)", "  as it is set"] }
+    let sentences = difference.sentences(added: "has besides", missing: "lacks")
+    return ["  \(text)", "  not as it is set:"] + sentences.map { "    \($0)" }
+  }
+
+  fileprivate var members: [String: JSONValue] {
+    ["kernel": JSONValue(kernel), "line": .string(text), "difference": difference?.json ?? .null]
+  }
+
+  fileprivate var json: JSONValue { .object(members) }
+}
+
+extension CommandLineShow.Image {
+  fileprivate var textLines: [Message] {
+    let place = "\(esp): \(path.dropFirst())"
+    let title: Message = isOurs ? "\(place):" : "\(place) (not ours):"
+    return [title] + (use?.textLines ?? []) + (problem.map { ["  error: \($0)"] } ?? [])
+  }
+
+  fileprivate var json: JSONValue {
+    var members: [String: JSONValue] = ["kernel": .null, "line": .null, "difference": .null]
+    if let use { members = use.members }
+    members["partition"] = .string(esp)
+    members["path"] = .string(path)
+    members["ours"] = .boolean(isOurs)
+    members["problem"] = JSONValue(problem)
+    return .object(members)
+  }
+}

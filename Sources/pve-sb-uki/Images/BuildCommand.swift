@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+internal import BootEnvironment
+import CommandLineInterface
+import CommandSupport
+import HostCommands
+internal import Messages
+
+struct BuildCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "build",
+    abstract: "Build a Unified Kernel Image of given files.",
+    discussion: """
+      Without --key the image is left unsigned; sign it with 'pve-sb-uki sign'.
+
+      Example: pve-sb-uki build --linux /boot/vmlinuz-6.8.12-1-pve --initrd /boot/initrd.img-6.8.12-1-pve \
+      --cmdline 'root=ZFS=rpool/ROOT/pve-1 boot=zfs' --key db.key --cert db.crt --output pve.efi
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var keyOptions: KeyOptions
+
+  @Option(help: ArgumentHelp("Kernel with an EFI stub.", valueName: "file"), completion: .file())
+  var linux: String
+
+  @Option(
+    help: ArgumentHelp("Initial RAM disk; several are joined in the order given.", valueName: "file"),
+    completion: .file())
+  var initrd: [String]
+
+  @Option(help: ArgumentHelp("Kernel command line, or @ and a file that holds it.", valueName: "text"))
+  var cmdline: String?
+
+  @Option(help: ArgumentHelp("os-release file, which boot menus show.", valueName: "file"), completion: .file())
+  var osRelease: String?
+
+  @Option(help: ArgumentHelp("Kernel release; what the kernel itself says if not given.", valueName: "release"))
+  var uname: String?
+
+  @Option(
+    help: ArgumentHelp("EFI stub; that of systemd-boot-efi if not given.", valueName: "file"), completion: .file())
+  var stub: String?
+
+  @Option(
+    help: ArgumentHelp("Picture to show at boot, BMP.", valueName: "file"), completion: .file(extensions: ["bmp"]))
+  var splash: String?
+
+  @Option(help: ArgumentHelp("SBAT lines to add to those of stub and kernel.", valueName: "file"), completion: .file())
+  var sbat: String?
+
+  @Option(help: ArgumentHelp("CPU microcode, an uncompressed cpio archive.", valueName: "file"), completion: .file())
+  var ucode: String?
+
+  @Option(help: ArgumentHelp("A further section, as NAME=FILE.", valueName: "name=file"))
+  var section: [String] = []
+
+  @Option(
+    name: [.customShort("o"), .long], help: ArgumentHelp("Where to write the image.", valueName: "file"),
+    completion: .file())
+  var output: String?
+
+  mutating func validate() throws { _ = try sections }
+
+  func run() throws {
+    var build = BuildImage(linux: linux, initrds: initrd)
+    build.commandLine = cmdline
+    build.osRelease = osRelease
+    build.uname = uname
+    build.stub = stub
+    build.splash = splash
+    build.sbat = sbat
+    build.microcode = ucode
+    build.sections = try sections
+    build.key = try keyOptions.source()
+    build.output = output
+    let result = try build.run(on: global.host())
+    for note in result.notes { try global.note(note) }
+    try global.print(Self.text(result), json: Self.json(result))
+  }
+
+  private var sections: [(name: String, path: String)] {
+    get throws {
+      try section.map { argument in
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+          throw ValidationError(saying: "--section takes NAME=FILE, not '\(argument)'")
+        }
+        return (parts[0], parts[1])
+      }
+    }
+  }
+
+  private static func text(_ result: BuildImage.Result) -> String {
+    let line: Message =
+      result.signer.map { "\(result.path): \(result.size) bytes, signed by \($0)" }
+      ?? "\(result.path): \(result.size) bytes, unsigned"
+    return line.localLine
+  }
+
+  private static func json(_ result: BuildImage.Result) -> JSONValue {
+    .object([
+      "path": .string(result.path), "size": .integer(result.size), "authenticode": .string(result.digest),
+      "signer": JSONValue(result.signer), "uname": JSONValue(result.kernelRelease), "notes": JSONValue(result.notes),
+    ])
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+internal import BootEnvironment
+import CommandSupport
+import HostCommands
+import HostSystem
+internal import Messages
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show sections, texts, digests and signatures of an EFI image.",
+    discussion: "With --section the content of that section goes to standard output as it is.")
+
+  @OptionGroup var global: GlobalOptions
+
+  @Argument(help: ArgumentHelp("The image.", valueName: "file"), completion: .file())
+  var image: String
+
+  @Option(help: ArgumentHelp("Print the content of this section only.", valueName: "name"))
+  var section: String?
+
+  func run() throws {
+    let inspect = InspectImage(path: image)
+    let host = try global.host()
+    if let section {
+      try inspect.extract(section, on: host) { try StandardStream.output.write($0) }
+    } else {
+      let report = try inspect.run(on: host)
+      try global.print(report.text, json: report.json)
+    }
+  }
+}
+
+extension InspectImage.Report {
+  fileprivate var text: String {
+    var lines: [Message] = [
+      isUnifiedKernelImage
+        ? "\(path): Unified Kernel Image, \(machine), \(fileSize) bytes"
+        : "\(path): EFI image, \(machine), \(fileSize) bytes"
+    ]
+    if let stub { lines.append("  stub:     \(Self.oneLine(stub))") }
+    lines.append(isNXCompatible ? "  NX:       compatible" : "  NX:       not claimed")
+    lines.append("  checksum: 0x\(String(checkSum, radix: 16))")
+    lines += digests.sorted { $0.key < $1.key }.map { "  Authenticode \($0.key): \($0.value)" }
+    lines.append("")
+    lines.append("Sections:")
+    lines.append("  name            size   address      file  sha256")
+    lines += sections.map { section in
+      let columns = [
+        Self.pad(Self.oneLine(section.name), 9, left: true), Self.pad("\(section.size)", 11),
+        Self.pad(Self.hex(section.virtualAddress), 10),
+        Self.pad(Self.hex(section.fileOffset), 10),
+      ]
+      return "  \(columns.joined())  \(section.sha256.prefix(32))…"
+    }
+    for section in sections {
+      guard let text = section.text, !text.isEmpty else { continue }
+      lines.append("")
+      lines.append("\(section.name):")
+      lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
+      if lines.last == "  " { lines.removeLast() }
+    }
+    lines.append("")
+    lines.append(signatures.isEmpty ? "Not signed." : "Signatures: \(signatures.count)")
+    for (index, signature) in signatures.enumerated() {
+      if index > 0 { lines.append("") }
+      lines += signature.lines.map { "  \($0)" }
+    }
+    return lines.localLines
+  }
+
+  fileprivate var json: JSONValue {
+    .object([
+      "path": .string(path), "size": .integer(fileSize), "machine": .string(machine), "stub": JSONValue(stub),
+      "uki": .boolean(isUnifiedKernelImage), "nx_compatible": .boolean(isNXCompatible), "checksum": .integer(checkSum),
+      "authenticode": .object(digests.mapValues { .string($0) }),
+      "sections": .array(sections.map(\.json)), "signatures": .array(signatures.map(\.json)),
+    ])
+  }
+
+  private static func hex(_ value: Int) -> String { "0x" + String(value, radix: 16) }
+
+  private static func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
+    let fill = String(repeating: " ", count: max(0, width - text.count))
+    return left ? text + fill : fill + text
+  }
+
+  private static func oneLine(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "?")
+  }
+}
+
+extension InspectImage.Section {
+  fileprivate var json: JSONValue {
+    .object([
+      "name": .string(name), "size": .integer(size), "virtual_address": .integer(virtualAddress),
+      "raw_size": .integer(rawSize), "file_offset": .integer(fileOffset), "characteristics": .integer(characteristics),
+      "sha256": .string(sha256), "text": JSONValue(text),
+    ])
+  }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+internal import BinaryFormat
+import CommandLineInterface
+import CommandSupport
+import HostCommands
+import HostSystem
+internal import Messages
+
+struct KeysCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "keys",
+    abstract: "Create, list and export this host's Secure Boot keys.",
+    subcommands: [Create.self, List.self, Export.self])
+
+  // Options may stand in front of the subcommand too.
+  @OptionGroup var global: GlobalOptions
+
+  struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "create",
+      abstract: "Create PK, KEK and db in /etc/pve-sb-uki/keys.",
+      discussion: "Keys that exist are never overwritten, and an incomplete set is never completed.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(
+      help: ArgumentHelp("Size of the RSA keys: 2048, 3072 or 4096.", valueName: "bits"),
+      completion: .list(["2048", "3072", "4096"]))
+    var bits = 2048
+
+    @Option(
+      help: ArgumentHelp(
+        "Name of the owner; PK, KEK or db is added. The host's name and 'Secure Boot' if not given.",
+        valueName: "text"))
+    var commonName: String?
+
+    @Option(help: ArgumentHelp("Owner of the firmware's entries; random if not given.", valueName: "guid"))
+    var ownerGuid: String?
+
+    @Flag(help: "Do nothing, and succeed, if there are keys already.")
+    var ifMissing = false
+
+    func validate() throws {
+      guard [2048, 3072, 4096].contains(bits) else { throw ValidationError(saying: "--bits takes 2048, 3072 or 4096") }
+    }
+
+    func run() throws {
+      var create = KeysCreate()
+      create.bits = bits
+      create.commonName = commonName
+      create.owner = ownerGuid
+      create.acceptsExisting = ifMissing
+      let result = try create.run(on: global.host())
+      guard result.wasCreated || global.json else { return }
+      try global.print(
+        ("Created in \(result.keys.title)" as Message).localLine + result.keys.text,
+        json: .object(["created": .boolean(result.wasCreated), "keys": result.keys.json]))
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "Show which keys there are, and what is wrong with them.")
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() throws {
+      let result = try KeysList().run(on: global.host())
+      try global.print(
+        result.keys.isEmpty && result.warnings.isEmpty
+          ? ("There are no keys in \(result.directory); 'pve-sb-uki keys create' makes them." as Message).localLine
+          : result.title.localLine + result.text,
+        json: result.json)
+      let warnings = result.warnings.map { "pve-sb-uki: warning: \($0)" as Message }
+      try StandardStream.error.write(warnings.localLines.terminalText)
+    }
+  }
+
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "export",
+      abstract: "Write the public parts in the forms that firmware and other tools take.",
+      discussion: """
+        For PK, KEK and db: .crt (PEM), .cer and .der (DER), .esl and .auth; and noPK.auth, which removes PK and so \
+        leads back to Setup Mode. Private keys stay where they are. Updates of a later export are newer than those of \
+        an earlier one, as firmware demands.
+        """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(
+      help: ArgumentHelp("Where to write; made if it does not exist.", valueName: "directory"), completion: .directory)
+    var directory: String?
+
+    @Option(
+      name: [.customShort("o"), .long], help: ArgumentHelp("The same as an option.", valueName: "directory"),
+      completion: .directory)
+    var output: String?
+
+    @Flag(help: "Overwrite files that have other content, with newer updates.")
+    var force = false
+
+    func validate() throws {
+      guard directory == nil || output == nil else { throw ValidationError(saying: "give one directory, not two") }
+    }
+
+    func run() throws {
+      var export = KeysExport()
+      export.directory = directory ?? output ?? "."
+      export.overwrites = force
+      let files = try export.run(on: global.host()).files
+      let text = files.map { ($0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)") as Message }.localLines
+      let documents = files.map {
+        JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])
+      }
+      try global.print(text, json: .array(documents))
+    }
+  }
+}
+
+extension KeysList.Result {
+  fileprivate var title: Message { owner.map { "\(directory), owner \($0)" } ?? "\(directory)" }
+
+  /// What stands below the title.
+  fileprivate var text: String {
+    var lines: [Message] = []
+    for key in keys {
+      let what = "  \(key.role): \(key.subject), \(key.algorithm)"
+      lines.append(
+        key.privateKeyPath == nil ? "\(what), private key not on this host" : "\(what), private key on this host")
+      lines.append("    valid from \(key.notBefore ?? "?") to \(key.notAfter ?? "?")")
+      lines.append("    SHA-256 \(key.fingerprint)")
+    }
+    return lines.localLines
+  }
+
+  fileprivate var json: JSONValue {
+    .object([
+      "directory": .string(directory), "owner": JSONValue(owner), "warnings": JSONValue(warnings),
+      "keys": .array(
+        keys.map { key in
+          .object([
+            "role": .string(key.role), "certificate": .string(key.certificatePath), "subject": .string(key.subject),
+            "fingerprint_sha256": .string(key.fingerprint), "key": .string(key.algorithm),
+            "not_before": JSONValue(key.notBefore), "not_after": JSONValue(key.notAfter),
+            "private_key": JSONValue(key.privateKeyPath),
+          ])
+        }),
+    ])
+  }
+}

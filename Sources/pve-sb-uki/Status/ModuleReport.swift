@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import CommandSupport
+import Cryptography
+import HostCommands
+import HostSystem
+import KernelModules
+internal import Messages
+
+/// What `status` says of the modules that dkms has built for the kernels that have images.
+struct ModuleReport {
+  let modules: [BuiltModule]
+
+  init(_ status: Status.Report, on host: Host) throws {
+    guard status.skipReason == nil else {
+      modules = []
+      return
+    }
+    let survey = try ModuleSurvey(on: host, own: status.ownCertificate)
+    modules = try survey.modules(of: status.kernels.map(\.release))
+  }
+
+  /// Modules that the kernel turns down while Secure Boot is on, and with `Dkms=yes` those that another key has signed.
+  func problems(_ status: Status.Report) -> [Failure] {
+    modules.compactMap { module in
+      let isEnforced = status.secureBoot == "on"
+      let isOther = status.signsModules && module.signer != status.ownCertificate
+      guard isOther || isEnforced && !module.isTrusted else { return nil }
+      return Failure(
+        "module \(module.name) of kernel \(module.kernel) is \(module.remark)", hint: Self.hint(module, status))
+    }
+  }
+
+  private static func hint(_ module: BuiltModule, _ status: Status.Report) -> Message {
+    let build: Message = """
+      build it again, with the names that 'dkms status' lists: dkms build --force -k \(module.kernel) NAME/VERSION && \
+      dkms install --force -k \(module.kernel) NAME/VERSION
+      """
+    if status.signsModules { return build }
+    if case .unknown = module.signature { return "enrol the key that signed it, or set Dkms=yes and \(build)" }
+    return "set Dkms=yes and \(build)"
+  }
+
+  var lines: [Message] { modules.map { "\($0.kernel)  \($0.name)  \($0.remark)" } }
+
+  var json: JSONValue {
+    .array(
+      modules.map { module in
+        .object([
+          "kernel": .string(module.kernel), "module": .string(module.name), "path": .string(module.path),
+          "signature": .string(module.state), "signer": JSONValue(module.signer?.subject),
+          "trusted": .boolean(module.isTrusted),
+        ])
+      })
+  }
+}
+
+extension BuiltModule {
+  /// Nil where the certificate is not at hand.
+  var signer: Certificate? {
+    switch signature {
+    case .trusted(let certificate), .known(let certificate): certificate
+    case .unknown, .none, .bad: nil
+    }
+  }
+
+  var isTrusted: Bool { if case .trusted = signature { true } else { false } }
+
+  /// In a word, for machines.
+  var state: String {
+    switch signature {
+    case .trusted: "trusted"
+    case .known: "not-enrolled"
+    case .unknown: "unknown"
+    case .none: "unsigned"
+    case .bad: "bad"
+    }
+  }
+
+  /// As the rest of a sentence.
+  var remark: Message {
+    switch signature {
+    case .trusted(let certificate): "signed by \(certificate.subject)"
+    case .known(let certificate): "signed by \(certificate.subject), which is not enrolled here"
+    case .unknown(let signer): "signed by an unknown certificate of \(signer)"
+    case .none: "not signed"
+    case .bad(let reason): "not to be verified: \(reason)"
+    }
+  }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import BootEnvironment
+import Cryptography
+import EFIData
+import Glibc
+import HostCommands
+import HostSystem
+import Messages
+import TestSupport
+import Testing
+
+@Suite struct BootEntryNumberTests {
+  @Test(
+    arguments: [("Boot001a", 0x1a), ("001A", 0x1a), ("1a", 0x1a), ("0", 0), ("FFFF", 0xffff)] as [(String, UInt16)])
+  func waysToWriteANumber(text: String, number: UInt16) {
+    #expect(BootEntryNumber(text) == BootEntryNumber(number))
+  }
+
+  @Test(arguments: ["", "Boot", "Boot00001", "+1", "-1", "0x1", "6.8.12-9-pve", "boot1", "g", "１"])
+  func whatIsNone(text: String) { #expect(BootEntryNumber(text) == nil) }
+}
+
+@Suite struct BootCommandTests {
+  private let directory: TemporaryDirectory
+  private let partition = PartitionLocation(
+    number: 2, startBlock: 2048, blockCount: 1 << 20, guid: GUID(0x1111_2222, 1, 0x3333, 0x4444_5555_6666_7777))
+  private static let path = "/EFI/Linux/pve-6.8.12-9-pve.efi"
+
+  /// 1 is ours, 2 grub's, 3 inactive, 4 damaged, 5 outside the order, 9 is named and not there.
+  init() throws {
+    directory = try TemporaryDirectory()
+    try put(1, "Proxmox VE 6.8.12-9-pve", Self.path)
+    try put(2, "proxmox", "/EFI/proxmox/shimx64.efi")
+    try put(3, "old", "/EFI/old.efi", isActive: false)
+    try put(.bootOption(4), [1])
+    try put(5, "spare", "/EFI/spare.efi")
+    try put(.bootOrder, BootOrder([2, 9, 1, 3, 4, 1]).serialize())
+    try put(.bootCurrent, BootOrder([2]).serialize())
+    try put(.bootNext, BootOrder([1]).serialize())
+  }
+
+  private func put(_ variable: EFIVariableName, _ data: [UInt8]) throws {
+    try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
+  }
+  private func put(_ number: UInt16, _ label: String, _ path: String, isActive: Bool = true) throws {
+    var option = try LoadOption(description: label, file: DevicePath.File(partition: partition, path: path))
+    if !isActive { option.attributes = [] }
+    try put(.bootOption(number), option.serialize())
+  }
+  private func data(_ variable: EFIVariableName) throws -> [UInt8]? {
+    try directory.read("\(EFIVariableStore.directory)/\(variable.fileName)").map { Array($0.dropFirst(4)) }
+  }
+  private func order() throws -> [UInt16]? { try data(.bootOrder).map { try BootOrder(parsing: $0).numbers } }
+
+  private func forget(_ numbers: UInt16..., recorder: MutationRecorder = MutationRecorder()) throws -> BootForget.Result
+  {
+    var forget = BootForget(numbers: numbers.map { BootEntryNumber($0) })
+    forget.lockTimeout = 0
+    return try forget.run(on: directory.host(gate: recorder.gate))
+  }
+
+  private func prefer(_ number: UInt16) throws -> BootPrefer.Result {
+    try BootPrefer().prefer(BootEntryNumber(number), on: directory.host())
+  }
+
+  @Test func theListHasEveryEntryAndItsPlace() throws {
+    let result = try BootList().run(on: directory.host())
+    let entries = result.entries
+    #expect(entries.map(\.number.value) == [2, 9, 1, 3, 4, 5])
+    #expect(entries.map(\.place) == [1, 2, 3, 4, 5, nil])
+    #expect(entries.map(\.label) == ["proxmox", nil, "Proxmox VE 6.8.12-9-pve", "old", nil, "spare"])
+    #expect(entries.map(\.isMissing) == [false, true, false, false, false, false])
+    #expect(entries.map(\.isActive) == [true, false, true, false, false, true])
+    #expect(entries.map(\.isCurrent) == [true, false, false, false, false, false])
+    #expect(entries.map(\.isNext) == [false, false, true, false, false, false])
+    #expect(entries.map(\.owner) == [.foreign, .foreign, .ours, .foreign, .foreign, .foreign])
+    #expect(entries[2].path == Self.path && entries[2].partition == partition.guid.description)
+    #expect(entries[2].devicePath?.hasPrefix("HD(2,GPT,11112222-0001-3333-4444-555566667777,0x800,") == true)
+    #expect(result.problems.count == 1 && result.problems[0].hasPrefix("Boot0004 is left alone"))
+  }
+
+  @Test func forgettingTakesTheEntryOutOfTheOrderFirst() throws {
+    let recorder = MutationRecorder()
+    let result = try forget(1, 5, recorder: recorder)
+    #expect(result.forgotten.map(\.name) == ["Boot0001", "Boot0005"] && result.failures.isEmpty)
+    #expect(result.notes.count == 1 && result.notes[0].hasPrefix("Boot0001 was made by this program"))
+    #expect(try order() == [2, 9, 3, 4])
+    #expect(try data(.bootOption(1)) == nil && data(.bootOption(5)) == nil && data(.bootNext) == nil)
+    let changes = recorder.mutations.filter { $0.kind == .write || $0.kind == .remove }.map(\.path)
+    let names = [EFIVariableName.bootNext, .bootOrder, .bootOption(1), .bootOption(5)]
+    #expect(changes == names.map { "\(EFIVariableStore.directory)/\($0.fileName)" })
+  }
+
+  @Test func numbersWithoutAnEntryLeaveTheOrder() throws {
+    #expect(try forget(9, 4).forgotten.map(\.value) == [9, 4])
+    #expect(try order() == [2, 1, 3, 1])
+    #expect(try data(.bootOption(4)) == nil)
+  }
+
+  @Test func whatIsNeededStaysAndNothingElseIsDone() throws {
+    for (numbers, words) in [
+      ([1, 7], "there is no boot entry Boot0007"), ([1, 2], "Boot0002 stays: this machine was booted from it"),
+    ] as [([UInt16], String)] {
+      let recorder = MutationRecorder()
+      let error = thrown(Failure.self) {
+        try BootForget(numbers: numbers.map { BootEntryNumber($0) }).run(on: directory.host(gate: recorder.gate))
+      }
+      #expect(error?.description == words && error?.hint != nil)
+      #expect(recorder.mutations.allSatisfy { !$0.path.hasPrefix("/sys") })
+    }
+    // Without what it was booted from, 1 is the last one that the firmware would try.
+    try put(.bootCurrent, [])
+    #expect(
+      thrown(Failure.self) { try forget(1, 2) }?.description.hasSuffix("nothing else is left in the boot order") == true
+    )
+    #expect(try order() == [2, 9, 1, 3, 4, 1])
+  }
+
+  @Test func anOrderThatCannotBeSetKeepsTheEntry() throws {
+    let host = try directory.host { mutation in
+      if mutation.kind == .write { throw HostError("write", mutation.path, errno: EROFS) }
+    }
+    let result = try BootForget(numbers: [BootEntryNumber(1), BootEntryNumber(9)]).run(on: host)
+    #expect(result.forgotten.isEmpty && result.failures.count == 2)
+    #expect(result.failures[0].hint?.contains("remount,rw") == true)
+    #expect(try data(.bootOption(1)) != nil)
+  }
+
+  @Test func anEntryIsPutFirst() throws {
+    #expect(try prefer(5).isChange)
+    #expect(try order() == [5, 2, 9, 1, 3, 4, 1])
+    #expect(try !prefer(5).isChange)
+    #expect(thrown(Failure.self) { try prefer(3) }?.hint?.contains("efibootmgr --active --bootnum 0003") == true)
+    #expect(thrown(Failure.self) { try prefer(9) }?.description == "there is no boot entry Boot0009")
+    #expect(thrown(Failure.self) { try prefer(4) } != nil)
+  }
+
+  /// Promise I3.
+  @Test func ourEntryIsPutFirstOnlyIfTheFirmwareStartsIt() throws {
+    let key = try SigningKey()
+    try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
+    func database(_ certificate: Certificate) throws {
+      let lists = SignatureDatabase(certificates: [certificate.der], owner: partition.guid)
+      try put(.signatureDatabase, lists.serialize())
+    }
+    try put(.secureBoot, [1])
+    try database(SigningKey("Stranger").certificate)
+    let error = thrown(Failure.self) { try prefer(1) }
+    #expect(error?.description.contains("this machine would turn it down: db does not hold the certificate") == true)
+    #expect(try order() == [2, 9, 1, 3, 4, 1])
+    // Whose entry it is not, we cannot say of.
+    #expect(try prefer(5).isChange)
+    try database(key.certificate)
+    #expect(try prefer(1).isChange)
+    #expect(try order() == [1, 5, 2, 9, 3, 4])
+    try put(.bootOrder, BootOrder([2, 1]).serialize())
+    try database(SigningKey("Stranger").certificate)
+    for (variable, value) in [(EFIVariableName.secureBoot, UInt8(0)), (.setupMode, 1)] {
+      try put(.secureBoot, [1])
+      try put(variable, [value])
+      try put(.bootOrder, BootOrder([2, 1]).serialize())
+      #expect(try prefer(1).isChange)
+    }
+  }
+
+  @Test func behindShimTheMachinesOwnKeysCount() throws {
+    let key = try SigningKey()
+    try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
+    try put(.secureBoot, [1])
+    let lists = SignatureDatabase(certificates: [key.certificate.der], owner: partition.guid)
+    try put(.machineOwnerKeys, lists.serialize())
+    try put(6, "Proxmox VE", "/EFI/pve-sb-uki/SHIMX64.EFI")
+    #expect(try prefer(6).isChange)
+    #expect(thrown(Failure.self) { try prefer(1) }?.hint?.contains("Chain=shim") == true)
+    #expect(try order() == [6, 2, 9, 1, 3, 4, 1])
+  }
+
+  @Test func aKernelStaysPreferredUntilItIsForgotten() throws {
+    let recorder = MutationRecorder()
+    let host = try directory.host(gate: recorder.gate)
+    #expect(try PreferredKernel.load(from: host.files) == nil)
+    let error = thrown(Failure.self) { try BootPrefer().prefer(kernel: "6.8.12-9-pve", on: host) }
+    #expect(error?.description.contains("/boot/initrd.img-6.8.12-9-pve") == true)
+    for name in ["vmlinuz", "initrd.img"] { try directory.write("boot/\(name)-6.8.12-9-pve", "x") }
+    try directory.write("lib/modules/6.8.12-9-pve/modules.dep", "")
+    try BootPrefer().prefer(kernel: "6.8.12-9-pve", on: host)
+    #expect(try directory.read("var/lib/pve-sb-uki/preferred") == Array("6.8.12-9-pve\n".utf8))
+    #expect(try PreferredKernel.load(from: host.files)?.release == "6.8.12-9-pve")
+    let count = recorder.mutations.count
+    try BootPrefer().prefer(kernel: "6.8.12-9-pve", on: host)
+    #expect(recorder.mutations.count == count)
+    try BootPrefer().prefer(kernel: nil, on: host)
+    try BootPrefer().prefer(kernel: nil, on: host)
+    #expect(try PreferredKernel.load(from: host.files) == nil)
+  }
+
+  @Test(arguments: ["", "\n", "a b\n", "6.8\n\n", "../x\n"])
+  func aDamagedChoiceIsNamed(text: String) throws {
+    try directory.write("var/lib/pve-sb-uki/preferred", text)
+    let error = thrown(BootEnvironmentError.self) { try PreferredKernel.load(from: directory.host().files) }
+    #expect(error?.path == PreferredKernel.path && error?.hint?.contains("boot prefer") == true)
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+import HostCommands
+import HostSystem
+import Messages
+import SigningKeys
+import TestSupport
+import Testing
+
+@Suite struct BuildImageTests {
+  let directory: TemporaryDirectory
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    try directory.write("initrd", Array("070701 pretend".utf8))
+    try directory.write("empty", [UInt8]())
+    try OpenSSL.makeKeys(in: directory)
+  }
+
+  func path(_ name: String) -> String { directory.path(of: name) }
+
+  /// A build that works; tests break one part of it.
+  func build(_ change: (inout BuildImage) -> Void = { _ in }) -> BuildImage {
+    var build = BuildImage(linux: Fixture.kernel61.path, initrds: [path("initrd")])
+    build.stub = Fixture.stub252.path
+    build.commandLine = "root=/dev/sda1"
+    build.key = KeySource(key: path("rsa.key"), certificate: path("rsa.crt"))
+    build.output = path("out/pve.efi")
+    change(&build)
+    return build
+  }
+
+  func run(_ build: BuildImage, gate: @escaping Mutation.Gate = { _ in }) throws -> BuildImage.Result {
+    try FileSystem().makeDirectory(path("out"))
+    var host = try directory.host(gate: gate)
+    host.now = { OpenSSL.now }
+    return try build.run(on: host)
+  }
+
+  @Test func theImageIsInPlaceSignedAndVerified() throws {
+    let result = try run(build())
+    #expect(result.signer == "CN = rsa")
+    let report = try VerifyImage(path: path("out/pve.efi"), certificates: [path("rsa.crt")]).run(on: directory.host())
+    #expect(report.isAccepted, "\(report.reason)")
+    let other = try VerifyImage(path: path("out/pve.efi"), certificates: [path("old.crt")]).run(on: directory.host())
+    #expect(!other.isAccepted && other.reason == "CN = rsa is not trusted")
+    try ExternalTool("sbverify").run(["--cert", path("rsa.crt"), path("out/pve.efi")])
+    #expect(try directory.list("out") == ["pve.efi"])
+  }
+
+  /// Every bad part: an error that names it, with a hint where the user can act, and nothing left behind.
+  @Test(arguments: [
+    ("ec.key", "ec.crt", "its key is id-ecPublicKey; UEFI firmware verifies RSA only", true),
+    ("weak.key", "weak.crt", "its RSA key has 1024 bits, fewer than 2048", true),
+    ("old.key", "old.crt", "it expired on", true),
+    ("future.key", "future.crt", "it becomes valid only on", true),
+    ("rsa.key", "old.crt", "the private key does not belong to it", true),
+    ("rsa.crt", "rsa.key", "cannot read the private key", false),
+    ("locked.key", "rsa.crt", "cannot read the private key", true),
+    ("missing.key", "rsa.crt", "No such file or directory", false),
+    ("empty", "rsa.crt", "cannot read the private key", false),
+    ("rsa.key", "empty", "cannot read the certificate", false),
+  ])
+  func keysThatFirmwareOrWeRefuse(_ key: String, _ certificate: String, _ reason: String, _ hasHint: Bool) throws {
+    let failure = thrown(Failure.self) {
+      try run(build { $0.key = KeySource(key: path(key), certificate: path(certificate)) })
+    }
+    let text = failure?.description ?? ""
+    #expect(text.contains(reason) || key == "ec.key" && text.contains("UEFI firmware verifies RSA only"), "\(text)")
+    #expect((failure?.hint != nil) == hasHint, "\(failure?.hint ?? "no hint")")
+    #expect(text.contains(directory.path), "the file is named: \(text)")
+    #expect(try directory.list("out").isEmpty)
+  }
+
+  @Test func anEncryptedKeyTakesItsPassphraseFromAFile() throws {
+    try directory.write("good", "secret\n")
+    try directory.write("bad", "hunter2\n")
+    func key(_ passphrase: String) -> KeySource {
+      KeySource(key: path("locked.key"), certificate: path("rsa.crt"), passphraseFile: path(passphrase))
+    }
+    #expect(throws: Never.self) { try run(build { $0.key = key("good") }) }
+    #expect(thrown(Failure.self) { try run(build { $0.key = key("bad") }) }?.description.contains("hunter2") == false)
+  }
+
+  @Test func partsThatAreNoParts() throws {
+    for change: (inout BuildImage) -> Void in [
+      { $0.linux = path("initrd") }, { $0.linux = path("nowhere") }, { $0.linux = directory.path },
+      { $0.initrds = [path("empty")] }, { $0.initrds = [path("nowhere")] }, { $0.stub = Fixture.kernel61.path },
+      { $0.commandLine = "a\nb" }, { $0.commandLine = "@" + path("nowhere") },
+      { $0.sections = [(".linux", path("initrd"))] },
+      { $0.output = path("nowhere/pve.efi") }, { $0.output = path("out/../rsa.key") }, { $0.output = path("initrd") },
+    ] {
+      let failure = thrown(Failure.self) { try run(build(change)) }
+      #expect(failure?.description.isEmpty == false)
+      #expect(try directory.list("out").isEmpty)
+    }
+  }
+
+  /// The n-th change to the file system fails, for every n: the old image stays whole, or the new one is there whole.
+  @Test func anInterruptedBuildLeavesTheOldImage() throws {
+    _ = try run(build { $0.commandLine = "root=/dev/old" })
+    let old = try directory.read("out/pve.efi")
+    var step = 0
+    while true {
+      step += 1
+      let recorder = MutationRecorder(.only(step))
+      do {
+        _ = try run(build { $0.commandLine = "root=/dev/new" }, gate: recorder.gate)
+        break
+      } catch {
+        let now = try directory.read("out/pve.efi")
+        let report = try VerifyImage(path: path("out/pve.efi"), certificates: [path("rsa.crt")]).run(
+          on: directory.host())
+        #expect(report.isAccepted, "step \(step): \(report.reason)")
+        let hasNewName = recorder.mutations.prefix(step - 1).contains { $0.kind == .exchange }
+        #expect((now == old) != hasNewName, "step \(step)")
+        // Nothing is unlinked before an exchange is on disk.
+        let others = try directory.list("out").filter { $0 != "pve.efi" }
+        #expect(others.isEmpty || hasNewName && others.allSatisfy(TemporaryName.matches), "step \(step)")
+        for name in others { unlink(path("out/\(name)")) }
+      }
+    }
+    #expect(step > 10)
+  }
+
+  @Test func theSameInputsGiveTheSameFile() throws {
+    _ = try run(build())
+    let first = try directory.read("out/pve.efi")
+    _ = try run(build())
+    #expect(try directory.read("out/pve.efi") == first)
+  }
+}
+
+extension BuildImageTests {
+  /// Somebody appends to the initrd while the image is written: what was read is neither the old file nor the new.
+  @Test func anInputThatChangesWhileItIsReadIsRefused() throws {
+    let initrd = path("initrd")
+    let failure = thrown(Failure.self) {
+      try run(build()) { mutation in
+        if mutation.kind == .write { try ExternalTool("truncate").run(["-s", "+1", initrd]) }
+      }
+    }
+    #expect(failure?.description.contains("changed while it was read") == true, "\(failure?.description ?? "none")")
+    #expect(try directory.list("out").isEmpty)
+  }
+}

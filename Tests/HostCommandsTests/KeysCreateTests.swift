@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import HostCommands
+import HostSystem
+import Messages
+import TestSupport
+import Testing
+
+@Suite struct KeysCreateTests {
+  static let directory = "/etc/pve-sb-uki/keys"
+  static let roles = ["PK", "KEK", "db"]
+  let root: TemporaryDirectory
+  init() throws { root = try TemporaryDirectory() }
+
+  private func create(_ change: (inout KeysCreate) -> Void = { _ in }) throws -> KeysCreate.Result {
+    var create = KeysCreate()
+    change(&create)
+    return try create.run(on: root.host())
+  }
+
+  private func path(_ name: String) -> String { root.path(of: "\(Self.directory)/\(name)") }
+
+  private func openssl(_ arguments: String...) throws -> String {
+    String(decoding: try ExternalTool("openssl").run(arguments), as: UTF8.self)
+  }
+
+  @Test func opensslAcceptsKeysAndCertificates() throws {
+    let result = try create()
+    #expect(result.wasCreated)
+    #expect(result.keys.keys.map(\.role) == Self.roles)
+    #expect(result.keys.warnings.isEmpty)
+    for (role, key) in zip(Self.roles, result.keys.keys) {
+      #expect(try openssl("rsa", "-check", "-noout", "-in", path("\(role).key")).contains("RSA key ok"))
+      #expect(try root.read("\(Self.directory)/\(role).key")?.starts(with: "-----BEGIN PRIVATE KEY-----".utf8) == true)
+      let certificate = path("\(role).crt")
+      #expect(try openssl("verify", "-attime", "1750000000", "-CAfile", certificate, certificate).hasSuffix(": OK\n"))
+      let publicKey = try openssl("pkey", "-pubout", "-in", path("\(role).key"))
+      #expect(try openssl("x509", "-noout", "-pubkey", "-in", certificate) == publicKey)
+      let fingerprint = try openssl("x509", "-noout", "-fingerprint", "-sha256", "-in", certificate)
+        .split(separator: "=").last?.filter(\.isHexDigit).lowercased()
+      #expect(key.fingerprint == fingerprint)
+      #expect(key.privateKeyPath == path("\(role).key"))
+    }
+  }
+
+  @Test func certificatesSayWhatFirmwareShimAndOwnersNeed() throws {
+    _ = try create()
+    var serials: Set<Substring> = []
+    for role in Self.roles {
+      let text = try openssl("x509", "-noout", "-text", "-in", path("\(role).crt"))
+      let lines = text.split(separator: "\n").map { $0.drop { $0 == " " } }
+      func value(after label: String) throws -> Substring {
+        lines[try #require(lines.firstIndex { $0.hasPrefix(label) }) + 1]
+      }
+      #expect(lines.contains("Subject: CN = test-host Secure Boot \(role)"))
+      #expect(lines.contains("Issuer: CN = test-host Secure Boot \(role)"))
+      #expect(lines.contains("Version: 3 (0x2)"))
+      #expect(lines.contains("Public-Key: (2048 bit)"))
+      #expect(lines.contains("Signature Algorithm: sha256WithRSAEncryption"))
+      #expect(lines.contains("Not Before: Jun 14 15:06:40 2025 GMT"))
+      #expect(lines.contains("Not After : Jun 15 15:06:40 2035 GMT"))
+      #expect(try value(after: "X509v3 Basic Constraints: critical") == "CA:FALSE")
+      #expect(try value(after: "X509v3 Key Usage: critical") == "Digital Signature")
+      #expect(text.contains("X509v3 Subject Key Identifier"))
+      #expect(text.contains("Code Signing") == (role == "db"))
+      let serial = try value(after: "Serial Number")
+      #expect(serial.split(separator: ":").count == 16)
+      serials.insert(serial)
+    }
+    #expect(serials.count == 3)
+  }
+
+  @Test(arguments: [3072, 4096]) func otherSizesAreMadeOnRequest(bits: Int) throws {
+    let result = try create { $0.bits = bits }
+    #expect(result.keys.keys.map(\.algorithm) == Array(repeating: "RSA \(bits)", count: 3))
+    #expect(try openssl("x509", "-noout", "-text", "-in", path("db.crt")).contains("Public-Key: (\(bits) bit)"))
+  }
+
+  @Test func keysThatExistAreNeverTouched() throws {
+    _ = try create()
+    let before = try root.read("\(Self.directory)/PK.key")
+    let failure = thrown(Failure.self) { try create() }
+    #expect(failure?.description == "there are keys in \(root.path)\(Self.directory) already")
+    #expect(failure?.hint != nil)
+    let result = try create { $0.acceptsExisting = true }
+    #expect(!result.wasCreated && result.keys.keys.count == 3)
+    #expect(try root.read("\(Self.directory)/PK.key") == before)
+  }
+
+  @Test func anIncompleteSetIsNeverCompleted() throws {
+    _ = try create()
+    let host = try root.host()
+    try host.files.remove("\(Self.directory)/PK.crt")
+    let names = try root.list(Self.directory)
+    for accepts in [false, true] {
+      let failure = thrown(Failure.self) { try create { $0.acceptsExisting = accepts } }
+      #expect(failure?.description.contains("missing PK.crt") == true)
+    }
+    #expect(try root.list(Self.directory) == names)
+  }
+
+  @Test func privateKeysOfPKAndKEKMayBeKeptElsewhere() throws {
+    _ = try create()
+    let host = try root.host()
+    for role in ["PK", "KEK"] { try host.files.remove("\(Self.directory)/\(role).key") }
+    let result = try create { $0.acceptsExisting = true }
+    #expect(result.keys.keys.map { $0.privateKeyPath == nil } == [true, true, false])
+    #expect(throws: Failure.self) { try create() }
+  }
+
+  @Test func otherFilesInTheDirectoryStopIt() throws {
+    try root.write("\(Self.directory)/pcr.key", "x")
+    let failure = thrown(Failure.self) { try create() }
+    #expect(failure?.description.contains("pcr.key") == true)
+    #expect(try root.list(Self.directory) == ["pcr.key"])
+    try root.host().files.remove("\(Self.directory)/pcr.key")
+    #expect(try create().wasCreated)
+  }
+
+  @Test func theNameFitsWhateverTheHostIsCalled() throws {
+    var host = try root.host()
+    host.hostName = String(repeating: "ü", count: 64)
+    let result = try KeysCreate().run(on: host)
+    #expect(result.keys.keys.allSatisfy { $0.subject.utf8.count < 300 })
+    let subject = try openssl("x509", "-noout", "-subject", "-nameopt", "utf8", "-in", path("KEK.crt"))
+    #expect(subject.hasSuffix("ü Secure Boot KEK\n"))
+  }
+
+  @Test(arguments: ["", String(repeating: "x", count: 61), "two\nlines", "\u{1b}[31m"])
+  func namesThatNoCertificateShouldHaveAreRefused(_ name: String) throws {
+    #expect(throws: Failure.self) { try create { $0.commonName = name } }
+    #expect(try root.list(Self.directory).isEmpty)
+  }
+
+  @Test func nameAndOwnerAreTakenAsGiven() throws {
+    let result = try create {
+      $0.commonName = "Example GmbH"
+      $0.owner = "11223344-5566-7788-99AA-BBCCDDEEFF00"
+    }
+    #expect(result.keys.owner == "11223344-5566-7788-99aa-bbccddeeff00")
+    #expect(result.keys.keys.map(\.subject) == Self.roles.map { "CN = Example GmbH \($0)" })
+  }
+
+  @Test(arguments: ["mine", "", "11223344-5566-7788-99aa-bbccddeeff0"])
+  func anOwnerThatIsNoGUIDIsRefused(_ owner: String) throws {
+    #expect(thrown(Failure.self) { try create { $0.owner = owner } }?.hint != nil)
+    #expect(try root.list(Self.directory).isEmpty)
+  }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Cryptography
+import Glibc
+import HostCommands
+import HostScenes
+import HostSystem
+internal import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+@Suite struct StatusTests {
+  private let scene: ApplyScene
+  private let older = ApplyScene.older
+  private let newer = ApplyScene.newer
+  init() throws { scene = try ApplyScene() }
+
+  /// The report, which is made without any change.
+  private func status() throws -> Status.Report {
+    let recorder = MutationRecorder()
+    let report = try Status().run(on: scene.host(recorder))
+    #expect(recorder.mutations.isEmpty)
+    return report
+  }
+
+  private func states(_ report: Status.Report) -> [String] {
+    report.kernels.map { "\($0.release) \($0.states.map(\.state.rawValue).joined(separator: " "))" }
+  }
+
+  @Test func whatApplyLeavesIsHealthy() throws {
+    #expect(try status().needsAttention)
+    try scene.apply()
+    let report = try status()
+    #expect(!report.needsAttention && report.nextStep == nil && report.problems.isEmpty)
+    #expect(states(report) == ["\(newer) current", "\(older) current"])
+    #expect(report.kernels.map(\.reasons) == [["newest"], ["newest"]])
+    #expect(report.esps.map(\.name) == ["/boot/efi"] && report.esps[0].free ?? 0 > 0)
+    #expect(report.certificate == scene.key.certificate.subject)
+  }
+
+  @Test func everyStateOfAnImageIsTold() throws {
+    #expect(states(try status()) == ["\(newer) missing", "\(older) missing"])
+    try scene.apply()
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    var bad = try #require(try scene.image(older))
+    bad[bad.count / 2] ^= 1
+    try scene.directory.write(ApplyScene.imageName(older), bad)
+    let report = try status()
+    #expect(states(report) == ["\(newer) stale", "\(older) changed"])
+    #expect(report.problems.count == 2 && report.nextStep == "pve-sb-uki apply")
+    try scene.directory.write("boot/vmlinuz-\(newer)", "no kernel")
+    #expect(states(try status()).first == "\(newer) unusable")
+  }
+
+  @Test func whatFailedLastIsTold() throws {
+    try scene.apply()
+    let record = FailureRecord(time: 1_750_000_000, messages: ["it went wrong (do this)"])
+    try record.save(to: scene.host().files)
+    // Nothing is wrong, and nothing left to be done.
+    #expect(try !status().needsAttention && status().lastFailure == nil)
+    try PendingWork.note(newer, at: 1_750_000_000, in: scene.host().files)
+    let report = try status()
+    #expect(report.lastFailure?.time == "2025-06-15 15:06:40 UTC" && report.needsAttention)
+    #expect(report.problems.first?.description.contains("it went wrong") == true)
+  }
+
+  @Test func aLineThatMayNotBootIsAProblemUnlessItDid() throws {
+    try scene.directory.write("etc/kernel/cmdline", "quiet nokaslr\n")
+    try scene.apply()
+    let report = try status()
+    #expect(report.problems.map(\.description).filter { $0.contains("no root=") }.count == 1)
+    #expect(report.nextStep == "pve-sb-uki cmdline edit" && report.notes.contains { $0.contains("nokaslr") })
+    #expect(!report.notes.contains { $0.contains("no root=") })
+    try scene.directory.write("proc/cmdline", "quiet nokaslr initrd=x\n")
+    try scene.directory.write("sys/firmware/efi/fw_platform_size", "64\n")
+    try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/boot/efi\n")
+    var host = try scene.host()
+    host.isRunningSystem = true
+    let proven = try Status().run(on: host)
+    #expect(!proven.problems.contains { $0.description.contains("no root=") })
+    #expect(proven.notes.contains { $0.contains("no root=") })
+  }
+
+  @Test func theFirmwareIsAsked() throws {
+    try scene.apply()
+    func variable(_ name: String, _ data: [UInt8]) throws {
+      try scene.directory.write("sys/firmware/efi/efivars/\(name)", [6, 0, 0, 0] + data)
+    }
+    try variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", [0])
+    #expect(try status().secureBoot == "off" && status().isTrusted == true && !status().needsAttention)
+    try variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", [1])
+    let report = try status()
+    #expect(report.secureBoot == "on" && report.isTrusted == false && report.needsAttention)
+    #expect(report.nextStep?.contains("keys export") == true)
+  }
+
+  @Test func obstaclesWithNothingToDoAreHealthy() throws {
+    try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Enabled=no\n")
+    #expect(try status().skipReason == .disabled && !status().needsAttention)
+    try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "")
+    unlink(scene.directory.path(of: "etc/pve-sb-uki/keys/db.key"))
+    #expect(try status().skipReason == .noKeys && status().needsAttention)
+    #expect(try status().nextStep?.contains("keys create") == true)
+  }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BootEnvironment
+import EFIData
+import Glibc
+import HostScenes
+import HostSystem
+import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+/// Boot entries that lead somewhere stay, whatever this run cannot see.
+@Suite struct ApplyEntryTests {
+  private let machine: MirrorScene
+  private let serials = MirrorScene.serials
+  init() throws { machine = try MirrorScene() }
+
+  private let whole = [
+    "pve-6.8.12-10-pve.efi on 0", "pve-6.8.12-10-pve.efi on 1", "pve-6.8.12-9-pve.efi on 0",
+    "pve-6.8.12-9-pve.efi on 1", "grubx64.efi on 0",
+  ]
+
+  @Test func eachImageHasOne() throws { #expect(try machine.order() == whole) }
+
+  @Test(arguments: [[1], [0], [0, 1]]) func ofAPartitionThatCannotBeMounted(partitions: [Int]) throws {
+    var host = try machine.host()
+    let (good, broken) = (host.partitions, partitions.map { serials[$0] })
+    host.partitions = PartitionAccess { device, access, label in
+      if broken.contains(where: device.hasSuffix) { throw HostError("mount", device, errno: ENODEV) }
+      return try good.mount(device: device, access: access, label: label)
+    } facts: {
+      try good.facts(device: $0)
+    }
+    let result = try machine.apply(on: host)
+    #expect(result.failures.count == partitions.count)
+    #expect(try Set(machine.order()) == Set(whole))
+    #expect(try machine.variables().entries.count == 5)
+  }
+
+  /// Its disk was partitioned anew and the kernel has not seen it.
+  @Test func ofAPartitionWithoutAPlace() throws {
+    var host = try machine.host()
+    let good = host.partitions
+    let odd = serials[1]
+    host.partitions = PartitionAccess { device, access, label in
+      try good.mount(device: device, access: access, label: label)
+    } facts: { device in
+      var facts = try good.facts(device: device)
+      if device.hasSuffix(odd) { facts.location = nil }
+      return facts
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(try Set(machine.order()) == Set(whole))
+  }
+
+  /// Another installation on this machine that is looked after by this program too.
+  @Test func ofAnotherInstallation() throws {
+    try machine.put(0x20, "Proxmox VE 6.8.12-9-pve", 2, "/EFI/Linux/pve-6.8.12-9-pve.efi")
+    try machine.put(0x21, "Proxmox VE 6.8.12-9-pve", 3, "/EFI/Linux/pve-6.8.12-9-pve.efi")
+    for index in 0...2 {
+      try machine.directory.write("dev/disk/by-partuuid/\(MirrorScene.location(index).guid)", "")
+    }
+    try machine.apply()
+    #expect(try machine.variables()[0x20] != nil)
+    // That of a disk which is gone for good.
+    #expect(try machine.variables()[0x21] == nil)
+  }
+
+  /// The manifest is lost, the key is another one, and no image can be made: what lies there may still boot.
+  @Test func ofAnImageThatIsNotRecognised() throws {
+    unlink(machine.directory.path(of: Manifest.path))
+    try machine.use(SigningKey())
+    for release in [MirrorScene.newer, MirrorScene.older] {
+      try machine.directory.write("boot/initrd.img-\(release)", "")
+    }
+    #expect(try !machine.apply().failures.isEmpty)
+    #expect(try Set(machine.order()) == Set(whole))
+    #expect(try machine.image(serials[0], MirrorScene.newer) != nil)
+  }
+
+  /// /boot is a file system of its own and not mounted: the pinned kernel is still the one to boot.
+  @Test func stayInTheirOrderWhileThereIsNoKernel() throws {
+    try machine.directory.write(ProxmoxLists.pinPath, MirrorScene.older)
+    #expect(try machine.apply().failures.isEmpty)
+    let order = try machine.order()
+    #expect(order.first == "pve-6.8.12-9-pve.efi on 0")
+    for release in [MirrorScene.newer, MirrorScene.older] {
+      unlink(machine.directory.path(of: "boot/vmlinuz-\(release)"))
+    }
+    let result = try machine.apply()
+    #expect(result.failures.count == 1 && result.failures[0].description.contains("/boot"))
+    #expect(try machine.order() == order)
+    #expect(try machine.image(serials[1], MirrorScene.older) != nil)
+  }
+
+  @Test func areMadeThoughNothingCanBeRecorded() throws {
+    let fresh = try MirrorScene(isApplied: false)
+    let result = try fresh.apply(
+      on: fresh.host { mutation in
+        if mutation.path.hasPrefix("/var/lib/pve-sb-uki") { throw HostError("change", mutation.path, errno: ENOSPC) }
+      })
+    #expect(try fresh.order() == whole)
+    #expect(result.failures.contains { $0.description.contains("/var/lib/pve-sb-uki") })
+    #expect(try fresh.apply().failures.isEmpty)
+    #expect(try fresh.order() == whole)
+  }
+}

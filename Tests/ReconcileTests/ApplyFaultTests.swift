@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BootEnvironment
+import EFIData
+import Glibc
+import HostScenes
+import HostSystem
+import Reconcile
+import TestSupport
+import Testing
+
+/// Promise I1 on two partitions of a mirror: whatever change fails, or is the last before the power goes, each partition
+/// holds the image that this machine was booted from, and the firmware's order reaches it or its successor.
+///
+/// One run does all there is to do: the image that booted is replaced, a new kernel's is made, an old one's is removed,
+/// and the boot entries follow.
+@Suite struct ApplyFaultTests {
+  private let scene: ApplyScene
+  private let older = ApplyScene.older
+  private let newer = ApplyScene.newer
+  private let newest = "6.8.12-11-pve"
+  private let good: [UInt8]
+
+  init() throws {
+    scene = try ApplyScene()
+    let directory = scene.directory
+    try directory.write("etc/kernel/proxmox-boot-uuids", MirroredMachine.serials.joined(separator: "\n"))
+    for serial in MirroredMachine.serials {
+      try directory.write("\(MirroredMachine.path(of: serial))/EFI/other/file", "not ours")
+    }
+    let location = try #require(MirroredMachine.location(of: MirroredMachine.serials[0]))
+    let foreign = try LoadOption(
+      description: "proxmox", file: DevicePath.File(partition: location, path: "/EFI/proxmox/grubx64.efi"))
+    try Self.set(.bootOption(0), foreign.serialize(), in: directory)
+    try Self.set(.bootOrder, BootOrder([0]).serialize(), in: directory)
+    #expect(try Apply.run(on: MirroredMachine.host(root: directory.path)).failures.isEmpty)
+
+    // The machine starts from the image of `newer`.
+    try directory.write("proc/stat", "btime 4000000000\n")
+    let vendor = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+    for (name, text) in [
+      ("StubInfo", "systemd-stub 257.9-1"), ("StubImageIdentifier", "\\EFI\\Linux\\pve-\(newer).efi"),
+    ] {
+      try directory.write("sys/firmware/efi/efivars/\(name)-\(vendor)", [6, 0, 0, 0] + EFIText.serialize(text))
+    }
+    #expect(try Apply.run(on: MirroredMachine.host(root: directory.path)).failures.isEmpty)
+    try directory.write("proc/stat", "btime 1000000000\n")
+    good = try #require(
+      try directory.read("\(MirroredMachine.path(of: MirroredMachine.serials[0]))/EFI/Linux/pve-\(newer).efi"))
+
+    try directory.write("boot/initrd.img-\(newer)", "changed")
+    try scene.addKernel(newest)
+    unlink(directory.path(of: "boot/vmlinuz-\(older)"))
+  }
+
+  private static func set(_ variable: EFIVariableName, _ data: [UInt8], in directory: TemporaryDirectory) throws {
+    try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
+  }
+
+  /// A copy of the scene in which the run fails or dies at the change of that number.
+  private func run(_ mode: String, _ number: Int) throws -> (machine: TemporaryDirectory, status: Int32, count: Int?) {
+    let copy = try TemporaryDirectory()
+    try ExternalTool("cp").run(["-a", "\(scene.directory.path)/.", copy.path])
+    let result = try Self.runner().result([copy.path, mode, "\(number)"])
+    let text = result.text.split(separator: "\n").last.map(String.init) ?? ""
+    return (copy, result.status, Int(text))
+  }
+
+  /// It is built beside the program that runs the tests.
+  private static func runner() throws -> ExternalTool {
+    var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    try #require(count > 0)
+    let bytes = path[..<count].map { UInt8(bitPattern: $0) }
+    let directory = bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[...$0] } ?? []
+    return ExternalTool(String(decoding: directory, as: UTF8.self) + "fault-runner")
+  }
+
+  /// Paths of the images that the boot order leads to, in its order, on any partition.
+  private func reached(_ machine: TemporaryDirectory) throws -> [String] {
+    let store = EFIVariableStore(of: try Host(root: machine.path).files)
+    let variables = try BootVariables(readingFrom: store)
+    return variables.order.compactMap { number in
+      guard let file = variables[number]?.option?.file,
+        let serial = MirroredMachine.serials.first(where: {
+          MirroredMachine.location(of: $0)?.guid == file.partition.guid
+        })
+      else { return nil }
+      return machine.path(of: MirroredMachine.path(of: serial) + file.path)
+    }
+  }
+
+  private func holdsPromise(_ machine: TemporaryDirectory, _ what: String) throws {
+    let certificate = try scene.key.certificateFile()
+    func isSound(_ path: String) throws -> Bool {
+      try ExternalTool("sbverify").result(["--cert", certificate.path, path]).status == 0
+    }
+    for serial in MirroredMachine.serials {
+      let directory = "\(MirroredMachine.path(of: serial))/EFI/Linux"
+      let images = try machine.list(directory).filter { $0.hasPrefix("pve-") }
+      let contents = try images.map { try machine.read("\(directory)/\($0)") }
+      #expect(contents.contains(good), "\(what): what booted is on \(serial)")
+      for image in images { #expect(try isSound(machine.path(of: "\(directory)/\(image)")), "\(what): \(image)") }
+      #expect(try machine.read("\(MirroredMachine.path(of: serial))/EFI/other/file") == Array("not ours".utf8))
+    }
+    let existing = try reached(machine).filter { access($0, R_OK) == 0 }
+    let first = try #require(existing.first, "\(what): the boot order reaches an image")
+    #expect(try isSound(first), "\(what): the first image in the boot order")
+    let foreign = "\(EFIVariableStore.directory)/\(EFIVariableName.bootOption(0).fileName)"
+    #expect(try machine.read(foreign) == scene.directory.read(foreign), "\(what): the foreign entry")
+  }
+
+  /// What the partitions hold, and in which order the firmware tries it. Entries may have other numbers after a fault.
+  private func content(_ machine: TemporaryDirectory) throws -> [String] {
+    let paths = MirroredMachine.serials.map { machine.path(of: MirroredMachine.path(of: $0)) }
+    let script = "find \"$@\" -type f -exec sha256sum {} + | sort -k 2"
+    let sums = String(decoding: try ExternalTool("sh").run(["-c", script, "sh"] + paths), as: UTF8.self)
+    let lines = sums.split(separator: "\n").map { String($0) } + (try reached(machine))
+    return lines.map { line in line.split(separator: "/").filter { !machine.path.hasSuffix($0) }.joined(separator: "/")
+    }
+  }
+
+  @Test(arguments: ["fail", "kill"]) func atEveryChange(mode: String) throws {
+    let (whole, status, count) = try run("none", 0)
+    let changes = try #require(count)
+    #expect(status == 0 && changes > 60)
+    try holdsPromise(whole, "without a fault")
+    let expected = try content(whole)
+    for number in 1...changes {
+      let (machine, status, _) = try run(mode, number)
+      #expect(status != 0, "change \(number) of \(changes)")
+      try holdsPromise(machine, "\(mode) at change \(number) of \(changes)")
+      #expect(try Apply.run(on: MirroredMachine.host(root: machine.path)).failures.isEmpty)
+      #expect(try content(machine) == expected, "mended after \(mode) at change \(number) of \(changes)")
+    }
+    print("apply on two partitions: \(mode) at each of \(changes) changes, every one left a machine that boots")
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Glibc
+import HostScenes
+import HostSystem
+import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+/// Two partitions of a mirror, as proxmox-boot-tool knows them.
+@Suite struct ApplyMirrorTests {
+  private let scene: ApplyScene
+  private let older = ApplyScene.older
+  private let newer = ApplyScene.newer
+  private let first = "1111-AAA1"
+  private let second = "2222-BBB2"
+
+  init() throws {
+    scene = try ApplyScene()
+    try scene.directory.write("etc/kernel/proxmox-boot-uuids", "\(first)\n\(second)\n")
+    for name in [first, second] { try scene.directory.write("dev/disk/by-uuid/\(name)/EFI/other/file", "not ours") }
+  }
+
+  private func path(_ partition: String, _ release: String) -> String {
+    "dev/disk/by-uuid/\(partition)/EFI/Linux/pve-\(release).efi"
+  }
+  private func image(_ partition: String, _ release: String) throws -> [UInt8]? {
+    try scene.directory.read(path(partition, release))
+  }
+  private func states(_ result: ApplyReport) -> [String] {
+    result.images.map { "\($0.esp) \($0.kernel) \($0.state)" }
+  }
+
+  @Test func anImageIsMadeOnceAndCopied() throws {
+    let result = try scene.apply()
+    #expect(
+      states(result) == [
+        "\(first) \(newer) signed", "\(first) \(older) signed", "\(second) \(newer) copied",
+        "\(second) \(older) copied",
+      ])
+    #expect(result.failures.isEmpty)
+    for release in [older, newer] { #expect(try image(first, release) == image(second, release)) }
+    let certificate = try scene.key.certificateFile()
+    for partition in [first, second] {
+      let path = scene.directory.path(of: path(partition, newer))
+      try ExternalTool("sbverify").run(["--cert", certificate.path, path])
+    }
+    let recorder = MutationRecorder()
+    try scene.apply(recorder)
+    #expect(recorder.mutations.isEmpty)
+    #expect(try scene.directory.list("boot/efi/EFI") == ["other"])
+  }
+
+  @Test func aDamagedCopyIsRepairedFromTheOther() throws {
+    try scene.apply()
+    let good = try #require(try image(first, newer))
+    for partition in [first, second] {
+      var bad = good
+      bad[bad.count / 2] ^= 1
+      for content in [bad, Array(good.dropLast(100)), []] {
+        try scene.directory.write(path(partition, newer), content)
+        let result = try scene.apply()
+        #expect(result.images.filter { $0.state != .current }.map(\.state) == [.copied])
+        #expect(try image(partition, newer) == good)
+      }
+    }
+  }
+
+  @Test func anImageThatRottedUnseenIsMadeAnew() throws {
+    try scene.apply()
+    let good = try #require(try image(first, newer))
+    // The same size and time, so that nothing but reading tells.
+    let name = scene.directory.path(of: path(first, newer))
+    var status = stat()
+    try #require(stat(name, &status) == 0)
+    var bad = good
+    bad[bad.count / 2] ^= 1
+    try scene.directory.write(path(first, newer), bad)
+    var times = [status.st_atim, status.st_mtim]
+    try #require(utimensat(AT_FDCWD, name, &times, 0) == 0)
+    unlink(scene.directory.path(of: path(second, newer)))
+    #expect(try scene.apply().failures.isEmpty)
+    #expect(try image(second, newer) == good)
+    try scene.apply()
+    #expect(try image(first, newer) == good)
+  }
+
+  @Test func aMissingOneDoesNotStopTheOther() throws {
+    try scene.apply()
+    let there = scene.directory.path(of: "dev/disk/by-uuid/\(first)")
+    rename(there, there + ".gone")
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    let result = try scene.apply()
+    #expect(result.failures.count == 1 && result.failures[0].description.contains(first))
+    #expect(states(result) == ["\(second) \(newer) signed", "\(second) \(older) current"])
+    rename(there + ".gone", there)
+    #expect(states(try scene.apply()).first == "\(first) \(newer) copied")
+    #expect(try image(first, newer) == image(second, newer))
+  }
+
+  @Test func aLostManifestIsMadeAnewFromTheImages() throws {
+    try scene.apply()
+    unlink(scene.directory.path(of: "var/lib/pve-sb-uki/manifest"))
+    let result = try scene.apply()
+    #expect(result.failures.isEmpty && result.images.allSatisfy { $0.state == .current })
+    // An image that would not be made like this now is ours all the same.
+    unlink(scene.directory.path(of: "var/lib/pve-sb-uki/manifest"))
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    unlink(scene.directory.path(of: "boot/vmlinuz-\(older)"))
+    #expect(
+      states(try scene.apply()) == [
+        "\(first) \(newer) signed", "\(first) \(older) removed", "\(second) \(newer) copied",
+        "\(second) \(older) removed",
+      ])
+  }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import BootEnvironment
+import Cryptography
+import EFIData
+import Glibc
+import HostScenes
+import HostSystem
+import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+/// Promises I1 and I3 where Secure Boot is on: what the machine starts is not replaced by what it would not.
+@Suite struct ApplyTrustTests {
+  private let machine: MirrorScene
+  private let serials = MirrorScene.serials
+  private static let keys = Result { (try SigningKey(), try SigningKey("Another db")) }
+
+  init() throws {
+    let key = try Self.keys.get().0
+    machine = try MirrorScene(key: key, isApplied: false)
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
+    try machine.put(.secureBoot, [1])
+    try machine.put(.setupMode, [0])
+    try enrol(key)
+  }
+
+  private func enrol(_ key: SigningKey) throws {
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let data = SignatureDatabase(certificates: [key.certificate.der], owner: owner).serialize()
+    let content = EFIVariableContent(attributes: .keyDatabase, data: data)
+    try machine.directory.write(
+      "\(EFIVariableStore.directory)/\(EFIVariableName.signatureDatabase.fileName)", content.serialize())
+  }
+
+  private func bootFromOurs() throws {
+    let first = try #require(try machine.variables().order.first)
+    try machine.put(.bootCurrent, BootOrder([first]).serialize())
+  }
+
+  @Test(arguments: ["direct", "systemd-boot"]) func aKeyThatIsNotEnrolledYet(chain: String) throws {
+    try machine.directory.write(Configuration.path, "Chain=\(chain)\n")
+    try machine.directory.write(ProxmoxLists.manualPath, MirrorScene.older)
+    #expect(try machine.apply().failures.isEmpty)
+    try bootFromOurs()
+    func contents() throws -> [[UInt8]?] {
+      var contents: [[UInt8]?] = []
+      for serial in serials {
+        contents.append(try machine.image(serial, MirrorScene.newer))
+        contents.append(try machine.image(serial, MirrorScene.older))
+        contents.append(try machine.directory.read(machine.path(serial, LoaderPath.amd64.systemdBoot)))
+      }
+      return contents
+    }
+    let (good, order) = (try contents(), try machine.order())
+    let other = try Self.keys.get().1
+    try machine.use(other)
+    for number in 1...2 {
+      try machine.directory.write("boot/initrd.img-\(MirrorScene.newer)", "change \(number)")
+      let result = try machine.apply()
+      #expect(result.failures.count == 2 && result.failures.allSatisfy { $0.hint != nil })
+      #expect(try contents() == good)
+      #expect(try machine.order() == order)
+    }
+    // A kernel that has no image yet gets one, behind those that boot.
+    try machine.scene.addKernel("6.8.12-11-pve")
+    try machine.apply()
+    #expect(try contents() == good && machine.image(serials[1], "6.8.12-11-pve") != nil)
+    #expect(try Array(machine.order().prefix(order.count)) == order)
+    try enrol(other)
+    #expect(try machine.apply().failures.isEmpty)
+    #expect(try zip(contents(), good).allSatisfy { $0 != $1 || $0 == nil })
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+import BootEnvironment
+import Glibc
+import HostScenes
+import HostSystem
+import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+/// What else goes on while, or between, runs.
+@Suite struct ApplyWorldTests {
+  private let serials = MirrorScene.serials
+  /// The boot order where only the first partition has its boot loader.
+  private let first = [
+    "systemd-bootx64.efi on 0", "pve-\(MirrorScene.newer).efi on 0", "pve-\(MirrorScene.older).efi on 0",
+    "grubx64.efi on 0",
+  ]
+
+  /// Another run may hold the lock for minutes; what was read before it was had may be outdated.
+  @Test func whatChangesWhileTheLockIsWaitedForCounts() throws {
+    let machine = try MirrorScene(isApplied: false)
+    let directory = machine.directory
+    let host = try machine.host { mutation in
+      guard mutation == Mutation(.create, Apply.lockPath) else { return }
+      try directory.write("etc/kernel/proxmox-boot-uuids", MirrorScene.serials[1])
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(try machine.image(serials[0], MirrorScene.newer) == nil)
+    #expect(try machine.image(serials[1], MirrorScene.newer) != nil)
+  }
+
+  @Test func switchingOffWhileTheLockIsWaitedForCounts() throws {
+    let machine = try MirrorScene(isApplied: false)
+    let directory = machine.directory
+    let host = try machine.host { mutation in
+      guard mutation == Mutation(.create, Apply.lockPath) else { return }
+      try directory.write(Configuration.path, "Enabled=no\n")
+    }
+    #expect(try machine.apply(on: host).skipReason == .disabled)
+  }
+
+  /// Else one run could forget, or bring back, what another one has just found.
+  @Test func whatFailedIsNotedUnderTheLock() throws {
+    let machine = try MirrorScene(isApplied: false)
+    try FailureRecord(time: 1, messages: ["it went wrong"]).save(to: machine.host().files)
+    let other = try machine.host()
+    let host = try machine.host { mutation in
+      guard mutation == Mutation(.remove, FailureRecord.path) else { return }
+      #expect(thrown(HostError.self) { try other.files.lock(Apply.lockPath, waitingAtMost: 0) } != nil)
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(try FailureRecord.load(from: other.files) == nil)
+  }
+
+  @Test func whatAKillLeftOfABootLoaderGoes() throws {
+    let machine = try MirrorScene()
+    let own = [
+      "/EFI/pve-sb-uki/.systemd-bootx64.efi", "/EFI/BOOT/.BOOTX64.EFI", "/EFI/BOOT/.grubx64.efi",
+      "/loader/.loader.conf",
+    ].map { "\($0).0011223344556677.pve-sb-uki.tmp" }
+    let others = ["/EFI/BOOT/.BOOTX64.EFI.tmp", "/EFI/BOOT/BOOTX64.EFI", "/loader/.entries.srel.pve-sb-uki.tmp"]
+    for path in own + others { try machine.directory.write(machine.path(serials[0], path), "half") }
+    #expect(try machine.apply().failures.isEmpty)
+    for path in own { #expect(try machine.directory.read(machine.path(serials[0], path)) == nil, "\(path)") }
+    for path in others { #expect(try machine.directory.read(machine.path(serials[0], path)) != nil, "\(path)") }
+  }
+
+  @Test func whatACheckOfTheFileSystemMadeFilesOf() throws {
+    let machine = try MirrorScene()
+    let image = try #require(try machine.image(serials[0], MirrorScene.newer))
+    try machine.directory.write(machine.path(serials[0], "/FSCK0000.REC"), image)
+    try machine.directory.write(machine.path(serials[0], "/FSCK0001.REC"), "of others")
+    let result = try machine.apply()
+    #expect(try machine.directory.read(machine.path(serials[0], "/FSCK0000.REC")) == nil)
+    #expect(try machine.directory.read(machine.path(serials[0], "/FSCK0001.REC")) != nil)
+    #expect(result.failures.isEmpty && result.notes.filter { $0.contains("FSCK0001.REC") }.count == 1)
+  }
+
+  @Test func aBootLoaderThatCannotBePlannedStopsNoOtherPartition() throws {
+    let machine = try MirrorScene(isApplied: false)
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
+    try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
+    let bad = machine.path(serials[1], LoaderConfiguration.path)
+    try machine.directory.write(bad, String(repeating: "#\n", count: 1 << 16))
+    let result = try machine.apply()
+    #expect(result.failures.count == 1 && result.failures[0].description.contains("loader.conf"))
+    #expect(try machine.directory.read(machine.path(serials[0], LoaderPath.amd64.systemdBoot)) != nil)
+    #expect(result.loaders.allSatisfy { $0.hasPrefix(serials[0]) } && !result.loaders.isEmpty)
+    #expect(try machine.order() == first)
+    try machine.directory.write(bad, "timeout 3\n")
+    #expect(try machine.apply().failures.isEmpty)
+    #expect(try machine.directory.read(machine.path(serials[1], LoaderPath.amd64.systemdBoot)) != nil)
+  }
+
+  @Test func aBootLoaderThatCannotBeWrittenStopsNoOtherPartition() throws {
+    let machine = try MirrorScene(isApplied: false)
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
+    try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
+    let bad = machine.path(serials[1], LoaderPath.directory)
+    let host = try machine.host { mutation in
+      if mutation.path.hasPrefix(bad) { throw HostError("write", mutation.path, errno: ENOSPC) }
+    }
+    #expect(try machine.apply(on: host).failures.count == 1)
+    #expect(try machine.order() == first)
+    #expect(try machine.apply().failures.isEmpty)
+    let images = [MirrorScene.newer, MirrorScene.older].flatMap { ["pve-\($0).efi on 0", "pve-\($0).efi on 1"] }
+    let whole = ["systemd-bootx64.efi on 0", "systemd-bootx64.efi on 1"] + images + ["grubx64.efi on 0"]
+    #expect(try machine.order() == whole)
+    try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot252.bytes())
+    #expect(try machine.apply(on: host).failures.count == 1)
+    #expect(try Set(machine.order()) == Set(whole))
+  }
+
+  /// Somebody else has it mounted for reading for a moment, such as `status`.
+  @Test func aPartitionThatIsBusyForAMomentIsWaitedFor() throws {
+    let machine = try MirrorScene(isApplied: false)
+    var host = try machine.host()
+    let good = host.partitions
+    let attempts = MutationRecorder()
+    host.partitions = PartitionAccess { device, access, label in
+      if access == .writing {
+        try attempts.gate(Mutation(.mount, label))
+        if attempts.mutations.count < 3 { throw HostError("mount", device, errno: EBUSY) }
+      }
+      return try good.mount(device: device, access: access, label: label)
+    } facts: {
+      try good.facts(device: $0)
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    #expect(attempts.mutations.count == 4)
+  }
+
+  @Test func aKeyThatVanishedIsNoNewHost() throws {
+    let machine = try MirrorScene()
+    unlink(machine.directory.path(of: "etc/pve-sb-uki/keys/db.key"))
+    #expect(try machine.apply().failures.isEmpty)
+    try machine.directory.write("boot/initrd.img-\(MirrorScene.newer)", "changed")
+    let result = try machine.apply()
+    #expect(result.skipReason == nil && result.failures.first?.description.contains("db.key") == true)
+    #expect(try FailureRecord.load(from: machine.host().files) != nil)
+  }
+
+  /// The list is being written anew, or was lost; what is mounted somewhere is not where the images are.
+  @Test(arguments: ["", nil]) func partitionsThatAreListedNoMoreAreMissed(list: String?) throws {
+    let machine = try MirrorScene()
+    let path = "etc/kernel/proxmox-boot-uuids"
+    if let list { try machine.directory.write(path, list) } else { unlink(machine.directory.path(of: path)) }
+    let order = try machine.order()
+    // Not the running system, where the directory would have to be a mount.
+    let failure = thrown(Failure.self) { try machine.scene.apply() }
+    #expect(failure?.description.contains("1111-AAA1") == true && failure?.hint?.contains("Esp=") == true)
+    #expect(try machine.scene.imageNames().isEmpty)
+    #expect(thrown(Failure.self) { try machine.apply() } != nil)
+    #expect(try machine.order() == order)
+    try machine.directory.write(Configuration.path, "Esp=/boot/efi\n")
+    #expect(try machine.scene.apply().failures.isEmpty)
+    #expect(try !machine.scene.imageNames().isEmpty)
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import BootEnvironment
+import Cryptography
+import EFIData
+import HostScenes
+import HostSystem
+import Reconcile
+import SecureBoot
+import TestSupport
+import Testing
+
+@Suite struct ChainDecisionTests {
+  let scene: LoaderScene
+  init() throws {
+    scene = try LoaderScene()
+    try putFlag(.secureBoot, 1)
+    try putFlag(.setupMode, 0)
+  }
+
+  private func putFlag(_ variable: EFIVariableName, _ value: UInt8) throws {
+    try scene.directory.write("sys/firmware/efi/efivars/\(variable.fileName)", [6, 0, 0, 0, value])
+  }
+  private func put(_ variable: EFIVariableName, _ certificate: Certificate) throws {
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let data = SignatureDatabase(certificates: [certificate.der], owner: owner).serialize()
+    let content = EFIVariableContent(attributes: .keyDatabase, data: data)
+    try scene.directory.write("sys/firmware/efi/efivars/\(variable.fileName)", content.serialize())
+  }
+
+  private func decide(_ setting: Configuration.Chain = .auto) throws -> ChainDecision {
+    var configuration = Configuration()
+    configuration.chain = setting
+    return try ChainDecision(
+      of: scene.directory.host(), configuration, certificate: scene.key.certificate, evidence: nil,
+      esps: [scene.files()])
+  }
+
+  /// shim as somebody signed it whose certificate the firmware may have.
+  private func signShim(by key: SigningKey) throws {
+    let path = scene.directory.path(of: BootPrograms.amd64.shim)
+    try LoaderScene.sign(path, to: path, by: key)
+  }
+
+  @Test func directWhereTheFirmwareTrustsUs() throws {
+    try put(.signatureDatabase, scene.key.certificate)
+    try put(.machineOwnerKeys, scene.key.certificate)
+    let decision = try decide()
+    #expect(decision.chain == .direct && decision.trust.isAccepted)
+  }
+
+  @Test func nobodyTrustsUsYet() throws {
+    let decision = try decide()
+    #expect(decision.chain == .direct && !decision.trust.isAccepted)
+    try scene.directory.write("esp/loader/loader.conf", "timeout 3\n")
+    #expect(try decide().chain == .systemdBoot)
+  }
+
+  @Test func throughShimWhereOnlyItTrustsUs() throws {
+    let microsoft = try LoaderScene.otherKey()
+    try signShim(by: microsoft)
+    try put(.signatureDatabase, microsoft.certificate)
+    try put(.machineOwnerKeys, scene.key.certificate)
+    let decision = try decide()
+    #expect(decision.chain == .shim(starting: .image) && decision.trust.isAccepted)
+    #expect(try decide(.direct).trust.isAccepted == false)
+    #expect(try decide(.shim) == decision)
+  }
+
+  /// Somebody switches Secure Boot off for a moment: an entry past shim would not start when it is on again.
+  @Test func throughShimAlsoWhileSecureBootIsOff() throws {
+    try putFlag(.secureBoot, 0)
+    #expect(try decide().chain == .direct)
+    try put(.machineOwnerKeys, scene.key.certificate)
+    let decision = try decide()
+    #expect(decision.chain == .shim(starting: .image) && decision.trust.isAccepted)
+    try put(.signatureDatabase, scene.key.certificate)
+    #expect(try decide().chain == .direct)
+  }
+
+  /// A machine owner key does not make the firmware start shim.
+  @Test func shimHasToBeStartedItself() throws {
+    try signShim(by: LoaderScene.otherKey())
+    try put(.machineOwnerKeys, scene.key.certificate)
+    let decision = try decide()
+    #expect(decision.chain == .shim(starting: .image))
+    guard case .refused(let reason, let hint) = decision.trust else {
+      Issue.record("db does not hold shim's signer")
+      return
+    }
+    #expect(reason.hasPrefix("the firmware would not start shim: ") && hint.contains("Microsoft"))
+    try put(.machineOwnerKeys, LoaderScene.otherKey().certificate)
+    try put(.signatureDatabase, scene.key.certificate)
+    #expect(try !decide(.shim).trust.isAccepted)
+    try putFlag(.secureBoot, 0)
+    #expect(try decide(.shim).trust.isAccepted)
+  }
+}
