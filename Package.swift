@@ -126,6 +126,7 @@ let package = Package(
     .executableTarget(
       name: "fault-runner", dependencies: ["EFIData", "HostSystem", "PveSbUki", "TestSupport"],
       path: "Tests/FaultRunner"),
+    .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
     .testTarget(
       name: "SigningKeysTests",
