@@ -142,6 +142,7 @@ let package = Package(
     .executableTarget(
       name: "fault-runner", dependencies: ["EFIData", "HostSystem", "Reconcile", "TestSupport"],
       path: "Tests/FaultRunner"),
+    .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
     .testTarget(
       name: "SigningKeysTests",
@@ -201,7 +202,7 @@ let package = Package(
       name: "ReconcileTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostScenes", "HostSystem", "Messages",
-        "PortableExecutable", "Reconcile", "TestSupport",
+        "PortableExecutable", "Reconcile", "SecureBoot", "TestSupport",
       ]),
     .testTarget(
       name: "HostCommandsTests",

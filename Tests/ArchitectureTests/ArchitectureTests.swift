@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Testing
+
+/// Holds this package to `docs/architecture.md`, and shows for each rule that breaking it is seen.
+@Suite struct ArchitectureTests {
+  @Test func thisPackageKeepsToItsRules() throws {
+    let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    for violation in try Architecture(ofPackageIn: root).violations { Issue.record("\(violation)") }
+  }
+
+  @Test func thePlantedPackageKeepsToThem() throws {
+    #expect(try PlantedPackage().violations() == [])
+  }
+
+  /// The violations of a package that `change` is made to.
+  private func violations(_ change: (inout PlantedPackage) -> Void) throws -> [String] {
+    var package = PlantedPackage()
+    change(&package)
+    return try package.violations()
+  }
+
+  // MARK: - Imports
+
+  @Test func aDependencyThatIsNotUsed() throws {
+    let found = try violations {
+      $0.replace(#"["Host"], path"#, by: #"["Bytes", "Host"], path"#, in: "Package.swift")
+    }
+    #expect(found == ["Package.swift: small-hook declares Bytes, which none of its files imports"])
+  }
+
+  @Test func aProductThatIsNotUsed() throws {
+    let found = try violations {
+      $0.replace("import Parser\n", by: "", in: "Sources/small-tool/Tool.swift")
+      $0.replace("`Parser` |", by: "|", in: "docs/architecture.md")
+    }
+    #expect(found == ["Package.swift: small-tool declares Parser, which none of its files imports"])
+  }
+
+  @Test func anImportThatIsNotDeclared() throws {
+    let found = try violations { $0.files["Sources/small-tool/More.swift"] = "internal import Bytes\n" }
+    #expect(
+      found == ["Sources/small-tool/More.swift: imports Bytes, which Package.swift does not declare for small-tool"])
+  }
+
+  @Test func anImportOfATestThatIsNotDeclared() throws {
+    let found = try violations { $0.files["Tests/BytesTests/More.swift"] = "import Crypto\n" }
+    #expect(
+      found == ["Tests/BytesTests/More.swift: imports Crypto, which Package.swift does not declare for BytesTests"])
+  }
+
+  @Test func anImportOfAHigherLayer() throws {
+    let found = try violations {
+      $0.replace(#"name: "Bytes""#, by: #"name: "Bytes", dependencies: ["Host"]"#, in: "Package.swift")
+      $0.files["Sources/Bytes/Up.swift"] = "internal import Host\n"
+    }
+    #expect(found == ["Sources/Bytes/Up.swift: imports Host upwards, which the table has behind Bytes"])
+  }
+
+  @Test func anImportOfWhatStandsBehindInTheSameLayer() throws {
+    let found = try violations {
+      $0.replace(#"["Bytes", "CCrypto"]"#, by: #"["Bytes", "CCrypto", "Host"]"#, in: "Package.swift")
+      $0.files["Sources/Crypto/Up.swift"] = "@preconcurrency package import Host\n"
+    }
+    #expect(found == ["Sources/Crypto/Up.swift: imports Host upwards, which the table has behind Crypto"])
+  }
+
+  @Test func aTestableImport() throws {
+    let found = try violations {
+      $0.replace("import Bytes", by: "@testable import Bytes", in: "Tests/BytesTests/ReaderTests.swift")
+    }
+    #expect(found == ["Tests/BytesTests/ReaderTests.swift: imports Bytes as @testable"])
+  }
+
+  // MARK: - Who may touch what
+
+  @Test func aModuleOfCWithTwoImporters() throws {
+    let found = try violations {
+      $0.replace(
+        #"name: "Host", dependencies: ["Bytes"]"#, by: #"name: "Host", dependencies: ["Bytes", "CCrypto"]"#,
+        in: "Package.swift")
+      $0.replace("| files | `Glibc` |", by: "| files | `CCrypto`, `Glibc` |", in: "docs/architecture.md")
+      $0.replace("`Foundation`, `CCrypto`", by: "`Foundation`", in: "docs/architecture.md")
+      $0.files["Sources/Host/Digest.swift"] = "internal import CCrypto\n"
+    }
+    #expect(found == ["Package.swift: CCrypto is imported by Crypto and Host; a module of C has one importer"])
+  }
+
+  @Test func aModuleOfCThatATestImports() throws {
+    let found = try violations {
+      $0.replace(#"["Bytes", "small-hook"]"#, by: #"["Bytes", "CCrypto", "small-hook"]"#, in: "Package.swift")
+      $0.files["Tests/BytesTests/More.swift"] = "import CCrypto\n"
+    }
+    #expect(found == ["Package.swift: CCrypto is imported by Crypto and BytesTests; a module of C has one importer"])
+  }
+
+  @Test func theSystemBesideTheHost() throws {
+    let found = try violations { $0.files["Sources/Bytes/Clock.swift"] = "internal import Glibc\n" }
+    #expect(found == ["Sources/Bytes/Clock.swift: imports Glibc, which the table does not allow to Bytes"])
+  }
+
+  @Test func moreOfTheSystemThanIsAllowed() throws {
+    let found = try violations { $0.files["Sources/Crypto/Clock.swift"] = "internal import func Glibc.time\n" }
+    #expect(found == ["Sources/Crypto/Clock.swift: imports Glibc.time, which the table does not allow to Crypto"])
+  }
+
+  @Test func anExceptionThatIsNotNeeded() throws {
+    let found = try violations {
+      $0.replace("| bytes | bytes | |", by: "| bytes | bytes | `Synchronization` |", in: "docs/architecture.md")
+      $0.replace("gmtime_r, timegm", by: "gmtime_r, fnmatch, time", in: "docs/architecture.md")
+    }
+    #expect(
+      found == [
+        "docs/architecture.md: Bytes may touch Synchronization, and does not import it",
+        "docs/architecture.md: Crypto may touch Glibc for fnmatch, and does not use it",
+        "docs/architecture.md: Crypto may touch Glibc for time, and does not use it",
+      ])
+  }
+
+  @Test func whatMustNotReachTheHook() throws {
+    let found = try violations {
+      $0.replace("| files | `Glibc` |", by: "| files | `Foundation`, `Glibc` |", in: "docs/architecture.md")
+      $0.files["Sources/Host/Date.swift"] = "internal import Foundation\n"
+      $0.replace(#"["Host"], path"#, by: #"["Crypto", "Host"], path"#, in: "Package.swift")
+      $0.files["hooks/Key.swift"] = "internal import Crypto\n"
+    }
+    #expect(
+      found == [
+        "docs/architecture.md: small-hook must never reach Foundation, and does: small-hook → Host → Foundation",
+        "docs/architecture.md: small-hook must never reach CCrypto, and does: small-hook → Crypto → CCrypto",
+      ])
+  }
+
+  @Test(arguments: [
+    "public struct Open {}", "  public private(set) var open = 1", "@frozen public enum Open {}", "open class Open {}",
+    "  @available(*, deprecated, message: \"no\") static public func open() {}", "public class Open {}",
+  ])
+  func aDeclarationForOtherPackages(line: String) throws {
+    let found = try violations { $0.files["Sources/Bytes/Open.swift"] = "struct Closed {\n}\n\(line)\n" }
+    #expect(found == ["Sources/Bytes/Open.swift:3: is public or open; what crosses a target is package"])
+  }
+
+  @Test(arguments: ["open = 1", "/// public struct", "let published = public", "open(path)", "package class Open {}"])
+  func noDeclarationForOtherPackages(line: String) throws {
+    #expect(try violations { $0.files["Sources/Bytes/Open.swift"] = "\(line)\n" } == [])
+  }
+
+  // MARK: - The tables
+
+  @Test func aTargetWithoutARow() throws {
+    let found = try violations {
+      $0.replace(
+        #".target(name: "Bytes"),"#, by: #".target(name: "Bytes"), .target(name: "New"),"#, in: "Package.swift")
+      $0.files["Sources/New/New.swift"] = ""
+    }
+    #expect(found == ["docs/architecture.md: the table lacks New of Package.swift"])
+  }
+
+  @Test func aRowWithoutATarget() throws {
+    let found = try violations {
+      $0.replace(
+        "| files | `Glibc` |", by: "| files | `Glibc` |\n| Old | system | | |",
+        in: "docs/architecture.md")
+    }
+    #expect(found == ["docs/architecture.md: Old is not a target of Package.swift"])
+  }
+
+  @Test func aRowThatLeadsElsewhere() throws {
+    let found = try violations { $0.replace("(../hooks)", by: "(../Sources/Host)", in: "docs/architecture.md") }
+    #expect(found == ["docs/architecture.md: the link of small-hook leads to Sources/Host, not to hooks"])
+  }
+
+  @Test func rowsThatAreNotInTheOrderOfTheLayers() throws {
+    let found = try violations { $0.replace("| system | files", by: "| bytes | files", in: "docs/architecture.md") }
+    #expect(found == ["docs/architecture.md: Host (bytes) stands behind Crypto (system), a higher layer"])
+  }
+
+  @Test func layersThatDoNotMatch() throws {
+    let found = try violations {
+      $0.replace("| c | the library", by: "| C | the library", in: "docs/architecture.md")
+    }
+    #expect(
+      found == [
+        "docs/architecture.md: the layer of CCrypto, C, is not in the table of layers",
+        "docs/architecture.md: no target is in the layer c",
+      ])
+  }
+
+  @Test func aPageWithoutTables() throws {
+    let found = try violations { $0.files["docs/architecture.md"] = "Nothing.\n" }
+    #expect(
+      found.prefix(2) == [
+        "docs/architecture.md: there is no table of layers", "docs/architecture.md: there is no table of targets",
+      ])
+  }
+
+  @Test func whatThePageLeadsToAndIsNotThere() throws {
+    let found = try violations {
+      $0.files["docs/architecture.md", default: ""] += """
+
+        [One](../Sources/Bytes/Reader.swift), [`Two`](../Sources/Bytes/Writer.swift)
+
+        | | promise | tests |
+        |---|---|---|
+        | I2 | all | `ReaderTests`, `BytesTests`, `WriterTests` |
+        """
+    }
+    #expect(
+      found == [
+        "docs/architecture.md: has a link to ../Sources/Bytes/Writer.swift, which is not there",
+        "docs/architecture.md: cites the test WriterTests, which is not there",
+      ])
+  }
+
+  @Test func aPromiseThatThePageDoesNotHave() throws {
+    let found = try violations {
+      $0.files["Tests/BytesTests/More.swift"] = "/// Promises I1 and I9, which are two; I7 is not cited.\n"
+    }
+    #expect(found == ["Tests/BytesTests/More.swift: cites promise I9, which docs/architecture.md does not have"])
+  }
+
+  @Test func filesOfNoTarget() throws {
+    let found = try violations { $0.files["Sources/Old/Old.swift"] = "import Nothing\n" }
+    #expect(found == ["Sources/Old/Old.swift: no target of Package.swift compiles it"])
+  }
+
+  // MARK: - README.md
+
+  @Test func aReadmeInAnotherOrder() throws {
+    let found = try violations {
+      $0.replace(
+        "| [small-tool](Sources/small-tool) | above |", by: "| [CCrypto](Sources/CCrypto) | C |", in: "README.md")
+    }
+    #expect(found == ["README.md: lists CCrypto behind Crypto, against the order of docs/architecture.md"])
+  }
+
+  @Test func aReadmeThatDoesNotLeadToThePage() throws {
+    let found = try violations { $0.replace("(docs/architecture.md)", by: "(docs/other.md)", in: "README.md") }
+    #expect(found == ["README.md: has no link to docs/architecture.md"])
+  }
+}
