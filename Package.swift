@@ -225,3 +225,13 @@ for target in package.targets where target.type != .system {
       .enableUpcomingFeature("MemberImportVisibility"),
     ]
 }
+
+// The hooks run in every apt transaction: what they are made of is compiled for size.
+let hookTargets: Set = [
+  "Messages", "BinaryFormat", "PortableExecutable", "EFIData", "FATFileSystem", "DebianPackage", "Cryptography",
+  "Authenticode", "HostSystem", "UnifiedKernelImage", "SigningKeys", "SecureBoot", "BootEnvironment", "Reconcile",
+  "CommandSupport", "pve-sb-uki-hook",
+]
+for target in package.targets where hookTargets.contains(target.name) {
+  target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+}

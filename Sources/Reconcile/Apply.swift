@@ -70,7 +70,7 @@ package enum Apply {
 }
 
 /// What there is on a host, and what is to be done about it. Nothing was written to find out.
-package struct Foresight: Sendable {
+package struct Foresight: ~Copyable, Sendable {
   package let observation: HostObservation
   package internal(set) var plan: ApplyPlan
 
@@ -79,7 +79,7 @@ package struct Foresight: Sendable {
   package init(
     of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions
   ) throws {
-    var observer = try Observer(of: host, configuration, survey, options)
+    let observer = try Observer(of: host, configuration, survey, options)
     if options.reading == .all { _ = observer.readImages(on: survey.esps.map(\.name)) }
     var observation = try observer.observe()
     var plan = Planner.plan(observation, options)

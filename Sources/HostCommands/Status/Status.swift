@@ -131,13 +131,13 @@ extension Status {
 }
 
 /// Makes a report of what was observed and would be done.
-private struct StatusReporter {
+private struct StatusReporter: ~Copyable {
   private let host: Host
   private let observation: HostObservation
   private let plan: ApplyPlan
   private(set) var report = Status.Report()
 
-  init(_ host: Host, _ foresight: Foresight) {
+  init(_ host: Host, _ foresight: borrowing Foresight) {
     self.host = host
     observation = foresight.observation
     plan = foresight.plan

@@ -30,7 +30,7 @@ extension BootEntryPlan {
 }
 
 /// Carries out a plan for boot entries.
-package struct BootEntryExecutor {
+package struct BootEntryExecutor: ~Copyable {
   private let present: BootVariables
   private let store: EFIVariableStore
   /// Numbers of the entries that could not be made.

@@ -10,7 +10,7 @@ internal import SigningKeys
 internal import UnifiedKernelImage
 
 /// Writes and removes the images of a plan.
-struct ImageExecutor {
+struct ImageExecutor: ~Copyable {
   private let host: Host
   private let plan: ApplyPlan
   let open: OpenESPs

@@ -7,7 +7,7 @@ internal import HostSystem
 internal import Messages
 
 /// Does what a plan says, one ESP after the other, and keeps the manifest true at every step.
-struct PlanExecutor {
+struct PlanExecutor: ~Copyable {
   private let host: Host
   private let plan: ApplyPlan
   private var images: ImageExecutor

@@ -9,7 +9,7 @@ internal import HostSystem
 internal import Messages
 
 /// Puts right what power cuts have left on ESPs, before they are written to.
-struct ESPMending {
+struct ESPMending: ~Copyable {
   private let host: Host
   private var done: [Message] = []
   private var failures: [Failure] = []

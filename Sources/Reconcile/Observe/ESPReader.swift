@@ -8,7 +8,7 @@ internal import HostSystem
 internal import PortableExecutable
 
 /// Finds out what lies on an ESP: by stat(2) alone where the manifest knows it, by reading it where not.
-struct ESPReader {
+struct ESPReader: ~Copyable {
   let esp: ESP
   /// Its files, open for reading.
   let files: FileSystem

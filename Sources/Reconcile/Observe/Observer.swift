@@ -18,7 +18,7 @@ internal import UnifiedKernelImage
 ///
 /// Most of it is stat(2). What lies on an ESP and is not in the manifest is read, and so are files of the host that changed
 /// since an image was made of them.
-struct Observer {
+final class Observer {
   private let host: Host
   private let configuration: Configuration
   private let options: ApplyOptions
@@ -63,7 +63,7 @@ struct Observer {
     for esp in survey.esps { read(esp) }
   }
 
-  private mutating func read(_ esp: ESP) {
+  private func read(_ esp: ESP) {
     do {
       let files = try open.openForReading(esp)
       let reader = ESPReader(esp: esp, files: files, certificate: certificate, paths: LoaderPath(try host.machine))
@@ -90,7 +90,7 @@ struct Observer {
   ///
   /// Before one image goes, those that stay must be known to be right: the one that goes may be the last good one. An ESP
   /// is read once.
-  mutating func readImages(on names: [String]) -> Bool {
+  func readImages(on names: [String]) -> Bool {
     let before = damaged.count
     for name in names where readWhole.insert(name).inserted {
       guard let files = open.files(of: name) else { continue }
@@ -107,7 +107,7 @@ struct Observer {
   }
 
   /// The picture as far as it was looked at. Throws `HostError` if the host's files cannot be looked at.
-  mutating func observe() throws -> HostObservation {
+  func observe() throws -> HostObservation {
     let chain = decideChain()
     let decision = try? chain?.get()
     let database = try? TrustDatabase(readingFrom: host)
@@ -133,7 +133,7 @@ struct Observer {
 
   // MARK: Images
 
-  private mutating func source(of kernel: Kernel) -> ImageSource {
+  private func source(of kernel: Kernel) -> ImageSource {
     do {
       let inputs = try ImageInputs(
         kernel, commandLine: commandLines.line(for: kernel), configuration, on: host)
@@ -151,7 +151,7 @@ struct Observer {
   }
 
   /// The image in the manifest that these inputs give.
-  private mutating func recordedImage(_ inputs: ImageInputs) throws -> ImageRecord? {
+  private func recordedImage(_ inputs: ImageInputs) throws -> ImageRecord? {
     for image in manifest.images {
       guard let current = try inputs.current(giving: image, in: host.files) else { continue }
       manifest.update(image.digest) { $0.inputs = current }
@@ -163,7 +163,7 @@ struct Observer {
   /// An image on an ESP that the manifest does not know, but that is just what would be made now.
   ///
   /// The inputs are passed through the builder for their digest; nothing is written.
-  private mutating func adoptedImage(_ inputs: ImageInputs, _ parts: ImageInputs.Open) throws -> ImageRecord? {
+  private func adoptedImage(_ inputs: ImageInputs, _ parts: ImageInputs.Open) throws -> ImageRecord? {
     let name = UKIName(inputs.kernel)
     var expected: [UInt8]?
     var adopted: ImageRecord?
@@ -183,13 +183,13 @@ struct Observer {
     return adopted
   }
 
-  private mutating func place(_ record: ImageRecord, _ name: UKIName, on esp: ESP, modified: Int64) {
+  private func place(_ record: ImageRecord, _ name: UKIName, on esp: ESP, modified: Int64) {
     manifest.place(record, at: [ImageRecord.Copy(esp: esp.name, name: name, modified: modified)])
     contents[esp.name]?.set(name, .recorded(digest: record.digest, booted: nil))
   }
 
   /// Notes in the manifest which image the running system was booted from: it is known to be good.
-  private mutating func markBooted() {
+  private func markBooted() {
     guard let evidence, let fileName = evidence.imageName else { return }
     recordBooted(fileName.lowercased(), evidence)
     let present = manifest.images.flatMap { $0.copies.map(\.name) }
@@ -218,7 +218,7 @@ struct Observer {
 
   /// The manifest may be lost, and the image not be what would be made now: of what it was made is then not known, but
   /// that it boots is.
-  private mutating func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
+  private func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
     for esp in survey.esps where isBootedFrom(esp, evidence) {
       for image in contents[esp.name]?.images ?? []
       where image.content == .signed && image.name.fileName.lowercased() == fileName {
@@ -240,7 +240,7 @@ struct Observer {
     return booted == own
   }
 
-  private mutating func setBooted(_ digest: [UInt8], _ time: Int64) {
+  private func setBooted(_ digest: [UInt8], _ time: Int64) {
     manifest.update(digest) { $0.booted = time }
     for esp in contents.keys {
       for image in contents[esp]?.images ?? [] where image.holds(digest) {
@@ -250,7 +250,7 @@ struct Observer {
   }
 
   /// The Authenticode digests of the images, by which dbx may revoke one; the manifest gets those that it does not know.
-  private mutating func digestImages() -> [String: [UKIName: [UInt8]]] {
+  private func digestImages() -> [String: [UKIName: [UInt8]]] {
     var digests: [String: [UKIName: [UInt8]]] = [:]
     for esp in survey.esps {
       for name in contents[esp.name]?.own ?? [] {

@@ -7,7 +7,7 @@ internal import EFIData
 internal import Messages
 
 /// A `BootEntryPlan` in the making.
-struct BootEntryPlanner {
+struct BootEntryPlanner: ~Copyable {
   private let present: BootVariables
   private let partitions: [PartitionLocation]
   /// Entries that lead to our name space on our partitions.

@@ -7,7 +7,7 @@ package import BootEnvironment
 ///
 /// One image on the ESP, the anchor, survives everything: the one the machine was last booted from, else the one
 /// that comes nearest to that. Nor does the running kernel's image make room for anything.
-package struct ImagePlanner {
+package struct ImagePlanner: ~Copyable {
   /// In order of precedence.
   private let wanted: [PlannedKernel]
   private let inventory: KernelInventory

@@ -8,7 +8,7 @@ internal import Messages
 internal import SecureBoot
 
 /// Works out what is to be done about what was observed.
-struct Planner {
+struct Planner: ~Copyable {
   private let observation: HostObservation
   private let options: ApplyOptions
   private var plan: ApplyPlan
