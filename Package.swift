@@ -105,7 +105,7 @@ let package = Package(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelModules",
-        "Messages", "PveSbUki", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Messages", "PveSbUki", "SigningKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-repack",
@@ -140,7 +140,7 @@ let package = Package(
     .testTarget(
       name: "SecureBootTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),
-    .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "TestSupport"]),
+    .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "Messages", "TestSupport"]),
     .testTarget(name: "PortableExecutableTests", dependencies: ["Messages", "PortableExecutable", "TestSupport"]),
     .testTarget(
       name: "AuthenticodeTests",
@@ -186,7 +186,7 @@ let package = Package(
       name: "PveSbUkiTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages", "PortableExecutable",
-        "PveSbUki", "SigningKeys", "TestSupport",
+        "PveSbUki", "SecureBoot", "SigningKeys", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

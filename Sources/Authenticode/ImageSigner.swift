@@ -58,7 +58,7 @@ package struct ImageSigner: Sendable {
     head.replaceSubrange(header.checkSumOffset..<header.checkSumOffset + 4, with: [0, 0, 0, 0])
     head.replaceSubrange(entry..<entry + 8, with: [UInt8](repeating: 0, count: 8))
     try writer.writeHeader(head)
-    try TransferBuffer().forEachChunk(of: source, in: header.sizeOfHeaders..<end) { try writer.write($0) }
+    try writer.write(contentsOf: source, in: header.sizeOfHeaders..<end)
     return try writer.finish(keeping: existing == .append ? image.table.entries : [], makeSignature)
   }
 }

@@ -44,6 +44,14 @@ package final class SignedImageWriter {
     count += bytes.count
   }
 
+  /// Writes `range` of `source`, or all of it. Throws if that cannot be read or written.
+  package func write(
+    contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
+    through buffer: TransferBuffer = TransferBuffer()
+  ) throws {
+    try buffer.forEachChunk(of: source, in: range ?? 0..<source.count) { try write($0) }
+  }
+
   /// Writes zero bytes up to file offset `offset`.
   package func pad(to offset: Int) throws {
     guard offset > count else { return }

@@ -41,9 +41,17 @@ package struct EFIVariableStore: Sendable {
   ///
   /// An empty file is what is left of a new variable that the firmware refused, and no variable.
   package func read(_ name: String) throws -> [UInt8]? {
-    let content = try files.readFileIfPresent(Self.path(of: name), limit: Self.sizeLimit)
+    let content = try fileContent(name)
     return content?.isEmpty == true ? nil : content
   }
+
+  /// As `read`, but an empty file is content too: for those who must not take it for no variable.
+  package func fileContent(_ name: String) throws -> [UInt8]? {
+    try files.readFileIfPresent(Self.path(of: name), limit: Self.sizeLimit)
+  }
+
+  /// The path of a variable's file as it is seen from outside the host's root, for messages.
+  package func displayPath(of name: String) -> String { files.display(Self.path(of: name)) }
 
   /// Sets a variable whose file's content is `old`, nil if there is none, and makes sure that the firmware kept it.
   /// Throws `changed` if it is not so any more.

@@ -8,7 +8,7 @@ extension FileSystem {
   /// Makes `path` and what is missing above it, with permission bits `mode`; what exists is left as it is.
   package func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws {
     guard try status(of: path)?.kind != .directory else { return }
-    let parent = Self.split(path).parent
+    let parent = PathName(path).directory
     if parent != "/", parent != "." { try makeDirectory(parent, mode: mode) }
     try withParent(of: path, operation: "make directory") { directory, name in
       try gate(Mutation(.makeDirectory, path))

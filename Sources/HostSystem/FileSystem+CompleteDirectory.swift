@@ -11,19 +11,19 @@ extension FileSystem {
   /// directory takes the name. Throws `HostError` if something other than an empty directory has it already. When
   /// anything fails the files are removed; what a kill leaves behind goes at the next call for the same path.
   package func makeCompleteDirectory<Value>(_ path: String, filling body: (String) throws -> Value) throws -> Value {
-    let (parent, name) = Self.split(path)
+    let parent = PathName(path).directory
+    let name = String(PathName(path).fileName)
     try makeDirectory(parent)
     try removeAbandoned(for: name, in: parent)
-    let prefix = parent.hasSuffix("/") ? parent : parent + "/"
-    let temporary = prefix + TemporaryName.make(for: name, random: try randomBytes(8))
+    let temporaryName = TemporaryName.make(for: name, random: try randomBytes(8))
+    let temporary = PathName.join(parent, temporaryName)
     do {
       try makeDirectory(temporary, mode: 0o700)
       let value = try body(temporary)
       try withParent(of: path, operation: "make directory") { directory, _ in
         try gate(Mutation(.rename, path))
-        let source = Self.split(temporary).name
         try SystemCall.check("make directory", display(path)) {
-          renameat(directory.number, source, directory.number, name)
+          renameat(directory.number, temporaryName, directory.number, name)
         }
         try gate(Mutation(.synchronize, path))
         try directory.synchronize(path: display(path))
@@ -37,7 +37,7 @@ extension FileSystem {
 
   private func removeAbandoned(for name: String, in parent: String) throws {
     for entry in try list(parent) ?? [] where TemporaryName.matches(entry) && entry.hasPrefix(".\(name).") {
-      let path = parent.hasSuffix("/") ? parent + entry : "\(parent)/\(entry)"
+      let path = PathName.join(parent, entry)
       if try linkStatus(of: path)?.kind == .directory { try removeDirectoryOfFiles(path) }
     }
   }

@@ -37,8 +37,9 @@ extension FileSystem {
   private func withNames<Value>(
     _ path: String, _ other: String, operation: Message, _ body: (Descriptor, String, String) throws -> Value
   ) throws -> Value {
-    let (parent, otherName) = Self.split(other)
-    guard parent == Self.split(path).parent, !otherName.isEmpty, otherName != ".", otherName != ".." else {
+    let otherName = String(PathName(other).fileName)
+    guard PathName(other).directory == PathName(path).directory, !otherName.isEmpty, otherName != ".", otherName != ".."
+    else {
       throw HostError(operation, display(path), detail: "\(display(other)) is no name in the same directory")
     }
     return try withParent(of: path, operation: operation) { directory, name in try body(directory, name, otherName) }

@@ -80,10 +80,7 @@ private struct Replacement {
   let files: FileSystem
   let gate: Mutation.Gate
 
-  var temporaryPath: String {
-    let parent = FileSystem.split(path).parent
-    return (parent.hasSuffix("/") ? parent : parent + "/") + temporary
-  }
+  var temporaryPath: String { PathName.join(PathName(path).directory, temporary) }
 
   func create() throws(HostError) -> Int32 {
     let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC

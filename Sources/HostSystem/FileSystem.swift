@@ -35,7 +35,7 @@ package struct FileSystem: Sendable {
   init(mount: Descriptor, label: String, isWritable: Bool, gate: @escaping Mutation.Gate) {
     root = label
     rootDirectory = RootDirectory(mount, synchronizesAtEnd: isWritable)
-    self.gate = { try gate(Mutation($0.kind, Self.join(label, $0.path))) }
+    self.gate = { try gate(Mutation($0.kind, PathName.join(label, $0.path))) }
   }
 
   private init(root: String, directory: RootDirectory, gate: @escaping Mutation.Gate) {
@@ -51,14 +51,14 @@ package struct FileSystem: Sendable {
     let directory = try open(path, psu_o_path | O_DIRECTORY)
     let gate = gate
     return FileSystem(root: display(path), directory: RootDirectory(directory, below: rootDirectory)) { mutation in
-      try gate(Mutation(mutation.kind, Self.join(path, mutation.path)))
+      try gate(Mutation(mutation.kind, PathName.join(path, mutation.path)))
     }
   }
 
   /// The path as it is seen from outside the root, for messages.
   package func display(_ path: String) -> String {
     guard let root, root != "/" else { return path }
-    return Self.join(root, path)
+    return PathName.join(root, path)
   }
 
   /// Brings everything to the medium that was written to the file system which holds the root. Throws `HostError`.
@@ -82,31 +82,12 @@ package struct FileSystem: Sendable {
   func withParent<Value>(
     of path: String, operation: Message, _ body: (Descriptor, String) throws -> Value
   ) throws -> Value {
-    let (parent, name) = Self.split(path)
+    let path = PathName(path)
+    let name = String(path.fileName)
     guard !name.isEmpty, name != ".", name != ".." else {
-      throw HostError(operation, display(path), detail: "the path does not end in a file name")
+      throw HostError(operation, display(path.text), detail: "the path does not end in a file name")
     }
-    return try body(try open(parent, O_RDONLY | O_DIRECTORY, operation: "open"), name)
-  }
-
-  /// The directory part and the last component, slashes at the end not counted.
-  static func split(_ path: String) -> (parent: String, name: String) {
-    let slash = UInt8(ascii: "/")
-    let trimmed = path.utf8.reversed().drop { $0 == slash }
-    let name = trimmed.prefix { $0 != slash }
-    let parent = trimmed.dropFirst(name.count).drop { $0 == slash }
-    let parentText = String(decoding: parent.reversed(), as: UTF8.self)
-    let fallback = path.utf8.first == slash ? "/" : "."
-    return (parentText.isEmpty ? fallback : parentText, String(decoding: name.reversed(), as: UTF8.self))
-  }
-
-  /// `path` as the directory above it sees it.
-  static func join(_ directory: String, _ path: String) -> String {
-    switch (directory.hasSuffix("/"), path.hasPrefix("/")) {
-    case (true, true): directory + path.dropFirst()
-    case (false, false): "\(directory)/\(path)"
-    default: directory + path
-    }
+    return try body(try open(path.directory, O_RDONLY | O_DIRECTORY, operation: "open"), name)
   }
 
   private final class RootDirectory: Sendable {

@@ -36,7 +36,7 @@ extension FileSystem {
 
   private func openLockFile(_ path: String) throws -> Descriptor {
     if try linkStatus(of: path) == nil {
-      try makeDirectory(Self.split(path).parent, mode: 0o755)
+      try makeDirectory(PathName(path).directory, mode: 0o755)
       try gate(Mutation(.create, path))
     }
     return try open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600, operation: "lock")

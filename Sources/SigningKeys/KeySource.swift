@@ -25,7 +25,7 @@ package struct KeySource: Sendable {
 
   /// The host's own db key.
   package static let hostDefault = KeySource(
-    key: "/etc/pve-sb-uki/keys/db.key", certificate: "/etc/pve-sb-uki/keys/db.crt", isHostPath: true)
+    key: KeyStore.standardKeyPath, certificate: KeyStore.standardCertificatePath, isHostPath: true)
 
   /// Largest key or certificate file that is read, in bytes.
   package static let sizeLimit = 1 << 20

@@ -10,6 +10,9 @@ internal import Messages
 package struct KeyStore: Sendable {
   /// The keys' place on every host.
   package static let standardDirectory = "/etc/pve-sb-uki/keys"
+  /// Where the key is that signs images, and its certificate, unless the settings name others.
+  package static let standardKeyPath = "\(standardDirectory)/\(keyFile(of: .signatureDatabase))"
+  package static let standardCertificatePath = "\(standardDirectory)/\(certificateFile(of: .signatureDatabase))"
 
   package enum State: Hashable, Sendable {
     case absent

@@ -49,8 +49,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let messages = "\(directory.path)/de/LC_MESSAGES"
     try ExternalTool("mkdir").run(["-p", messages])
-    let sources = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    try ExternalTool("msgfmt").run(["-o", "\(messages)/test.mo", "/\(sources)/po/de.po"])
+    try ExternalTool("msgfmt").run(["-o", "\(messages)/test.mo", "\(Fixture.projectDirectory)/po/de.po"])
     let tables = Catalogue.tables("test", directory.path) { ["LANG": "de_DE.UTF-8", "LANGUAGE": "fr:de"][$0] }
     #expect(tables.count == 1)
     #expect(tables.first?.translation(of: "it is a directory") == "ist ein Verzeichnis")
