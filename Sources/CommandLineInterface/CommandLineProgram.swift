@@ -5,7 +5,7 @@ package import ArgumentParser
 internal import CommandSupport
 internal import Glibc
 internal import HostSystem
-internal import Messages
+package import Messages
 
 /// Runs a command tree with this project's exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong
 /// usage. ArgumentParser's own `main()` would exit with 64 for the last.
@@ -40,4 +40,9 @@ package enum CommandLineProgram {
       return 1
     }
   }
+}
+
+extension ValidationError {
+  /// Wrong usage that ArgumentParser cannot find by itself, in the user's language.
+  package init(saying message: Message) { self.init(message.localText) }
 }

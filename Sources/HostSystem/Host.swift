@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import CLinux
 import Glibc
 import Messages
 
@@ -54,4 +55,13 @@ package struct Host: Sendable {
   private static func text(_ field: UnsafeRawBufferPointer) -> String {
     String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
   }
+}
+
+/// `count` bytes from the kernel's generator.
+func randomBytes(_ count: Int) throws(HostError) -> [UInt8] {
+  var bytes = [UInt8](repeating: 0, count: count)
+  try SystemCall.check("read", of: "the random number generator") {
+    bytes.withUnsafeMutableBytes { psu_random($0.baseAddress, $0.count) }
+  }
+  return bytes
 }

@@ -3,7 +3,7 @@
 
 internal import BinaryFormat
 internal import CLZMA
-internal import Messages
+package import Messages
 
 /// An encoder or decoder of liblzma, ended when it is let go.
 final class Coder {
@@ -43,4 +43,14 @@ final class Coder {
     default: XZError(.use, "cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
     }
   }
+}
+
+/// What liblzma could not do, and what to do about it.
+package typealias XZError = RuleError<XZRule>
+
+package enum XZRule: ErrorRule {
+  /// The data is damaged, or not such a stream.
+  case damage
+  /// The caller, or what memory there is.
+  case use
 }
