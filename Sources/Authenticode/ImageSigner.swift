@@ -27,15 +27,18 @@ package struct ImageSigner: Sendable {
     self.makeSignature = makeSignature
   }
 
-  /// Signs by `identity`. `signingTime` is in seconds since 1970; nil leaves the time out, so that the same inputs give
-  /// the same bytes.
+  /// Signs by `identity`.
+  ///
+  /// `signingTime` is in seconds since 1970; nil leaves the time out, so that the same inputs give the same bytes.
   package init(identity: SigningIdentity, existing: ExistingSignatures, signingTime: Int64? = nil) {
     self.init(existing: existing) {
       try AuthenticodeSignature.sign(digest: $0, by: identity, signingTime: signingTime)
     }
   }
 
-  /// Copies `source` to `sink`, signed. Returns the image's SHA-256 Authenticode digest.
+  /// Copies `source` to `sink`, signed.
+  ///
+  /// Returns the image's SHA-256 Authenticode digest.
   ///
   /// Throws `AuthenticodeError` for an image that firmware would refuse however it were signed.
   @discardableResult

@@ -44,7 +44,9 @@ package final class SignedImageWriter {
     count += bytes.count
   }
 
-  /// Writes `range` of `source`, or all of it. Throws if that cannot be read or written.
+  /// Writes `range` of `source`, or all of it.
+  ///
+  /// Throws if that cannot be read or written.
   package func write(
     contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
     through buffer: TransferBuffer = TransferBuffer()
@@ -62,13 +64,17 @@ package final class SignedImageWriter {
     }
   }
 
-  /// Leaves the image unsigned. Returns its digest.
+  /// Leaves the image unsigned.
+  ///
+  /// Returns its digest.
   package func finish() throws -> [UInt8] {
     try sink.patch(Self.bytes(checkSum.value(with: [])), at: checkSumOffset)
     return try digest.finish()
   }
 
-  /// Pads to 8 bytes, appends the certificate table and patches the two late fields. Returns the image's digest.
+  /// Pads to 8 bytes, appends the certificate table and patches the two late fields.
+  ///
+  /// Returns the image's digest.
   package func finish(
     signingBy identity: SigningIdentity, at signingTime: Int64?, keeping entries: [CertificateTable.Entry] = []
   ) throws -> [UInt8] {

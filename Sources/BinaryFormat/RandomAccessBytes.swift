@@ -22,7 +22,9 @@ extension RandomAccessBytes {
   /// Bytes in memory do not change.
   package func requireUnchanged() throws {}
 
-  /// `count` bytes from `offset` as an array. Throws `ParseError` `truncated` if the range leaves the input.
+  /// `count` bytes from `offset` as an array.
+  ///
+  /// Throws `ParseError` `truncated` if the range leaves the input.
   package func readBytes(at offset: Int, count wanted: Int, format: String) throws -> [UInt8] {
     guard offset >= 0, wanted >= 0, offset <= count, wanted <= count - offset else {
       throw ParseError(

@@ -18,8 +18,9 @@ extension Sequence<Message> {
 }
 
 extension String {
-  /// The text without what a terminal would act upon: every control character but the line feed becomes `?`. Names in
-  /// images and certificates are chosen by whoever made them.
+  /// The text without what a terminal would act upon: every control character but the line feed becomes `?`.
+  ///
+  /// Names in images and certificates are chosen by whoever made them.
   package var terminalText: String {
     String(
       UnicodeScalarView(

@@ -64,7 +64,9 @@ package struct Digest: ~Copyable {
     guard status == 1 else { throw ErrorQueue.drain("cannot digest \(bytes.count) bytes") }
   }
 
-  /// Feeds `range` of `source`, or all of it. Throws if that cannot be read, `CryptoError` if libcrypto fails.
+  /// Feeds `range` of `source`, or all of it.
+  ///
+  /// Throws if that cannot be read, `CryptoError` if libcrypto fails.
   package mutating func update(
     contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
     through buffer: TransferBuffer = TransferBuffer()
@@ -86,8 +88,9 @@ package struct Digest: ~Copyable {
     return try digest.finish()
   }
 
-  /// The digest of content that is read a buffer at a time. Throws if that cannot be read, `CryptoError` if libcrypto
-  /// fails.
+  /// The digest of content that is read a buffer at a time.
+  ///
+  /// Throws if that cannot be read, `CryptoError` if libcrypto fails.
   package static func of(
     _ content: any RandomAccessBytes, _ algorithm: DigestAlgorithm = .sha256
   ) throws -> [UInt8] {

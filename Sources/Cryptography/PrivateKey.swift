@@ -75,7 +75,9 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
     return PrivateKey(owning: key)
   }
 
-  /// The key as unencrypted PKCS#8 PEM. The caller keeps it secret.
+  /// The key as unencrypted PKCS#8 PEM.
+  ///
+  /// The caller keeps it secret.
   package func serializedPEM() throws(CryptoError) -> [UInt8] {
     try collectFromBIO("cannot encode the private key") {
       PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil)

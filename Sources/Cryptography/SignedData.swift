@@ -48,8 +48,10 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
 
   deinit { PKCS7_free(pointer) }
 
-  /// Whether every signer's signature holds over `digested`: the content octets without tag and length, or the
-  /// detached content. Says nothing about trust.
+  /// Whether every signer's signature holds over `digested`: the content octets without tag and length, or the detached
+  /// content.
+  ///
+  /// Says nothing about trust.
   package func verifies(_ digested: [UInt8]) throws(CryptoError) -> Bool {
     guard !signers.isEmpty else { return false }
     let result = try withReadOnlyBIO(digested) { bio throws(CryptoError) in
@@ -131,8 +133,9 @@ extension SignedData {
       && ASN1_INTEGER_cmp(psu_PKCS7_serial(signer), X509_get0_serialNumber(certificate.pointer)) == 0
   }
 
-  /// Whether the one signer's signature over content with this digest holds with the key of `certificate`. Throws
-  /// `CryptoError` if libcrypto cannot say.
+  /// Whether the one signer's signature over content with this digest holds with the key of `certificate`.
+  ///
+  /// Throws `CryptoError` if libcrypto cannot say.
   package func verifies(digest: [UInt8], by certificate: Certificate) throws(CryptoError) -> Bool {
     guard let signer = onlySigner, let plain = plainSigner, digest.count == plain.algorithm.size else { return false }
     let operation: Message = "cannot verify with certificate \(certificate.subject)"
@@ -161,7 +164,9 @@ extension SignedData {
 extension SignedData {
   /// A ContentInfo whose SignedData embeds `content`, a DER SEQUENCE of type `type` (dotted), with one SHA-256/RSA
   /// signer, its certificate, and the signed attributes contentType, messageDigest and, if given, signingTime (seconds
-  /// since 1970). The message digest leaves out the SEQUENCE's tag and length, as Authenticode wants it.
+  /// since 1970).
+  ///
+  /// The message digest leaves out the SEQUENCE's tag and length, as Authenticode wants it.
   package static func sign(
     embedding content: [UInt8], type: String, by identity: SigningIdentity, signingTime: Int64?
   ) throws(CryptoError) -> [UInt8] {
@@ -216,10 +221,12 @@ extension SignedData {
 }
 
 extension SignedData {
-  /// A ContentInfo whose SignedData (RFC 5652 section 5) signs content that is known by its digest only: one RSA signer,
-  /// no signed attributes, no certificates. It is the form that the kernel's `scripts/sign-file` gives to modules.
+  /// A ContentInfo whose SignedData (RFC 5652 section 5) signs content that is known by its digest only: one RSA
+  /// signer, no signed attributes, no certificates.
+  ///
+  /// It is the form that the kernel's `scripts/sign-file` gives to modules.
   package static func sign(
-    digest: [UInt8], _ algorithm: DigestAlgorithm, by identity: SigningIdentity
+    digest: [UInt8], algorithm: DigestAlgorithm, by identity: SigningIdentity
   ) throws(CryptoError) -> [UInt8] {
     let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
     guard digest.count == algorithm.size else {

@@ -4,10 +4,14 @@
 package import BinaryFormat
 package import Messages
 
-/// A name of a regular file. What it says of clusters is as the allocation table in use has it.
+/// A name of a regular file.
+///
+/// What it says of clusters is as the allocation table in use has it.
 package struct FATFile: Hashable, Sendable {
   /// Such as `/EFI/Linux/pve-6.8.12-4-pve.efi`: the long name where there is a valid one, else the 8.3 name as Linux
-  /// shows it. Two files can have the same in a damaged directory.
+  /// shows it.
+  ///
+  /// Two files can have the same in a damaged directory.
   package let path: String
   /// Bytes.
   package let size: Int

@@ -5,8 +5,9 @@ import CLinux
 import Glibc
 import Messages
 
-/// The machine this program works for: its files, clock, randomness and environment. Nothing reaches for them past
-/// this value, so that tests and `--root` can put others in their place.
+/// The machine this program works for: its files, clock, randomness and environment.
+///
+/// Nothing reaches for them past this value, so that tests and `--root` can put others in their place.
 package struct Host: Sendable {
   /// Files of the host, by absolute path, inside its root directory.
   package var files: FileSystem
@@ -29,7 +30,9 @@ package struct Host: Sendable {
   /// Whether host paths are those of the machine that runs this, not of a tree elsewhere.
   package var isRunningSystem: Bool
 
-  /// This machine with `root` as its root directory. Throws `HostError` unless that is a directory.
+  /// This machine with `root` as its root directory.
+  ///
+  /// Throws `HostError` unless that is a directory.
   package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
     files = try FileSystem(root: root, gate: gate)
     userFiles = FileSystem(gate: gate)

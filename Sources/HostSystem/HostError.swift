@@ -43,7 +43,9 @@ extension HostError {
 }
 
 extension Message {
-  /// What the C library says of an error number. Its own catalogue has the translation.
+  /// What the C library says of an error number.
+  ///
+  /// Its own catalogue has the translation.
   package init(systemError number: Int32) {
     self.init(key: psu_error_text(number).map { String(cString: $0) } ?? "error \(number)", arguments: [])
   }
@@ -51,7 +53,9 @@ extension Message {
 
 /// Where interrupted calls are repeated and -1 becomes an error.
 enum SystemCall {
-  /// The value of `call`, repeated while a signal interrupts it. Throws `HostError` when it answers -1.
+  /// The value of `call`, repeated while a signal interrupts it.
+  ///
+  /// Throws `HostError` when it answers -1.
   @discardableResult
   static func check<Value: SignedInteger>(
     _ operation: @autoclosure () -> Message, _ path: @autoclosure () -> String, _ call: () -> Value

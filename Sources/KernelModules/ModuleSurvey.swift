@@ -31,7 +31,9 @@ package struct BuiltModule: Hashable, Sendable {
   package let signature: Signature
 }
 
-/// Looks at what dkms has built. Changes nothing.
+/// Looks at what dkms has built.
+///
+/// Changes nothing.
 package struct ModuleSurvey: Sendable {
   private let host: Host
   /// Those of the keyrings by which Debian's and Proxmox's kernels judge modules, besides their own: db and machine owner
@@ -39,7 +41,9 @@ package struct ModuleSurvey: Sendable {
   private let trusted: [Certificate]
   private let others: [Certificate]
 
-  /// `own` is the certificate in use, if one can be read. Throws `HostError` if the firmware's variables cannot be read.
+  /// `own` is the certificate in use, if one can be read.
+  ///
+  /// Throws `HostError` if the firmware's variables cannot be read.
   package init(on host: Host, own: Certificate?) throws {
     let database = try TrustDatabase(readingFrom: host)
     self.host = host
@@ -56,8 +60,9 @@ package struct ModuleSurvey: Sendable {
   /// Where dkms of Debian 12 and 13 puts modules of kernel `release`, whatever their own makefiles say.
   package static func directory(of release: String) -> String { "/lib/modules/\(release)/updates/dkms" }
 
-  /// The modules of these kernels by path. One that cannot be read is `bad`. Throws `HostError` if a directory cannot be
-  /// listed.
+  /// The modules of these kernels by path.
+  ///
+  /// One that cannot be read is `bad`. Throws `HostError` if a directory cannot be listed.
   package func modules(of releases: [String]) throws -> [BuiltModule] {
     try releases.flatMap { release -> [BuiltModule] in
       let directory = Self.directory(of: release)

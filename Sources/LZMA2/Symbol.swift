@@ -41,8 +41,9 @@ struct Symbol {
   @inline(__always) var distance: UInt32 { UInt32(truncatingIfNeeded: word &>> 32) }
 }
 
-/// A growing list of symbols that a decoder writes through a pointer. It is only read once it is shared, which is why it
-/// may be.
+/// A growing list of symbols that a decoder writes through a pointer.
+///
+/// It is only read once it is shared, which is why it may be.
 final class SymbolList: @unchecked Sendable {
   private(set) var start: UnsafeMutablePointer<UInt64>
   private(set) var capacity: Int

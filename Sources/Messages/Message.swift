@@ -40,7 +40,9 @@ package struct Message: Sendable {
     return Self.fill(translate(key), texts)
   }
 
-  /// Puts `arguments` where `template` has their numbers in braces. A number that no argument has stays as it is.
+  /// Puts `arguments` where `template` has their numbers in braces.
+  ///
+  /// A number that no argument has stays as it is.
   private static func fill(_ template: String, _ arguments: [String]) -> String {
     var output: [UInt8] = []
     var rest = Array(template.utf8)[...]
@@ -96,7 +98,9 @@ extension Message: ExpressibleByStringInterpolation {
     self.init(key: interpolation.key, arguments: interpolation.arguments)
   }
 
-  /// `text` with its braces doubled. Most texts have none, and messages are made where nothing is told in the end.
+  /// `text` with its braces doubled.
+  ///
+  /// Most texts have none, and messages are made where nothing is told in the end.
   private static func escaped(_ text: String) -> String {
     func isBrace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "{") || byte == UInt8(ascii: "}") }
     guard text.utf8.contains(where: isBrace) else { return text }

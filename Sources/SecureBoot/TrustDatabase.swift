@@ -37,8 +37,10 @@ package struct TrustDatabase: Sendable {
   /// A machine that trusts and refuses nothing.
   package init() {}
 
-  /// Reads the variables. One that does not exist counts as empty. Throws `HostError` for what cannot be read and for
-  /// content that is not of the form UEFI 2.10 section 32.4.1 prescribes.
+  /// Reads the variables.
+  ///
+  /// One that does not exist counts as empty. Throws `HostError` for what cannot be read and for content that is not of
+  /// the form UEFI 2.10 section 32.4.1 prescribes.
   package init(readingFrom host: Host) throws {
     let store = EFIVariableStore(of: host.files)
     secureBootEnabled = try Self.flag(.secureBoot, store)
@@ -46,19 +48,19 @@ package struct TrustDatabase: Sendable {
     if let db = try Self.database(.signatureDatabase, store) {
       firmwareCertificates = readCertificates(db, "db")
       allowedImageDigests.formUnion(db.signatures(of: .sha256).map(\.data))
-      noteOtherTypes(db, "db", known: [.x509, .sha256])
+      noteOtherTypes(db, name: "db", known: [.x509, .sha256])
     }
     if let list = try Self.database(.machineOwnerKeys, store) {
       machineOwnerCertificates = readCertificates(list, "MokListRT")
       allowedImageDigests.formUnion(list.signatures(of: .sha256).map(\.data))
-      noteOtherTypes(list, "MokListRT", known: [.x509, .sha256])
+      noteOtherTypes(list, name: "MokListRT", known: [.x509, .sha256])
     }
     for variable in [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys] {
       guard let dbx = try Self.database(variable, store) else { continue }
       forbiddenCertificates += readCertificates(dbx, variable.name)
       forbiddenImageDigests.formUnion(dbx.signatures(of: .sha256).map(\.data))
       forbiddenCertificateDigests.formUnion(dbx.signatures(of: .x509SHA256).map { Array($0.data.prefix(32)) })
-      noteOtherTypes(dbx, variable.name, known: [.x509, .sha256, .x509SHA256])
+      noteOtherTypes(dbx, name: variable.name, known: [.x509, .sha256, .x509SHA256])
     }
   }
 
@@ -73,7 +75,7 @@ package struct TrustDatabase: Sendable {
     }
   }
 
-  private mutating func noteOtherTypes(_ database: SignatureDatabase, _ name: String, known: Set<SignatureType>) {
+  private mutating func noteOtherTypes(_ database: SignatureDatabase, name: String, known: Set<SignatureType>) {
     for list in database.lists where !known.contains(list.type) {
       ignoredEntries.append("\(name) holds \(list.signatures.count) entries of type \(list.type.guid), not evaluated")
     }
@@ -86,17 +88,17 @@ package struct TrustDatabase: Sendable {
 
   private static func database(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> SignatureDatabase? {
     guard let data = try data(of: variable, store) else { return nil }
-    return try describing(variable, store) { try SignatureDatabase(parsing: data) }
+    return try describing(variable, in: store) { try SignatureDatabase(parsing: data) }
   }
 
   /// An empty file is damage here: what cannot be read must not pass for a list that forbids nothing.
   private static func data(of variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt8]? {
     guard let file = try store.fileContent(variable.fileName) else { return nil }
-    return try describing(variable, store) { try EFIVariableContent(parsing: file).data }
+    return try describing(variable, in: store) { try EFIVariableContent(parsing: file).data }
   }
 
   private static func describing<Value>(
-    _ variable: EFIVariableName, _ store: EFIVariableStore, _ body: () throws -> Value
+    _ variable: EFIVariableName, in store: EFIVariableStore, _ body: () throws -> Value
   ) throws -> Value {
     do {
       return try body()

@@ -41,13 +41,13 @@ package struct KeyHierarchy: Sendable {
   ///
   /// The firmware takes it only if `time`, in seconds since 1970, is later than the one of the variable's last update.
   package func enrolmentUpdate(for role: KeyRole, at time: Int64) throws -> [UInt8] {
-    try update(role, signatureList(for: role), at: time)
+    try update(role, payload: signatureList(for: role), at: time)
   }
 
   /// The update that removes PK and so leads back to Setup Mode; `time` must be later than that of PK's enrolment.
-  package func platformKeyRemoval(at time: Int64) throws -> [UInt8] { try update(.platformKey, [], at: time) }
+  package func platformKeyRemoval(at time: Int64) throws -> [UInt8] { try update(.platformKey, payload: [], at: time) }
 
-  private func update(_ role: KeyRole, _ payload: [UInt8], at seconds: Int64) throws -> [UInt8] {
+  private func update(_ role: KeyRole, payload: [UInt8], at seconds: Int64) throws -> [UInt8] {
     guard let time = EFITime(unixSeconds: seconds) else {
       throw CryptoError(.malformed, "cannot sign an update of \(role.name)", ["\(seconds) s after 1970 is no EFI time"])
     }
@@ -133,8 +133,10 @@ package enum KeyRole: String, CaseIterable, Sendable {
   /// The key that signs updates of the variable.
   package var authority: KeyRole { self == .signatureDatabase ? .keyExchangeKey : .platformKey }
 
-  /// What the certificate allows, in OpenSSL's notation. The firmware asks for nothing here; code signing on db's
-  /// keeps strict verifiers content, and the module-signing purpose, which makes shim refuse images, is left out.
+  /// What the certificate allows, in OpenSSL's notation.
+  ///
+  /// The firmware asks for nothing here; code signing on db's keeps strict verifiers content, and the module-signing
+  /// purpose, which makes shim refuse images, is left out.
   package var extendedKeyUsage: String? { self == .signatureDatabase ? "codeSigning" : nil }
 }
 

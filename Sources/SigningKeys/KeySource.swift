@@ -33,7 +33,9 @@ package struct KeySource: Sendable {
   /// The files that the invoker named.
   package var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
 
-  /// Loads both and proves that firmware accepts what they sign. Throws `Failure`.
+  /// Loads both and proves that firmware accepts what they sign.
+  ///
+  /// Throws `Failure`.
   package func load(from host: Host) throws -> SigningIdentity {
     let key = try loadKey(from: host)
     let certificate = try loadCertificate(from: host)

@@ -86,7 +86,9 @@ package struct KeyStore: Sendable {
     }
   }
 
-  /// All three keys. Throws `HostError` that names what is missing or does not fit.
+  /// All three keys.
+  ///
+  /// Throws `HostError` that names what is missing or does not fit.
   package func hierarchy(at time: Int64) throws -> KeyHierarchy {
     KeyHierarchy(
       platformKey: try identity(of: .platformKey, at: time),
@@ -122,7 +124,9 @@ package struct KeyStore: Sendable {
 
 extension KeyStore {
   /// Writes new keys into a store that does not exist: all files at once, private keys with mode 0600 in a directory
-  /// with mode 0700 from the first byte. What was written is read back before it takes its place.
+  /// with mode 0700 from the first byte.
+  ///
+  /// What was written is read back before it takes its place.
   package func create(_ hierarchy: KeyHierarchy, on host: Host) throws {
     try host.files.makeCompleteDirectory(directory) { temporary in
       for role in KeyRole.allCases {

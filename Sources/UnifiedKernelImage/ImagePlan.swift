@@ -44,7 +44,7 @@ package struct ImagePlan: Sendable {
     if let uname { add(SectionName.uname, [try Self.checkedRelease(uname)]) }
     if let splash = recipe.splash { add(SectionName.splash, [try Self.bitmap(splash)]) }
     for (name, content) in recipe.extraSections {
-      try Self.checkExtra(name, content, stub: stub)
+      try Self.checkExtra(name, content: content, stub: stub)
       add(name, [content.bytes])
     }
     if let microcode = ramDisks.microcode { add(SectionName.microcode, [microcode]) }
@@ -96,7 +96,7 @@ package struct ImagePlan: Sendable {
     return bytes
   }
 
-  private static func checkExtra(_ name: String, _ content: NamedInput, stub: Stub) throws {
+  private static func checkExtra(_ name: String, content: NamedInput, stub: Stub) throws {
     guard name.hasPrefix("."), name.utf8.count >= 2, name.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else {
       throw ImageError(.section, "'\(name)' is no section name", hint: "a name is a dot and one to seven characters")
     }

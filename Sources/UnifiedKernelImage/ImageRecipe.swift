@@ -41,8 +41,9 @@ package struct NamedInput: Sendable {
     self.bytes = bytes
   }
 
-  /// What `body` makes of the input. A `ParseError`, which does not know whose bytes they are, becomes an `ImageError`
-  /// that says so.
+  /// What `body` makes of the input.
+  ///
+  /// A `ParseError`, which does not know whose bytes they are, becomes an `ImageError` that says so.
   func parsed<Value>(_ kind: ImageRule, _ body: () throws -> Value) throws -> Value {
     do {
       return try body()
@@ -51,7 +52,9 @@ package struct NamedInput: Sendable {
     }
   }
 
-  /// The whole content. Throws `ImageError` if it is longer than `limit` bytes.
+  /// The whole content.
+  ///
+  /// Throws `ImageError` if it is longer than `limit` bytes.
   func contents(limit: Int, of kind: ImageRule) throws -> [UInt8] {
     guard bytes.count <= limit else {
       throw ImageError(kind, "\(name) has \(bytes.count) bytes, more than the \(limit) that are sensible")

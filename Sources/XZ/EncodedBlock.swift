@@ -18,8 +18,10 @@ package struct EncodedBlock: Hashable, Sendable {
 }
 
 extension EncodedBlock {
-  /// The text after edits, with the symbols it had before. The header has both sizes, as liblzma's threaded decoder wants
-  /// them, and is no smaller than the `old` one. Throws what the check throws.
+  /// The text after edits, with the symbols it had before.
+  ///
+  /// The header has both sizes, as liblzma's threaded decoder wants them, and is no smaller than the `old` one. Throws
+  /// what the check throws.
   init(
     transcoding symbols: LZMA2Block, to edited: EditedText, header old: BlockHeader, check: XZCheck, reusing: Bool
   ) throws {
@@ -54,12 +56,15 @@ extension EncodedBlock {
 }
 
 extension EncodedBlock {
-  /// Text of each block that liblzma encodes: the dictionary of preset 6. Fixed, so that the number of workers does not
-  /// show in what is written.
+  /// Text of each block that liblzma encodes: the dictionary of preset 6.
+  ///
+  /// Fixed, so that the number of workers does not show in what is written.
   private static let pieceSize = 8 << 20
 
-  /// Encodes `text` in blocks of at most 8 MiB on `workers` threads; each range of `storing` (offsets in `text`, sorted) in
-  /// a block of its own, as it is. `preset` is one of xz's, 0 to 9.
+  /// Encodes `text` in blocks of at most 8 MiB on `workers` threads; each range of `storing` (offsets in `text`,
+  /// sorted) in a block of its own, as it is.
+  ///
+  /// `preset` is one of xz's, 0 to 9.
   ///
   /// Throws `XZError` if liblzma cannot, for want of memory or threads.
   package static func encode(
@@ -113,11 +118,11 @@ extension EncodedBlock {
     options.preset = preset
     options.check = lzma_check(UInt32(check.rawValue))
     let coder = Coder()
-    try coder.require(lzma_stream_encoder_mt(&coder.stream, &options), LZMA_OK, "begin to encode")
+    try coder.require(lzma_stream_encoder_mt(&coder.stream, &options), is: LZMA_OK, operation: "begin to encode")
     var file: [UInt8] = []
     for (index, run) in runs.enumerated() {
       let action = index == runs.count - 1 ? LZMA_FINISH : LZMA_FULL_BARRIER
-      try coder.code(run, action, "encode") { file.append(contentsOf: $0) }
+      try coder.code(run, action: action, operation: "encode") { file.append(contentsOf: $0) }
     }
     return try XZStream(parsing: file).blocks.map {
       EncodedBlock(

@@ -5,7 +5,9 @@ package import BinaryFormat
 internal import Messages
 
 /// Where the blocks of one .xz stream are, from its header, index and footer (The .xz File Format 1.2.0, sections 2 and
-/// 4). The blocks themselves are not looked at.
+/// 4).
+///
+/// The blocks themselves are not looked at.
 package struct XZStream: Sendable {
   package struct Block: Hashable, Sendable {
     /// Offsets in the file, from the first byte of the block's header to the last of its check.

@@ -3,7 +3,9 @@
 
 package import Messages
 
-/// The one paragraph of a package's control file (deb822(5)): fields in their order, each with the bytes that it came with.
+/// The one paragraph of a package's control file (deb822(5)): fields in their order, each with the bytes that it came
+/// with.
+///
 /// What is not changed is written back as it was.
 package struct ControlStanza: Hashable, Sendable {
   fileprivate struct Field: Hashable, Sendable {
@@ -95,8 +97,10 @@ package struct ControlStanza: Hashable, Sendable {
     return fields.firstIndex { folded($0.name) == wanted }
   }
 
-  /// The value of a field, by its name in upper or lower case: without blanks around the first line and the last line feed;
-  /// lines that continue it as they stand, with the blank that begins them. Nil if there is none.
+  /// The value of a field, by its name in upper or lower case: without blanks around the first line and the last line
+  /// feed; lines that continue it as they stand, with the blank that begins them.
+  ///
+  /// Nil if there is none.
   package subscript(name: String) -> String? {
     guard let index = index(of: name) else { return nil }
     let field = fields[index]
@@ -106,8 +110,10 @@ package struct ControlStanza: Hashable, Sendable {
     return String(decoding: value, as: UTF8.self)
   }
 
-  /// Gives a field a value, in place, or adds the field behind the one named, or at the end. Throws `ParseError` `encoding`
-  /// for a name or value that would not be read back as it was: a line that continues one begins with a blank and has more.
+  /// Gives a field a value, in place, or adds the field behind the one named, or at the end.
+  ///
+  /// Throws `ParseError` `encoding` for a name or value that would not be read back as it was: a line that continues
+  /// one begins with a blank and has more.
   package mutating func set(_ name: String, to value: String, after other: String? = nil) throws(ParseError) {
     let lines = value.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)
     let isSound = lines.dropFirst().allSatisfy { line in

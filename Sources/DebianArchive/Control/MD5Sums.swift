@@ -4,8 +4,10 @@
 internal import BinaryFormat
 package import Messages
 
-/// The `md5sums` of a package's control archive (deb-md5sums(5)): lines of 32 hexadecimal digits, two blanks and a path from
-/// the root. Lines that are not changed are written back as they were.
+/// The `md5sums` of a package's control archive (deb-md5sums(5)): lines of 32 hexadecimal digits, two blanks and a path
+/// from the root.
+///
+/// Lines that are not changed are written back as they were.
 package struct MD5Sums: Hashable, Sendable {
   private struct Line: Hashable, Sendable {
     var path: ArchivePath

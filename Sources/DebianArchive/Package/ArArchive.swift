@@ -35,7 +35,9 @@ package struct ArArchive: Sendable {
   private static let memberLimit = 10_000
   private static let longNamesLimit = 1 << 20
 
-  /// Reads the headers only. Throws `ParseError`; whatever `source` throws.
+  /// Reads the headers only.
+  ///
+  /// Throws `ParseError`; whatever `source` throws.
   package init(parsing source: any RandomAccessBytes) throws {
     let mark = try source.readBytes(at: 0, count: min(source.count, Self.mark.count), format: Self.format)
     guard mark == Self.mark else {
@@ -104,19 +106,19 @@ struct ArHeader {
     guard bytes[58...] == [0x60, 0x0a] else {
       throw ParseError(ArArchive.format, at: offset + 58, .magic, "a member's header does not end with its mark")
     }
-    func number(_ range: Range<Int>, radix: Int, _ name: Message) throws(ParseError) -> Int {
+    func number(_ range: Range<Int>, radix: Int, name: Message) throws(ParseError) -> Int {
       guard let value = Self.number(bytes[range], radix: radix) else {
         throw ParseError(ArArchive.format, at: offset + range.lowerBound, .encoding, "\(name) is no number")
       }
       return value
     }
     nameField = Array(bytes[..<16])
-    modified = try number(16..<28, radix: 10, "a member's time")
-    owner = try number(28..<34, radix: 10, "a member's owner")
-    group = try number(34..<40, radix: 10, "a member's group")
-    mode = try number(40..<48, radix: 8, "a member's mode")
+    modified = try number(16..<28, radix: 10, name: "a member's time")
+    owner = try number(28..<34, radix: 10, name: "a member's owner")
+    group = try number(34..<40, radix: 10, name: "a member's group")
+    mode = try number(40..<48, radix: 8, name: "a member's mode")
     let isBlank = bytes[48..<58].allSatisfy { $0 == UInt8(ascii: " ") }
-    let size = try number(48..<58, radix: 10, "a member's size")
+    let size = try number(48..<58, radix: 10, name: "a member's size")
     let start = offset + bytes.count
     guard !isBlank, size <= fileSize - start else {
       throw ParseError(
@@ -173,7 +175,9 @@ struct ArHeader {
     return .plain(Array(name))
   }
 
-  /// Digits and then blanks; 0 for blanks alone. Fields are too short for a number that does not fit.
+  /// Digits and then blanks; 0 for blanks alone.
+  ///
+  /// Fields are too short for a number that does not fit.
   private static func number(_ field: ArraySlice<UInt8>, radix: Int) -> Int? {
     var value = 0
     var rest = field
@@ -188,8 +192,9 @@ struct ArHeader {
 }
 
 extension ArArchive {
-  /// The 60 bytes that dpkg-deb writes before a member of `size` bytes: root's, mode 100644. Nil for a name of more than
-  /// 15 bytes or a number that has no room.
+  /// The 60 bytes that dpkg-deb writes before a member of `size` bytes: root's, mode 100644.
+  ///
+  /// Nil for a name of more than 15 bytes or a number that has no room.
   package static func header(name: String, size: Int, modified: Int) -> [UInt8]? {
     field("\(name)", 16).flatMap { name in
       guard name.last == UInt8(ascii: " "), let time = field("\(modified)", 12), let size = field("\(size)", 10) else {

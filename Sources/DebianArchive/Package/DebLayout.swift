@@ -4,8 +4,9 @@
 package import BinaryFormat
 internal import Messages
 
-/// A Debian binary package as deb(5) lays it out: an ar archive of `debian-binary`, `control.tar` and `data.tar`. Members
-/// whose names begin with `_` may stand before each of the two, anything behind them.
+/// A Debian binary package as deb(5) lays it out: an ar archive of `debian-binary`, `control.tar` and `data.tar`.
+///
+/// Members whose names begin with `_` may stand before each of the two, anything behind them.
 package struct DebLayout: Sendable {
   /// One of the two archives in it.
   package struct Archive: Hashable, Sendable {
@@ -26,16 +27,18 @@ package struct DebLayout: Sendable {
 
   static let format = "deb"
 
-  /// Reads headers, the first member and how the others begin. Throws `ParseError` for what dpkg does not take, and for
-  /// what one program would read this way and another that way, such as two members of one name; whatever `source` throws.
+  /// Reads headers, the first member and how the others begin.
+  ///
+  /// Throws `ParseError` for what dpkg does not take, and for what one program would read this way and another that
+  /// way, such as two members of one name; whatever `source` throws.
   package init(parsing source: any RandomAccessBytes) throws {
     members = try ArArchive(parsing: source).members
     guard let first = members.first, first.hasPlainName, first.name == "debian-binary" else {
       throw ParseError(Self.format, at: ArArchive.mark.count, .magic, "the first member is not debian-binary")
     }
     version = try Self.version(first, source)
-    let control = try Self.archive("control.tar", in: members, source)
-    let data = try Self.archive("data.tar", in: members, source)
+    let control = try Self.archive("control.tar", in: members, from: source)
+    let data = try Self.archive("data.tar", in: members, from: source)
     guard control.compression != .bzip2, control.compression != .lzma else {
       throw ParseError(
         Self.format, at: control.member.headerRange.lowerBound, .unsupported,
@@ -71,7 +74,7 @@ package struct DebLayout: Sendable {
   }
 
   private static func archive(
-    _ name: String, in members: [ArArchive.Member], _ source: any RandomAccessBytes
+    _ name: String, in members: [ArArchive.Member], from source: any RandomAccessBytes
   ) throws -> Archive {
     let named = members.filter { $0.name.utf8.starts(with: name.utf8) }
     guard let member = named.first else {

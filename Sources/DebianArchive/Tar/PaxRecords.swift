@@ -15,8 +15,9 @@ struct PaxRecords: Sendable {
     values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { PaxRecord(key: $0.key, value: $0.value) }
   }
 
-  /// Takes in the records of one header; an empty value takes a record away. Throws `ParseError` also if there are more than
-  /// `limit` bytes over all.
+  /// Takes in the records of one header; an empty value takes a record away.
+  ///
+  /// Throws `ParseError` also if there are more than `limit` bytes over all.
   mutating func merge(_ content: [UInt8], at offset: Int, limit: Int) throws(ParseError) {
     size += content.count
     guard size <= limit else {

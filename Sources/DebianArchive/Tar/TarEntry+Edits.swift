@@ -5,8 +5,10 @@ package import BinaryFormat
 package import Messages
 
 extension TarEntry {
-  /// What gives the entry another size: the size and the checksum of its header, in place. The content and its fill are the
-  /// caller's. Throws `ParseError` `unsupported` for what is no plain file, or says its size in a pax record.
+  /// What gives the entry another size: the size and the checksum of its header, in place.
+  ///
+  /// The content and its fill are the caller's. Throws `ParseError` `unsupported` for what is no plain file, or says
+  /// its size in a pax record.
   package func edits(size: Int) throws(ParseError) -> [ByteEdit] {
     guard kind == .file, size >= 0, !hasRecord("size") else {
       throw unsupported("the size of \(path) cannot be changed where it stands")
@@ -19,9 +21,10 @@ extension TarEntry {
     return header.edits([(TarHeaderBlock.sizeField, field)])
   }
 
-  /// What gives the entry another name, spelled like the old one: with `./` before it, and `/` behind a directory's. A name
-  /// of more than 100 bytes gets a header extension of GNU's. Throws `ParseError` `unsupported` for an unsafe name, one that
-  /// has no room in a ustar header, and an entry that says its name in a pax record.
+  /// What gives the entry another name, spelled like the old one: with `./` before it, and `/` behind a directory's.
+  ///
+  /// A name of more than 100 bytes gets a header extension of GNU's. Throws `ParseError` `unsupported` for an unsafe
+  /// name, one that has no room in a ustar header, and an entry that says its name in a pax record.
   package func edits(renamedTo newPath: ArchivePath) throws(ParseError) -> [ByteEdit] {
     guard newPath.isConfined, !newPath.bytes.isEmpty, !path.bytes.isEmpty, !hasRecord("path"),
       !hasRecord("GNU.sparse.name")

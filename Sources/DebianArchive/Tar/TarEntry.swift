@@ -56,7 +56,9 @@ package struct TarEntry: Hashable, Sendable {
   package var headerOffset: Int { header.offset }
   /// Where the next entry begins.
   package var end: Int { contentRange.upperBound.roundedUp(toMultipleOf: TarHeaderBlock.size) ?? Int.max }
-  /// Where a hard link leads: to another entry. For a symbolic link nothing is normalised but slashes and `.`.
+  /// Where a hard link leads: to another entry.
+  ///
+  /// For a symbolic link nothing is normalised but slashes and `.`.
   package var linkPath: ArchivePath { ArchivePath(normalizing: rawLink) }
 }
 
@@ -89,13 +91,13 @@ extension TarEntry {
   /// A symbolic link may be absolute: Debian Policy 10.5 asks for it between top-level directories. One that climbs above
   /// the root is refused.
   package func requireSafeNames() throws(ParseError) {
-    try require(path, rawName, "the name")
+    try require(path, raw: rawName, what: "the name")
     if path.bytes.isEmpty, kind != .directory {
       throw ParseError(TarHeaderBlock.format, at: headerOffset, "path", "an entry other than the root has no name")
     }
     switch kind {
     case .hardLink:
-      try require(linkPath, rawLink, "the link")
+      try require(linkPath, raw: rawLink, what: "the link")
       guard !linkPath.bytes.isEmpty else { throw outside }
     case .symbolicLink:
       guard !rawLink.isEmpty, linkPath.hazard != .controlCharacter, linkPath.hazard != .tooLong, !linkClimbsOut else {
@@ -110,7 +112,7 @@ extension TarEntry {
       TarHeaderBlock.format, at: headerOffset, "path", "\(path) is a link out of the package, to \(linkPath)")
   }
 
-  private func require(_ path: ArchivePath, _ raw: [UInt8], _ what: Message) throws(ParseError) {
+  private func require(_ path: ArchivePath, raw: [UInt8], what: Message) throws(ParseError) {
     guard let hazard = path.hazard else { return }
     let name = ArchivePath.printable(raw.prefix(256))
     throw ParseError(

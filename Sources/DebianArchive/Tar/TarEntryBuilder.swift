@@ -30,7 +30,8 @@ struct TarEntryBuilder: Sendable {
       throw ParseError(
         TarHeaderBlock.format, at: header.offset, .range, "more than \(limits.extensions) header extensions in a row")
     }
-    return try header.number(TarHeaderBlock.sizeField, in: 0...limits.extensionSize, "the size of a header extension")
+    return try header.number(
+      TarHeaderBlock.sizeField, in: 0...limits.extensionSize, name: "the size of a header extension")
   }
 
   mutating func add(extension header: TarHeaderBlock, content: [UInt8], endingAt end: Int) throws(ParseError) {
@@ -62,7 +63,9 @@ struct TarEntryBuilder: Sendable {
     isMapOpen = block[504] != 0
   }
 
-  /// The entry whose content begins at `offset`; the builder is ready for the next one. Call when a header is there.
+  /// The entry whose content begins at `offset`; the builder is ready for the next one.
+  ///
+  /// Call when a header is there.
   mutating func entry(contentAt offset: Int) throws(ParseError) -> TarEntry {
     guard let header else {
       throw ParseError(TarHeaderBlock.format, at: offset, .truncated, "there is no header")
@@ -93,7 +96,7 @@ struct TarFields {
   func entry(contentAt offset: Int) throws(ParseError) -> TarEntry {
     let rawName = records["GNU.sparse.name"] ?? records["path"] ?? longName ?? header.name
     let kind = try kind(isDirectoryName: rawName.last == UInt8(ascii: "/"))
-    let size = try size(of: kind, "size", TarHeaderBlock.sizeField)
+    let size = try size(of: kind, key: "size", field: TarHeaderBlock.sizeField)
     let (end, overflow) = offset.addingReportingOverflow(size)
     // Room for the fill.
     guard !overflow, end <= Int.max - TarHeaderBlock.size else {
@@ -103,7 +106,7 @@ struct TarFields {
     return TarEntry(
       path: ArchivePath(normalizing: rawName), rawName: rawName, kind: kind, size: size,
       realSize: try realSize(kind, size),
-      mode: try header.number(TarHeaderBlock.modeField, in: 0...0o777_7777, "a mode") & 0o7777,
+      mode: try header.number(TarHeaderBlock.modeField, in: 0...0o777_7777, name: "a mode") & 0o7777,
       owner: try identifier("uid", TarHeaderBlock.ownerField), group: try identifier("gid", TarHeaderBlock.groupField),
       ownerName: text("uname", TarHeaderBlock.userField), groupName: text("gname", TarHeaderBlock.groupNameField),
       modified: try modified(),
@@ -130,8 +133,8 @@ struct TarFields {
   }
 
   /// Whoever reads a link or directory with content either passes over it or takes it for the next header.
-  private func size(of kind: TarEntry.Kind, _ key: String, _ field: Range<Int>) throws(ParseError) -> Int {
-    let size = try number(key, field, in: 0...Int.max, "a size")
+  private func size(of kind: TarEntry.Kind, key: String, field: Range<Int>) throws(ParseError) -> Int {
+    let size = try number(key, field: field, in: 0...Int.max, name: "a size")
     switch kind {
     case .file, .sparseFile, .other: return size
     default:
@@ -143,7 +146,7 @@ struct TarFields {
   private func realSize(_ kind: TarEntry.Kind, _ size: Int) throws(ParseError) -> Int {
     guard kind == .sparseFile else { return size }
     if header.type == UInt8(ascii: "S") {
-      return try header.number(483..<495, in: 0...Int.max, "the size of a sparse file")
+      return try header.number(483..<495, in: 0...Int.max, name: "the size of a sparse file")
     }
     let record = records["GNU.sparse.realsize"] ?? records["GNU.sparse.size"] ?? []
     guard let value = Int(String(decoding: record, as: UTF8.self)), value >= 0 else {
@@ -153,12 +156,12 @@ struct TarFields {
   }
 
   private func identifier(_ key: String, _ field: Range<Int>) throws(ParseError) -> Int {
-    try number(key, field, in: 0...Int(UInt32.max), "an owner's number")
+    try number(key, field: field, in: 0...Int(UInt32.max), name: "an owner's number")
   }
 
   private func modified() throws(ParseError) -> Int {
     guard let record = records["mtime"] else {
-      return try header.number(TarHeaderBlock.timeField, in: Int.min...Int.max, "a time")
+      return try header.number(TarHeaderBlock.timeField, in: Int.min...Int.max, name: "a time")
     }
     let parts = record.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     let fraction = parts.count == 2 ? parts[1] : []
@@ -172,15 +175,15 @@ struct TarFields {
   private func device(of kind: TarEntry.Kind) throws(ParseError) -> [Int]? {
     guard kind == .characterDevice || kind == .blockDevice else { return nil }
     return [
-      try header.number(TarHeaderBlock.majorField, in: 0...Int(UInt32.max), "a device's number"),
-      try header.number(TarHeaderBlock.minorField, in: 0...Int(UInt32.max), "a device's number"),
+      try header.number(TarHeaderBlock.majorField, in: 0...Int(UInt32.max), name: "a device's number"),
+      try header.number(TarHeaderBlock.minorField, in: 0...Int(UInt32.max), name: "a device's number"),
     ]
   }
 
   private func number(
-    _ key: String, _ field: Range<Int>, in range: ClosedRange<Int>, _ name: Message
+    _ key: String, field: Range<Int>, in range: ClosedRange<Int>, name: Message
   ) throws(ParseError) -> Int {
-    guard let record = records[key] else { return try header.number(field, in: range, name) }
+    guard let record = records[key] else { return try header.number(field, in: range, name: name) }
     guard let value = Int(String(decoding: record, as: UTF8.self)), range.contains(value) else {
       throw error(.range, "\(name) is no number or too large")
     }

@@ -3,7 +3,9 @@
 
 /// Headers of new entries, byte for byte as GNU tar writes them with --format=gnu for files of root.
 package enum TarHeader {
-  /// What stands before the content of a regular file. Sizes and times that octal digits have no room for are binary.
+  /// What stands before the content of a regular file.
+  ///
+  /// Sizes and times that octal digits have no room for are binary.
   package static func file(_ path: ArchivePath, mode: Int, size: Int, modified: Int) -> [UInt8] {
     entry(Array("./".utf8) + path.bytes, type: "0", mode: mode, size: size, modified: modified)
   }

@@ -38,7 +38,9 @@ struct TarHeaderBlock: Hashable, Sendable {
   static let minorField = 337..<345
   static let prefixField = 345..<500
 
-  /// `bytes` are 512. Throws `ParseError` if the checksum does not hold.
+  /// `bytes` are 512.
+  ///
+  /// Throws `ParseError` if the checksum does not hold.
   init(_ bytes: [UInt8], at offset: Int) throws(ParseError) {
     self.bytes = bytes
     self.offset = offset
@@ -67,7 +69,7 @@ struct TarHeaderBlock: Hashable, Sendable {
   func text(_ field: Range<Int>) -> [UInt8] { Array(bytes[field].prefix { $0 != 0 }) }
 
   /// Throws `ParseError` unless the field is a number of `range`.
-  func number(_ field: Range<Int>, in range: ClosedRange<Int>, _ name: Message) throws(ParseError) -> Int {
+  func number(_ field: Range<Int>, in range: ClosedRange<Int>, name: Message) throws(ParseError) -> Int {
     guard let value = TarNumber.parse(bytes[field]), range.contains(value) else {
       throw ParseError(Self.format, at: offset + field.lowerBound, .range, "\(name) is no number or too large")
     }
@@ -84,7 +86,9 @@ struct TarHeaderBlock: Hashable, Sendable {
 /// Numbers of tar headers: octal digits, or, where GNU tar has more to say, two's complement behind a first byte of 0x80 or
 /// 0xff.
 enum TarNumber {
-  /// What the field says; nil if it is malformed or does not fit. An empty field is 0.
+  /// What the field says; nil if it is malformed or does not fit.
+  ///
+  /// An empty field is 0.
   static func parse(_ field: ArraySlice<UInt8>) -> Int? {
     guard let first = field.first else { return nil }
     guard first & 0x80 == 0 else { return parseBinary(first, field.dropFirst()) }

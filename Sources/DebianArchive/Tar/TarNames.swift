@@ -10,8 +10,9 @@ package struct TarNames: Sendable {
 
   package init() {}
 
-  /// Throws `ParseError` if `entry` cannot stand behind those before it. A directory may come twice: tools that join trees
-  /// write it so.
+  /// Throws `ParseError` if `entry` cannot stand behind those before it.
+  ///
+  /// A directory may come twice: tools that join trees write it so.
   package mutating func admit(_ entry: TarEntry) throws(ParseError) {
     if let earlier = kinds[entry.path], earlier != .directory || entry.kind != .directory {
       throw error(entry, .overlap, "\(entry.path) is in the archive twice")

@@ -3,8 +3,10 @@
 
 package import Messages
 
-/// Reads a tar archive that is pushed to it a piece at a time: v7, ustar, GNU and pax, by POSIX.1-2001 and as GNU tar and
-/// dpkg read them. Holds no more than a header and its extensions.
+/// Reads a tar archive that is pushed to it a piece at a time: v7, ustar, GNU and pax, by POSIX.1-2001 and as GNU tar
+/// and dpkg read them.
+///
+/// Holds no more than a header and its extensions.
 package struct TarReader: Sendable {
   private enum State: Sendable {
     /// Collecting a block: a header, or the map of a sparse file behind one.
@@ -35,8 +37,10 @@ package struct TarReader: Sendable {
     builder = TarEntryBuilder(limits: limits)
   }
 
-  /// Takes the next bytes, of any number, and hands on what they complete. Throws `ParseError`, after which the reader is of
-  /// no use; whatever `handle` throws. The bytes of a `content` are valid during the call.
+  /// Takes the next bytes, of any number, and hands on what they complete.
+  ///
+  /// Throws `ParseError`, after which the reader is of no use; whatever `handle` throws. The bytes of a `content` are
+  /// valid during the call.
   package mutating func feed(_ bytes: UnsafeRawBufferPointer, _ handle: (TarEvent) throws -> Void) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -74,8 +78,10 @@ package struct TarReader: Sendable {
     }
   }
 
-  /// Says that there is no more. Throws `ParseError` if an entry is incomplete. Returns where another entry can be put: an
-  /// archive may do without zero blocks.
+  /// Says that there is no more.
+  ///
+  /// Throws `ParseError` if an entry is incomplete. Returns where another entry can be put: an archive may do without
+  /// zero blocks.
   @discardableResult
   package mutating func finish() throws(ParseError) -> Int {
     switch state {

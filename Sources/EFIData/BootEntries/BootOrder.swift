@@ -5,7 +5,9 @@ internal import BinaryFormat
 package import Messages
 
 /// The data of BootOrder: numbers of Boot#### variables in the order in which the firmware tries them (UEFI 2.10
-/// section 3.3). BootNext and BootCurrent hold just one.
+/// section 3.3).
+///
+/// BootNext and BootCurrent hold just one.
 package struct BootOrder: Hashable, Sendable {
   package var numbers: [UInt16]
 

@@ -18,7 +18,9 @@ package struct DevicePath: Hashable, Sendable {
     }
   }
 
-  /// All nodes but the last, which ends the path. Those that end one of several instances are among them.
+  /// All nodes but the last, which ends the path.
+  ///
+  /// Those that end one of several instances are among them.
   package let nodes: [DevicePathNode]
   private let end: DevicePathNode
 
@@ -27,8 +29,9 @@ package struct DevicePath: Hashable, Sendable {
     end = .endEntire
   }
 
-  /// The short form that firmware completes by itself: partition, file. Throws `range` if the path is too long for a
-  /// node.
+  /// The short form that firmware completes by itself: partition, file.
+  ///
+  /// Throws `range` if the path is too long for a node.
   package init(_ file: File) throws(ParseError) {
     let text = String(file.path.map { $0 == "/" ? "\\" : $0 })
     self.init(nodes: [
@@ -36,7 +39,9 @@ package struct DevicePath: Hashable, Sendable {
     ])
   }
 
-  /// Reads nodes up to the one that ends the path. Throws `truncated` if there is none.
+  /// Reads nodes up to the one that ends the path.
+  ///
+  /// Throws `truncated` if there is none.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     var nodes: [DevicePathNode] = []
     while true {
@@ -59,8 +64,9 @@ package struct DevicePath: Hashable, Sendable {
   var size: Int { nodes.reduce(DevicePathNode.headerSize) { $0 + DevicePathNode.headerSize + $1.data.count } }
 
   /// The file it leads to: a partition of a GPT and then file path nodes only, whatever hardware stands before them,
-  /// since some firmware completes the short form in place. Nil for every other path and for one with several
-  /// instances.
+  /// since some firmware completes the short form in place.
+  ///
+  /// Nil for every other path and for one with several instances.
   package var file: File? {
     guard !nodes.contains(where: \.endsInstance), let index = nodes.firstIndex(where: { $0.partition != nil }),
       let partition = nodes[index].partition

@@ -33,7 +33,9 @@ package struct DevicePathNode: Hashable, Sendable {
     data = []
   }
 
-  /// Reads one node. Throws `ParseError` for a length that contradicts the node or the input.
+  /// Reads one node.
+  ///
+  /// Throws `ParseError` for a length that contradicts the node or the input.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     let start = reader.offset
     type = try reader.read()
@@ -58,7 +60,9 @@ package struct DevicePathNode: Hashable, Sendable {
   /// Ends the whole path.
   static let endEntire = Self(end: 0xff)
 
-  /// Whether it ends a path or one instance of it. 0xff is what 0x7f was before UEFI; Linux takes both.
+  /// Whether it ends a path or one instance of it.
+  ///
+  /// 0xff is what 0x7f was before UEFI; Linux takes both.
   private var isEnd: Bool { type == 0x7f || type == 0xff }
   var endsPath: Bool { isEnd && subtype == 0xff }
   /// Whether what follows is another path to the same thing.
@@ -96,7 +100,9 @@ extension DevicePathNode {
     return PartitionLocation(number: number, startBlock: start, blockCount: count, guid: guid)
   }
 
-  /// A file path node (section 10.3.5.4). Throws `range` if the text is too long for one.
+  /// A file path node (section 10.3.5.4).
+  ///
+  /// Throws `range` if the text is too long for one.
   package init(filePath text: String) throws(ParseError) {
     var writer = ByteWriter()
     for unit in text.utf16 { writer.write(unit) }

@@ -27,11 +27,15 @@ package struct LoadOption: Hashable, Sendable {
   package var attributes: Attributes
   /// UTF-16 as it came, without the NUL: firmware writes what is no valid text, too.
   private var descriptionUnits: [UInt16]
-  /// The first says what to load; the use of others is not specified. Firmware has options without any.
+  /// The first says what to load; the use of others is not specified.
+  ///
+  /// Firmware has options without any.
   package let paths: [DevicePath]
   package var optionalData: [UInt8]
 
-  /// What menus show; code units that are no text are U+FFFD. Setting ends it before a NUL.
+  /// What menus show; code units that are no text are U+FFFD.
+  ///
+  /// Setting ends it before a NUL.
   package var description: String {
     get { String(decoding: descriptionUnits, as: UTF16.self) }
     set { descriptionUnits = Array(newValue.utf16.prefix { $0 != 0 }) }
@@ -42,7 +46,9 @@ package struct LoadOption: Hashable, Sendable {
 
   private static let format = "EFI_LOAD_OPTION"
 
-  /// An active option that loads `file`. Throws `range` if its path is too long.
+  /// An active option that loads `file`.
+  ///
+  /// Throws `range` if its path is too long.
   package init(description: String, file: DevicePath.File, optionalData: [UInt8] = []) throws(ParseError) {
     let path = try DevicePath(file)
     guard path.size <= Int(UInt16.max) else {

@@ -23,8 +23,9 @@ package struct GUIDPartitionTable: Hashable, Sendable {
 
   static let format = "GPT"
 
-  /// Reads the table at the start of the disk or, if that is damaged, the one at its end. `blockSize` is the size of
-  /// the disk's logical blocks in bytes.
+  /// Reads the table at the start of the disk or, if that is damaged, the one at its end.
+  ///
+  /// `blockSize` is the size of the disk's logical blocks in bytes.
   ///
   /// Throws `ParseError`: `magic` if the disk has no protective MBR (section 5.2.3), without which firmware passes the
   /// table over; else what is wrong with the first table if both are; or what reading the disk throws.
@@ -93,7 +94,7 @@ struct GPTHeader {
 
   /// Throws `ParseError` unless that block holds a header that is whole and speaks of blocks of this disk.
   init(of disk: any RandomAccessBytes, blockSize: Int, block: UInt64) throws {
-    let start = try Self.offset(of: block, blockSize, disk, at: 0)
+    let start = try Self.offset(of: block, blockSize: blockSize, on: disk, at: 0)
     let bytes = try disk.readBytes(at: start, count: blockSize, format: GUIDPartitionTable.format)
     var reader = ByteReader(bytes[...], format: GUIDPartitionTable.format, startingAt: start)
     guard try reader.read(count: 8).elementsEqual("EFI PART".utf8) else {
@@ -119,7 +120,7 @@ struct GPTHeader {
       throw Self.wrong(start + 40, .range, "partitions from block \(firstUsable) to \(lastUsable) do not fit the disk")
     }
     diskGUID = try GUID(parsing: &reader)
-    entriesOffset = try Self.offset(of: reader.read(), blockSize, disk, at: start + 72)
+    entriesOffset = try Self.offset(of: reader.read(), blockSize: blockSize, on: disk, at: start + 72)
     entryCount = try reader.readCount(UInt32.self)
     entrySize = try reader.readCount(UInt32.self)
     guard (128...4096).contains(entrySize), entrySize.nonzeroBitCount == 1,
@@ -128,7 +129,9 @@ struct GPTHeader {
     entriesCheck = try reader.read()
   }
 
-  /// The entries in use (section 5.3.3). Throws `ParseError` if the array is damaged.
+  /// The entries in use (section 5.3.3).
+  ///
+  /// Throws `ParseError` if the array is damaged.
   func partitions(of disk: some RandomAccessBytes, blockSize: Int) throws -> [GUIDPartitionTable.Partition] {
     let format = GUIDPartitionTable.format
     let bytes = try disk.readBytes(at: entriesOffset, count: entryCount * entrySize, format: format)
@@ -155,9 +158,11 @@ struct GPTHeader {
     return partitions
   }
 
-  /// The byte at which a block begins. Throws `range` if it lies outside the disk; `field` is where its number stands.
+  /// The byte at which a block begins.
+  ///
+  /// Throws `range` if it lies outside the disk; `field` is where its number stands.
   private static func offset(
-    of block: UInt64, _ blockSize: Int, _ disk: any RandomAccessBytes, at field: Int
+    of block: UInt64, blockSize: Int, on disk: any RandomAccessBytes, at field: Int
   ) throws -> Int {
     guard block > 0, block < UInt64(disk.count / blockSize) else {
       throw wrong(field, .range, "block \(block) lies outside the disk")

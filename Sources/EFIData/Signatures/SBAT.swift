@@ -13,9 +13,11 @@ package struct SBAT: Hashable, Sendable {
   /// Entries in file order.
   package init(entries: [SBATEntry]) { self.entries = entries }
 
-  /// Entries from a section's bytes. NUL bytes at the end, which sections and some producers pad with, are passed over,
-  /// and so are empty lines. Throws `ParseError` for a NUL elsewhere, text that is not UTF-8, a line with fewer than six
-  /// fields and a generation that is not a positive number.
+  /// Entries from a section's bytes.
+  ///
+  /// NUL bytes at the end, which sections and some producers pad with, are passed over, and so are empty lines. Throws
+  /// `ParseError` for a NUL elsewhere, text that is not UTF-8, a line with fewer than six fields and a generation that
+  /// is not a positive number.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     let text = bytes.prefix(upTo: (bytes.lastIndex { $0 != 0 } ?? -1) + 1)
     entries = []
@@ -71,7 +73,9 @@ package struct SBATEntry: Hashable, Sendable {
     self.generation = generation
   }
 
-  /// An entry from a line that begins at byte `offset` of its section. Throws `ParseError`.
+  /// An entry from a line that begins at byte `offset` of its section.
+  ///
+  /// Throws `ParseError`.
   package init(line: ArraySlice<UInt8>, at offset: Int) throws(ParseError) {
     guard !line.contains(0), String(validating: line, as: UTF8.self) != nil else {
       throw ParseError("SBAT", at: offset, .encoding, "the line is not UTF-8 text")

@@ -10,7 +10,9 @@ package struct SignatureDatabase: Hashable, Sendable {
 
   package init(lists: [SignatureList] = []) { self.lists = lists }
 
-  /// Lists up to the end of the input; none in an empty one. Throws `ParseError` also for bytes that are no list.
+  /// Lists up to the end of the input; none in an empty one.
+  ///
+  /// Throws `ParseError` also for bytes that are no list.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     lists = []
     while !reader.isAtEnd { lists.append(try SignatureList(parsing: &reader)) }
@@ -78,7 +80,9 @@ package struct SignatureList: Hashable, Sendable {
     signatures = [signature]
   }
 
-  /// Reads one list. Throws `ParseError` if a size contradicts another, the type or the input.
+  /// Reads one list.
+  ///
+  /// Throws `ParseError` if a size contradicts another, the type or the input.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     let start = reader.offset
     type = SignatureType(guid: try GUID(parsing: &reader))
@@ -127,7 +131,9 @@ package struct SignatureType: Hashable, Sendable {
 
   package init(guid: GUID) { self.guid = guid }
 
-  /// A DER certificate. All signatures of a list have one size, so each certificate stands in a list of its own.
+  /// A DER certificate.
+  ///
+  /// All signatures of a list have one size, so each certificate stands in a list of its own.
   package static let x509 = Self(guid: GUID(0xa5c0_59a1, 0x94e4, 0x4aa7, 0x87b5_ab15_5c2b_f072))
   /// A SHA-256 digest, of an image in db and dbx.
   package static let sha256 = Self(guid: GUID(0xc1c4_1626, 0x504c, 0x4092, 0xaca9_41f9_3693_4328))

@@ -16,8 +16,9 @@ package import Messages
 /// | 40 | | CertData: the signature; then the data |
 package struct AuthenticatedVariable: Hashable, Sendable {
   package let time: EFITime
-  /// A PKCS#7 SignedData in DER, with or without a ContentInfo around it, as it came. Empty in files for Setup Mode
-  /// that carry no signature.
+  /// A PKCS#7 SignedData in DER, with or without a ContentInfo around it, as it came.
+  ///
+  /// Empty in files for Setup Mode that carry no signature.
   package let signature: [UInt8]
   /// The variable's new data; empty to delete it.
   package let payload: [UInt8]

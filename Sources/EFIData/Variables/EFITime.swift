@@ -39,7 +39,9 @@ package struct EFITime: Hashable, Sendable {
     second = UInt8(truncatingIfNeeded: rest % 60)
   }
 
-  /// Reads 16 bytes. Throws `range` for a field outside its range and where a field that must be 0 is not.
+  /// Reads 16 bytes.
+  ///
+  /// Throws `range` for a field outside its range and where a field that must be 0 is not.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     let start = reader.offset
     year = try reader.read()

@@ -13,7 +13,6 @@ package struct EFIVariableAttributes: OptionSet, Hashable, Sendable {
   package static let bootServiceAccess = Self(rawValue: 0x02)
   package static let runtimeAccess = Self(rawValue: 0x04)
   package static let timeBasedAuthenticatedWriteAccess = Self(rawValue: 0x20)
-  package static let appendWrite = Self(rawValue: 0x40)
 
   /// What Boot####, BootOrder and BootNext have: 0x07.
   package static let bootManager: Self = [.nonVolatile, .bootServiceAccess, .runtimeAccess]

@@ -28,7 +28,6 @@ package struct EFIVariableName: Hashable, Sendable {
   package static let forbiddenDatabase = Self(name: "dbx", vendor: imageSecurityVendor)
   package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
   package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
-  package static let sbatLevel = Self(name: "SbatLevelRT", vendor: shimVendor)
 
   /// Name of the variable's file in efivarfs.
   package var fileName: String { "\(name)-\(vendor)" }
@@ -68,9 +67,13 @@ extension EFIVariableName {
 
   /// Name and version of the boot loader; not set where the firmware started an image by itself.
   package static let loaderInfo = ofLoader("LoaderInfo")
-  /// Path of the boot loader on its partition. A stub that finds it unset puts its own there.
+  /// Path of the boot loader on its partition.
+  ///
+  /// A stub that finds it unset puts its own there.
   package static let loaderImageIdentifier = ofLoader("LoaderImageIdentifier")
-  /// Unique GUID of that partition. A stub that finds it unset puts its own there.
+  /// Unique GUID of that partition.
+  ///
+  /// A stub that finds it unset puts its own there.
   package static let loaderDevicePartition = ofLoader("LoaderDevicePartUUID")
   /// Name of the entry that systemd-boot started, in lower case: a file name of a unified image or of a .conf file.
   package static let loaderEntrySelected = ofLoader("LoaderEntrySelected")

@@ -5,18 +5,20 @@ internal import CLinux
 internal import Glibc
 package import Messages
 
-/// The translations of messages. There is one language for the whole process, so only programs open it, and only they
-/// show what it says.
+/// The translations of messages.
+///
+/// There is one language for the whole process, so only programs open it, and only they show what it says.
 package enum Catalogue {
   /// Set before a program does anything else.
   nonisolated(unsafe) private static var tables: [TranslationTable] = []
 
   /// Takes the user's languages from the environment, and from now on the translations from
-  /// `directory/LANGUAGE/LC_MESSAGES/domain.mo`. Before that, and where there is no such file or a damaged one, messages
-  /// are English.
+  /// `directory/LANGUAGE/LC_MESSAGES/domain.mo`.
+  ///
+  /// Before that, and where there is no such file or a damaged one, messages are English.
   package static func open(_ domain: String, directory: String = "/usr/share/locale") {
     psu_open_catalogue()
-    tables = tables(domain, directory) { name in getenv(name).map { String(cString: $0) } }
+    tables = tables(domain, directory: directory) { name in getenv(name).map { String(cString: $0) } }
   }
 
   /// The translation of a key as `Message` has it, else what the C library has for it; the key itself if there is none.
@@ -30,7 +32,7 @@ package enum Catalogue {
 
   /// The catalogues that are there, the most wanted first.
   package static func tables(
-    _ domain: String, _ directory: String, environment: (String) -> String?
+    _ domain: String, directory: String, environment: (String) -> String?
   ) -> [TranslationTable] {
     languages(environment: environment).compactMap { language in
       let path = "\(directory)/\(language)/LC_MESSAGES/\(domain).mo"
@@ -38,9 +40,11 @@ package enum Catalogue {
     }
   }
 
-  /// Names of directories, the most wanted first, by LANGUAGE, else by the first of LC_ALL, LC_MESSAGES and LANG that is
-  /// set, as gettext(3) has it. Other than there the locale need not be installed, and English among the wanted
-  /// languages ends them, since messages are English without a catalogue.
+  /// Names of directories, the most wanted first, by LANGUAGE, else by the first of LC_ALL, LC_MESSAGES and LANG that
+  /// is set, as gettext(3) has it.
+  ///
+  /// Other than there the locale need not be installed, and English among the wanted languages ends them, since
+  /// messages are English without a catalogue.
   package static func languages(environment: (String) -> String?) -> [String] {
     func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
     guard let locale = value("LC_ALL") ?? value("LC_MESSAGES") ?? value("LANG"), locale != "C", locale != "POSIX" else {
@@ -65,7 +69,9 @@ private struct LocaleName {
     modifier = text.firstIndex(of: "@").map { text[$0...] } ?? ""
   }
 
-  /// The most particular first. None for a name that could lead elsewhere.
+  /// The most particular first.
+  ///
+  /// None for a name that could lead elsewhere.
   var directories: [String] {
     var names: [String] = []
     for name in [

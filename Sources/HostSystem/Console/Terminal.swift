@@ -51,7 +51,9 @@ package struct StandardStream: Sendable {
   package static let output = StandardStream(number: 1, name: "standard output")
   package static let error = StandardStream(number: 2, name: "standard error")
 
-  /// Writes all of `bytes`. Throws `HostError`, also when nobody reads any more and SIGPIPE is ignored.
+  /// Writes all of `bytes`.
+  ///
+  /// Throws `HostError`, also when nobody reads any more and SIGPIPE is ignored.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     var done = 0
     while done < bytes.count {

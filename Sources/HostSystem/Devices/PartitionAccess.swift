@@ -40,9 +40,10 @@ package struct PartitionAccess: Sendable {
     self.init(mount: mounter.mount, facts: mounter.facts, volume: mounter.volume, removeNames: mounter.removeNames)
   }
 
-  /// The partition's files, with `label` before their paths in messages and mutations. It is mounted for this value
-  /// alone: no other process sees it, and it is unmounted and the device free when the value, its subtrees and the files
-  /// opened through it are gone.
+  /// The partition's files, with `label` before their paths in messages and mutations.
+  ///
+  /// It is mounted for this value alone: no other process sees it, and it is unmounted and the device free when the
+  /// value, its subtrees and the files opened through it are gone.
   ///
   /// While a partition is open for reading Linux refuses to mount it for writing, here and elsewhere: give it up soon.
   /// The other way round both work. So for writing five seconds are waited for whoever has a look at it. Throws
@@ -58,15 +59,21 @@ package struct PartitionAccess: Sendable {
     return try mounting(device, access, label)
   }
 
-  /// What can be known without mounting it. Throws `HostError` if `device` is no block device that can be read.
+  /// What can be known without mounting it.
+  ///
+  /// Throws `HostError` if `device` is no block device that can be read.
   package func facts(device: String) throws -> PartitionFacts { try examining(device) }
 
-  /// The names on a FAT file system, mounted or not, as its device has them; nil for another file system, and where there
-  /// is no device. Throws `ParseError` for a damaged one, `HostError` if it cannot be read.
+  /// The names on a FAT file system, mounted or not, as its device has them; nil for another file system, and where
+  /// there is no device.
+  ///
+  /// Throws `ParseError` for a damaged one, `HostError` if it cannot be read.
   package func volume(device: String) throws -> FATVolume? { try reading(device) }
 
-  /// Removes the names that `choose` returns and leaves the allocation table as it is: their clusters stay with the other
-  /// names that have them, or are lost until fsck.vfat(8) frees them. Returns them.
+  /// Removes the names that `choose` returns and leaves the allocation table as it is: their clusters stay with the
+  /// other names that have them, or are lost until fsck.vfat(8) frees them.
+  ///
+  /// Returns them.
   ///
   /// Throws `HostError` if the device cannot be written to or is in use, be it mounted, `ParseError` if it is damaged.
   package func removeNames(device: String, choosing choose: NameChoice) throws -> [FATFile] {

@@ -9,7 +9,9 @@ extension PartitionLocation {
   private static let sectorSize: UInt64 = 512
 
   /// Where a partition lies that the kernel calls `number`: what /sys/dev/block says, confirmed by the GPT of its disk,
-  /// which is opened below /dev. Nil if it is no partition, or one without a GPT.
+  /// which is opened below /dev.
+  ///
+  /// Nil if it is no partition, or one without a GPT.
   ///
   /// Throws `HostError` if the disk cannot be read or its table does not have the partition.
   package static func find(_ number: DeviceNumber, in system: FileSystem) throws -> PartitionLocation? {
@@ -24,8 +26,8 @@ extension PartitionLocation {
       let table = try GUIDPartitionTable(of: disk, blockSize: Int(clamping: blockSize))
       let found = table.partitions.first { entry in
         UInt64(entry.location.number) == partition
-          && isSame(entry.location.startBlock, blockSize, sectors: start)
-          && isSame(entry.location.blockCount, blockSize, sectors: size)
+          && isSame(entry.location.startBlock, blockSize: blockSize, sectors: start)
+          && isSame(entry.location.blockCount, blockSize: blockSize, sectors: size)
       }
       if let found { return found.location }
     } catch let error as ParseError {
@@ -39,7 +41,7 @@ extension PartitionLocation {
       hint: "the table was changed: reboot, or run 'partprobe \(disk.path)'")
   }
 
-  private static func isSame(_ blocks: UInt64, _ blockSize: UInt64, sectors: UInt64) -> Bool {
+  private static func isSame(_ blocks: UInt64, blockSize: UInt64, sectors: UInt64) -> Bool {
     let (bytes, overflow) = blocks.multipliedReportingOverflow(by: blockSize)
     return !overflow && bytes / sectorSize == sectors
   }

@@ -31,7 +31,7 @@ struct PartitionMounter: Sendable {
     return facts
   }
 
-  func mount(_ path: String, _ access: PartitionAccess.Access, _ label: String) throws -> FileSystem {
+  func mount(_ path: String, access: PartitionAccess.Access, label: String) throws -> FileSystem {
     let device = try open(path)
     if access == .writing { try files.gate(Mutation(.mount, label)) }
     let types: [String] =
@@ -42,7 +42,7 @@ struct PartitionMounter: Sendable {
     var refusal = HostError("mount", device.path, detail: "it holds no file system that this kernel knows")
     for type in types {
       do throws(HostError) {
-        let mount = try mount(device, type, access)
+        let mount = try mount(device, type: type, access: access)
         // Linux sets FAT's dirty bit without having the device empty its cache: what is written later could be there
         // after a power cut, and the bit not.
         if access == .writing {
@@ -54,13 +54,13 @@ struct PartitionMounter: Sendable {
         if error.errno != EINVAL || types.count == 1 { refusal = error }
       }
     }
-    throw try explained(refusal, device, access)
+    throw try explained(refusal, of: device, access: access)
   }
 
   private func mount(
-    _ device: BlockDevice, _ type: String, _ access: PartitionAccess.Access
+    _ device: BlockDevice, type: String, access: PartitionAccess.Access
   ) throws(HostError) -> Descriptor {
-    guard access == .reading else { return try mount(device, type, readOnly: false) }
+    guard access == .reading else { return try mount(device, type: type, readOnly: false) }
     do throws(HostError) {
       let context = try context(device, type)
       try context.set("ro")
@@ -70,12 +70,12 @@ struct PartitionMounter: Sendable {
     } catch {
       // Who has it mounted for writing shares it: what is read then is what will be on the medium.
       guard error.errno == EBUSY else { throw error }
-      return try mount(device, type, readOnly: true)
+      return try mount(device, type: type, readOnly: true)
     }
   }
 
   /// With a superblock for writing; the mount itself may be for reading only.
-  private func mount(_ device: BlockDevice, _ type: String, readOnly: Bool) throws(HostError) -> Descriptor {
+  private func mount(_ device: BlockDevice, type: String, readOnly: Bool) throws(HostError) -> Descriptor {
     try context(device, type).mount(readOnly: readOnly)
   }
 
@@ -110,7 +110,7 @@ struct PartitionMounter: Sendable {
 
 extension PartitionMounter {
   /// The error with what is known of its reason, and what to do.
-  func explained(_ error: HostError, _ device: BlockDevice, _ access: PartitionAccess.Access) throws -> HostError {
+  func explained(_ error: HostError, of device: BlockDevice, access: PartitionAccess.Access) throws -> HostError {
     var error = error
     let path = device.path
     switch error.errno {
@@ -156,7 +156,7 @@ extension PartitionMounter {
     do throws(HostError) {
       writer = try files.open(path, O_RDWR | O_EXCL | O_NONBLOCK, operation: "write to")
     } catch {
-      throw try explained(error, device, .writing)
+      throw try explained(error, of: device, access: .writing)
     }
     for file in chosen {
       for edit in try file.removal(from: device) {
@@ -173,7 +173,9 @@ extension PartitionMounter {
   }
 }
 
-/// A mount in the making (fsopen(2)). What the kernel says about a failure becomes its error's detail.
+/// A mount in the making (fsopen(2)).
+///
+/// What the kernel says about a failure becomes its error's detail.
 struct MountContext {
   private let descriptor: Descriptor
   /// The device, for messages.

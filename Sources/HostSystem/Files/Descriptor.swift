@@ -33,7 +33,9 @@ final class Descriptor: Sendable {
 
   func synchronize(path: String) throws(HostError) { try Self.synchronize(number, path: path) }
 
-  /// Brings the descriptor's data to the medium. File systems that cannot (EINVAL, ENOTSUP) have nothing to wait for.
+  /// Brings the descriptor's data to the medium.
+  ///
+  /// File systems that cannot (EINVAL, ENOTSUP) have nothing to wait for.
   static func synchronize(_ number: Int32, path: String) throws(HostError) {
     do throws(HostError) {
       try SystemCall.check("bring to disk", path) { fsync(number) }

@@ -13,7 +13,9 @@ package final class File: RandomAccessBytes, Sendable {
   package let status: FileStatus
   private let descriptor: Descriptor
 
-  /// Takes over an open descriptor. Throws `HostError` unless it is a regular file.
+  /// Takes over an open descriptor.
+  ///
+  /// Throws `HostError` unless it is a regular file.
   init(owning descriptor: Descriptor, path: String) throws(HostError) {
     let status = try descriptor.status(path: path)
     guard status.kind == .regular else {
@@ -31,8 +33,9 @@ package final class File: RandomAccessBytes, Sendable {
   /// Size in bytes at opening.
   package var count: Int { status.size }
 
-  /// Fills `buffer` from `offset`. Throws `HostError` when the file ends before, which it did not at opening if the
-  /// range lies within `count`.
+  /// Fills `buffer` from `offset`.
+  ///
+  /// Throws `HostError` when the file ends before, which it did not at opening if the range lies within `count`.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     let got = try readAvailable(into: buffer, at: offset)
     guard got == buffer.count else {
@@ -55,6 +58,7 @@ package final class File: RandomAccessBytes, Sendable {
   }
 
   /// The whole content by reading to the end: files of procfs say that they are empty.
+  ///
   /// Throws `HostError` if there are more than `limit` bytes.
   package func readToEnd(limit: Int) throws -> [UInt8] {
     var content: [UInt8] = []

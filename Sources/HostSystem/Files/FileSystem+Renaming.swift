@@ -10,18 +10,20 @@ extension FileSystem {
   ///
   /// Throws `HostError`; if that comes from the last step the file has its new name already.
   package func rename(_ path: String, to target: String) throws {
-    try withNames(path, target, operation: "rename") { directory, name, newName in
+    try withNames(path, other: target, operation: "rename") { directory, name, newName in
       try gate(Mutation(.rename, path))
       try NameChange(renaming: name, to: newName, in: directory, path: path, of: self).synchronize()
     }
   }
 
-  /// Lets two files of one directory change names at once and brings that to disk. Both must be there.
+  /// Lets two files of one directory change names at once and brings that to disk.
+  ///
+  /// Both must be there.
   ///
   /// Returns false, and has changed nothing, where the kernel or the file system cannot: vfat learned it in Linux 6.0.
   /// Throws `HostError`; if that comes from the last step the names are exchanged already.
   package func exchange(_ path: String, _ other: String) throws -> Bool {
-    try withNames(path, other, operation: "exchange") { directory, name, otherName in
+    try withNames(path, other: other, operation: "exchange") { directory, name, otherName in
       let change: NameChange
       do {
         try gate(Mutation(.exchange, path))
@@ -36,7 +38,7 @@ extension FileSystem {
 
   /// Opens the directory that holds both and gives it to `body` together with their last components.
   private func withNames<Value>(
-    _ path: String, _ other: String, operation: Message, _ body: (Descriptor, String, String) throws -> Value
+    _ path: String, other: String, operation: Message, _ body: (Descriptor, String, String) throws -> Value
   ) throws -> Value {
     let otherName = String(PathName(other).fileName)
     guard PathName(other).directory == PathName(path).directory, !otherName.isEmpty, otherName != ".", otherName != ".."
@@ -64,7 +66,9 @@ struct NameChange {
   private let path: String
   private let files: FileSystem
 
-  /// Gives the file `name` of `directory` the name `target`, in place of what has it. Throws `HostError`.
+  /// Gives the file `name` of `directory` the name `target`, in place of what has it.
+  ///
+  /// Throws `HostError`.
   init(renaming name: String, to target: String, in directory: Descriptor, path: String, of files: FileSystem) throws {
     // Its clusters are free once nothing has it open, which is after the change is on disk.
     let number = openat(directory.number, target, psu_o_path | O_NOFOLLOW | O_CLOEXEC)
@@ -80,9 +84,10 @@ struct NameChange {
     self.files = files
   }
 
-  /// Lets two files of `directory` change names at once (renameat2(2), RENAME_EXCHANGE); both must be there, and `other`
-  /// is the one that gives way. Throws `HostError`, of EINVAL or ENOSYS where the kernel or the file system cannot: vfat
-  /// learned it in Linux 6.0.
+  /// Lets two files of `directory` change names at once (renameat2(2), RENAME_EXCHANGE); both must be there, and
+  /// `other` is the one that gives way.
+  ///
+  /// Throws `HostError`, of EINVAL or ENOSYS where the kernel or the file system cannot: vfat learned it in Linux 6.0.
   init(exchanging name: String, with other: String, in directory: Descriptor, path: String, of files: FileSystem) throws
   {
     let changed = try [other, name].map {
@@ -97,7 +102,9 @@ struct NameChange {
     self.files = files
   }
 
-  /// Brings the change to disk. Throws `HostError`; in memory the names stay changed even then.
+  /// Brings the change to disk.
+  ///
+  /// Throws `HostError`; in memory the names stay changed even then.
   func synchronize() throws {
     // After a rename the directory goes first: until then the file's clusters would have its old name and its new one.
     if !isExchange { try synchronize(directory) }
@@ -111,8 +118,10 @@ struct NameChange {
     try descriptor.synchronize(path: files.display(path))
   }
 
-  /// Removes a name so that at no instant it is on disk without its clusters: those are free once the last descriptor is
-  /// closed, and the directory is brought to disk before. `path` is for messages and mutations. Throws `HostError`.
+  /// Removes a name so that at no instant it is on disk without its clusters: those are free once the last descriptor
+  /// is closed, and the directory is brought to disk before.
+  ///
+  /// `path` is for messages and mutations. Throws `HostError`.
   static func remove(
     _ name: String, in directory: Descriptor, path: String, of files: FileSystem, kind: Mutation.Kind = .remove,
     flags: Int32 = 0

@@ -58,6 +58,7 @@ extension FileSystem {
   }
 
   /// As above with the whole content at hand; nothing is written if the file holds just that and has the mode.
+  ///
   /// Returns whether it was written.
   @discardableResult
   package func replaceFile(_ path: String, mode: UInt32 = 0o644, content: [UInt8]) throws -> Bool {
@@ -166,7 +167,9 @@ package final class OutputFile: ByteSink {
     count += bytes.count
   }
 
-  /// Overwrites bytes that were written before. Throws `HostError` if the range goes beyond them.
+  /// Overwrites bytes that were written before.
+  ///
+  /// Throws `HostError` if the range goes beyond them.
   package func patch(_ bytes: [UInt8], at offset: Int) throws {
     guard offset >= 0, offset <= count, bytes.count <= count - offset else {
       throw HostError("write", path, detail: "\(bytes.count) bytes at \(offset) are outside the \(count) written")

@@ -22,7 +22,9 @@ package struct FileSystem: Sendable {
     self.gate = gate
   }
 
-  /// Absolute paths inside `root`. Throws `HostError` unless that is a directory.
+  /// Absolute paths inside `root`.
+  ///
+  /// Throws `HostError` unless that is a directory.
   package init(root: String, gate: @escaping Mutation.Gate = { _ in }) throws {
     let number = try SystemCall.check("open", root) { Glibc.open(root, psu_o_path | O_DIRECTORY | O_CLOEXEC) }
     self.root = root
@@ -31,7 +33,9 @@ package struct FileSystem: Sendable {
   }
 
   /// The files of a mount that is gone with this value and all its subtrees and open files; `label` stands before their
-  /// paths. What was written is brought to the medium before.
+  /// paths.
+  ///
+  /// What was written is brought to the medium before.
   init(mount: Descriptor, label: String, isWritable: Bool, gate: @escaping Mutation.Gate) {
     root = label
     rootDirectory = RootDirectory(mount, synchronizesAtEnd: isWritable)
@@ -61,7 +65,9 @@ package struct FileSystem: Sendable {
     return PathName.join(root, path)
   }
 
-  /// Brings everything to the medium that was written to the file system which holds the root. Throws `HostError`.
+  /// Brings everything to the medium that was written to the file system which holds the root.
+  ///
+  /// Throws `HostError`.
   package func synchronize() throws {
     guard let rootDirectory else { return }
     try gate(Mutation(.synchronize, "/"))
@@ -115,7 +121,9 @@ extension FileSystem {
     try File(owning: open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK), path: display(path))
   }
 
-  /// The whole content of a regular file. Throws `HostError` if it is larger than `limit` bytes.
+  /// The whole content of a regular file.
+  ///
+  /// Throws `HostError` if it is larger than `limit` bytes.
   package func readFile(_ path: String, limit: Int) throws -> [UInt8] {
     try openFile(path).readToEnd(limit: limit)
   }
@@ -237,17 +245,21 @@ extension FileSystem {
     return path
   }
 
-  /// Removes one file or symbolic link. Returns whether there was one.
+  /// Removes one file or symbolic link.
+  ///
+  /// Returns whether there was one.
   @discardableResult
-  package func remove(_ path: String) throws -> Bool { try remove(path, .remove, flags: 0) }
+  package func remove(_ path: String) throws -> Bool { try remove(path, kind: .remove, flags: 0) }
 
-  /// Removes one empty directory. Returns whether there was one.
+  /// Removes one empty directory.
+  ///
+  /// Returns whether there was one.
   @discardableResult
   package func removeDirectory(_ path: String) throws -> Bool {
-    try remove(path, .removeDirectory, flags: AT_REMOVEDIR)
+    try remove(path, kind: .removeDirectory, flags: AT_REMOVEDIR)
   }
 
-  private func remove(_ path: String, _ kind: Mutation.Kind, flags: Int32) throws -> Bool {
+  private func remove(_ path: String, kind: Mutation.Kind, flags: Int32) throws -> Bool {
     guard try linkStatus(of: path) != nil else { return false }
     return try withParent(of: path, operation: "remove") { directory, name in
       try NameChange.remove(name, in: directory, path: path, of: self, kind: kind, flags: flags)

@@ -16,6 +16,7 @@ package final class Lock: Sendable {
 
 extension FileSystem {
   /// Takes the lock `path`, waiting at most `seconds` for another process to give it up.
+  ///
   /// Throws `HostError` that names the holder when it does not.
   package func lock(_ path: String, waitingAtMost seconds: Int = 60) throws -> Lock {
     let descriptor = try openLockFile(path)

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A pathname with slashes, of the host or on an ESP, as it was written. Nothing is looked up.
+/// A pathname with slashes, of the host or on an ESP, as it was written.
+///
+/// Nothing is looked up.
 package struct PathName: Hashable, Sendable {
   package let text: String
 
   package init(_ text: some StringProtocol) { self.text = String(text) }
 
-  /// What stands between the slashes, in order. Empty components, as in `/a//b/`, are left out.
+  /// What stands between the slashes, in order.
+  ///
+  /// Empty components, as in `/a//b/`, are left out.
   package var components: [Substring] {
     // By bytes, as the kernel splits: to Swift a slash and the accent after it are one character.
     text.utf8.split(separator: Self.slash).map { Substring($0) }
@@ -19,8 +23,9 @@ package struct PathName: Hashable, Sendable {
     return text[startOfName(endingAt: end)..<end]
   }
 
-  /// What stands before the last component, without slashes at the end. Where nothing does, it is `/` for an absolute
-  /// path and `.` for a relative one.
+  /// What stands before the last component, without slashes at the end.
+  ///
+  /// Where nothing does, it is `/` for an absolute path and `.` for a relative one.
   package var directory: String {
     let name = text[..<startOfName(endingAt: endOfName)]
     guard let end = name.utf8.lastIndex(where: { $0 != Self.slash }) else { return isAbsolute ? "/" : "." }

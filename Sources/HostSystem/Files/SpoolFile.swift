@@ -46,7 +46,9 @@ package final class SpoolFile: ByteSink, RandomAccessBytes, @unchecked Sendable 
 }
 
 extension FileSystem {
-  /// A spool file on the file system that holds `directory`. Throws `HostError`.
+  /// A spool file on the file system that holds `directory`.
+  ///
+  /// Throws `HostError`.
   package func spoolFile(in directory: String) throws -> SpoolFile {
     try gate(Mutation(.create, directory))
     return SpoolFile(owning: try openNameless(in: directory), path: display(directory), gate: gate)

@@ -31,13 +31,17 @@ package struct EFIVariableStore: Sendable {
     get throws { try files.isDirectory("/sys/firmware/efi") ? .notMounted : .noFirmware }
   }
 
-  /// File names of all variables in byte order. Throws `EFIVariableError` where there is no efivarfs.
+  /// File names of all variables in byte order.
+  ///
+  /// Throws `EFIVariableError` where there is no efivarfs.
   package func names() throws -> [String] {
     guard try isPresent else { throw EFIVariableError("read", "", try absence) }
     return try files.list(Self.directory) ?? []
   }
 
-  /// The content of a variable's file; nil if there is no such variable. Throws `HostError`.
+  /// The content of a variable's file; nil if there is no such variable.
+  ///
+  /// Throws `HostError`.
   ///
   /// An empty file is what is left of a new variable that the firmware refused, and no variable.
   package func read(_ name: String) throws -> [UInt8]? {
@@ -54,9 +58,10 @@ package struct EFIVariableStore: Sendable {
   package func displayPath(of name: String) -> String { files.display(Self.path(of: name)) }
 
   /// Sets a variable whose file's content is `old`, nil if there is none, and makes sure that the firmware kept it.
+  ///
   /// Throws `changed` if it is not so any more.
   package func write(_ name: String, _ content: [UInt8], replacing old: [UInt8]?) throws {
-    try naming("write", name) {
+    try naming("write", variable: name) {
       guard try read(name) == old else { throw error("write", name, .changed) }
       guard try isPresent else { throw error("write", name, try absence) }
       let path = Self.path(of: name)
@@ -65,9 +70,11 @@ package struct EFIVariableStore: Sendable {
     }
   }
 
-  /// Deletes a variable whose file's content is `old`; nil for whatever it is. No change if there is none.
+  /// Deletes a variable whose file's content is `old`; nil for whatever it is.
+  ///
+  /// No change if there is none.
   package func remove(_ name: String, holding old: [UInt8]?) throws {
-    try naming("remove", name) {
+    try naming("remove", variable: name) {
       let path = Self.path(of: name)
       guard try files.linkStatus(of: path) != nil else { return }
       if let old, try read(name) != old { throw error("remove", name, .changed) }
@@ -84,7 +91,7 @@ package struct EFIVariableStore: Sendable {
       operation: "write")
     do {
       try files.gate(Mutation(.write, path))
-      try write(content, to: descriptor, path)
+      try write(content, to: descriptor, path: path)
     } catch {
       if isNew { _ = try? files.withParent(of: path, operation: "remove") { unlinkat($0.number, $1, 0) } }
       throw error
@@ -94,7 +101,7 @@ package struct EFIVariableStore: Sendable {
   }
 
   /// EINTR may be a signal, or the firmware's EFI_ABORTED, which comes again for ever.
-  private func write(_ content: [UInt8], to descriptor: Descriptor, _ path: String) throws {
+  private func write(_ content: [UInt8], to descriptor: Descriptor, path: String) throws {
     var written = -1
     for _ in 0..<3 {
       written = content.withUnsafeBytes { Glibc.write(descriptor.number, $0.baseAddress, $0.count) }
@@ -105,6 +112,7 @@ package struct EFIVariableStore: Sendable {
   }
 
   /// Runs `body` with the file's immutable flag cleared, if it has it, and sets it again where the file still is.
+  ///
   /// Linux gives it to every variable that it does not know to be safe to change.
   private func unlocked(_ path: String, _ body: () throws -> Void) throws {
     // The flag must come back also if somebody presses Ctrl-C.
@@ -113,17 +121,17 @@ package struct EFIVariableStore: Sendable {
     guard try files.linkStatus(of: path) != nil else { return try body() }
     let descriptor = try files.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, operation: "write")
     guard psu_is_immutable(descriptor.number) == 1 else { return try body() }
-    try setImmutable(descriptor, false, path)
+    try setImmutable(descriptor, to: false, path: path)
     do {
       try body()
     } catch {
-      try? setImmutable(descriptor, true, path)
+      try? setImmutable(descriptor, to: true, path: path)
       throw error
     }
-    if try files.linkStatus(of: path) != nil { try setImmutable(descriptor, true, path) }
+    if try files.linkStatus(of: path) != nil { try setImmutable(descriptor, to: true, path: path) }
   }
 
-  private func setImmutable(_ descriptor: Descriptor, _ immutable: Bool, _ path: String) throws {
+  private func setImmutable(_ descriptor: Descriptor, to immutable: Bool, path: String) throws {
     try files.gate(Mutation(.changeFlags, path))
     try SystemCall.check("change flags of", files.display(path)) {
       psu_set_immutable(descriptor.number, immutable ? 1 : 0)
@@ -135,7 +143,7 @@ package struct EFIVariableStore: Sendable {
 
 extension EFIVariableStore {
   /// Turns the error numbers of efivarfs into what they mean for a variable.
-  private func naming(_ operation: Message, _ name: String, _ body: () throws -> Void) throws {
+  private func naming(_ operation: Message, variable name: String, _ body: () throws -> Void) throws {
     do {
       try body()
     } catch let failure as HostError where failure.errno != 0 {

@@ -11,8 +11,9 @@ package enum ParallelWork {
   /// Processors that this process may run on, at least 1.
   package static var processorCount: Int { Int(psu_processor_count()) }
 
-  /// Has memory of a mebibyte or more given back to the system when it is freed. glibc would keep what was freed once, in
-  /// pieces that other large ones do not fit into.
+  /// Has memory of a mebibyte or more given back to the system when it is freed.
+  ///
+  /// glibc would keep what was freed once, in pieces that other large ones do not fit into.
   package static func returnLargeMemory() { psu_return_large_memory() }
 
   /// The results of `body` for 0 to `count` - 1, in order, from up to `workers` threads of which this is one.

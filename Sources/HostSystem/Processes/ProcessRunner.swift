@@ -25,13 +25,16 @@ package struct ProcessRunner: Sendable {
   /// Real processes, with this one's environment and working directory.
   package init() {
     self.init(
-      run: { try Self.spawn($0, $1, isInteractive: false) }, interact: { try Self.spawn($0, $1, isInteractive: true) },
-      collect: { try Self.collect($0, $1, limit: $2) })
+      run: { try Self.spawn($0, arguments: $1, isInteractive: false) },
+      interact: { try Self.spawn($0, arguments: $1, isInteractive: true) },
+      collect: { try Self.capture($0, arguments: $1, limit: $2) })
   }
 
   /// Runs `program`, a path or a name looked up in PATH, to its end, with nothing to read from standard input, and with
-  /// standard output going where standard error goes: a hook's own output is nobody's data. Returns its exit code, or 128
-  /// plus the number of the signal that ended it. Throws `HostError` if it cannot be started.
+  /// standard output going where standard error goes: a hook's own output is nobody's data.
+  ///
+  /// Returns its exit code, or 128 plus the number of the signal that ended it. Throws `HostError` if it cannot be
+  /// started.
   package func run(_ program: String, arguments: [String]) throws -> Int32 { try running(program, arguments) }
 
   /// As `run`, but the program has this one's terminal, and what is typed there to interrupt it does not end this one
@@ -40,26 +43,27 @@ package struct ProcessRunner: Sendable {
     try interacting(program, arguments)
   }
 
-  /// As `run`, but what the program prints is nobody's to see but the caller's. Throws `HostError` if one of its streams
-  /// has more than `limit` bytes.
+  /// As `run`, but what the program prints is nobody's to see but the caller's.
+  ///
+  /// Throws `HostError` if one of its streams has more than `limit` bytes.
   package func collect(_ program: String, arguments: [String], limit: Int = 1 << 20) throws -> ProcessOutput {
     try collecting(program, arguments, limit)
   }
 
-  private static func collect(_ program: String, _ arguments: [String], limit: Int) throws -> ProcessOutput {
+  private static func capture(_ program: String, arguments: [String], limit: Int) throws -> ProcessOutput {
     let files = try (0..<2).map { _ in
       try File(
         owning: Descriptor(owning: SystemCall.check("make", of: "a file in memory") { psu_memory_file() }),
         path: program)
     }
-    let status = try spawn(program, arguments, isInteractive: false, streams: files.map(\.number))
+    let status = try spawn(program, arguments: arguments, isInteractive: false, streams: files.map(\.number))
     return ProcessOutput(
       status: status, output: try files[0].readToEnd(limit: limit), errors: try files[1].readToEnd(limit: limit))
   }
 
   /// `streams` take standard output and standard error where they are given.
   private static func spawn(
-    _ program: String, _ arguments: [String], isInteractive: Bool, streams: [Int32] = []
+    _ program: String, arguments: [String], isInteractive: Bool, streams: [Int32] = []
   ) throws -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

@@ -6,7 +6,9 @@ package struct ProcessStatus: Hashable, Sendable {
   package var number: Int
   /// Number of the process that started it; 0 if none did.
   package var parent: Int
-  /// Clock ticks from boot to its start. A number is given again, together with this it is not.
+  /// Clock ticks from boot to its start.
+  ///
+  /// A number is given again, together with this it is not.
   package var startTime: UInt64
 
   package init(number: Int, parent: Int, startTime: UInt64) {
@@ -15,7 +17,9 @@ package struct ProcessStatus: Hashable, Sendable {
     self.startTime = startTime
   }
 
-  /// Nil for a text of another form. The program's name stands in parentheses and may hold some itself, and spaces.
+  /// Nil for a text of another form.
+  ///
+  /// The program's name stands in parentheses and may hold some itself, and spaces.
   package init?(parsing text: String) {
     guard let open = text.utf8.firstIndex(of: UInt8(ascii: "(")),
       let close = text.utf8.lastIndex(of: UInt8(ascii: ")")),

@@ -15,7 +15,7 @@ struct ChunkDecoder {
 
   /// Decodes the chunk at `input`, of at least five bytes, to the text from `position` to `end`.
   func decode(
-    _ model: inout Model, _ probabilities: UnsafeMutablePointer<UInt16>, from input: UnsafePointer<UInt8>, count: Int,
+    _ model: inout Model, probabilities: UnsafeMutablePointer<UInt16>, from input: UnsafePointer<UInt8>, count: Int,
     at position: Int, to end: Int
   ) -> Outcome {
     guard input.pointee == 0 else { return .input }

@@ -30,7 +30,9 @@ struct ChunkParser {
     checkpointDistance = max(128 << 10, text.count / 256)
   }
 
-  /// Decodes the next chunk. False if there is none, and then input and text are at their end.
+  /// Decodes the next chunk.
+  ///
+  /// False if there is none, and then input and text are at their end.
   mutating func next() throws(ParseError) -> Bool {
     guard let chunk = try header() else {
       guard offset == input.count - 1 else { throw error(.trailingBytes, "data goes on after its end") }
@@ -58,7 +60,7 @@ struct ChunkParser {
       }
       guard var model else { throw error(.range, "the first LZMA chunk has no properties") }
       switch decoder.decode(
-        &model, probabilities.start, from: data, count: chunk.dataCount, at: position, to: chunk.textEnd)
+        &model, probabilities: probabilities.start, from: data, count: chunk.dataCount, at: position, to: chunk.textEnd)
       {
       case .done: break
       case .distance: throw error(.range, "a match begins before its dictionary")

@@ -150,7 +150,8 @@ struct ChunkWriter {
     let headerSize = reset >= .properties ? 6 : 5
     open = Open(
       encoder: SymbolEncoder(
-        model, probabilities.start, text: text.start, at: closedPosition, RangeEncoder(header + headerSize)),
+        model, probabilities: probabilities.start, text: text.start, at: closedPosition,
+        coder: RangeEncoder(header + headerSize)),
       headerSize: headerSize, textStart: closedPosition, dataEnd: header + headerSize + Self.greatestData - 4)
   }
 

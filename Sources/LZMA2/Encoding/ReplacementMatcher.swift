@@ -20,8 +20,10 @@ struct ReplacementMatcher {
     self.dictionarySize = dictionarySize
   }
 
-  /// The next match in `range` of the text, which lies in a replacement: where it begins, its length, and its distance (1
-  /// for the byte before). Nil if there is none. Ranges come in order.
+  /// The next match in `range` of the text, which lies in a replacement: where it begins, its length, and its distance
+  /// (1 for the byte before).
+  ///
+  /// Nil if there is none. Ranges come in order.
   mutating func nextMatch(in range: Range<Int>) -> (start: Int, length: Int, distance: Int)? {
     var position = range.lowerBound
     while position + Self.shortest <= range.upperBound {

@@ -23,8 +23,8 @@ struct SymbolEncoder {
   var rep3: UInt32
 
   init(
-    _ model: Model, _ probabilities: UnsafeMutablePointer<UInt16>, text: UnsafePointer<UInt8>, at position: Int,
-    _ coder: RangeEncoder
+    _ model: Model, probabilities: UnsafeMutablePointer<UInt16>, text: UnsafePointer<UInt8>, at position: Int,
+    coder: RangeEncoder
   ) {
     self.text = text
     self.probabilities = probabilities
@@ -143,8 +143,9 @@ struct SymbolEncoder {
     }
   }
 
-  /// The coder after a distance. It is passed by value: were there a reference to it, it would be kept in memory, and not
-  /// in registers, everywhere.
+  /// The coder after a distance.
+  ///
+  /// It is passed by value: were there a reference to it, it would be kept in memory, and not in registers, everywhere.
   @inline(never) private static func encodeDistance(
     _ coder: RangeEncoder, _ probabilities: RangeEncoder.Probability, _ distance: UInt32, _ length: Int
   ) -> RangeEncoder {

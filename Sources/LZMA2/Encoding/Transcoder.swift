@@ -20,8 +20,10 @@ struct Transcoder {
   /// Bytes of text that `patch` stands for.
   private var patchCount = 0
 
-  /// `text` is the new text. With `reusing` the chunks before the first edit are copied.
-  init(_ block: LZMA2Block, _ edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool) {
+  /// `text` is the new text.
+  ///
+  /// With `reusing` the chunks before the first edit are copied.
+  init(_ block: LZMA2Block, edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool) {
     self.block = block
     self.text = text
     map = EditMap(edits)
@@ -184,9 +186,11 @@ extension LZMA2Block {
   }
 
   /// Writes the compressed data of the text with `edits` applied, whose offsets count from its first byte; they are in
-  /// order. `text` is that new text and is not empty. With `reusing`, chunks before the first edit are copied as they are.
+  /// order.
+  ///
+  /// `text` is that new text and is not empty. With `reusing`, chunks before the first edit are copied as they are.
   package func encode(applying edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool = true) {
-    var transcoder = Transcoder(self, edits, text: text, to: output, reusing: reusing)
+    var transcoder = Transcoder(self, edits: edits, text: text, to: output, reusing: reusing)
     transcoder.run()
   }
 }
