@@ -14,7 +14,8 @@ package protocol RandomAccessBytes: Sendable {
   /// shrinks while it is read shows itself.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
 
-  /// Throws if the bytes may have changed since the value was made, so that what was read may be of two minds.
+  /// Throws if the bytes may have changed since the value was made, so that what was read may be partly old and partly
+  /// new.
   func requireUnchanged() throws
 }
 

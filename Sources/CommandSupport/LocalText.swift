@@ -20,7 +20,7 @@ extension Sequence<Message> {
 extension String {
   /// The text without what a terminal would act upon: every control character but the line feed becomes `?`.
   ///
-  /// Names in images and certificates are chosen by whoever made them.
+  /// Names in images and certificates come from their makers and may hold anything.
   package var terminalText: String {
     String(
       UnicodeScalarView(

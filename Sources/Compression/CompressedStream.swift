@@ -6,7 +6,7 @@ internal import CArchive
 package import Messages
 
 /// The content of one compressed stream, unpacked by libarchive as it is read: gzip, LZ4, xz or Zstandard, told by its
-/// first bytes; what is none of them is passed on as it is.
+/// first bytes; any other content is passed on as it is.
 package struct CompressedStream {
   private let source: any RandomAccessBytes
 
@@ -14,8 +14,8 @@ package struct CompressedStream {
 
   /// Calls `body` with the unpacked bytes, a piece after the other, in order.
   ///
-  /// Throws `CompressionError` if the stream is damaged, ends early or has more than `limit` bytes unpacked; what `body`
-  /// or reading the source throws otherwise.
+  /// Throws `CompressionError` if the stream is damaged, ends early or has more than `limit` bytes unpacked; what
+  /// `body` or reading the source throws otherwise.
   package func forEachChunk(limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     let reader = SourceReader(source)
     guard let archive = archive_read_new() else { throw CompressionError(detail: "memory is short") }

@@ -23,7 +23,7 @@ func withReadOnlyBIO<R>(_ bytes: [UInt8], _ body: (OpaquePointer) throws(CryptoE
 
 /// What `body` writes to a memory BIO.
 ///
-/// Throws the queue as an error of `operation` if `body` returns no 1.
+/// Throws the queue as an error of `operation` unless `body` returns 1.
 func collectFromBIO(_ operation: Message, _ body: (OpaquePointer) -> CInt) throws(CryptoError) -> [UInt8] {
   ErrorQueue.clear()
   guard let bio = BIO_new(BIO_s_secmem()) else { throw ErrorQueue.drain(operation) }

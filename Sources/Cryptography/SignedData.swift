@@ -20,7 +20,7 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
   /// The version field; 1 is what EDK2 takes.
   package let version: Int
 
-  /// Reads a ContentInfo of type signedData; bytes behind it are padding and ignored, as firmware does.
+  /// Reads a ContentInfo of type signedData; bytes after it are padding and ignored, as firmware does.
   package init(parsing der: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the signature"
     ErrorQueue.clear()

@@ -6,7 +6,7 @@
 /// The root itself is the empty path. Equal if the bytes are, so that what names files on a host tells apart is told
 /// apart here.
 package struct ArchivePath: Hashable, Sendable {
-  /// Why a name may lead elsewhere than it seems, or harm who reads it.
+  /// Why a name may lead elsewhere than it seems, or harm its reader.
   package enum Hazard: Hashable, Sendable, CaseIterable {
     case absolute
     case parent

@@ -46,7 +46,7 @@ struct FATSurvey {
   private var directories: [Directory]
   private var found: [Found] = []
   private var slotCount = 0
-  /// Who owns clusters of a group of chains.
+  /// The files that own clusters of a group of chains.
   private var owners: [Int: [String]] = [:]
 
   init(_ sector: FATBootSector, _ table: FATTable) {
@@ -168,7 +168,7 @@ struct FATSurvey {
     }
   }
 
-  /// Those who own clusters of a chain; none if there is only one.
+  /// The files that own clusters of a chain; empty if there is only one.
   private func owners(of chain: FATChains.Chain?) -> [String] {
     guard let chain, let owners = owners[chain.group], owners.count > 1 else { return [] }
     return owners

@@ -17,7 +17,7 @@ package struct Host: Sendable {
   package var partitions: PartitionAccess
   /// Other programs.
   package var processes: ProcessRunner
-  /// Whoever can be asked.
+  /// The user, for questions.
   package var terminal: Terminal
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?

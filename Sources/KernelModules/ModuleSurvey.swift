@@ -15,7 +15,7 @@ package struct BuiltModule: Hashable, Sendable {
     case trusted(Certificate)
     /// By a certificate that is at hand but that nothing here trusts: ours or dkms's own, before it is enrolled.
     case known(Certificate)
-    /// By somebody of whom there is only the name.
+    /// By a signer of whom only the name is known.
     case unknown(signer: String)
     case none
     /// It cannot be read, or does not hold; the rest of a sentence.
@@ -36,8 +36,8 @@ package struct BuiltModule: Hashable, Sendable {
 /// Changes nothing.
 package struct ModuleSurvey: Sendable {
   private let host: Host
-  /// Those of the keyrings by which Debian's and Proxmox's kernels judge modules, besides their own: db and machine owner
-  /// keys (the .platform and .machine keyrings), without what dbx revokes.
+  /// Those of the keyrings by which Debian's and Proxmox's kernels judge modules, besides their own: db and machine
+  /// owner keys (the .platform and .machine keyrings), without what dbx revokes.
   private let trusted: [Certificate]
   private let others: [Certificate]
 
@@ -51,7 +51,7 @@ package struct ModuleSurvey: Sendable {
     trusted = try database.certificates.filter { try !database.forbids($0) }
   }
 
-  /// What dkms signs with unless it is told otherwise; nil if there is none that can be read.
+  /// What dkms signs with unless it is told otherwise; nil if it cannot be read.
   private static func dkmsCertificate(_ host: Host) -> Certificate? {
     let content = try? host.files.readFileIfPresent("/var/lib/dkms/mok.pub", limit: 1 << 16)
     return content.flatMap { try? Certificate(parsing: $0) }
@@ -74,7 +74,7 @@ package struct ModuleSurvey: Sendable {
     }
   }
 
-  /// Nil for a file that is no module.
+  /// Nil for a file that is not a module.
   private static func moduleName(_ fileName: String) -> String? {
     let suffix = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].first { fileName.hasSuffix($0) }
     return suffix.map { String(fileName.dropLast($0.count)) }

@@ -4,7 +4,7 @@
 /// Memory with room before and after what counts, freed with the last reference.
 ///
 /// The coders read and write a few bytes beyond an end instead of asking before each whether they may; the padding is
-/// where those lie. Whoever makes a buffer fills it; once it is shared it is only read, which is why it may be.
+/// where those lie. The maker of a buffer fills it; once it is shared it is only read, so sharing is safe.
 package final class PaddedBuffer: @unchecked Sendable {
   /// Bytes before the first that counts.
   ///

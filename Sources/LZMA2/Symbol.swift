@@ -43,7 +43,7 @@ struct Symbol {
 
 /// A growing list of symbols that a decoder writes through a pointer.
 ///
-/// It is only read once it is shared, which is why it may be.
+/// It is only read once it is shared, so sharing is safe.
 final class SymbolList: @unchecked Sendable {
   private(set) var start: UnsafeMutablePointer<UInt64>
   private(set) var capacity: Int

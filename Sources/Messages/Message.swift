@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A sentence, or a part of one, for people: English as it stands in the source, and able to be shown in their language.
+/// A sentence, or a part of one, for people: English as it stands in the source, and able to be shown in their
+/// language.
 ///
 /// A literal is a message, and what it interpolates are its arguments: `"cannot \(operation) \(path): \(detail)"` is
 /// found in a catalogue under the key `cannot {0} {1}: {2}`. Arguments are data, which is shown as it is, or messages,

@@ -220,8 +220,8 @@ extension PEHeader {
     }
   }
 
-  /// Throws `unsupported` for a program that is not for EFI firmware, and `range` if the image's size in memory does not
-  /// cover its sections: firmware answers Unsupported or Load Error however the image is signed.
+  /// Throws `unsupported` for a program that is not for EFI firmware, and `range` if the image's size in memory does
+  /// not cover its sections: firmware answers Unsupported or Load Error however the image is signed.
   package func requireStartable() throws(ParseError) {
     guard 10...13 ~= subsystem else {
       throw ParseError(

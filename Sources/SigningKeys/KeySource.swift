@@ -75,7 +75,8 @@ package struct KeySource: Sendable {
     return PassphraseSource { line }
   }
 
-  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; one letter is no scheme.
+  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; one letter alone is not a
+  /// scheme.
   private static func isURI(_ text: String) -> Bool {
     let scheme = text.utf8.prefix { $0 != UInt8(ascii: ":") }
     guard scheme.count > 1, scheme.count < text.utf8.count, let first = scheme.first else { return false }

@@ -140,9 +140,9 @@ package enum CommandLineCheck {
 package typealias ImageError = RuleError<ImageRule>
 
 package enum ImageRule: ErrorRule {
-  /// The file given as stub is none that can be built upon.
+  /// The file given as stub cannot be built upon.
   case stub
-  /// The file given as kernel is none, or is a UKI itself.
+  /// The file given as kernel is not a kernel, or is a UKI itself.
   case kernel
   /// A part is empty or not of its kind.
   case content

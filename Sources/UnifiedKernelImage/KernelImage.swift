@@ -20,7 +20,7 @@ package struct KernelImage: Sendable {
 
   /// Reads what is needed of a kernel's headers.
   ///
-  /// Throws `ImageError` if it is none that firmware could start.
+  /// Throws `ImageError` if firmware could not start it.
   package init(parsing input: NamedInput) throws {
     guard input.bytes.count > 0 else { throw ImageError(.kernel, "\(input.name) is empty") }
     do {

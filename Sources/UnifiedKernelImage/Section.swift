@@ -25,7 +25,7 @@ package enum SectionName {
   ]
 }
 
-/// What a section holds: parts one behind the other, each but the first beginning at a multiple of 4 bytes, as the
+/// What a section holds: parts one after the other, each but the first beginning at a multiple of 4 bytes, as the
 /// kernel wants concatenated initrds.
 package struct SectionContent: Sendable {
   package let name: String

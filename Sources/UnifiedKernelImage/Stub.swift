@@ -19,7 +19,7 @@ package struct Stub: Sendable {
 
   /// Reads a stub.
   ///
-  /// Throws `ImageError` if it is none or malformed.
+  /// Throws `ImageError` if it is not a stub or is malformed.
   package init(parsing input: NamedInput) throws {
     name = input.name
     bytes = try input.contents(limit: Self.sizeLimit, of: .stub)

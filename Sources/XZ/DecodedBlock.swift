@@ -22,7 +22,7 @@ package final class DecodedBlock: Sendable {
   /// Decodes `block` of `stream`, which was parsed from `source`.
   ///
   /// Throws `ParseError` if it is damaged, if its sizes are not those of the index, or if it wants more memory than
-  /// anybody's package does; what reading the source throws.
+  /// any package does; what reading the source throws.
   package init(_ block: XZStream.Block, of stream: XZStream, from source: any RandomAccessBytes) throws {
     let start = block.range.lowerBound
     guard block.text.count <= Self.greatestText else {
@@ -62,8 +62,8 @@ package final class DecodedBlock: Sendable {
   /// There is one block, or several if liblzma encoded the text anew, or none if no text is left. `storing` are ranges
   /// of the old plain text that do not compress, and `workers` threads: both only matter to liblzma. With `verify`
   /// liblzma decodes what was made and it is compared; what was transcoded and is not right is encoded anew. Without
-  /// `reusing` no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma cannot, or if the edits
-  /// are not in order.
+  /// `reusing` no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma cannot, or if the
+  /// edits are not in order.
   package func encode(
     applying edits: [ByteEdit], verify: Bool, storing: [Range<Int>] = [], workers: Int = 1, reusing: Bool = true
   ) throws -> [EncodedBlock] {

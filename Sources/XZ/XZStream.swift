@@ -34,8 +34,8 @@ package struct XZStream: Sendable {
 
   /// Reads the layout of a file that is one stream and nothing else.
   ///
-  /// Throws `ParseError`, with offsets in `source`, where it breaks a rule of the format and where it is legal but of no
-  /// use in a package: more than one stream, padding after the stream, other checks than the four that are in use.
+  /// Throws `ParseError`, with offsets in `source`, where it breaks a rule of the format and where it is legal but of
+  /// no use in a package: more than one stream, padding after the stream, other checks than the four that are in use.
   package init(parsing source: any RandomAccessBytes) throws {
     let format = Self.format
     guard source.count >= 2 * Self.frameSize else {

@@ -24,7 +24,8 @@ package struct ControlStanza: Hashable, Sendable {
   /// dpkg knows some thirty.
   private static let fieldLimit = 250
 
-  /// Throws `ParseError` for what is no single paragraph, for a field that is there twice, comments and control characters.
+  /// Throws `ParseError` unless it is a single paragraph, and for a field that is there twice, comments and control
+  /// characters.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     guard bytes.count <= Self.sizeLimit else {
       throw ParseError(Self.format, at: 0, .range, "it has \(bytes.count) bytes, more than any package's")
@@ -137,7 +138,7 @@ package struct ControlStanza: Hashable, Sendable {
     }
   }
 
-  /// Takes a field away; nothing if there is none.
+  /// Removes a field, if there is one.
   package mutating func remove(_ name: String) {
     if let index = index(of: name) { fields.remove(at: index) }
   }
@@ -163,8 +164,8 @@ extension ControlStanza {
     }
   }
 
-  /// Throws `ParseError` if one of the three fields is missing or not what Debian Policy 5.6.1, 5.6.8 and 5.6.12 let it be;
-  /// file names are made from them.
+  /// Throws `ParseError` if one of the three fields is missing or not what Debian Policy 5.6.1, 5.6.8 and 5.6.12 let it
+  /// be; file names are made from them.
   package func identity() throws(ParseError) -> Identity {
     Identity(
       package: try word("Package", also: "+-.", limit: 200), version: try word("Version", also: "+-.~:", limit: 200),

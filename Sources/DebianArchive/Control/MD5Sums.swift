@@ -88,14 +88,14 @@ package struct MD5Sums: Hashable, Sendable {
     }
   }
 
-  /// Takes a line away; nothing if there is none.
+  /// Removes a line, if there is one.
   package mutating func remove(_ path: ArchivePath) {
     guard let index = indices[path] else { return }
     lines.remove(at: index)
     renumber()
   }
 
-  /// Gives a line another path, and the place that goes with it; nothing if there is none.
+  /// Gives a line another path, and the place that goes with it; no change if there is none.
   package mutating func rename(_ path: ArchivePath, to newPath: ArchivePath) {
     guard let digest = digest(of: path) else { return }
     remove(path)

@@ -75,8 +75,8 @@ package struct ArArchive: Sendable {
   }
 }
 
-/// The 60 bytes before a member: name 16, time 12, owner 6, group 6, mode 8 (octal), size 10, mark 2; all text, filled with
-/// blanks.
+/// The 60 bytes before a member: name 16, time 12, owner 6, group 6, mode 8 (octal), size 10, mark 2; all text, filled
+/// with blanks.
 struct ArHeader {
   /// How the name is spelled.
   enum Form {

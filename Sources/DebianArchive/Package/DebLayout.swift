@@ -6,7 +6,7 @@ internal import Messages
 
 /// A Debian binary package as deb(5) lays it out: an ar archive of `debian-binary`, `control.tar` and `data.tar`.
 ///
-/// Members whose names begin with `_` may stand before each of the two, anything behind them.
+/// Members whose names begin with `_` may stand before each of the two, anything after them.
 package struct DebLayout: Sendable {
   /// One of the two archives in it.
   package struct Archive: Hashable, Sendable {

@@ -7,8 +7,8 @@ package import Messages
 extension TarEntry {
   /// What gives the entry another size: the size and the checksum of its header, in place.
   ///
-  /// The content and its fill are the caller's. Throws `ParseError` `unsupported` for what is no plain file, or says
-  /// its size in a pax record.
+  /// The content and its fill are the caller's. Throws `ParseError` `unsupported` unless it is a plain file, or if it
+  /// says its size in a pax record.
   package func edits(size: Int) throws(ParseError) -> [ByteEdit] {
     guard kind == .file, size >= 0, !hasRecord("size") else {
       throw unsupported("the size of \(path) cannot be changed where it stands")

@@ -27,7 +27,7 @@ package struct TarEntry: Hashable, Sendable {
   package let kind: Kind
   /// Bytes of content in the archive.
   package let size: Int
-  /// Bytes of the file; other than `size` for sparse files only.
+  /// Bytes of the file; differs from `size` for sparse files only.
   package let realSize: Int
   /// Permissions, without the file's type.
   package let mode: Int
@@ -40,7 +40,7 @@ package struct TarEntry: Hashable, Sendable {
   package let modified: Int
   /// Where a link leads, as the archive has it; empty for others.
   package let rawLink: [UInt8]
-  /// Major and minor number; nil for what is no device.
+  /// Major and minor number; nil unless it is a device.
   package let device: [Int]?
   /// Those that apply to this entry, global ones too, the last of a key, sorted by key.
   package let paxRecords: [PaxRecord]
@@ -88,8 +88,8 @@ package enum TarEvent {
 extension TarEntry {
   /// Throws `ParseError` if its name or link leads out of the archive, or cannot be printed.
   ///
-  /// A symbolic link may be absolute: Debian Policy 10.5 asks for it between top-level directories. One that climbs above
-  /// the root is refused.
+  /// A symbolic link may be absolute: Debian Policy 10.5 asks for it between top-level directories. One that climbs
+  /// above the root is refused.
   package func requireSafeNames() throws(ParseError) {
     try require(path, raw: rawName, what: "the name")
     if path.bytes.isEmpty, kind != .directory {

@@ -132,7 +132,7 @@ struct TarFields {
     }
   }
 
-  /// Whoever reads a link or directory with content either passes over it or takes it for the next header.
+  /// Only files have content: some programs skip that of a link or directory, others take it for a header.
   private func size(of kind: TarEntry.Kind, key: String, field: Range<Int>) throws(ParseError) -> Int {
     let size = try number(key, field: field, in: 0...Int.max, name: "a size")
     switch kind {

@@ -3,14 +3,14 @@
 
 internal import Messages
 
-/// The 512 bytes before an entry (POSIX.1-1988 ustar, and GNU's use of them): name 100, mode 8, owner 8, group 8, size 12,
-/// time 12, checksum 8, type 1, link 100, magic 8, user 32, group 32, device 8 and 8, prefix 155.
+/// The 512 bytes before an entry (POSIX.1-1988 ustar, and GNU's use of them): name 100, mode 8, owner 8, group 8, size
+/// 12, time 12, checksum 8, type 1, link 100, magic 8, user 32, group 32, device 8 and 8, prefix 155.
 struct TarHeaderBlock: Hashable, Sendable {
   static let size = 512
   static let format = "tar"
 
   enum Dialect: Hashable, Sendable {
-    /// Without magic; nothing counts behind the link's name.
+    /// Without magic; nothing after the link's name counts.
     case v7
     case ustar
     /// `ustar  `: no prefix, numbers may be binary.
@@ -83,8 +83,8 @@ struct TarHeaderBlock: Hashable, Sendable {
   }
 }
 
-/// Numbers of tar headers: octal digits, or, where GNU tar has more to say, two's complement behind a first byte of 0x80 or
-/// 0xff.
+/// Numbers of tar headers: octal digits, or, where GNU tar has more to say, two's complement behind a first byte of
+/// 0x80 or 0xff.
 enum TarNumber {
   /// What the field says; nil if it is malformed or does not fit.
   ///

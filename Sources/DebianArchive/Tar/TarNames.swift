@@ -3,14 +3,14 @@
 
 package import Messages
 
-/// The names of an archive's entries as they go by, to find what one program would unpack this way and another that way:
-/// a name that is there twice, a hard link to what is not there, a file below a symbolic link.
+/// The names of an archive's entries as they go by, to find what one program would unpack this way and another that
+/// way: a name that is there twice, a hard link to what is not there, a file below a symbolic link.
 package struct TarNames: Sendable {
   private var kinds: [ArchivePath: TarEntry.Kind] = [:]
 
   package init() {}
 
-  /// Throws `ParseError` if `entry` cannot stand behind those before it.
+  /// Throws `ParseError` if `entry` cannot follow those before it.
   ///
   /// A directory may come twice: tools that join trees write it so.
   package mutating func admit(_ entry: TarEntry) throws(ParseError) {

@@ -9,7 +9,7 @@ package import Messages
 /// Holds no more than a header and its extensions.
 package struct TarReader: Sendable {
   private enum State: Sendable {
-    /// Collecting a block: a header, or the map of a sparse file behind one.
+    /// Collecting a block: a header, or the map of a sparse file after one.
     case block
     /// Collecting the content of a header extension, whose fill follows.
     case extensionContent(TarHeaderBlock, left: Int)
@@ -170,7 +170,7 @@ package struct TarLimits: Sendable {
   package enum UnsafeNames: Sendable {
     /// Reading ends with an error.
     case refused
-    /// The entry is passed on, for who only tells of it.
+    /// The entry is passed on, to callers that only report it.
     case reported
   }
 

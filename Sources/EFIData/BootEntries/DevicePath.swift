@@ -4,7 +4,7 @@
 package import BinaryFormat
 package import Messages
 
-/// An EFI_DEVICE_PATH_PROTOCOL (UEFI 2.10 section 10.2): nodes one behind the other and one that ends them.
+/// An EFI_DEVICE_PATH_PROTOCOL (UEFI 2.10 section 10.2): a list of nodes, the last of which ends it.
 package struct DevicePath: Hashable, Sendable {
   /// A file on a partition.
   package struct File: Hashable, Sendable {

@@ -25,7 +25,7 @@ package struct LoadOption: Hashable, Sendable {
   }
 
   package var attributes: Attributes
-  /// UTF-16 as it came, without the NUL: firmware writes what is no valid text, too.
+  /// UTF-16 as it came, without the NUL: firmware also writes what is not valid text.
   private var descriptionUnits: [UInt16]
   /// The first says what to load; the use of others is not specified.
   ///
@@ -33,7 +33,7 @@ package struct LoadOption: Hashable, Sendable {
   package let paths: [DevicePath]
   package var optionalData: [UInt8]
 
-  /// What menus show; code units that are no text are U+FFFD.
+  /// What menus show; code units that are not text become U+FFFD.
   ///
   /// Setting ends it before a NUL.
   package var description: String {

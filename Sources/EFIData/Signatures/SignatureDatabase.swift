@@ -4,7 +4,7 @@
 package import BinaryFormat
 package import Messages
 
-/// The content of PK, KEK, db, dbx and of an .esl file: signature lists one behind the other.
+/// The content of PK, KEK, db, dbx and of an .esl file: signature lists, one after the other.
 package struct SignatureDatabase: Hashable, Sendable {
   package var lists: [SignatureList]
 
@@ -12,7 +12,7 @@ package struct SignatureDatabase: Hashable, Sendable {
 
   /// Lists up to the end of the input; none in an empty one.
   ///
-  /// Throws `ParseError` also for bytes that are no list.
+  /// Throws `ParseError` also for bytes that are not a list.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     lists = []
     while !reader.isAtEnd { lists.append(try SignatureList(parsing: &reader)) }

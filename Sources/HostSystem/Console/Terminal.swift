@@ -4,9 +4,9 @@
 internal import Glibc
 package import Messages
 
-/// Whoever sits at standard input and output; tests put another in their place.
+/// The user at standard input and output; tests put another in their place.
 package struct Terminal: Sendable {
-  /// Whether somebody does.
+  /// Whether there is one.
   package var isThere: @Sendable () -> Bool
   /// The next line of standard input, without its line feed; nil at its end.
   package var readLine: @Sendable () throws -> String?
@@ -28,7 +28,7 @@ package struct Terminal: Sendable {
     return try readLine()
   }
 
-  /// Byte by byte, so that what comes after the line is left to whoever reads next.
+  /// Byte by byte, so that what comes after the line is left to the next reader.
   private static func readStandardInput() throws -> String? {
     var line: [UInt8] = []
     var byte: UInt8 = 0

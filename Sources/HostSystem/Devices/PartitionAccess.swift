@@ -13,7 +13,7 @@ package struct PartitionAccess: Sendable {
     case writing
   }
 
-  /// Which of a volume's names shall go, whose content can be read from the device.
+  /// Chooses the names of a volume to remove; their content can be read from the device.
   package typealias NameChoice = (_ volume: FATVolume, _ device: any RandomAccessBytes) throws -> [FATFile]
 
   private let mounting: @Sendable (String, Access, String) throws -> FileSystem
@@ -46,8 +46,8 @@ package struct PartitionAccess: Sendable {
   /// value, its subtrees and the files opened through it are gone.
   ///
   /// While a partition is open for reading Linux refuses to mount it for writing, here and elsewhere: give it up soon.
-  /// The other way round both work. So for writing five seconds are waited for whoever has a look at it. Throws
-  /// `HostError` that says why the device cannot be had that way.
+  /// The other way round both work. So a mount for writing waits up to five seconds for others to finish reading.
+  /// Throws `HostError` that says why the device cannot be had that way.
   package func mount(device: String, access: Access, label: String) throws -> FileSystem {
     for _ in 0..<(access == .writing ? 50 : 0) {
       do {
@@ -61,7 +61,7 @@ package struct PartitionAccess: Sendable {
 
   /// What can be known without mounting it.
   ///
-  /// Throws `HostError` if `device` is no block device that can be read.
+  /// Throws `HostError` unless `device` is a block device that can be read.
   package func facts(device: String) throws -> PartitionFacts { try examining(device) }
 
   /// The names on a FAT file system, mounted or not, as its device has them; nil for another file system, and where

@@ -11,7 +11,7 @@ extension PartitionLocation {
   /// Where a partition lies that the kernel calls `number`: what /sys/dev/block says, confirmed by the GPT of its disk,
   /// which is opened below /dev.
   ///
-  /// Nil if it is no partition, or one without a GPT.
+  /// Nil if it is not a partition, or its disk has no GPT.
   ///
   /// Throws `HostError` if the disk cannot be read or its table does not have the partition.
   package static func find(_ number: DeviceNumber, in system: FileSystem) throws -> PartitionLocation? {

@@ -23,7 +23,7 @@ struct PartitionMounter: Sendable {
     } catch {
       facts.locationNote = Message(error)
     }
-    // Who has it mounted may unmount it at any moment, so the bit counts that stands there when nobody has.
+    // It may be mounted now and unmounted at any moment: the bit counts as it is while nothing has it mounted.
     if facts.content.hasDirtyBit, try !device.isInUse(path: path, in: files) {
       facts.content = try .init(of: device)
       facts.isDirty = facts.content.hasDirtyBit
@@ -68,7 +68,7 @@ struct PartitionMounter: Sendable {
       if type != "vfat" { try? context.set("norecovery") }
       return try context.mount(readOnly: true)
     } catch {
-      // Who has it mounted for writing shares it: what is read then is what will be on the medium.
+      // Mounted for writing elsewhere, it shares the superblock: what is read is what will be on the medium.
       guard error.errno == EBUSY else { throw error }
       return try mount(device, type: type, readOnly: true)
     }

@@ -9,7 +9,7 @@ extension FileSystem {
   ///
   /// `body` gets the path of a directory of mode 0700 beside it, puts regular files there, and when it returns that
   /// directory takes the name. Throws `HostError` if something other than an empty directory has it already. When
-  /// anything fails the files are removed; what a kill leaves behind goes at the next call for the same path.
+  /// anything fails the files are removed; after a kill the next call for the same path removes them.
   package func makeCompleteDirectory<Value>(_ path: String, filling body: (String) throws -> Value) throws -> Value {
     let parent = PathName(path).directory
     let name = String(PathName(path).fileName)

@@ -54,7 +54,8 @@ extension FileSystem {
     return SpoolFile(owning: try openNameless(in: directory), path: display(directory), gate: gate)
   }
 
-  /// By O_TMPFILE (open(2)), or where the file system has none (overlayfs before Linux 6.3) by a name that is gone at once.
+  /// By O_TMPFILE (open(2)), or where the file system has none (overlayfs before Linux 6.3) by a name that is gone at
+  /// once.
   private func openNameless(in directory: String) throws -> Descriptor {
     let operation: Message = "create a file in"
     do throws(HostError) {

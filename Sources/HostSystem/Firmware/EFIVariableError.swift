@@ -14,7 +14,7 @@ package struct EFIVariableError: HintedError, Hashable {
     case readOnly
     /// ENOSPC, and how many variables hold parts of crash dumps that the kernel left there.
     case storeFull(dumps: Int)
-    /// EACCES or EPERM to somebody who is not root.
+    /// EACCES or EPERM, and the user is not root.
     case notAllowed
     /// The firmware said no, as this error number.
     case refused(Int32)

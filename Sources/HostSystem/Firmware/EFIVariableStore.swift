@@ -49,7 +49,7 @@ package struct EFIVariableStore: Sendable {
     return content?.isEmpty == true ? nil : content
   }
 
-  /// As `read`, but an empty file is content too: for those who must not take it for no variable.
+  /// As `read`, but an empty file is content too: for callers that must tell it from an absent variable.
   package func fileContent(_ name: String) throws -> [UInt8]? {
     try files.readFileIfPresent(Self.path(of: name), limit: Self.sizeLimit)
   }
@@ -115,7 +115,7 @@ package struct EFIVariableStore: Sendable {
   ///
   /// Linux gives it to every variable that it does not know to be safe to change.
   private func unlocked(_ path: String, _ body: () throws -> Void) throws {
-    // The flag must come back also if somebody presses Ctrl-C.
+    // The flag must come back even if Ctrl-C is pressed.
     let termination = HeldTermination()
     defer { termination.release() }
     guard try files.linkStatus(of: path) != nil else { return try body() }

@@ -18,8 +18,8 @@ package enum ParallelWork {
 
   /// The results of `body` for 0 to `count` - 1, in order, from up to `workers` threads of which this is one.
   ///
-  /// Throws what `body` threw for the lowest number; numbers that were not begun by then are left out. So they are when a
-  /// signal asks to stop, which is delivered when all threads are done: none leaves something half done behind.
+  /// Throws what `body` threw for the lowest number; numbers that were not begun by then are left out. So they are when
+  /// a signal asks to stop, which is delivered when all threads are done: none leaves something half done behind.
   package static func map<Value: Sendable>(
     _ count: Int, workers: Int, _ body: @escaping @Sendable (Int) throws -> Value
   ) throws -> [Value] {

@@ -31,7 +31,7 @@ package struct ProcessRunner: Sendable {
   }
 
   /// Runs `program`, a path or a name looked up in PATH, to its end, with nothing to read from standard input, and with
-  /// standard output going where standard error goes: a hook's own output is nobody's data.
+  /// standard output going where standard error goes: nobody parses a hook's output.
   ///
   /// Returns its exit code, or 128 plus the number of the signal that ended it. Throws `HostError` if it cannot be
   /// started.
@@ -43,7 +43,7 @@ package struct ProcessRunner: Sendable {
     try interacting(program, arguments)
   }
 
-  /// As `run`, but what the program prints is nobody's to see but the caller's.
+  /// As `run`, but only the caller sees what the program prints.
   ///
   /// Throws `HostError` if one of its streams has more than `limit` bytes.
   package func collect(_ program: String, arguments: [String], limit: Int = 1 << 20) throws -> ProcessOutput {

@@ -3,9 +3,10 @@
 
 /// Decoding of LZMA chunks to text and symbols.
 ///
-/// Bounds: `text` has padding before its first byte, which the literal context reads, and after its last, where copies of
-/// matches run over. A literal is decoded only before `end`; a match is copied only if it lies before `end` and begins
-/// within what was decoded already and within the dictionary. Symbols are written only below the list's capacity.
+/// Bounds: `text` has padding before its first byte, which the literal context reads, and after its last, where copies
+/// of matches run over. A literal is decoded only before `end`; a match is copied only if it lies before `end` and
+/// begins within what was decoded already and within the dictionary. Symbols are written only below the list's
+/// capacity.
 struct ChunkDecoder {
   enum Outcome { case done, distance, length, input }
 

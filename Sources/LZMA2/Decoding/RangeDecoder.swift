@@ -3,10 +3,10 @@
 
 /// The range decoder: bits out of a chunk, each with a probability that it adapts.
 ///
-/// It reads a byte for a bit at most, without asking where the input ends: whoever decodes a symbol looks afterwards
-/// whether `input` has passed the chunk's end. A symbol has 48 bits at most and the input's buffer more padding than
-/// that, so every read lies in the buffer. Probabilities are addressed by tables, whose indices are made of bits decoded
-/// and bounded by construction.
+/// It reads a byte for a bit at most, without asking where the input ends: the caller checks after each symbol whether
+/// `input` has passed the chunk's end. A symbol has 48 bits at most and the input's buffer more padding than that, so
+/// every read lies in the buffer. Probabilities are addressed by tables, whose indices are made of bits decoded and
+/// bounded by construction.
 struct RangeDecoder {
   typealias Probability = UnsafeMutablePointer<UInt16>
 

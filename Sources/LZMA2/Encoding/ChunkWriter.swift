@@ -165,7 +165,7 @@ struct ChunkWriter {
     let header = output.reserve(0)
     let dataCount = chunk.encoder.coder.output - header - chunk.headerSize
     guard dataCount < textCount else {
-      // Does not compress. What the coder learnt is lost to who decodes it.
+      // Does not compress. What the coder learnt is lost to a decoder.
       raw(to: closedPosition + textCount)
       reset(nil)
       return

@@ -17,8 +17,8 @@ struct EditMap {
     self.shifts = shifts
   }
 
-  /// The place in the new text of what is at `offset` of the old one, and how many bytes from there on have moved along with
-  /// it; for what is replaced, the place that has come into its stead.
+  /// The place in the new text of what is at `offset` of the old one, and how many bytes from there on have moved along
+  /// with it; for what is replaced, the place of its replacement.
   func place(of offset: Int) -> (offset: Int, count: Int) {
     // The number of edits that begin at or before the offset.
     var low = 0

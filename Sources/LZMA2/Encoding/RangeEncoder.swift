@@ -3,9 +3,9 @@
 
 /// The range encoder: bits into a chunk, each with a probability that it adapts.
 ///
-/// It writes a byte for a bit at most, without asking how much room is left: whoever encodes a symbol sees to it that
-/// there is room for 64 more bytes. A carry goes back into bytes that were written, at most to the first of the chunk: the
-/// sum of all intervals is below one, so it never passes that.
+/// It writes a byte for a bit at most, without asking how much room is left: the caller makes sure before each symbol
+/// that there is room for 64 more bytes. A carry goes back into bytes that were written, at most to the first of the
+/// chunk: the sum of all intervals is below one, so it never passes that.
 struct RangeEncoder {
   typealias Probability = UnsafeMutablePointer<UInt16>
 

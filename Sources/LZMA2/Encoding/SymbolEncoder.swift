@@ -3,9 +3,9 @@
 
 /// Encodes symbols with a model and range encoder.
 ///
-/// Bounds: literals and match bytes are read from the text between its first byte's padding and `position`; whoever calls
-/// has proved that a symbol lies within the text and that its distance reaches no further back than its first byte.
-/// States stay below 12 and lengths between 2 and 273 by construction, so table indices stay in their tables.
+/// Bounds: literals and match bytes are read from the text between its first byte's padding and `position`; whoever
+/// calls has proved that a symbol lies within the text and that its distance reaches no further back than its first
+/// byte. States stay below 12 and lengths between 2 and 273 by construction, so table indices stay in their tables.
 struct SymbolEncoder {
   typealias Table = Model.Table
 
@@ -55,8 +55,8 @@ struct SymbolEncoder {
     position &+= 1
   }
 
-  /// Encodes the match of `symbol`, which has one, as its kind says, or if the latest distances are others by now, as they
-  /// allow.
+  /// Encodes the match of `symbol`, which has one, as its kind says, or if the latest distances are others by now, as
+  /// they allow.
   @inline(__always) mutating func match(_ symbol: Symbol) {
     let distance = symbol.distance
     let length = symbol.length

@@ -139,8 +139,8 @@ struct Transcoder {
     patchCount += count
   }
 
-  /// Adds the old text from the cursor to `end`, no edit between, which repeated what was `distance` before it: as matches
-  /// where the new text has the same bytes within reach, else as literals.
+  /// Adds the old text from the cursor to `end`, no edit between, which repeated what was `distance` before it: as
+  /// matches where the new text has the same bytes within reach, else as literals.
   private mutating func addMatch(to end: Int, _ distance: Int) {
     var offset = cursor
     while offset < end {
