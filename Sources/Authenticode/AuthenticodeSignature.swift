@@ -29,7 +29,7 @@ package struct AuthenticodeSignature: Sendable {
     var reader = ByteReader(bytes, format: "Authenticode content")
     var inner = try reader.readDER(DER.sequence)
     digested = Array(inner.readToEnd())
-    firmwareObstacle = Self.obstacle(entry.data, message, content.algorithm)
+    firmwareObstacle = Self.obstacle(entry.data, message: message, algorithm: content.algorithm)
   }
 
   /// A signature over an image whose SHA-256 digest is `digest`.
@@ -54,7 +54,7 @@ package struct AuthenticodeSignature: Sendable {
     }
   }
 
-  private static func obstacle(_ der: [UInt8], _ message: SignedData, _ algorithm: DigestAlgorithm) -> Message? {
+  private static func obstacle(_ der: [UInt8], message: SignedData, algorithm: DigestAlgorithm) -> Message? {
     for signer in message.signers {
       guard case .other(let name, _) = signer.algorithm else { continue }
       return "is by a key of type \(name); firmware verifies RSA only"
@@ -67,4 +67,18 @@ package struct AuthenticodeSignature: Sendable {
   private static func isReadable(_ der: [UInt8], _ algorithm: DigestAlgorithm) -> Bool {
     der.count > 32 && der[1] == 0x82 && der[32...].starts(with: SpcIndirectData.identifiers[algorithm] ?? [])
   }
+}
+
+/// Why an image cannot be signed or its signature not be read.
+package typealias AuthenticodeError = RuleError<AuthenticodeRule>
+
+package enum AuthenticodeRule: ErrorRule {
+  /// Signers and firmware would digest different bytes.
+  case layout
+  /// The image has no data directory that could name a certificate table.
+  case noDirectory
+  /// The signature is not of the shape EDK2 reads.
+  case shape
+  /// The file grows beyond what the format can describe.
+  case size
 }

@@ -14,9 +14,7 @@ package enum ImageDigest {
     buffer: TransferBuffer = TransferBuffer()
   ) throws -> [UInt8] {
     var digest = try Digest(algorithm)
-    for range in header.digestRanges {
-      try buffer.forEachChunk(of: source, in: range) { try digest.update($0) }
-    }
+    for range in header.digestRanges { try digest.update(contentsOf: source, in: range, through: buffer) }
     try digest.update([UInt8](repeating: 0, count: header.signaturePadding))
     return try digest.finish()
   }

@@ -30,15 +30,18 @@ package struct ImageSigner: Sendable {
     self.makeSignature = makeSignature
   }
 
-  /// Signs by `identity`. `signingTime` is in seconds since 1970; nil leaves the time out, so that the same inputs give
-  /// the same bytes.
+  /// Signs by `identity`.
+  ///
+  /// `signingTime` is in seconds since 1970; nil leaves the time out, so that the same inputs give the same bytes.
   package init(identity: SigningIdentity, existing: ExistingSignatures, signingTime: Int64? = nil) {
     self.init(existing: existing) {
       try AuthenticodeSignature.sign(digest: $0, by: identity, signingTime: signingTime)
     }
   }
 
-  /// Copies `source` to `sink`, signed. Returns the image's SHA-256 Authenticode digest.
+  /// Copies `source` to `sink`, signed.
+  ///
+  /// Returns the image's SHA-256 Authenticode digest.
   ///
   /// Throws `AuthenticodeError` for an image that firmware would refuse however it were signed.
   @discardableResult
@@ -61,7 +64,7 @@ package struct ImageSigner: Sendable {
     head.replaceSubrange(header.checkSumOffset..<header.checkSumOffset + 4, with: [0, 0, 0, 0])
     head.replaceSubrange(entry..<entry + 8, with: [UInt8](repeating: 0, count: 8))
     try writer.writeHeader(head)
-    try TransferBuffer().forEachChunk(of: source, in: header.sizeOfHeaders..<end) { try writer.write($0) }
+    try writer.write(contentsOf: source, in: header.sizeOfHeaders..<end)
     return try writer.finish(keeping: existing == .append ? image.table.entries : [], makeSignature)
   }
 }

@@ -26,7 +26,9 @@ package struct SignedImage: Sendable {
     case broken
   }
 
-  /// All signatures with their verdicts, in the order of the table. Digests the image once an algorithm in use.
+  /// All signatures with their verdicts, in the order of the table.
+  ///
+  /// Digests the image once an algorithm in use.
   ///
   /// Throws if one cannot be read or checked.
   package func signatures(

@@ -44,6 +44,16 @@ package final class SignedImageWriter {
     count += bytes.count
   }
 
+  /// Writes `range` of `source`, or all of it.
+  ///
+  /// Throws if that cannot be read or written.
+  package func write(
+    contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
+    through buffer: TransferBuffer = TransferBuffer()
+  ) throws {
+    try buffer.forEachChunk(of: source, in: range ?? 0..<source.count) { try write($0) }
+  }
+
   /// Writes zero bytes up to file offset `offset`.
   package func pad(to offset: Int) throws {
     guard offset > count else { return }
@@ -54,13 +64,17 @@ package final class SignedImageWriter {
     }
   }
 
-  /// Leaves the image unsigned. Returns its digest.
+  /// Leaves the image unsigned.
+  ///
+  /// Returns its digest.
   package func finish() throws -> [UInt8] {
     try sink.patch(Self.bytes(checkSum.value(with: [])), at: checkSumOffset)
     return try digest.finish()
   }
 
-  /// Pads to 8 bytes, appends the certificate table and patches the two late fields. Returns the image's digest.
+  /// Pads to 8 bytes, appends the certificate table and patches the two late fields.
+  ///
+  /// Returns the image's digest.
   package func finish(
     signingBy identity: SigningIdentity, at signingTime: Int64?, keeping entries: [CertificateTable.Entry] = []
   ) throws -> [UInt8] {

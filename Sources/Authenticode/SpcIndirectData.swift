@@ -5,7 +5,7 @@ internal import BinaryFormat
 package import Cryptography
 package import Messages
 
-/// SpcIndirectDataContent of a PE image ("Windows Authenticode Portable Executable Signature Format"):
+/// SpcIndirectDataContent of a PE image ("Windows Authenticode Portable Executable Signature Format").
 ///
 ///     SEQUENCE {
 ///       data          SEQUENCE { type OID 1.3.6.1.4.1.311.2.1.15, value SpcPeImageData },

@@ -32,7 +32,9 @@ package struct ByteReader: Sendable {
   package var remaining: Int { bytes.endIndex - index }
   package var isAtEnd: Bool { remaining == 0 }
 
-  /// Reads `count` bytes. Throws `truncated` if fewer are left.
+  /// Reads `count` bytes.
+  ///
+  /// Throws `truncated` if fewer are left.
   package mutating func read(count: Int) throws(ParseError) -> ArraySlice<UInt8> {
     guard count >= 0, count <= remaining else { throw shortage(of: count) }
     defer { index += count }
@@ -49,7 +51,9 @@ package struct ByteReader: Sendable {
     return bytes.loadInteger(at: index, order)
   }
 
-  /// Reads an unsigned 16, 32 or 64 bit count or offset as an `Int`. Throws `range` if it does not fit.
+  /// Reads an unsigned 16, 32 or 64 bit count or offset as an `Int`.
+  ///
+  /// Throws `range` if it does not fit.
   package mutating func readCount<T: FixedWidthInteger & UnsignedInteger>(
     _ type: T.Type, _ order: ByteOrder = .little
   ) throws(ParseError) -> Int {
@@ -76,7 +80,9 @@ package struct ByteReader: Sendable {
     return bytes[index...]
   }
 
-  /// Moves to an absolute offset within the input. Throws `range` if it lies outside.
+  /// Moves to an absolute offset within the input.
+  ///
+  /// Throws `range` if it lies outside.
   package mutating func seek(to absolute: Int) throws(ParseError) {
     let (target, overflow) = absolute.subtractingReportingOverflow(base)
     guard !overflow, target >= bytes.startIndex, target <= bytes.endIndex else {
@@ -98,7 +104,9 @@ package struct ByteReader: Sendable {
 }
 
 extension ArraySlice<UInt8> {
-  /// The integer whose bytes begin at `index`. The caller has proved that they exist.
+  /// The integer whose bytes begin at `index`.
+  ///
+  /// The caller has proved that they exist.
   fileprivate func loadInteger<T: FixedWidthInteger>(at index: Int, _ order: ByteReader.ByteOrder) -> T {
     withUnsafeBytes { raw in
       let value = raw.loadUnaligned(fromByteOffset: index - startIndex, as: T.self)

@@ -11,6 +11,16 @@ package protocol ByteSink: AnyObject {
 
 extension ByteSink {
   package func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+
+  /// Appends `range` of `source`, or all of it.
+  ///
+  /// Throws if that cannot be read or written.
+  package func write(
+    contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
+    through buffer: TransferBuffer = TransferBuffer()
+  ) throws {
+    try buffer.forEachChunk(of: source, in: range ?? 0..<source.count) { try write($0) }
+  }
 }
 
 /// A sink in memory, for small structures and tests.

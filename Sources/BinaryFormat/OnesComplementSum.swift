@@ -3,7 +3,8 @@
 
 /// The 16-bit ones'-complement sum of little-endian words, fed in chunks of any length.
 ///
-/// This is the core of the PE/COFF image checksum. Sums are folded late: 2^16 is 1 modulo 2^16 - 1. Files and processors are little-endian here.
+/// This is the core of the PE/COFF image checksum. Sums are folded late: 2^16 is 1 modulo 2^16 - 1. Files and
+/// processors are little-endian here.
 package struct OnesComplementSum: Sendable {
   private var sum: UInt64 = 0
   private var isOdd = false

@@ -14,7 +14,8 @@ package protocol RandomAccessBytes: Sendable {
   /// shrinks while it is read shows itself.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
 
-  /// Throws if the bytes may have changed since the value was made, so that what was read may be of two minds.
+  /// Throws if the bytes may have changed since the value was made, so that what was read may be partly old and partly
+  /// new.
   func requireUnchanged() throws
 }
 
@@ -22,7 +23,9 @@ extension RandomAccessBytes {
   /// Bytes in memory do not change.
   package func requireUnchanged() throws {}
 
-  /// `count` bytes from `offset` as an array. Throws `ParseError` `truncated` if the range leaves the input.
+  /// `count` bytes from `offset` as an array.
+  ///
+  /// Throws `ParseError` `truncated` if the range leaves the input.
   package func readBytes(at offset: Int, count wanted: Int, format: String) throws -> [UInt8] {
     guard offset >= 0, wanted >= 0, offset <= count, wanted <= count - offset else {
       throw ParseError(

@@ -5,10 +5,12 @@ package import ArgumentParser
 internal import CommandSupport
 internal import Glibc
 internal import HostSystem
-internal import Messages
+package import Messages
 
 /// Runs a command tree with this project's exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong
-/// usage. ArgumentParser's own `main()` would exit with 64 for the last.
+/// usage.
+///
+/// ArgumentParser's own `main()` would exit with 64 for the last.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type, name: String) -> Never {
     // A reader that goes away is an error of write(2), not the end of a program in the middle of its work.
@@ -19,12 +21,12 @@ package enum CommandLineProgram {
       var command = try root.parseAsRoot(Array(ProcessArguments.all.dropFirst()))
       try command.run()
     } catch {
-      exit(report(error, root, name))
+      exit(report(error, of: root, name: name))
     }
     exit(0)
   }
 
-  private static func report(_ error: any Error, _ root: any ParsableCommand.Type, _ name: String) -> CInt {
+  private static func report(_ error: any Error, of root: any ParsableCommand.Type, name: String) -> CInt {
     if let code = error as? ExitCode { return code.rawValue == 0 ? 0 : 1 }
     let message = root.message(for: error)
     switch root.exitCode(for: error) {
@@ -40,4 +42,9 @@ package enum CommandLineProgram {
       return 1
     }
   }
+}
+
+extension ValidationError {
+  /// Wrong usage that ArgumentParser cannot find by itself, in the user's language.
+  package init(saying message: Message) { self.init(message.localText) }
 }

@@ -21,7 +21,9 @@ package struct KeyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"), completion: .file())
   var passphraseFile: String?
 
-  /// The key that was named; nil if none was. Throws `ValidationError` for a part of one.
+  /// The key that was named; nil if none was.
+  ///
+  /// Throws `ValidationError` for a part of one.
   package func source() throws -> KeySource? {
     guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert go together") }
     guard passphraseFile == nil || key != nil else {

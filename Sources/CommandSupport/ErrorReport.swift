@@ -13,7 +13,9 @@ package enum ErrorReport {
     return lines.localLines.terminalText
   }
 
-  /// Writes the report. Nothing can be done if standard error is closed.
+  /// Writes the report.
+  ///
+  /// Nothing can be done if standard error is closed.
   package static func write(_ error: any Error, program: String) {
     try? StandardStream.error.write(text(error, program: program))
   }

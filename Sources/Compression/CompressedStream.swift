@@ -3,10 +3,10 @@
 
 package import BinaryFormat
 internal import CArchive
-internal import Messages
+package import Messages
 
 /// The content of one compressed stream, unpacked by libarchive as it is read: gzip, LZ4, xz or Zstandard, told by its
-/// first bytes; what is none of them is passed on as it is.
+/// first bytes; any other content is passed on as it is.
 package struct CompressedStream {
   private let source: any RandomAccessBytes
 
@@ -14,8 +14,8 @@ package struct CompressedStream {
 
   /// Calls `body` with the unpacked bytes, a piece after the other, in order.
   ///
-  /// Throws `CompressionError` if the stream is damaged, ends early or has more than `limit` bytes unpacked; what `body`
-  /// or reading the source throws otherwise.
+  /// Throws `CompressionError` if the stream is damaged, ends early or has more than `limit` bytes unpacked; what
+  /// `body` or reading the source throws otherwise.
   package func forEachChunk(limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     let reader = SourceReader(source)
     guard let archive = archive_read_new() else { throw CompressionError(detail: "memory is short") }
@@ -89,5 +89,33 @@ private final class SourceReader {
     offset += count
     pointer?.pointee = UnsafeRawPointer(buffer.bytes.baseAddress)
     return count
+  }
+}
+
+/// A stream that cannot be unpacked or packed: what libarchive says of it, and what to do.
+package struct CompressionError: HintedError, Hashable {
+  package enum Operation: Hashable, Sendable { case unpack, pack }
+
+  package var operation = Operation.unpack
+  /// The rest of a sentence about the stream.
+  package var detail: Message
+
+  package init(_ operation: Operation = .unpack, detail: Message) {
+    self.operation = operation
+    self.detail = detail
+  }
+
+  package var message: Message {
+    switch operation {
+    case .unpack: "it cannot be unpacked: \(detail)"
+    case .pack: "it cannot be packed: \(detail)"
+    }
+  }
+
+  package var hint: Message? {
+    switch operation {
+    case .unpack: "install the package that the file belongs to once more"
+    case .pack: nil
+    }
   }
 }

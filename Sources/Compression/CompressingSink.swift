@@ -5,8 +5,9 @@ package import BinaryFormat
 internal import CArchive
 internal import Messages
 
-/// A compressed stream as it is written: the bytes put in come out packed at another sink. The same bytes give the same
-/// stream, without name and time. Memory does not grow with them.
+/// A compressed stream as it is written: the bytes put in come out packed at another sink.
+///
+/// The same bytes give the same stream, without name and time. Memory does not grow with them.
 package final class CompressingSink: ByteSink {
   /// How the stream is packed: as dpkg-deb does by itself.
   package enum Format: CaseIterable, Hashable, Sendable {
@@ -23,7 +24,9 @@ package final class CompressingSink: ByteSink {
   private let archive: OpaquePointer
   private let output: Output
 
-  /// What is packed goes to `sink`. Throws `CompressionError` if libarchive does not know the format.
+  /// What is packed goes to `sink`.
+  ///
+  /// Throws `CompressionError` if libarchive does not know the format.
   package init(_ format: Format, to sink: any ByteSink) throws {
     guard let archive = archive_write_new() else { throw CompressionError(.pack, detail: "memory is short") }
     self.archive = archive
@@ -32,20 +35,20 @@ package final class CompressingSink: ByteSink {
     switch format {
     case .zstd:
       try check(archive_write_add_filter_zstd(archive))
-      try set("zstd", "compression-level", "3")
+      try set("zstd", option: "compression-level", to: "3")
     case .gzip:
       try check(archive_write_add_filter_gzip(archive))
-      try set("gzip", "compression-level", "9")
-      try set("gzip", "timestamp", nil)
+      try set("gzip", option: "compression-level", to: "9")
+      try set("gzip", option: "timestamp", to: nil)
     case .xz:
       try check(archive_write_add_filter_xz(archive))
-      try set("xz", "compression-level", "6")
+      try set("xz", option: "compression-level", to: "6")
     case .none: break
     }
     // No block is filled up.
     try check(archive_write_set_bytes_per_block(archive, 0))
     let context = Unmanaged.passUnretained(output).toOpaque()
-    try check(archive_write_open(archive, context, nil, { Output.write($2, $3, to: $1) }, nil))
+    try check(archive_write_open(archive, context, nil, { Output.write($2, count: $3, to: $1) }, nil))
     guard let entry = archive_entry_new() else { throw CompressionError(.pack, detail: "memory is short") }
     defer { archive_entry_free(entry) }
     // A regular file (S_IFREG), the one kind that a raw archive holds.
@@ -55,7 +58,7 @@ package final class CompressingSink: ByteSink {
 
   deinit { archive_write_free(archive) }
 
-  private func set(_ filter: String, _ option: String, _ value: String?) throws {
+  private func set(_ filter: String, option: String, to value: String?) throws {
     try check(archive_write_set_filter_option(archive, filter, option, value))
   }
 
@@ -73,7 +76,9 @@ package final class CompressingSink: ByteSink {
     throw CompressionError(.pack, detail: "a compressed stream cannot be changed where it stands")
   }
 
-  /// Writes what is left. Call once, at the end.
+  /// Writes what is left.
+  ///
+  /// Call once, at the end.
   package func finish() throws { try check(archive_write_close(archive)) }
 
   private func check(_ code: Int32) throws {
@@ -95,7 +100,7 @@ private final class Output {
 
   init(_ sink: any ByteSink) { self.sink = sink }
 
-  static func write(_ bytes: UnsafeRawPointer?, _ count: Int, to context: UnsafeMutableRawPointer?) -> Int {
+  static func write(_ bytes: UnsafeRawPointer?, count: Int, to context: UnsafeMutableRawPointer?) -> Int {
     guard let context else { return -1 }
     let output = Unmanaged<Output>.fromOpaque(context).takeUnretainedValue()
     do {

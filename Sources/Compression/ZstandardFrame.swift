@@ -8,8 +8,9 @@ internal import Messages
 package enum ZstandardFrame {
   private static let format = "Zstandard"
 
-  /// Throws `ParseError` unless `source` is one frame and nothing else. dpkg reads the first frame only, so that what
-  /// follows one is there for some programs and not for others.
+  /// Throws `ParseError` unless `source` is one frame and nothing else.
+  ///
+  /// dpkg reads the first frame only, so that what follows one is there for some programs and not for others.
   package static func requireOne(_ source: any RandomAccessBytes) throws {
     let end = try endOfFrame(source)
     guard end == source.count else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 internal import Glibc
 internal import Messages
@@ -92,4 +93,40 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
 extension Certificate: Hashable {
   package static func == (left: Certificate, right: Certificate) -> Bool { left.der == right.der }
   package func hash(into hasher: inout Hasher) { hasher.combine(der) }
+}
+
+extension Certificate {
+  /// Whether this is `anchor` or a certificate that it issued, over none in between.
+  ///
+  /// As EDK2 does: any certificate can be an anchor, validity dates and purposes are not looked at.
+  package func descends(from anchor: Certificate) throws(CryptoError) -> Bool {
+    try descends(from: anchor, over: nil)
+  }
+
+  /// As above, over any of the certificates on the stack `others`.
+  func descends(from anchor: Certificate, over others: OpaquePointer?) throws(CryptoError) -> Bool {
+    ErrorQueue.clear()
+    defer { ErrorQueue.clear() }
+    guard let store = X509_STORE_new() else { throw ErrorQueue.drain("cannot check a certificate chain") }
+    defer { X509_STORE_free(store) }
+    guard let context = X509_STORE_CTX_new() else { throw ErrorQueue.drain("cannot check a certificate chain") }
+    defer { X509_STORE_CTX_free(context) }
+    guard
+      X509_STORE_add_cert(store, anchor.pointer) == 1,
+      X509_STORE_CTX_init(context, store, pointer, others) == 1
+    else { throw ErrorQueue.drain("cannot check a certificate chain") }
+    X509_STORE_CTX_set_flags(context, UInt(X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME))
+    return X509_verify_cert(context) == 1
+  }
+}
+
+extension Certificate {
+  /// SHA-256 of the to-be-signed part, by which dbx revokes a certificate (UEFI 2.10, EFI_CERT_X509_SHA256_GUID).
+  package func toBeSignedDigest() throws(CryptoError) -> [UInt8] {
+    var reader = ByteReader(der, format: "X.509")
+    guard var certificate = try? reader.readDER(DER.sequence), var body = try? certificate.readDER(DER.sequence) else {
+      throw CryptoError(.malformed, "cannot digest the certificate", ["its encoding is not DER"])
+    }
+    return try Digest.of(DER.element(DER.sequence, Array(body.readToEnd())))
+  }
 }

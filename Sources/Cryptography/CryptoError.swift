@@ -5,7 +5,9 @@ internal import COpenSSL
 package import Messages
 
 /// Why a cryptographic operation did not happen: the operation, what kind of failure, and libcrypto's whole error
-/// queue, oldest first. No secret can occur in one.
+/// queue, oldest first.
+///
+/// No secret can occur in one.
 package struct CryptoError: HintedError, Hashable {
   /// What kind of failure; an open set.
   package struct Kind: Hashable, Sendable {

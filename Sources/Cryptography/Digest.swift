@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 internal import COpenSSL
 internal import Messages
 
@@ -63,6 +64,16 @@ package struct Digest: ~Copyable {
     guard status == 1 else { throw ErrorQueue.drain("cannot digest \(bytes.count) bytes") }
   }
 
+  /// Feeds `range` of `source`, or all of it.
+  ///
+  /// Throws if that cannot be read, `CryptoError` if libcrypto fails.
+  package mutating func update(
+    contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
+    through buffer: TransferBuffer = TransferBuffer()
+  ) throws {
+    try buffer.forEachChunk(of: source, in: range ?? 0..<source.count) { try update($0) }
+  }
+
   package consuming func finish() throws(CryptoError) -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: size)
     let status = digest.withUnsafeMutableBufferPointer { EVP_DigestFinal_ex(context, $0.baseAddress, nil) }
@@ -74,6 +85,34 @@ package struct Digest: ~Copyable {
   package static func of(_ bytes: [UInt8], _ algorithm: DigestAlgorithm = .sha256) throws(CryptoError) -> [UInt8] {
     var digest = try Digest(algorithm)
     try digest.update(bytes)
+    return try digest.finish()
+  }
+
+  /// The digest of content that is read a buffer at a time.
+  ///
+  /// Throws if that cannot be read, `CryptoError` if libcrypto fails.
+  package static func of(
+    _ content: any RandomAccessBytes, _ algorithm: DigestAlgorithm = .sha256
+  ) throws -> [UInt8] {
+    var digest = try Digest(algorithm)
+    try digest.update(contentsOf: content)
+    return try digest.finish()
+  }
+}
+
+/// A digest that is a member of something that can be copied.
+package final class RunningDigest {
+  private var digest: Digest?
+
+  package init(_ algorithm: DigestAlgorithm) throws(CryptoError) { digest = try Digest(algorithm) }
+
+  package func update(_ bytes: UnsafeRawBufferPointer) throws(CryptoError) { try digest?.update(bytes) }
+
+  package func update(_ bytes: [UInt8]) throws(CryptoError) { try digest?.update(bytes) }
+
+  /// The digest of all that was fed; empty if it was asked for before.
+  package func finish() throws(CryptoError) -> [UInt8] {
+    guard let digest = digest.take() else { return [] }
     return try digest.finish()
   }
 }

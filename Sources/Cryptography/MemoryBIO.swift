@@ -21,7 +21,9 @@ func withReadOnlyBIO<R>(_ bytes: [UInt8], _ body: (OpaquePointer) throws(CryptoE
   return try body(bio)
 }
 
-/// What `body` writes to a memory BIO. Throws the queue as an error of `operation` if `body` returns no 1.
+/// What `body` writes to a memory BIO.
+///
+/// Throws the queue as an error of `operation` unless `body` returns 1.
 func collectFromBIO(_ operation: Message, _ body: (OpaquePointer) -> CInt) throws(CryptoError) -> [UInt8] {
   ErrorQueue.clear()
   guard let bio = BIO_new(BIO_s_secmem()) else { throw ErrorQueue.drain(operation) }
@@ -33,7 +35,9 @@ func collectFromBIO(_ operation: Message, _ body: (OpaquePointer) -> CInt) throw
   return Array(UnsafeRawBufferPointer(start: data, count: count))
 }
 
-/// The DER encoding that an `i2d_` function writes. Throws the queue as an error of `operation`.
+/// The DER encoding that an `i2d_` function writes.
+///
+/// Throws the queue as an error of `operation`.
 func encodeDER(
   _ operation: Message, _ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
 ) throws(CryptoError) -> [UInt8] {

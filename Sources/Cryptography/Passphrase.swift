@@ -3,7 +3,9 @@
 
 internal import COpenSSL
 
-/// Where the passphrase of an encrypted key comes from. Never from argv or the process environment.
+/// Where the passphrase of an encrypted key comes from.
+///
+/// Never from argv or the process environment.
 package struct PassphraseSource: Sendable {
   private let provide: @Sendable () -> [UInt8]?
 

@@ -75,7 +75,9 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
     return PrivateKey(owning: key)
   }
 
-  /// The key as unencrypted PKCS#8 PEM. The caller keeps it secret.
+  /// The key as unencrypted PKCS#8 PEM.
+  ///
+  /// The caller keeps it secret.
   package func serializedPEM() throws(CryptoError) -> [UInt8] {
     try collectFromBIO("cannot encode the private key") {
       PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil)
@@ -84,6 +86,44 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
 
   /// The key's kind and size.
   package var algorithm: PublicKeyAlgorithm { PublicKeyAlgorithm(of: pointer) }
+}
+
+extension PrivateKey {
+  /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
+  package func signature(of message: [UInt8]) throws(CryptoError) -> [UInt8] {
+    let operation: Message = "cannot sign"
+    ErrorQueue.clear()
+    guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain(operation) }
+    defer { EVP_MD_CTX_free(context) }
+    var size = 0
+    guard
+      EVP_DigestSignInit_ex(context, nil, "SHA256", nil, nil, pointer, nil) == 1,
+      EVP_DigestSign(context, nil, &size, message, message.count) == 1
+    else { throw ErrorQueue.drain(operation) }
+    var signature = [UInt8](repeating: 0, count: size)
+    guard EVP_DigestSign(context, &signature, &size, message, message.count) == 1 else {
+      throw ErrorQueue.drain(operation)
+    }
+    return Array(signature.prefix(size))
+  }
+
+  /// The RSASSA-PKCS1-v1_5 signature (RFC 8017 section 8.2) over content with this digest.
+  func signature(ofDigest digest: [UInt8], _ algorithm: DigestAlgorithm) throws(CryptoError) -> [UInt8] {
+    let operation: Message = "cannot sign"
+    ErrorQueue.clear()
+    guard let context = EVP_PKEY_CTX_new(pointer, nil) else { throw ErrorQueue.drain(operation) }
+    defer { EVP_PKEY_CTX_free(context) }
+    var size = 0
+    guard
+      EVP_PKEY_sign_init(context) == 1, EVP_PKEY_CTX_set_signature_md(context, algorithm.evp) == 1,
+      EVP_PKEY_sign(context, nil, &size, digest, digest.count) == 1
+    else { throw ErrorQueue.drain(operation) }
+    var signature = [UInt8](repeating: 0, count: size)
+    guard EVP_PKEY_sign(context, &signature, &size, digest, digest.count) == 1 else {
+      throw ErrorQueue.drain(operation)
+    }
+    return Array(signature.prefix(size))
+  }
 }
 
 /// The kind of a key, with its size in bits.

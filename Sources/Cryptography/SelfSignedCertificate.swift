@@ -37,7 +37,7 @@ package struct SelfSignedCertificate: Sendable {
     ErrorQueue.clear()
     guard let certificate = X509_new() else { throw ErrorQueue.drain(operation) }
     do {
-      try fill(certificate, key, operation)
+      try fill(certificate, for: key, operation: operation)
     } catch {
       X509_free(certificate)
       throw error
@@ -45,7 +45,7 @@ package struct SelfSignedCertificate: Sendable {
     return try Certificate(owning: certificate)
   }
 
-  private func fill(_ certificate: OpaquePointer, _ key: PrivateKey, _ operation: Message) throws(CryptoError) {
+  private func fill(_ certificate: OpaquePointer, for key: PrivateKey, operation: Message) throws(CryptoError) {
     let serial = BN_bin2bn(serialNumber, CInt(serialNumber.count), nil)
     defer { BN_free(serial) }
     guard let name = X509_NAME_new() else { throw ErrorQueue.drain(operation) }
@@ -61,15 +61,19 @@ package struct SelfSignedCertificate: Sendable {
       X509_set_issuer_name(certificate, name) == 1,
       X509_set_pubkey(certificate, key.pointer) == 1
     else { throw ErrorQueue.drain(operation) }
-    try add(NID_basic_constraints, "critical,CA:" + (isAuthority ? "TRUE" : "FALSE"), to: certificate, operation)
-    if let keyUsage { try add(NID_key_usage, keyUsage, to: certificate, operation) }
-    if let extendedKeyUsage { try add(NID_ext_key_usage, extendedKeyUsage, to: certificate, operation) }
-    try add(NID_subject_key_identifier, "hash", to: certificate, operation)
+    try add(
+      NID_basic_constraints, value: "critical,CA:" + (isAuthority ? "TRUE" : "FALSE"), to: certificate,
+      operation: operation)
+    if let keyUsage { try add(NID_key_usage, value: keyUsage, to: certificate, operation: operation) }
+    if let extendedKeyUsage {
+      try add(NID_ext_key_usage, value: extendedKeyUsage, to: certificate, operation: operation)
+    }
+    try add(NID_subject_key_identifier, value: "hash", to: certificate, operation: operation)
     guard X509_sign(certificate, key.pointer, EVP_sha256()) > 0 else { throw ErrorQueue.drain(operation) }
   }
 
   private func add(
-    _ extensionID: CInt, _ value: String, to certificate: OpaquePointer, _ operation: Message
+    _ extensionID: CInt, value: String, to certificate: OpaquePointer, operation: Message
   ) throws(CryptoError) {
     var context = X509V3_CTX()
     X509V3_set_ctx(&context, certificate, certificate, nil, nil, 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import COpenSSL
 internal import Messages
 
@@ -19,7 +20,7 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
   /// The version field; 1 is what EDK2 takes.
   package let version: Int
 
-  /// Reads a ContentInfo of type signedData; bytes behind it are padding and ignored, as firmware does.
+  /// Reads a ContentInfo of type signedData; bytes after it are padding and ignored, as firmware does.
   package init(parsing der: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the signature"
     ErrorQueue.clear()
@@ -47,8 +48,10 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
 
   deinit { PKCS7_free(pointer) }
 
-  /// Whether every signer's signature holds over `digested`: the content octets without tag and length, or the
-  /// detached content. Says nothing about trust.
+  /// Whether every signer's signature holds over `digested`: the content octets without tag and length, or the detached
+  /// content.
+  ///
+  /// Says nothing about trust.
   package func verifies(_ digested: [UInt8]) throws(CryptoError) -> Bool {
     guard !signers.isEmpty else { return false }
     let result = try withReadOnlyBIO(digested) { bio throws(CryptoError) in
@@ -99,5 +102,146 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
     var buffer = [CChar](repeating: 0, count: 128)
     let count = OBJ_obj2txt(&buffer, CInt(buffer.count), object, 1)
     return String(decoding: buffer.prefix(max(0, min(Int(count), 127))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+/// Signatures without attributes, whose one signer is only named: the kernel's form for modules.
+extension SignedData {
+  /// What a message says of its one signer.
+  package struct PlainSigner: Hashable, Sendable {
+    /// Issuer and serial number of the certificate.
+    package let name: String
+    package let algorithm: DigestAlgorithm
+  }
+
+  /// Nil if there is not just one signer, if it has signed attributes, or its digest algorithm is not known here.
+  package var plainSigner: PlainSigner? {
+    guard let signer = onlySigner, psu_PKCS7_has_attributes(signer) == 0,
+      let algorithm = DigestAlgorithm.forSignatures.first(where: {
+        psu_PKCS7_digest_nid(signer) == EVP_MD_get_type($0.evp)
+      })
+    else { return nil }
+    let issuer = Certificate.text(of: psu_PKCS7_issuer(signer))
+    let serial = Certificate.bytes(of: psu_PKCS7_serial(signer)).hexadecimal
+    return PlainSigner(name: "\(issuer), serial number \(serial)", algorithm: algorithm)
+  }
+
+  /// Whether the one signer is named as `certificate` is: by its issuer and serial number (RFC 2315 section 6.7).
+  package func names(_ certificate: Certificate) -> Bool {
+    guard let signer = onlySigner else { return false }
+    return X509_NAME_cmp(psu_PKCS7_issuer(signer), X509_get_issuer_name(certificate.pointer)) == 0
+      && ASN1_INTEGER_cmp(psu_PKCS7_serial(signer), X509_get0_serialNumber(certificate.pointer)) == 0
+  }
+
+  /// Whether the one signer's signature over content with this digest holds with the key of `certificate`.
+  ///
+  /// Throws `CryptoError` if libcrypto cannot say.
+  package func verifies(digest: [UInt8], by certificate: Certificate) throws(CryptoError) -> Bool {
+    guard let signer = onlySigner, let plain = plainSigner, digest.count == plain.algorithm.size else { return false }
+    let operation: Message = "cannot verify with certificate \(certificate.subject)"
+    ErrorQueue.clear()
+    guard let context = EVP_PKEY_CTX_new(X509_get0_pubkey(certificate.pointer), nil) else {
+      throw ErrorQueue.drain(operation)
+    }
+    defer {
+      EVP_PKEY_CTX_free(context)
+      ErrorQueue.clear()
+    }
+    guard EVP_PKEY_verify_init(context) == 1, EVP_PKEY_CTX_set_signature_md(context, plain.algorithm.evp) == 1 else {
+      throw ErrorQueue.drain(operation)
+    }
+    let signature = Certificate.bytes(of: signer.pointee.enc_digest)
+    return EVP_PKEY_verify(context, signature, signature.count, digest, digest.count) == 1
+  }
+
+  private var onlySigner: UnsafeMutablePointer<PKCS7_SIGNER_INFO>? {
+    let signers = PKCS7_get_signer_info(pointer)
+    guard psu_sk_PKCS7_SIGNER_INFO_num(signers) == 1 else { return nil }
+    return psu_sk_PKCS7_SIGNER_INFO_value(signers, 0)
+  }
+}
+
+extension SignedData {
+  /// A ContentInfo whose SignedData embeds `content`, a DER SEQUENCE of type `type` (dotted), with one SHA-256/RSA
+  /// signer, its certificate, and the signed attributes contentType, messageDigest and, if given, signingTime (seconds
+  /// since 1970).
+  ///
+  /// The message digest leaves out the SEQUENCE's tag and length, as Authenticode wants it.
+  package static func sign(
+    embedding content: [UInt8], type: String, by identity: SigningIdentity, signingTime: Int64?
+  ) throws(CryptoError) -> [UInt8] {
+    let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
+    var reader = ByteReader(content, format: "DER")
+    guard var inner = try? reader.readDER(DER.sequence), reader.isAtEnd else {
+      throw CryptoError(.malformed, operation, ["the content is not a DER sequence"])
+    }
+    let digest = try Digest.of(Array(inner.readToEnd()))
+    return try build(operation, by: identity) { message, signer in
+      guard let sequence = ASN1_STRING_new() else { return false }
+      guard
+        ASN1_STRING_set(sequence, content, CInt(content.count)) == 1,
+        psu_PKCS7_set_other_content(message, OBJ_txt2obj(type, 1), sequence) == 1
+      else { return false }
+      let attribute = PKCS7_add_signed_attribute(
+        signer, NID_pkcs9_contentType, V_ASN1_OBJECT, UnsafeMutableRawPointer(OBJ_txt2obj(type, 1)))
+      guard attribute == 1, PKCS7_add1_attrib_digest(signer, digest, CInt(digest.count)) == 1 else { return false }
+      if let signingTime {
+        guard PKCS7_add0_attrib_signing_time(signer, ASN1_TIME_set(nil, Int(signingTime))) == 1 else { return false }
+      }
+      return PKCS7_SIGNER_INFO_sign(signer) == 1
+    }
+  }
+
+  /// A ContentInfo whose SignedData signs `content` without carrying it and without signed attributes, with one
+  /// SHA-256/RSA signer and its certificate: the form authenticated variables take (UEFI 2.10 section 8.2.2).
+  package static func sign(detached content: [UInt8], by identity: SigningIdentity) throws(CryptoError) -> [UInt8] {
+    let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
+    let signature = try identity.key.signature(of: content)
+    return try build(operation, by: identity) { message, signer in
+      PKCS7_content_new(message, NID_pkcs7_data) == 1 && psu_PKCS7_set_detached(message, 1) == 1
+        && ASN1_STRING_set(signer.pointee.enc_digest, signature, CInt(signature.count)) == 1
+    }
+  }
+
+  private static func build(
+    _ operation: Message, by identity: SigningIdentity,
+    _ fill: (UnsafeMutablePointer<PKCS7>, UnsafeMutablePointer<PKCS7_SIGNER_INFO>) -> Bool
+  ) throws(CryptoError) -> [UInt8] {
+    ErrorQueue.clear()
+    guard let message = PKCS7_new() else { throw ErrorQueue.drain(operation) }
+    defer { PKCS7_free(message) }
+    guard
+      PKCS7_set_type(message, NID_pkcs7_signed) == 1,
+      PKCS7_add_certificate(message, identity.certificate.pointer) == 1,
+      let signer = PKCS7_add_signature(message, identity.certificate.pointer, identity.key.pointer, EVP_sha256()),
+      fill(message, signer)
+    else { throw ErrorQueue.drain(operation) }
+    return try encodeDER(operation) { i2d_PKCS7(message, $0) }
+  }
+}
+
+extension SignedData {
+  /// A ContentInfo whose SignedData (RFC 5652 section 5) signs content that is known by its digest only: one RSA
+  /// signer, no signed attributes, no certificates.
+  ///
+  /// It is the form that the kernel's `scripts/sign-file` gives to modules.
+  package static func sign(
+    digest: [UInt8], algorithm: DigestAlgorithm, by identity: SigningIdentity
+  ) throws(CryptoError) -> [UInt8] {
+    let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
+    guard digest.count == algorithm.size else {
+      throw CryptoError(.malformed, operation, ["\(digest.count) bytes are no \(algorithm.rawValue) digest"])
+    }
+    let signature = try identity.key.signature(ofDigest: digest, algorithm)
+    ErrorQueue.clear()
+    let flags = CUnsignedInt(CMS_NOCERTS | CMS_PARTIAL | CMS_BINARY | CMS_DETACHED | CMS_NOATTR | CMS_NOSMIMECAP)
+    guard let message = CMS_sign(nil, nil, nil, nil, flags) else { throw ErrorQueue.drain(operation) }
+    defer { CMS_ContentInfo_free(message) }
+    guard
+      let signer = CMS_add1_signer(
+        message, identity.certificate.pointer, identity.key.pointer, algorithm.evp, flags),
+      ASN1_STRING_set(CMS_SignerInfo_get0_signature(signer), signature, CInt(signature.count)) == 1
+    else { throw ErrorQueue.drain(operation) }
+    return try encodeDER(operation) { i2d_CMS_ContentInfo(message, $0) }
   }
 }

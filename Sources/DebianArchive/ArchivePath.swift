@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The name of a file in a package, relative to its root: bytes between slashes, without `.` and empty components. The root
-/// itself is the empty path. Equal if the bytes are, so that what names files on a host tells apart is told apart here.
+/// The name of a file in a package, relative to its root: bytes between slashes, without `.` and empty components.
+///
+/// The root itself is the empty path. Equal if the bytes are, so that what names files on a host tells apart is told
+/// apart here.
 package struct ArchivePath: Hashable, Sendable {
-  /// Why a name may lead elsewhere than it seems, or harm who reads it.
+  /// Why a name may lead elsewhere than it seems, or harm its reader.
   package enum Hazard: Hashable, Sendable, CaseIterable {
     case absolute
     case parent

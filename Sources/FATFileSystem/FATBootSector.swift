@@ -52,7 +52,7 @@ package struct FATBootSector: Hashable, Sendable {
   package static let byteCount = 512
   private static let format = "FAT boot sector"
 
-  /// Throws `magic` for what is no FAT file system, another rule for one that Linux would not mount.
+  /// Throws `magic` if this is not a FAT file system, another rule for one that Linux would not mount.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     var reader = ByteReader(bytes, format: Self.format)
     let jump = try reader.read(UInt8.self)
@@ -88,7 +88,7 @@ package struct FATBootSector: Hashable, Sendable {
     return String(decoding: digits[..<4] + [UInt8(ascii: "-")] + digits[4...], as: UTF8.self)
   }
 
-  /// The file allocation tables, which stand one behind the other.
+  /// The file allocation tables, one after the other.
   struct Tables: Hashable, Sendable {
     /// Bytes from the start.
     var offset: Int

@@ -50,7 +50,9 @@ struct FATDirectoryEntry: Hashable, Sendable {
     (0..<11).allSatisfy { record[$0] == UInt8(ascii: $0 < count ? "." : " ") }
   }
 
-  /// As Linux shows it by default. What no name may have becomes U+FFFD.
+  /// As Linux shows it by default.
+  ///
+  /// What no name may have becomes U+FFFD.
   private static func shortName(of record: [UInt8]) -> String {
     func text(_ bytes: some BidirectionalCollection<UInt8>, isLowerCase: Bool) -> String {
       let trimmed: [UInt8] = bytes.reversed().drop { $0 == 0x20 }.reversed()

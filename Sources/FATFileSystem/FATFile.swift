@@ -4,10 +4,14 @@
 package import BinaryFormat
 package import Messages
 
-/// A name of a regular file. What it says of clusters is as the allocation table in use has it.
+/// A name of a regular file.
+///
+/// What it says of clusters is as the allocation table in use has it.
 package struct FATFile: Hashable, Sendable {
   /// Such as `/EFI/Linux/pve-6.8.12-4-pve.efi`: the long name where there is a valid one, else the 8.3 name as Linux
-  /// shows it. Two files can have the same in a damaged directory.
+  /// shows it.
+  ///
+  /// Two files can have the same in a damaged directory.
   package let path: String
   /// Bytes.
   package let size: Int
@@ -42,9 +46,9 @@ package struct FATFile: Hashable, Sendable {
   /// The writes that make the name disappear and leave the allocation table as it is, to be made in this order: the 8.3
   /// entry goes first, since before it nothing is lost, and after it long-name slots that are left over do no harm.
   ///
-  /// Each is a whole sector of 512 bytes as `device` has it now, so that a disk makes it at once or not at all; it is to
-  /// be made before another file's are asked for. Throws `ParseError` `overlap` if the sector could be a part of what
-  /// another name owns, `changed` if the name is no longer there.
+  /// Each is a whole sector of 512 bytes as `device` has it now, so that a disk makes it at once or not at all; it is
+  /// to be made before another file's are asked for. Throws `ParseError` `overlap` if the sector could be a part of
+  /// what another name owns, `changed` if the name is no longer there.
   package func removal(from device: some RandomAccessBytes) throws -> [FATEdit] {
     guard !isInSharedDirectory else {
       throw ParseError(

@@ -4,8 +4,9 @@
 internal import BinaryFormat
 internal import Messages
 
-/// Reads the directories of a volume, then follows the chains of its files. In this order a directory is read even if a
-/// file claims its clusters, too.
+/// Reads the directories of a volume, then follows the chains of its files.
+///
+/// In this order a directory is read even if a file claims its clusters, too.
 struct FATSurvey {
   /// What a file system may have, far above what any boot partition does.
   enum Limit {
@@ -45,7 +46,7 @@ struct FATSurvey {
   private var directories: [Directory]
   private var found: [Found] = []
   private var slotCount = 0
-  /// Who owns clusters of a group of chains.
+  /// The files that own clusters of a group of chains.
   private var owners: [Int: [String]] = [:]
 
   init(_ sector: FATBootSector, _ table: FATTable) {
@@ -61,7 +62,9 @@ struct FATSurvey {
     if problem != problems.last { problems.append(problem) }
   }
 
-  /// Reads the root directory and all that it leads to. Throws what reading `device` throws.
+  /// Reads the root directory and all that it leads to.
+  ///
+  /// Throws what reading `device` throws.
   mutating func readDirectories(of device: some RandomAccessBytes) throws {
     var index = 0
     while index < directories.count {
@@ -75,7 +78,7 @@ struct FATSurvey {
     guard let first = directory.firstCluster else {
       let slots = try device.readBytes(at: sector.rootRange.lowerBound, count: sector.rootRange.count, format: "FAT")
       var parser = FATDirectoryParser(sector.kind)
-      return add(slots, at: sector.rootRange.lowerBound, of: index, &parser)
+      return add(slots, at: sector.rootRange.lowerBound, of: index, to: &parser)
     }
     let chain = first > 0 ? chains.follow(from: first) : nil
     directories[index].chain = chain
@@ -87,12 +90,12 @@ struct FATSurvey {
     }
     owners[chain.group, default: []].append(directory.shownPath)
     guard directory.path.utf8.count <= Limit.path else { return note(directory.shownPath, .tooLarge) }
-    try read(chain.ownCount, clustersFrom: first, of: index, device)
+    try read(chain.ownCount, clustersFrom: first, of: index, from: device)
   }
 
   /// Reads those clusters of a directory that belong to none that was read before.
   private mutating func read(
-    _ count: Int, clustersFrom first: UInt32, of index: Int, _ device: some RandomAccessBytes
+    _ count: Int, clustersFrom first: UInt32, of index: Int, from device: some RandomAccessBytes
   ) throws {
     let directory = directories[index]
     let limit = max(1, Limit.slots * FATDirectoryEntry.slotSize / sector.clusterSize)
@@ -108,14 +111,14 @@ struct FATSurvey {
       }
       slotCount += slots.count / FATDirectoryEntry.slotSize
       guard slotCount <= Limit.allSlots else { return note(directory.shownPath, .tooLarge) }
-      add(slots, at: offset, of: index, &parser)
+      add(slots, at: offset, of: index, to: &parser)
       guard case .next(let next) = chains.table[cluster] else { return }
       cluster = next
     }
   }
 
   /// Adds the entries that end in these slots.
-  private mutating func add(_ slots: [UInt8], at offset: Int, of index: Int, _ parser: inout FATDirectoryParser) {
+  private mutating func add(_ slots: [UInt8], at offset: Int, of index: Int, to parser: inout FATDirectoryParser) {
     for start in stride(from: 0, to: slots.count, by: FATDirectoryEntry.slotSize) {
       let record = Array(slots[start..<start + FATDirectoryEntry.slotSize])
       guard let entry = parser.add(record, at: offset + start) else { continue }
@@ -131,7 +134,9 @@ struct FATSurvey {
     }
   }
 
-  /// Follows the chains of all files. What directories share with others is a problem then.
+  /// Follows the chains of all files.
+  ///
+  /// What directories share with others is a problem then.
   mutating func followFiles() -> [FATFile] {
     let followed = found.map { file in
       let first = file.entry.firstCluster
@@ -163,7 +168,7 @@ struct FATSurvey {
     }
   }
 
-  /// Those who own clusters of a chain; none if there is only one.
+  /// The files that own clusters of a chain; empty if there is only one.
   private func owners(of chain: FATChains.Chain?) -> [String] {
     guard let chain, let owners = owners[chain.group], owners.count > 1 else { return [] }
     return owners

@@ -26,7 +26,9 @@ struct FATTable: Sendable {
   private static let sizeLimit = 64 << 20
   private static let format = "FAT"
 
-  /// Reads the table in use. Throws `range` for one that is too large or that there is not, and what reading throws.
+  /// Reads the table in use.
+  ///
+  /// Throws `range` for one that is too large or that there is not, and what reading throws.
   init(of device: some RandomAccessBytes, _ sector: FATBootSector) throws {
     kind = sector.kind
     clusters = 2..<UInt32(sector.clusterCount + 2)
@@ -40,12 +42,12 @@ struct FATTable: Sendable {
       throw ParseError(Self.format, at: 40, .range, "number \(active) is in use, and there are \(tables.count)")
     }
     bytes = try device.readBytes(at: tables.offset + active * tables.size, count: size, format: Self.format)
-    difference = tables.sole == nil ? try Self.difference(from: bytes, of: device, tables) : nil
+    difference = tables.sole == nil ? try Self.difference(from: bytes, of: device, tables: tables) : nil
   }
 
   /// Compares the second table with `first`: no program looks at others.
   private static func difference(
-    from first: [UInt8], of device: some RandomAccessBytes, _ tables: FATBootSector.Tables
+    from first: [UInt8], of device: some RandomAccessBytes, tables: FATBootSector.Tables
   ) throws -> Int? {
     guard tables.count > 1 else { return nil }
     let (start, step) = (tables.offset + tables.size, 64 << 10)

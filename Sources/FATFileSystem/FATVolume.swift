@@ -16,7 +16,7 @@ package struct FATVolume: Sendable {
   /// Names of directories whose clusters hold something else, or are free: after a power cut a directory that was being
   /// made can be there by its name only.
   package let voidDirectories: [FATFile]
-  /// What may hide files from this view, and so who shares their clusters; none in a file system that is sound.
+  /// What may hide files from this view, and with them other owners of clusters; empty for a sound file system.
   package let problems: [FATProblem]
   private let table: FATTable
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import CLinux
 import Glibc
 import Messages
 
-/// The machine this program works for: its files, clock, randomness and environment. Nothing reaches for them past
-/// this value, so that tests and `--root` can put others in their place.
+/// The machine this program works for: its files, clock, randomness and environment.
+///
+/// Nothing reaches for them past this value, so that tests and `--root` can put others in their place.
 package struct Host: Sendable {
   /// Files of the host, by absolute path, inside its root directory.
   package var files: FileSystem
@@ -15,7 +17,7 @@ package struct Host: Sendable {
   package var partitions: PartitionAccess
   /// Other programs.
   package var processes: ProcessRunner
-  /// Whoever can be asked.
+  /// The user, for questions.
   package var terminal: Terminal
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?
@@ -28,7 +30,9 @@ package struct Host: Sendable {
   /// Whether host paths are those of the machine that runs this, not of a tree elsewhere.
   package var isRunningSystem: Bool
 
-  /// This machine with `root` as its root directory. Throws `HostError` unless that is a directory.
+  /// This machine with `root` as its root directory.
+  ///
+  /// Throws `HostError` unless that is a directory.
   package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
     files = try FileSystem(root: root, gate: gate)
     userFiles = FileSystem(gate: gate)
@@ -54,4 +58,13 @@ package struct Host: Sendable {
   private static func text(_ field: UnsafeRawBufferPointer) -> String {
     String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
   }
+}
+
+/// `count` bytes from the kernel's generator.
+func randomBytes(_ count: Int) throws(HostError) -> [UInt8] {
+  var bytes = [UInt8](repeating: 0, count: count)
+  try SystemCall.check("read", of: "the random number generator") {
+    bytes.withUnsafeMutableBytes { psu_random($0.baseAddress, $0.count) }
+  }
+  return bytes
 }

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CLinux
+internal import Glibc
 package import Messages
 
 /// A request the system refused: what was to be done with which path, and why not.
@@ -42,8 +43,36 @@ extension HostError {
 }
 
 extension Message {
-  /// What the C library says of an error number. Its own catalogue has the translation.
+  /// What the C library says of an error number.
+  ///
+  /// Its own catalogue has the translation.
   package init(systemError number: Int32) {
     self.init(key: psu_error_text(number).map { String(cString: $0) } ?? "error \(number)", arguments: [])
+  }
+}
+
+/// Where interrupted calls are repeated and -1 becomes an error.
+enum SystemCall {
+  /// The value of `call`, repeated while a signal interrupts it.
+  ///
+  /// Throws `HostError` when it answers -1.
+  @discardableResult
+  static func check<Value: SignedInteger>(
+    _ operation: @autoclosure () -> Message, _ path: @autoclosure () -> String, _ call: () -> Value
+  ) throws(HostError) -> Value {
+    try check(operation(), of: Message(verbatim: path()), call)
+  }
+
+  /// The same with something that has no path.
+  @discardableResult
+  static func check<Value: SignedInteger>(
+    _ operation: @autoclosure () -> Message, of object: @autoclosure () -> Message, _ call: () -> Value
+  ) throws(HostError) -> Value {
+    while true {
+      let value = call()
+      if value != -1 { return value }
+      let number = errno
+      if number != EINTR { throw HostError(operation(), of: object(), errno: number) }
+    }
   }
 }

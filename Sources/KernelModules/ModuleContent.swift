@@ -6,8 +6,9 @@ internal import Compression
 internal import Cryptography
 internal import ModuleSignature
 
-/// A module's bytes, unpacked on the way. They are read twice, since the end says how the rest is to be digested; so
-/// memory does not grow with the module.
+/// A module's bytes, unpacked on the way.
+///
+/// They are read twice, since the end says how the rest is to be digested; so memory does not grow with the module.
 struct ModuleContent {
   private let stream: CompressedStream
   /// Bytes unpacked; the largest modules of graphics drivers have a tenth.

@@ -15,7 +15,7 @@ package struct BuiltModule: Hashable, Sendable {
     case trusted(Certificate)
     /// By a certificate that is at hand but that nothing here trusts: ours or dkms's own, before it is enrolled.
     case known(Certificate)
-    /// By somebody of whom there is only the name.
+    /// By a signer of whom only the name is known.
     case unknown(signer: String)
     case none
     /// It cannot be read, or does not hold; the rest of a sentence.
@@ -31,15 +31,19 @@ package struct BuiltModule: Hashable, Sendable {
   package let signature: Signature
 }
 
-/// Looks at what dkms has built. Changes nothing.
+/// Looks at what dkms has built.
+///
+/// Changes nothing.
 package struct ModuleSurvey: Sendable {
   private let host: Host
-  /// Those of the keyrings by which Debian's and Proxmox's kernels judge modules, besides their own: db and machine owner
-  /// keys (the .platform and .machine keyrings), without what dbx revokes.
+  /// Those of the keyrings by which Debian's and Proxmox's kernels judge modules, besides their own: db and machine
+  /// owner keys (the .platform and .machine keyrings), without what dbx revokes.
   private let trusted: [Certificate]
   private let others: [Certificate]
 
-  /// `own` is the certificate in use, if one can be read. Throws `HostError` if the firmware's variables cannot be read.
+  /// `own` is the certificate in use, if one can be read.
+  ///
+  /// Throws `HostError` if the firmware's variables cannot be read.
   package init(on host: Host, own: Certificate?) throws {
     let database = try TrustDatabase(readingFrom: host)
     self.host = host
@@ -47,7 +51,7 @@ package struct ModuleSurvey: Sendable {
     trusted = try database.certificates.filter { try !database.forbids($0) }
   }
 
-  /// What dkms signs with unless it is told otherwise; nil if there is none that can be read.
+  /// What dkms signs with unless it is told otherwise; nil if it cannot be read.
   private static func dkmsCertificate(_ host: Host) -> Certificate? {
     let content = try? host.files.readFileIfPresent("/var/lib/dkms/mok.pub", limit: 1 << 16)
     return content.flatMap { try? Certificate(parsing: $0) }
@@ -56,8 +60,9 @@ package struct ModuleSurvey: Sendable {
   /// Where dkms of Debian 12 and 13 puts modules of kernel `release`, whatever their own makefiles say.
   package static func directory(of release: String) -> String { "/lib/modules/\(release)/updates/dkms" }
 
-  /// The modules of these kernels by path. One that cannot be read is `bad`. Throws `HostError` if a directory cannot be
-  /// listed.
+  /// The modules of these kernels by path.
+  ///
+  /// One that cannot be read is `bad`. Throws `HostError` if a directory cannot be listed.
   package func modules(of releases: [String]) throws -> [BuiltModule] {
     try releases.flatMap { release -> [BuiltModule] in
       let directory = Self.directory(of: release)
@@ -69,7 +74,7 @@ package struct ModuleSurvey: Sendable {
     }
   }
 
-  /// Nil for a file that is no module.
+  /// Nil for a file that is not a module.
   private static func moduleName(_ fileName: String) -> String? {
     let suffix = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].first { fileName.hasSuffix($0) }
     return suffix.map { String(fileName.dropLast($0.count)) }

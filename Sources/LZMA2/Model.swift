@@ -10,7 +10,7 @@ struct Model {
     let lp: Int
     let pb: Int
 
-    /// From the byte of a chunk's header; nil if it is none that LZMA2 allows: lc + lp is 4 at most.
+    /// From the byte of a chunk's header; nil if LZMA2 does not allow it: lc + lp is 4 at most.
     init?(_ byte: UInt8) {
       guard byte < 9 * 5 * 5 else { return nil }
       lc = Int(byte) % 9

@@ -4,11 +4,15 @@
 /// Memory with room before and after what counts, freed with the last reference.
 ///
 /// The coders read and write a few bytes beyond an end instead of asking before each whether they may; the padding is
-/// where those lie. Whoever makes a buffer fills it; once it is shared it is only read, which is why it may be.
+/// where those lie. The maker of a buffer fills it; once it is shared it is only read, so sharing is safe.
 package final class PaddedBuffer: @unchecked Sendable {
-  /// Bytes before the first that counts. They are zero, as what stands before a dictionary is by definition.
+  /// Bytes before the first that counts.
+  ///
+  /// They are zero, as what stands before a dictionary is by definition.
   static let lead = 64
-  /// Bytes after the last that counts. More than a symbol of LZMA has bits, and than a copy of a match runs over its end.
+  /// Bytes after the last that counts.
+  ///
+  /// More than a symbol of LZMA has bits, and than a copy of a match runs over its end.
   static let tail = 64
 
   private let memory: UnsafeMutableRawPointer

@@ -5,9 +5,11 @@ extension JSONValue {
   /// How many arrays and objects a document that is read may have in each other.
   package static let depthLimit = 32
 
-  /// Reads a document in UTF-8 that others wrote. Strict: no comments, no trailing commas, no name twice in an object.
-  /// Throws `ParseError` `encoding` for text that is none, `range` for nesting beyond `depthLimit`, `overlap` for a name
-  /// that comes twice, `trailing bytes`, `truncated` and `syntax`.
+  /// Reads a document in UTF-8 that others wrote.
+  ///
+  /// Strict: no comments, no trailing commas, no name twice in an object. Throws `ParseError` `encoding` for text that
+  /// is none, `range` for nesting beyond `depthLimit`, `overlap` for a name that comes twice, `trailing bytes`,
+  /// `truncated` and `syntax`.
   package init(parsing text: [UInt8]) throws(ParseError) {
     var parser = JSONParser(text)
     self = try parser.document()

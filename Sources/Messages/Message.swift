@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A sentence, or a part of one, for people: English as it stands in the source, and able to be shown in their language.
+/// A sentence, or a part of one, for people: English as it stands in the source, and able to be shown in their
+/// language.
 ///
 /// A literal is a message, and what it interpolates are its arguments: `"cannot \(operation) \(path): \(detail)"` is
 /// found in a catalogue under the key `cannot {0} {1}: {2}`. Arguments are data, which is shown as it is, or messages,
@@ -40,7 +41,9 @@ package struct Message: Sendable {
     return Self.fill(translate(key), texts)
   }
 
-  /// Puts `arguments` where `template` has their numbers in braces. A number that no argument has stays as it is.
+  /// Puts `arguments` where `template` has their numbers in braces.
+  ///
+  /// A number that no argument has stays as it is.
   private static func fill(_ template: String, _ arguments: [String]) -> String {
     var output: [UInt8] = []
     var rest = Array(template.utf8)[...]
@@ -97,7 +100,9 @@ extension Message: ExpressibleByStringInterpolation {
     self.init(key: interpolation.key, arguments: interpolation.arguments)
   }
 
-  /// `text` with its braces doubled. Most texts have none, and messages are made where nothing is told in the end.
+  /// `text` with its braces doubled.
+  ///
+  /// Most texts have none, and messages are made where nothing is told in the end.
   private static func escaped(_ text: String) -> String {
     func isBrace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "{") || byte == UInt8(ascii: "}") }
     guard text.utf8.contains(where: isBrace) else { return text }

@@ -11,8 +11,9 @@ extension ErrorRule {
   package var namesItsObject: Bool { false }
 }
 
-/// Which rule does not hold, as a sentence. Each subject has its own rules and names its error by a type alias, such as
-/// `LayoutError`.
+/// Which rule does not hold, as a sentence.
+///
+/// Each subject has its own rules and names its error by a type alias, such as `LayoutError`.
 package struct RuleError<Rule: ErrorRule>: HintedError, Hashable {
   package var rule: Rule
   /// A full sentence without its full stop.

@@ -23,12 +23,14 @@ package struct TranslationTable: Sendable {
     }
     let count = try Self.word(content, at: 8)
     self.content = content
-    keys = try Self.ranges(in: content, at: Self.word(content, at: 12), count)
-    texts = try Self.ranges(in: content, at: Self.word(content, at: 16), count)
+    keys = try Self.ranges(in: content, at: Self.word(content, at: 12), count: count)
+    texts = try Self.ranges(in: content, at: Self.word(content, at: 16), count: count)
   }
 
-  /// A table of lengths and offsets. Each text ends in a NUL that its length does not count.
-  private static func ranges(in content: [UInt8], at offset: Int, _ count: Int) throws(ParseError) -> [Range<Int>] {
+  /// A table of lengths and offsets.
+  ///
+  /// Each text ends in a NUL that its length does not count.
+  private static func ranges(in content: [UInt8], at offset: Int, count: Int) throws(ParseError) -> [Range<Int>] {
     guard offset <= content.count else {
       throw ParseError(format, at: offset, .range, "offset \(offset) lies outside the input")
     }
@@ -46,7 +48,9 @@ package struct TranslationTable: Sendable {
     return ranges
   }
 
-  /// A 32-bit number. `offset` is not negative.
+  /// A 32-bit number.
+  ///
+  /// `offset` is not negative.
   private static func word(_ content: [UInt8], at offset: Int) throws(ParseError) -> Int {
     let width = 4
     guard offset <= content.count - width else {

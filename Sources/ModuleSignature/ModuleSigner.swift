@@ -16,9 +16,11 @@ package struct ModuleSigner: Sendable {
     self.algorithm = algorithm
   }
 
-  /// A PKCS#7 message over a module that has this digest of `algorithm` without a trailer. Throws `CryptoError`.
+  /// A PKCS#7 message over a module that has this digest of `algorithm` without a trailer.
+  ///
+  /// Throws `CryptoError`.
   package func signature(ofContentWith digest: [UInt8]) throws(CryptoError) -> [UInt8] {
-    try SignedData.sign(digest: digest, algorithm, by: identity)
+    try SignedData.sign(digest: digest, algorithm: algorithm, by: identity)
   }
 }
 

@@ -20,9 +20,10 @@ package struct ModuleTrailer: Hashable, Sendable {
   static let format = "module signature"
   static let pkcs7: UInt8 = 2
 
-  /// Reads the trailer of a module of `count` bytes of which `tail` are the last ones, at most `sizeLimit`. Nil if it
-  /// carries no signature. Throws `ParseError`, with offsets from the start of the module, for one that the kernel turns
-  /// down.
+  /// Reads the trailer of a module of `count` bytes of which `tail` are the last ones, at most `sizeLimit`.
+  ///
+  /// Nil if it carries no signature. Throws `ParseError`, with offsets from the start of the module, for one that the
+  /// kernel turns down.
   package init?(tail: [UInt8], ofModuleWith count: Int) throws(ParseError) {
     guard tail.suffix(Self.mark.count) == Self.mark[...] else { return nil }
     let start = count - tail.count

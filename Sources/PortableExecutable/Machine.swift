@@ -29,8 +29,8 @@ package struct Machine: RawRepresentable, Hashable, Sendable, CustomStringConver
     package static let native = Machine.amd64
   #endif
 
-  /// The machine's part of a boot loader's file name, in small letters (UEFI 2.10 section 3.5.1.1); of another machine that of
-  /// none.
+  /// The machine's part of a boot loader's file name, in small letters (UEFI 2.10 section 3.5.1.1); of another machine
+  /// that of none.
   package var efiName: String {
     switch self {
     case .amd64: "x64"

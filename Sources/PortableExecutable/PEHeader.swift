@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import BinaryFormat
-internal import Messages
+package import Messages
 
 /// The headers of a PE32+ image (PE/COFF specification): DOS stub, COFF header, optional header, section table.
 ///
@@ -143,5 +143,147 @@ package struct PEHeader: Hashable, Sendable {
       throw ParseError(format, at: start, .range, "\(name) is \(value), not a power of two up to 2 MiB")
     }
     return value
+  }
+}
+
+/// An entry of the optional header's data directories.
+package struct DataDirectory: Hashable, Sendable {
+  /// Address relative to the image base; for the certificate table an offset in the file.
+  package var address: UInt32
+  /// Size in bytes.
+  package var size: UInt32
+
+  package init(address: UInt32, size: UInt32) {
+    self.address = address
+    self.size = size
+  }
+
+  package static let none = DataDirectory(address: 0, size: 0)
+  /// Index of the certificate table, `IMAGE_DIRECTORY_ENTRY_SECURITY`.
+  package static let certificateTable = 4
+  /// Index of the debug directory, `IMAGE_DIRECTORY_ENTRY_DEBUG`.
+  package static let debug = 6
+}
+
+extension PEHeader {
+  /// Every section's bytes lie behind the headers, inside the file, and belong to no other section.
+  func checkSections() throws(ParseError) {
+    for (index, section) in sections.enumerated() {
+      let entry = sectionTableOffset + index * SectionHeader.size
+      guard section.fileRange.isEmpty || section.fileRange.lowerBound >= sizeOfHeaders else {
+        throw ParseError(Self.format, at: entry, .overlap, "section \(section.name) begins inside the headers")
+      }
+      guard section.fileRange.upperBound <= fileSize else {
+        throw ParseError(
+          Self.format, at: entry, .truncated,
+          "section \(section.name) ends at \(section.fileRange.upperBound), the file at \(fileSize)")
+      }
+      guard section.memoryRange.upperBound <= Int(UInt32.max) else {
+        throw ParseError(Self.format, at: entry, .range, "section \(section.name) ends beyond 4 GiB in memory")
+      }
+    }
+    let order = sectionsInFileOrder
+    for (former, latter) in zip(order, order.dropFirst())
+    where former.fileRange.upperBound > latter.fileRange.lowerBound {
+      throw ParseError(
+        Self.format, at: latter.fileRange.lowerBound, .overlap,
+        "sections \(former.name) and \(latter.name) share bytes of the file")
+    }
+  }
+
+  /// The certificate table, if there is one, is aligned and the last thing in the file: EDK2 hashes wrongly otherwise.
+  func checkCertificateTable() throws(ParseError) {
+    guard let range = certificateTableRange, let entry = certificateDirectoryOffset else { return }
+    guard range.lowerBound >= endOfSections, range.lowerBound.isMultiple(of: 8) else {
+      throw ParseError(
+        Self.format, at: entry, .overlap, "the certificate table begins inside a section or is not aligned to 8 bytes")
+    }
+    guard range.upperBound == fileSize else {
+      throw ParseError(
+        Self.format, at: entry, range.upperBound > fileSize ? .truncated : .trailingBytes,
+        "the certificate table ends at \(range.upperBound), the file at \(fileSize)")
+    }
+  }
+
+  /// Throws `overlap` if two sections, or a section and the headers, share memory: the later would be loaded over the
+  /// earlier.
+  package func requireSeparateMemory() throws(ParseError) {
+    let order = sections.filter { $0.virtualSize > 0 }.sorted { $0.virtualAddress < $1.virtualAddress }
+    for (former, latter) in zip(order, order.dropFirst())
+    where former.memoryRange.upperBound > latter.memoryRange.lowerBound {
+      throw ParseError(
+        Self.format, at: sectionTableOffset, .overlap, "sections \(former.name) and \(latter.name) overlap in memory")
+    }
+    if let first = order.first, first.memoryRange.lowerBound < sizeOfHeaders {
+      throw ParseError(
+        Self.format, at: sectionTableOffset, .overlap, "section \(first.name) overlaps the headers in memory")
+    }
+  }
+
+  /// Throws `unsupported` for a program that is not for EFI firmware, and `range` if the image's size in memory does
+  /// not cover its sections: firmware answers Unsupported or Load Error however the image is signed.
+  package func requireStartable() throws(ParseError) {
+    guard 10...13 ~= subsystem else {
+      throw ParseError(
+        Self.format, at: optionalHeaderOffset + 68, .unsupported, "subsystem \(subsystem) is not an EFI program's")
+    }
+    guard Machine.known.contains(machine) else {
+      throw ParseError(Self.format, at: signatureOffset + 4, .unsupported, "it is for \(machine)")
+    }
+    guard let end = sections.map(\.memoryRange.upperBound).max(), end <= Int(sizeOfImage) else {
+      throw ParseError(
+        Self.format, at: optionalHeaderOffset + 56, .range, "SizeOfImage, \(sizeOfImage), does not cover its sections")
+    }
+  }
+
+  /// Sections that have bytes in the file, by offset.
+  package var sectionsInFileOrder: [SectionHeader] {
+    sections.filter { $0.rawSize > 0 }.sorted { $0.rawPointer < $1.rawPointer }
+  }
+
+  /// Where the last section's bytes end.
+  package var endOfSections: Int { sections.map(\.fileRange.upperBound).reduce(sizeOfHeaders, max) }
+
+  /// The certificate table's bytes in the file; nil if the image carries none.
+  package var certificateTableRange: Range<Int>? {
+    guard certificateDirectoryOffset != nil else { return nil }
+    let entry = directories[DataDirectory.certificateTable]
+    return entry.size == 0 ? nil : Int(entry.address)..<Int(entry.address) + Int(entry.size)
+  }
+}
+
+extension PEHeader {
+  /// The bytes that the Authenticode digest covers, in order ("Windows Authenticode Portable Executable Signature
+  /// Format", "Calculating the PE Image Hash", as EDK2's DxeImageVerificationLib does it).
+  ///
+  /// Headers without the checksum and the certificate table's directory entry, the sections by file offset, then what
+  /// follows the *sum* of the bytes hashed so far, up to the certificate table. For an image without gaps that is
+  /// simply the rest of the file.
+  package var digestRanges: [Range<Int>] {
+    var ranges: [Range<Int>] = [0..<checkSumOffset]
+    if let entry = certificateDirectoryOffset {
+      ranges += [checkSumOffset + 4..<entry, entry + 8..<sizeOfHeaders]
+    } else {
+      ranges += [checkSumOffset + 4..<sizeOfHeaders]
+    }
+    ranges += sectionsInFileOrder.map(\.fileRange)
+    let sum = sizeOfHeaders + sectionsInFileOrder.reduce(0) { $0 + $1.fileRange.count }
+    let end = fileSize - (certificateTableRange?.count ?? 0)
+    if end > sum { ranges.append(sum..<end) }
+    return ranges
+  }
+
+  /// Zero bytes that belong in front of a certificate table that is added, and are digested with the image.
+  package var signaturePadding: Int { certificateTableRange == nil ? (8 - fileSize % 8) % 8 : 0 }
+
+  /// Whether headers and sections follow each other without gaps and in the table's order; signers disagree about the
+  /// digest of any other image, and EDK2 refuses what some of them make of it.
+  package var isContiguous: Bool {
+    var end = sizeOfHeaders
+    for section in sections where section.rawSize > 0 {
+      guard section.fileRange.lowerBound == end else { return false }
+      end = section.fileRange.upperBound
+    }
+    return true
   }
 }

@@ -17,8 +17,6 @@ package struct SectionHeader: Hashable, Sendable {
     package static let code = Self(rawValue: 0x20)
     /// The corresponding constant is `IMAGE_SCN_CNT_INITIALIZED_DATA`.
     package static let initializedData = Self(rawValue: 0x40)
-    /// The corresponding constant is `IMAGE_SCN_MEM_EXECUTE`.
-    package static let execute = Self(rawValue: 0x2000_0000)
     /// The corresponding constant is `IMAGE_SCN_MEM_READ`.
     package static let read = Self(rawValue: 0x4000_0000)
     /// The corresponding constant is `IMAGE_SCN_MEM_WRITE`.
@@ -39,7 +37,9 @@ package struct SectionHeader: Hashable, Sendable {
   package var obsolete: [UInt8]
   package var characteristics: Characteristics
 
-  /// A section of the loaded image. `name` has at most eight bytes of UTF-8.
+  /// A section of the loaded image.
+  ///
+  /// `name` has at most eight bytes of UTF-8.
   package init(
     name: String, virtualSize: UInt32, virtualAddress: UInt32, rawSize: UInt32, rawPointer: UInt32,
     characteristics: Characteristics

@@ -15,7 +15,9 @@ package enum BootTrust: Hashable, Sendable {
   package var isAccepted: Bool { if case .accepted = self { true } else { false } }
 
   /// Judges as EDK2 does, and for an image that shim starts, as shim does: it takes what db or its own list of machine
-  /// owner keys allows. That the firmware starts shim itself is not looked at here.
+  /// owner keys allows.
+  ///
+  /// That the firmware starts shim itself is not looked at here.
   ///
   /// Firmware that says nothing of Secure Boot has none. Throws `CryptoError` if libcrypto cannot judge.
   package static func evaluate(
@@ -65,8 +67,9 @@ extension BootTrust {
 }
 
 extension TrustDatabase {
-  /// Whether dbx or MokListXRT revokes the certificate or one that it descends from. Throws `CryptoError` if libcrypto
-  /// cannot judge.
+  /// Whether dbx or MokListXRT revokes the certificate or one that it descends from.
+  ///
+  /// Throws `CryptoError` if libcrypto cannot judge.
   package func forbids(_ certificate: Certificate) throws -> Bool {
     try certificate.descends(fromAnyOf: forbiddenCertificates) != nil
       || forbiddenCertificateDigests.contains(certificate.toBeSignedDigest())

@@ -37,27 +37,30 @@ package struct TrustDatabase: Sendable {
   /// A machine that trusts and refuses nothing.
   package init() {}
 
-  /// Reads the variables. One that does not exist counts as empty. Throws `HostError` for what cannot be read and for
-  /// content that is not of the form UEFI 2.10 section 32.4.1 prescribes.
+  /// Reads the variables.
+  ///
+  /// One that does not exist counts as empty. Throws `HostError` for what cannot be read and for content that is not of
+  /// the form UEFI 2.10 section 32.4.1 prescribes.
   package init(readingFrom host: Host) throws {
-    secureBootEnabled = try Self.flag(.secureBoot, host)
-    setupMode = try Self.flag(.setupMode, host)
-    if let db = try Self.database(.signatureDatabase, host) {
+    let store = EFIVariableStore(of: host.files)
+    secureBootEnabled = try Self.flag(.secureBoot, store)
+    setupMode = try Self.flag(.setupMode, store)
+    if let db = try Self.database(.signatureDatabase, store) {
       firmwareCertificates = readCertificates(db, "db")
       allowedImageDigests.formUnion(db.signatures(of: .sha256).map(\.data))
-      noteOtherTypes(db, "db", known: [.x509, .sha256])
+      noteOtherTypes(db, name: "db", known: [.x509, .sha256])
     }
-    if let list = try Self.database(.machineOwnerKeys, host) {
+    if let list = try Self.database(.machineOwnerKeys, store) {
       machineOwnerCertificates = readCertificates(list, "MokListRT")
       allowedImageDigests.formUnion(list.signatures(of: .sha256).map(\.data))
-      noteOtherTypes(list, "MokListRT", known: [.x509, .sha256])
+      noteOtherTypes(list, name: "MokListRT", known: [.x509, .sha256])
     }
     for variable in [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys] {
-      guard let dbx = try Self.database(variable, host) else { continue }
+      guard let dbx = try Self.database(variable, store) else { continue }
       forbiddenCertificates += readCertificates(dbx, variable.name)
       forbiddenImageDigests.formUnion(dbx.signatures(of: .sha256).map(\.data))
       forbiddenCertificateDigests.formUnion(dbx.signatures(of: .x509SHA256).map { Array($0.data.prefix(32)) })
-      noteOtherTypes(dbx, variable.name, known: [.x509, .sha256, .x509SHA256])
+      noteOtherTypes(dbx, name: variable.name, known: [.x509, .sha256, .x509SHA256])
     }
   }
 
@@ -72,43 +75,37 @@ package struct TrustDatabase: Sendable {
     }
   }
 
-  private mutating func noteOtherTypes(_ database: SignatureDatabase, _ name: String, known: Set<SignatureType>) {
+  private mutating func noteOtherTypes(_ database: SignatureDatabase, name: String, known: Set<SignatureType>) {
     for list in database.lists where !known.contains(list.type) {
       ignoredEntries.append("\(name) holds \(list.signatures.count) entries of type \(list.type.guid), not evaluated")
     }
   }
 
-  private static func flag(_ variable: EFIVariableName, _ host: Host) throws -> Bool? {
-    guard let data = try data(of: variable, host), let value = data.first else { return nil }
+  private static func flag(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> Bool? {
+    guard let data = try data(of: variable, store), let value = data.first else { return nil }
     return value == 1
   }
 
-  private static func database(_ variable: EFIVariableName, _ host: Host) throws -> SignatureDatabase? {
-    guard let data = try data(of: variable, host) else { return nil }
-    return try describing(variable, host) { try SignatureDatabase(parsing: data) }
+  private static func database(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> SignatureDatabase? {
+    guard let data = try data(of: variable, store) else { return nil }
+    return try describing(variable, in: store) { try SignatureDatabase(parsing: data) }
   }
 
-  private static func data(of variable: EFIVariableName, _ host: Host) throws -> [UInt8]? {
-    guard let file = try host.files.readFileIfPresent(path(of: variable), limit: sizeLimit) else { return nil }
-    return try describing(variable, host) { try EFIVariableContent(parsing: file).data }
+  /// An empty file is damage here: what cannot be read must not pass for a list that forbids nothing.
+  private static func data(of variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt8]? {
+    guard let file = try store.fileContent(variable.fileName) else { return nil }
+    return try describing(variable, in: store) { try EFIVariableContent(parsing: file).data }
   }
 
   private static func describing<Value>(
-    _ variable: EFIVariableName, _ host: Host, _ body: () throws -> Value
+    _ variable: EFIVariableName, in store: EFIVariableStore, _ body: () throws -> Value
   ) throws -> Value {
     do {
       return try body()
     } catch let error as ParseError {
       throw HostError(
-        "read", host.files.display(path(of: variable)), detail: Message(error),
+        "read", store.displayPath(of: variable.fileName), detail: Message(error),
         hint: "the firmware's key store may be damaged; its setup menu can restore the factory keys")
     }
   }
-
-  private static func path(of variable: EFIVariableName) -> String {
-    "/sys/firmware/efi/efivars/\(variable.fileName)"
-  }
-
-  /// Bytes; the largest variable stores have a few hundred KiB.
-  private static let sizeLimit = 4 << 20
 }

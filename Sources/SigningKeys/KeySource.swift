@@ -25,7 +25,7 @@ package struct KeySource: Sendable {
 
   /// The host's own db key.
   package static let hostDefault = KeySource(
-    key: "/etc/pve-sb-uki/keys/db.key", certificate: "/etc/pve-sb-uki/keys/db.crt", isHostPath: true)
+    key: KeyStore.standardKeyPath, certificate: KeyStore.standardCertificatePath, isHostPath: true)
 
   /// Largest key or certificate file that is read, in bytes.
   package static let sizeLimit = 1 << 20
@@ -33,7 +33,9 @@ package struct KeySource: Sendable {
   /// The files that the invoker named.
   package var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
 
-  /// Loads both and proves that firmware accepts what they sign. Throws `Failure`.
+  /// Loads both and proves that firmware accepts what they sign.
+  ///
+  /// Throws `Failure`.
   package func load(from host: Host) throws -> SigningIdentity {
     let key = try loadKey(from: host)
     let certificate = try loadCertificate(from: host)
@@ -73,7 +75,8 @@ package struct KeySource: Sendable {
     return PassphraseSource { line }
   }
 
-  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; one letter is no scheme.
+  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; one letter alone is not a
+  /// scheme.
   private static func isURI(_ text: String) -> Bool {
     let scheme = text.utf8.prefix { $0 != UInt8(ascii: ":") }
     guard scheme.count > 1, scheme.count < text.utf8.count, let first = scheme.first else { return false }

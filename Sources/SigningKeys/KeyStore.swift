@@ -10,6 +10,9 @@ internal import Messages
 package struct KeyStore: Sendable {
   /// The keys' place on every host.
   package static let standardDirectory = "/etc/pve-sb-uki/keys"
+  /// Where the key is that signs images, and its certificate, unless the settings name others.
+  package static let standardKeyPath = "\(standardDirectory)/\(keyFile(of: .signatureDatabase))"
+  package static let standardCertificatePath = "\(standardDirectory)/\(certificateFile(of: .signatureDatabase))"
 
   package enum State: Hashable, Sendable {
     case absent
@@ -83,7 +86,9 @@ package struct KeyStore: Sendable {
     }
   }
 
-  /// All three keys. Throws `HostError` that names what is missing or does not fit.
+  /// All three keys.
+  ///
+  /// Throws `HostError` that names what is missing or does not fit.
   package func hierarchy(at time: Int64) throws -> KeyHierarchy {
     KeyHierarchy(
       platformKey: try identity(of: .platformKey, at: time),
@@ -113,6 +118,35 @@ package struct KeyStore: Sendable {
       return try body()
     } catch let error as CryptoError {
       throw HostError("use", displayPath(of: name), detail: Message(error))
+    }
+  }
+}
+
+extension KeyStore {
+  /// Writes new keys into a store that does not exist: all files at once, private keys with mode 0600 in a directory
+  /// with mode 0700 from the first byte.
+  ///
+  /// What was written is read back before it takes its place.
+  package func create(_ hierarchy: KeyHierarchy, on host: Host) throws {
+    try host.files.makeCompleteDirectory(directory) { temporary in
+      for role in KeyRole.allCases {
+        let identity = hierarchy[role]
+        let key = "\(temporary)/\(Self.keyFile(of: role))"
+        try host.files.replaceFile(key, mode: 0o600, content: try identity.key.serializedPEM())
+        let certificate = "\(temporary)/\(Self.certificateFile(of: role))"
+        try host.files.replaceFile(certificate, mode: 0o644, content: try identity.certificate.serializedPEM())
+      }
+      let owner = Array("\(hierarchy.owner)\n".utf8)
+      try host.files.replaceFile("\(temporary)/\(Self.ownerFile)", mode: 0o644, content: owner)
+      let written = try KeyStore(of: host, directory: temporary).hierarchy(at: host.now())
+      guard
+        KeyRole.allCases.allSatisfy({ written[$0].certificate == hierarchy[$0].certificate }),
+        written.owner == hierarchy.owner
+      else {
+        throw HostError(
+          "create", displayPath, detail: "what was read back differs from what was written",
+          hint: "memory or storage of this machine may be failing")
+      }
     }
   }
 }

@@ -30,16 +30,15 @@ package enum ImageBuilder {
     try writer.writeHeader(layout.header)
     for (section, source) in layout.pieces {
       switch source {
-      case .base(let range): try writer.write(contentsOf: plan.stub.bytes, range, buffer)
+      case .base(let range): try writer.write(contentsOf: plan.stub.bytes, in: range, through: buffer)
       case .replacement(let name):
-        let content = plan.replacements[name] ?? []
-        try writer.write(contentsOf: content, 0..<content.count, buffer)
+        try writer.write(contentsOf: plan.replacements[name] ?? [], through: buffer)
       case .added(let index):
         let start = writer.count
         for part in plan.added[index].parts {
           let offset = writer.count - start
           try writer.pad(to: start + (offset.roundedUp(toMultipleOf: SectionContent.partAlignment) ?? offset))
-          try writer.write(contentsOf: part, 0..<part.count, buffer)
+          try writer.write(contentsOf: part, through: buffer)
           try part.requireUnchanged()
         }
       }
@@ -48,13 +47,5 @@ package enum ImageBuilder {
     guard let identity else { return Result(digest: try writer.finish(), certificate: nil) }
     let digest = try writer.finish(signingBy: identity, at: signingTime)
     return Result(digest: digest, certificate: identity.certificate)
-  }
-}
-
-extension SignedImageWriter {
-  fileprivate func write(
-    contentsOf source: any RandomAccessBytes, _ range: Range<Int>, _ buffer: TransferBuffer
-  ) throws {
-    try buffer.forEachChunk(of: source, in: range) { try write($0) }
   }
 }

@@ -44,7 +44,7 @@ package struct ImagePlan: Sendable {
     if let uname { add(SectionName.uname, [try Self.checkedRelease(uname)]) }
     if let splash = recipe.splash { add(SectionName.splash, [try Self.bitmap(splash)]) }
     for (name, content) in recipe.extraSections {
-      try Self.checkExtra(name, content, stub: stub)
+      try Self.checkExtra(name, content: content, stub: stub)
       add(name, [content.bytes])
     }
     if let microcode = ramDisks.microcode { add(SectionName.microcode, [microcode]) }
@@ -96,7 +96,7 @@ package struct ImagePlan: Sendable {
     return bytes
   }
 
-  private static func checkExtra(_ name: String, _ content: NamedInput, stub: Stub) throws {
+  private static func checkExtra(_ name: String, content: NamedInput, stub: Stub) throws {
     guard name.hasPrefix("."), name.utf8.count >= 2, name.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else {
       throw ImageError(.section, "'\(name)' is no section name", hint: "a name is a dot and one to seven characters")
     }
@@ -110,4 +110,48 @@ package struct ImagePlan: Sendable {
         hint: "use a newer stub with --stub, or leave the section out")
     }
   }
+}
+
+/// What a kernel command line may hold.
+package enum CommandLineCheck {
+  /// The line as it goes into `.cmdline`.
+  ///
+  /// Throws `commandLine` for a NUL, a line break or another control character (the stub would cut or the kernel
+  /// misread it there), for an empty line and for more than `limit` bytes.
+  package static func checked(_ line: [UInt8], limit: Int) throws(ImageError) -> [UInt8] {
+    if let index = line.firstIndex(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {
+      let what: Message =
+        line[index] == 0 ? "a NUL byte" : line[index] == 0x0a ? "a line break" : "a control character"
+      throw ImageError(
+        .commandLine, "the command line holds \(what) at byte \(index)", hint: "write it as one line of plain text")
+    }
+    guard line.contains(where: { $0 != 0x20 && $0 != 0x09 }) else {
+      throw ImageError(.commandLine, "the command line is empty", hint: "it needs at least root=")
+    }
+    guard line.count <= limit else {
+      throw ImageError(
+        .commandLine, "the command line has \(line.count) bytes, the kernel takes \(limit)", hint: "shorten it")
+    }
+    return line
+  }
+}
+
+/// Why no Unified Kernel Image can be made of the given parts.
+package typealias ImageError = RuleError<ImageRule>
+
+package enum ImageRule: ErrorRule {
+  /// The file given as stub cannot be built upon.
+  case stub
+  /// The file given as kernel is not a kernel, or is a UKI itself.
+  case kernel
+  /// A part is empty or not of its kind.
+  case content
+  /// The command line holds what a command line cannot.
+  case commandLine
+  /// A section cannot be added.
+  case section
+  /// What was written is not what was meant to be.
+  case selfCheck
+
+  package var namesItsObject: Bool { self != .selfCheck }
 }

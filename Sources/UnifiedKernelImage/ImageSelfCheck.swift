@@ -10,8 +10,9 @@ internal import PortableExecutable
 /// Reads an image back after it was written and holds it against its plan.
 package enum ImageSelfCheck {
   /// Parses `written` anew, compares its headers and every section's place and size with the plan, and digests all of
-  /// it again: the digest taken of the inputs as they passed covers every section's bytes. If the image was signed,
-  /// the signature must be there, hold, and be by that certificate.
+  /// it again: the digest taken of the inputs as they passed covers every section's bytes.
+  ///
+  /// If the image was signed, the signature must be there, hold, and be by that certificate.
   ///
   /// Throws `ImageError` `selfCheck`.
   package static func check(

@@ -18,7 +18,9 @@ package struct KernelImage: Sendable {
   /// COMMAND_LINE_SIZE of every architecture Proxmox VE runs on, less the NUL.
   package static let usualCommandLineLimit = 2047
 
-  /// Reads what is needed of a kernel's headers. Throws `ImageError` if it is none that firmware could start.
+  /// Reads what is needed of a kernel's headers.
+  ///
+  /// Throws `ImageError` if firmware could not start it.
   package init(parsing input: NamedInput) throws {
     guard input.bytes.count > 0 else { throw ImageError(.kernel, "\(input.name) is empty") }
     do {

@@ -9,8 +9,9 @@ struct RAMDisks {
   let microcode: (any RandomAccessBytes)?
   let initrds: [any RandomAccessBytes]
 
-  /// Throws `ImageError` if one is missing or empty. Microcode for a stub without `.ucode` goes in front of the
-  /// initrds, where the kernel looks for it too.
+  /// Throws `ImageError` if one is missing or empty.
+  ///
+  /// Microcode for a stub without `.ucode` goes in front of the initrds, where the kernel looks for it too.
   init(_ recipe: ImageRecipe, stub: Stub, notes: inout [Message]) throws {
     guard !recipe.initrds.isEmpty else {
       throw ImageError(.content, "no initrd was given", hint: "give it with --initrd")

@@ -17,7 +17,9 @@ package struct Stub: Sendable {
   /// Largest stub that is read, in bytes; systemd's have 83 to 151 KiB.
   package static let sizeLimit = 8 << 20
 
-  /// Reads a stub. Throws `ImageError` if it is none or malformed.
+  /// Reads a stub.
+  ///
+  /// Throws `ImageError` if it is not a stub or is malformed.
   package init(parsing input: NamedInput) throws {
     name = input.name
     bytes = try input.contents(limit: Self.sizeLimit, of: .stub)
@@ -48,7 +50,7 @@ package struct Stub: Sendable {
     return header.sections.contains { bytes[$0.fileRange].contains(needle) }
   }
 
-  /// `#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####`
+  /// The program and its version in a text such as `#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####`.
   private static func version(in bytes: [UInt8], _ section: SectionHeader) -> String? {
     let text = String(decoding: bytes[section.contentRange].prefix { $0 != 0 }, as: UTF8.self)
     let words = text.split(separator: " ")

@@ -30,7 +30,9 @@ enum BlockDecoder {
     }
   }
 
-  /// Whether liblzma finds `text` in `blocks`. Throws `XZError` if memory is short.
+  /// Whether liblzma finds `text` in `blocks`.
+  ///
+  /// Throws `XZError` if memory is short.
   static func holds(_ blocks: [EncodedBlock], check: XZCheck, text: UnsafeRawBufferPointer) throws -> Bool {
     var position = 0
     do {
@@ -57,8 +59,9 @@ enum BlockDecoder {
     ParseError(XZStream.format, at: offset, "check", detail)
   }
 
-  /// Calls `body` with the text of the one block that is `file`, in order, and returns its bytes without
-  /// padding. `offset` is where it lies, for errors.
+  /// Calls `body` with the text of the one block that is `file`, in order, and returns its bytes without padding.
+  ///
+  /// `offset` is where it lies, for errors.
   private static func forEachPiece(
     of file: [UInt8], at offset: Int, check: XZCheck, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws -> Int {
@@ -81,10 +84,10 @@ enum BlockDecoder {
         guard lzma_raw_decoder_memusage(filters.baseAddress) <= UInt64(DecodedBlock.greatestDecoder) else {
           throw ParseError(XZStream.format, at: offset, .range, "the block's dictionary is too large")
         }
-        try coder.require(lzma_block_decoder(&coder.stream, &block), LZMA_OK, "begin to decode")
+        try coder.require(lzma_block_decoder(&coder.stream, &block), is: LZMA_OK, operation: "begin to decode")
         let content = UnsafeRawBufferPointer(rebasing: file[header.size...])
         do {
-          try coder.code(content, LZMA_FINISH, "decode the block", body)
+          try coder.code(content, action: LZMA_FINISH, operation: "decode the block", body)
         } catch let error as XZError where error.rule == .damage {
           throw damage(offset, error.message)
         }

@@ -9,9 +9,6 @@ struct BlockHeader: Hashable, Sendable {
   struct Filter: Hashable, Sendable {
     var id: Int
     var properties: [UInt8]
-
-    /// LZMA2 with the dictionary size of code `dictionary` (section 5.3.1).
-    static func lzma2(dictionary: UInt8) -> Filter { Filter(id: 0x21, properties: [dictionary]) }
   }
 
   /// Bytes of the header itself; set when it was read.

@@ -3,7 +3,7 @@
 
 internal import BinaryFormat
 internal import CLZMA
-internal import Messages
+package import Messages
 
 /// An encoder or decoder of liblzma, ended when it is let go.
 final class Coder {
@@ -12,14 +12,16 @@ final class Coder {
 
   deinit { lzma_end(&stream) }
 
-  /// Throws `XZError` unless `code` is `expected`. `operation` is what was tried, in the infinitive.
-  func require(_ code: lzma_ret, _ expected: lzma_ret, _ operation: Message) throws(XZError) {
+  /// Throws `XZError` unless `code` is `expected`.
+  ///
+  /// `operation` is what was tried, in the infinitive.
+  func require(_ code: lzma_ret, is expected: lzma_ret, operation: Message) throws(XZError) {
     guard code == expected else { throw Self.error(operation, code) }
   }
 
   /// Codes `input` to the end of `action`, and calls `body` with what comes out, a piece after the other.
   func code(
-    _ input: UnsafeRawBufferPointer, _ action: lzma_action, _ operation: Message,
+    _ input: UnsafeRawBufferPointer, action: lzma_action, operation: Message,
     _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     stream.next_in = input.bindMemory(to: UInt8.self).baseAddress
@@ -30,7 +32,7 @@ final class Coder {
       let code = lzma_code(&stream, action)
       try body(UnsafeRawBufferPointer(rebasing: output.bytes[..<(output.bytes.count - stream.avail_out)]))
       if code == LZMA_STREAM_END { return }
-      try require(code, LZMA_OK, operation)
+      try require(code, is: LZMA_OK, operation: operation)
     }
   }
 
@@ -43,4 +45,14 @@ final class Coder {
     default: XZError(.use, "cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
     }
   }
+}
+
+/// What liblzma could not do, and what to do about it.
+package typealias XZError = RuleError<XZRule>
+
+package enum XZRule: ErrorRule {
+  /// The data is damaged, or not such a stream.
+  case damage
+  /// The caller, or what memory there is.
+  case use
 }

@@ -22,7 +22,7 @@ package final class DecodedBlock: Sendable {
   /// Decodes `block` of `stream`, which was parsed from `source`.
   ///
   /// Throws `ParseError` if it is damaged, if its sizes are not those of the index, or if it wants more memory than
-  /// anybody's package does; what reading the source throws.
+  /// any package does; what reading the source throws.
   package init(_ block: XZStream.Block, of stream: XZStream, from source: any RandomAccessBytes) throws {
     let start = block.range.lowerBound
     guard block.text.count <= Self.greatestText else {
@@ -62,8 +62,8 @@ package final class DecodedBlock: Sendable {
   /// There is one block, or several if liblzma encoded the text anew, or none if no text is left. `storing` are ranges
   /// of the old plain text that do not compress, and `workers` threads: both only matter to liblzma. With `verify`
   /// liblzma decodes what was made and it is compared; what was transcoded and is not right is encoded anew. Without
-  /// `reusing` no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma cannot, or if the edits
-  /// are not in order.
+  /// `reusing` no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma cannot, or if the
+  /// edits are not in order.
   package func encode(
     applying edits: [ByteEdit], verify: Bool, storing: [Range<Int>] = [], workers: Int = 1, reusing: Bool = true
   ) throws -> [EncodedBlock] {
@@ -87,5 +87,51 @@ package final class DecodedBlock: Sendable {
       }
       return blocks
     }
+  }
+}
+
+/// A text after edits.
+struct EditedText {
+  let text: PaddedBuffer
+  /// Their offsets count from the first byte of the old text.
+  let edits: [ByteEdit]
+  private let start: Int
+
+  /// `old` with `edits`, which are in order and whose offsets count from `start` at its first byte.
+  init(_ old: UnsafeRawBufferPointer, startingAt start: Int, edits: [ByteEdit]) {
+    self.start = start
+    self.edits = edits.map {
+      ByteEdit(
+        range: $0.range.lowerBound - start..<$0.range.upperBound - start, replacement: $0.replacement)
+    }
+    let text = PaddedBuffer(count: old.count + edits.growth)
+    var source = 0
+    var target = 0
+    func put(_ bytes: UnsafeRawBufferPointer) {
+      UnsafeMutableRawBufferPointer(rebasing: text.bytes[target..<target + bytes.count]).copyMemory(from: bytes)
+      target += bytes.count
+    }
+    for edit in self.edits {
+      put(UnsafeRawBufferPointer(rebasing: old[source..<edit.range.lowerBound]))
+      edit.replacement.withUnsafeBytes(put)
+      source = edit.range.upperBound
+    }
+    put(UnsafeRawBufferPointer(rebasing: old[source...]))
+    self.text = text
+  }
+
+  /// What became of `range` of the old text, as far as it lies within: offsets in the new one, from 0.
+  func newRange(_ range: Range<Int>) -> Range<Int> {
+    let lower = newOffset(range.lowerBound - start, includingInsertion: false)
+    return lower..<max(lower, newOffset(range.upperBound - start, includingInsertion: true))
+  }
+
+  private func newOffset(_ offset: Int, includingInsertion: Bool) -> Int {
+    var moved = offset
+    for edit in edits {
+      guard includingInsertion ? edit.range.lowerBound <= offset : edit.range.lowerBound < offset else { break }
+      moved += edit.range.upperBound <= offset ? edit.growth : edit.range.lowerBound - offset + edit.replacement.count
+    }
+    return min(max(0, moved), text.count)
   }
 }

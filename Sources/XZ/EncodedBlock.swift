@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import CLZMA
 internal import LZMA2
+internal import Messages
 
 /// A block as it goes into a file.
 package struct EncodedBlock: Hashable, Sendable {
@@ -16,8 +18,10 @@ package struct EncodedBlock: Hashable, Sendable {
 }
 
 extension EncodedBlock {
-  /// The text after edits, with the symbols it had before. The header has both sizes, as liblzma's threaded decoder wants
-  /// them, and is no smaller than the `old` one. Throws what the check throws.
+  /// The text after edits, with the symbols it had before.
+  ///
+  /// The header has both sizes, as liblzma's threaded decoder wants them, and is no smaller than the `old` one. Throws
+  /// what the check throws.
   init(
     transcoding symbols: LZMA2Block, to edited: EditedText, header old: BlockHeader, check: XZCheck, reusing: Bool
   ) throws {
@@ -48,5 +52,97 @@ extension EncodedBlock {
     unpaddedSize = bytes.count - (-dataCount & 3)
     textCount = edited.text.count
     wasTranscoded = true
+  }
+}
+
+extension EncodedBlock {
+  /// Text of each block that liblzma encodes: the dictionary of preset 6.
+  ///
+  /// Fixed, so that the number of workers does not show in what is written.
+  private static let pieceSize = 8 << 20
+
+  /// Encodes `text` in blocks of at most 8 MiB on `workers` threads; each range of `storing` (offsets in `text`,
+  /// sorted) in a block of its own, as it is.
+  ///
+  /// `preset` is one of xz's, 0 to 9.
+  ///
+  /// Throws `XZError` if liblzma cannot, for want of memory or threads.
+  package static func encode(
+    text: UnsafeRawBufferPointer, check: XZCheck, preset: UInt32 = 6, storing: [Range<Int>] = [], workers: Int = 1
+  ) throws -> [EncodedBlock] {
+    let pieces = pieces(of: text.count, storing: storing)
+    let runs = pieces.filter { !$0.isStored }.map { UnsafeRawBufferPointer(rebasing: text[$0.range]) }
+    var compressed = try compress(runs, check: check, preset: preset, workers: workers)[...]
+    var blocks: [EncodedBlock] = []
+    for piece in pieces {
+      if piece.isStored {
+        blocks.append(try store(UnsafeRawBufferPointer(rebasing: text[piece.range]), check: check))
+      } else {
+        var left = piece.range.count
+        while left > 0, let block = compressed.popFirst() {
+          left -= block.textCount
+          blocks.append(block)
+        }
+      }
+    }
+    guard compressed.isEmpty, blocks.reduce(0, { $0 + $1.textCount }) == text.count else {
+      throw XZError(.use, "liblzma encoded other text than it was given")
+    }
+    return blocks
+  }
+
+  /// The text as runs to compress and ranges to store, in order.
+  private static func pieces(of count: Int, storing: [Range<Int>]) -> [(range: Range<Int>, isStored: Bool)] {
+    var pieces: [(range: Range<Int>, isStored: Bool)] = []
+    var position = 0
+    func add(to end: Int, isStored: Bool) {
+      if position < end { pieces.append((position..<end, isStored)) }
+      position = max(position, end)
+    }
+    for range in storing {
+      add(to: min(range.lowerBound, count), isStored: false)
+      add(to: min(range.upperBound, count), isStored: true)
+    }
+    add(to: count, isStored: false)
+    return pieces
+  }
+
+  /// The blocks of a stream in which every run begins one.
+  private static func compress(
+    _ runs: [UnsafeRawBufferPointer], check: XZCheck, preset: UInt32, workers: Int
+  ) throws -> [EncodedBlock] {
+    guard !runs.isEmpty else { return [] }
+    var options = lzma_mt()
+    options.threads = UInt32(clamping: max(1, workers))
+    options.block_size = UInt64(pieceSize)
+    options.preset = preset
+    options.check = lzma_check(UInt32(check.rawValue))
+    let coder = Coder()
+    try coder.require(lzma_stream_encoder_mt(&coder.stream, &options), is: LZMA_OK, operation: "begin to encode")
+    var file: [UInt8] = []
+    for (index, run) in runs.enumerated() {
+      let action = index == runs.count - 1 ? LZMA_FINISH : LZMA_FULL_BARRIER
+      try coder.code(run, action: action, operation: "encode") { file.append(contentsOf: $0) }
+    }
+    return try XZStream(parsing: file).blocks.map {
+      EncodedBlock(
+        bytes: Array(file[$0.range]), unpaddedSize: $0.unpaddedSize, textCount: $0.text.count, wasTranscoded: false)
+    }
+  }
+
+  /// One block of uncompressed chunks.
+  private static func store(_ text: UnsafeRawBufferPointer, check: XZCheck) throws -> EncodedBlock {
+    var block = lzma_block()
+    block.check = lzma_check(UInt32(check.rawValue))
+    var count = 0
+    let bytes = try [UInt8](unsafeUninitializedCapacity: lzma_block_buffer_bound(text.count)) { buffer, initialized in
+      let code = lzma_block_uncomp_encode(
+        &block, text.bindMemory(to: UInt8.self).baseAddress, text.count, buffer.baseAddress, &count, buffer.count)
+      guard code == LZMA_OK else { throw Coder.error("store \(text.count) bytes", code) }
+      initialized = count
+    }
+    return EncodedBlock(
+      bytes: bytes, unpaddedSize: Int(clamping: lzma_block_unpadded_size(&block)), textCount: text.count,
+      wasTranscoded: false)
   }
 }

@@ -5,8 +5,10 @@ internal import BinaryFormat
 internal import Messages
 
 extension ByteReader {
-  /// Reads an integer of seven bits a byte, the lowest first, the last byte without the highest bit (The .xz File Format
-  /// 1.2.0, section 1.2). Throws `range` if it has more than nine bytes or is not in its shortest form.
+  /// Reads an integer of seven bits a byte, the lowest first, the last byte without the highest bit (The .xz File
+  /// Format 1.2.0, section 1.2).
+  ///
+  /// Throws `range` if it has more than nine bytes or is not in its shortest form.
   mutating func readVariableLength() throws(ParseError) -> Int {
     let start = offset
     var value = 0
@@ -22,7 +24,9 @@ extension ByteReader {
 }
 
 extension ByteWriter {
-  /// Writes what `readVariableLength` reads. `value` is not negative.
+  /// Writes what `readVariableLength` reads.
+  ///
+  /// `value` is not negative.
   mutating func writeVariableLength(_ value: Int) {
     var rest = UInt(bitPattern: value)
     while rest >= 0x80 {

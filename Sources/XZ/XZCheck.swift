@@ -22,7 +22,9 @@ package enum XZCheck: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// The check of `text` as it stands in a file. Throws `CryptoError` if libcrypto has no SHA-256.
+  /// The check of `text` as it stands in a file.
+  ///
+  /// Throws `CryptoError` if libcrypto has no SHA-256.
   package func value(of text: UnsafeRawBufferPointer) throws -> [UInt8] {
     let start = text.bindMemory(to: UInt8.self).baseAddress
     var writer = ByteWriter()

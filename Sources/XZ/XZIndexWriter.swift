@@ -23,7 +23,9 @@ package struct XZIndexWriter: Sendable {
     return writer.bytes
   }
 
-  /// Takes note of the block that is written next. Sizes are those of `XZStream.Block` and `EncodedBlock`.
+  /// Takes note of the block that is written next.
+  ///
+  /// Sizes are those of `XZStream.Block` and `EncodedBlock`.
   package mutating func add(unpaddedSize: Int, textCount: Int) {
     records.writeVariableLength(unpaddedSize)
     records.writeVariableLength(textCount)

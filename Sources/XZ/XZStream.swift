@@ -5,7 +5,9 @@ package import BinaryFormat
 internal import Messages
 
 /// Where the blocks of one .xz stream are, from its header, index and footer (The .xz File Format 1.2.0, sections 2 and
-/// 4). The blocks themselves are not looked at.
+/// 4).
+///
+/// The blocks themselves are not looked at.
 package struct XZStream: Sendable {
   package struct Block: Hashable, Sendable {
     /// Offsets in the file, from the first byte of the block's header to the last of its check.
@@ -32,8 +34,8 @@ package struct XZStream: Sendable {
 
   /// Reads the layout of a file that is one stream and nothing else.
   ///
-  /// Throws `ParseError`, with offsets in `source`, where it breaks a rule of the format and where it is legal but of no
-  /// use in a package: more than one stream, padding after the stream, other checks than the four that are in use.
+  /// Throws `ParseError`, with offsets in `source`, where it breaks a rule of the format and where it is legal but of
+  /// no use in a package: more than one stream, padding after the stream, other checks than the four that are in use.
   package init(parsing source: any RandomAccessBytes) throws {
     let format = Self.format
     guard source.count >= 2 * Self.frameSize else {

@@ -49,20 +49,21 @@ import Testing
     let directory = try TemporaryDirectory()
     let messages = "\(directory.path)/de/LC_MESSAGES"
     try ExternalTool("mkdir").run(["-p", messages])
-    let sources = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    try ExternalTool("msgfmt").run(["-o", "\(messages)/test.mo", "/\(sources)/po/de.po"])
-    let tables = Catalogue.tables("test", directory.path) { ["LANG": "de_DE.UTF-8", "LANGUAGE": "fr:de"][$0] }
+    try ExternalTool("msgfmt").run(["-o", "\(messages)/test.mo", "\(Fixture.projectDirectory)/po/de.po"])
+    let tables = Catalogue.tables("test", directory: directory.path) {
+      ["LANG": "de_DE.UTF-8", "LANGUAGE": "fr:de"][$0]
+    }
     #expect(tables.count == 1)
     #expect(tables.first?.translation(of: "it is a directory") == "ist ein Verzeichnis")
     #expect(tables.first?.translation(of: "cannot {0} {1}: {2}") == "kann {1} nicht {0}: {2}")
-    #expect(Catalogue.tables("other", directory.path) { ["LANG": "de_DE.UTF-8"][$0] }.isEmpty)
+    #expect(Catalogue.tables("other", directory: directory.path) { ["LANG": "de_DE.UTF-8"][$0] }.isEmpty)
   }
 
   @Test func damagedCatalogueIsNone() throws {
     let directory = try TemporaryDirectory()
     try ExternalTool("mkdir").run(["-p", "\(directory.path)/de/LC_MESSAGES"])
     try ExternalTool("cp").run([#filePath, "\(directory.path)/de/LC_MESSAGES/test.mo"])
-    #expect(Catalogue.tables("test", directory.path) { ["LANG": "de_DE.UTF-8"][$0] }.isEmpty)
+    #expect(Catalogue.tables("test", directory: directory.path) { ["LANG": "de_DE.UTF-8"][$0] }.isEmpty)
   }
 
   @Test func nothingStaysNothing() {

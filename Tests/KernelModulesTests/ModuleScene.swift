@@ -6,8 +6,9 @@ import HostSystem
 import KernelModules
 import TestSupport
 
-/// A root with modules that dkms could have built. OpenSSL signs as the kernel's sign-file does: CMS without attributes
-/// and certificates.
+/// A root with modules that dkms could have built.
+///
+/// OpenSSL signs as the kernel's sign-file does: CMS without attributes and certificates.
 struct ModuleScene {
   static let release = "6.8.12-10-pve"
   /// More than one buffer, and not a multiple of anything.

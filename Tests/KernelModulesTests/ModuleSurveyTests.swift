@@ -102,6 +102,7 @@ import Testing
   }
 
   /// Every third byte changed in turn: content, the signature's value and what describes it are never taken for good.
+  ///
   /// What stands between them in the message (its version, names of algorithms) is signed by nobody.
   @Test func damagedModulesAreNeverTrusted() throws {
     let content = Array("a small module".utf8)

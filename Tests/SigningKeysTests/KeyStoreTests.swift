@@ -133,6 +133,13 @@ import Testing
     #expect(error?.path == root.path(of: "\(KeyStore.standardDirectory)/\(name)"))
   }
 
+  @Test func imagesAreSignedWithTheKeyForDb() {
+    #expect(KeyStore.standardKeyPath == "/etc/pve-sb-uki/keys/db.key")
+    #expect(KeyStore.standardCertificatePath == "/etc/pve-sb-uki/keys/db.crt")
+    #expect(KeySource.hostDefault.key == KeyStore.standardKeyPath)
+    #expect(KeySource.hostDefault.certificate == KeyStore.standardCertificatePath)
+  }
+
   @Test func theTimeOfTheLastUpdateIsKept() throws {
     try create()
     let store = KeyStore(of: try root.host())

@@ -4,7 +4,9 @@
 import Glibc
 internal import Messages
 
-/// A program that others wrote and that our results are held against. One that is missing fails the test.
+/// A program that others wrote and that our results are held against.
+///
+/// One that is missing fails the test.
 package struct ExternalTool: Sendable {
   package struct Result: Sendable {
     /// The exit code, or 128 plus the number of the signal that ended it.
@@ -23,7 +25,9 @@ package struct ExternalTool: Sendable {
   /// A program found in PATH.
   package init(_ name: String) { self.name = name }
 
-  /// Runs the program to its end and returns what it wrote, whatever its exit code. Throws if it cannot be started.
+  /// Runs the program to its end and returns what it wrote, whatever its exit code.
+  ///
+  /// Throws if it cannot be started.
   package func result(_ arguments: [String], input: [UInt8] = []) throws -> Result {
     let standardInput = try anonymousFile()
     let output = try anonymousFile()
@@ -53,7 +57,9 @@ package struct ExternalTool: Sendable {
       errors: String(decoding: content(of: errors), as: UTF8.self))
   }
 
-  /// What the program writes to its standard output. Throws with its own words unless it exits with 0.
+  /// What the program writes to its standard output.
+  ///
+  /// Throws with its own words unless it exits with 0.
   @discardableResult
   package func run(_ arguments: [String], input: [UInt8] = []) throws -> [UInt8] {
     let result = try result(arguments, input: input)

@@ -21,11 +21,15 @@ package enum Fixture: String, CaseIterable, Sendable {
   /// All that objdump of Debian's binutils reads.
   package static let forAMD64 = stubs + systemdBoots + kernels
 
+  /// Absolute path of the project's directory.
+  package static let projectDirectory = "/" + PathName(#filePath).components.dropLast(3).joined(separator: "/")
+
+  private static let directory = "\(projectDirectory)/build/fixtures"
+  /// Absolute path of the directory with kernel packages.
+  package static let packageDirectory = "\(directory)/debs"
+
   /// Absolute path of the file.
-  package var path: String {
-    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    return "/\(root)/build/fixtures/\(rawValue)"
-  }
+  package var path: String { "\(Self.directory)/\(rawValue)" }
 
   package func bytes() throws -> [UInt8] {
     do {

@@ -30,9 +30,9 @@ package enum MirroredMachine {
     host.partitions = PartitionAccess { device, _, _ in
       try files.subtree(device)
     } facts: { device in
-      let serial = device.split(separator: "/").last.map(String.init) ?? ""
-      return PartitionFacts(
-        number: DeviceNumber(major: 8, minor: 2), location: location(of: serial), content: .other)
+      PartitionFacts(
+        number: DeviceNumber(major: 8, minor: 2), location: location(of: String(PathName(device).fileName)),
+        content: .other)
     }
     return host
   }

@@ -53,8 +53,7 @@ package final class TemporaryDirectory: Sendable {
   package func write(_ name: String, _ content: some Sequence<UInt8>, mode: UInt32 = 0o644) throws {
     let files = FileSystem()
     let target = path(of: name)
-    let parent = target.split(separator: "/").dropLast().joined(separator: "/")
-    try files.makeDirectory("/\(parent)")
+    try files.makeDirectory(PathName(target).directory)
     try files.replaceFile(target, mode: mode, content: Array(content))
   }
 

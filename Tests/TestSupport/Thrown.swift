@@ -3,8 +3,9 @@
 
 internal import Messages
 
-/// The error of that type that `body` throws; nil if it throws none or another one. Swift 6.0's `#expect(throws:)` does
-/// not return it.
+/// The error of that type that `body` throws; nil if it throws none or another one.
+///
+/// Swift 6.0's `#expect(throws:)` does not return it.
 package func thrown<Failure: Error, Value>(_ type: Failure.Type, by body: () throws -> Value) -> Failure? {
   do {
     _ = try body()

@@ -13,8 +13,7 @@ enum KernelPackage: String, CaseIterable {
   case signed612 = "linux-image-trixie-signed"
 
   func member(_ name: String) throws -> [UInt8] {
-    let directory = Fixture.kernel61.path.split(separator: "/").dropLast().joined(separator: "/")
-    return try ExternalTool("ar").run(["p", "/\(directory)/debs/\(rawValue).deb", name])
+    try ExternalTool("ar").run(["p", "\(Fixture.packageDirectory)/\(rawValue).deb", name])
   }
 }
 

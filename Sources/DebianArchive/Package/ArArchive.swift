@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+internal import Messages
+
+/// An ar(5) archive: a mark, then members, each with a header of 60 bytes and its content on an even offset.
+///
+/// System V (GNU) and BSD spellings of names are read. Thin archives, which hold no content, are refused.
+package struct ArArchive: Sendable {
+  package struct Member: Hashable, Sendable {
+    /// As people call it: without fill, the final slash of System V and the indirections of long names.
+    package let name: String
+    /// The name field of 16 bytes, as it stands.
+    package let nameField: [UInt8]
+    /// Seconds since 1970; 0 where the field is blank.
+    package let modified: Int
+    package let owner: Int
+    package let group: Int
+    /// With the file's type, such as 0o100644.
+    package let mode: Int
+    /// The 60 bytes, and a BSD name after them.
+    package let headerRange: Range<Int>
+    /// Without the byte that makes an odd length even.
+    package let contentRange: Range<Int>
+  }
+
+  /// In the order of the archive; the table of long names and symbol tables are not among them.
+  package let members: [Member]
+
+  static let format = "ar"
+  static let mark = Array("!<arch>\n".utf8)
+  static let headerSize = 60
+  /// A package has three members, a static library some thousand.
+  private static let memberLimit = 10_000
+  private static let longNamesLimit = 1 << 20
+
+  /// Reads the headers only.
+  ///
+  /// Throws `ParseError`; whatever `source` throws.
+  package init(parsing source: any RandomAccessBytes) throws {
+    let mark = try source.readBytes(at: 0, count: min(source.count, Self.mark.count), format: Self.format)
+    guard mark == Self.mark else {
+      throw ParseError(Self.format, at: 0, .magic, "it does not begin with !<arch>, so it is no archive of ar")
+    }
+    var members: [Member] = []
+    var longNames: [UInt8]?
+    var offset = Self.mark.count
+    while offset < source.count {
+      let header = try ArHeader(
+        source.readBytes(at: offset, count: Self.headerSize, format: Self.format), at: offset, of: source.count)
+      switch header.form {
+      case .longNames:
+        guard longNames == nil, header.contentRange.count <= Self.longNamesLimit else {
+          throw ParseError(Self.format, at: offset, .range, "the table of long names is too large or there twice")
+        }
+        longNames = try source.readBytes(
+          at: header.contentRange.lowerBound, count: header.contentRange.count, format: Self.format)
+      case .symbols: break
+      case .plain, .reference, .behindHeader:
+        members.append(try header.member(longNames: longNames, source))
+      }
+      guard members.count <= Self.memberLimit else {
+        throw ParseError(Self.format, at: offset, .range, "it has more than \(Self.memberLimit) members")
+      }
+      offset = header.contentRange.upperBound
+      if !header.contentRange.count.isMultiple(of: 2) {
+        guard offset < source.count else {
+          throw ParseError(Self.format, at: offset, .truncated, "the byte after a member of odd length is not there")
+        }
+        offset += 1
+      }
+    }
+    self.members = members
+  }
+}
+
+/// The 60 bytes before a member: name 16, time 12, owner 6, group 6, mode 8 (octal), size 10, mark 2; all text, filled
+/// with blanks.
+struct ArHeader {
+  /// How the name is spelled.
+  enum Form {
+    /// In the field.
+    case plain([UInt8])
+    /// System V: `/` and where it stands in the table of long names.
+    case reference(Int)
+    /// BSD: `#1/` and the number of bytes that it takes at the content's start.
+    case behindHeader(Int)
+    /// System V: `//`.
+    case longNames
+    /// System V: `/` or `/SYM64/`.
+    case symbols
+  }
+
+  let form: Form
+  let offset: Int
+  let nameField: [UInt8]
+  let modified: Int
+  let owner: Int
+  let group: Int
+  let mode: Int
+  let contentRange: Range<Int>
+
+  init(_ bytes: [UInt8], at offset: Int, of fileSize: Int) throws(ParseError) {
+    self.offset = offset
+    guard bytes[58...] == [0x60, 0x0a] else {
+      throw ParseError(ArArchive.format, at: offset + 58, .magic, "a member's header does not end with its mark")
+    }
+    func number(_ range: Range<Int>, radix: Int, name: Message) throws(ParseError) -> Int {
+      guard let value = Self.number(bytes[range], radix: radix) else {
+        throw ParseError(ArArchive.format, at: offset + range.lowerBound, .encoding, "\(name) is no number")
+      }
+      return value
+    }
+    nameField = Array(bytes[..<16])
+    modified = try number(16..<28, radix: 10, name: "a member's time")
+    owner = try number(28..<34, radix: 10, name: "a member's owner")
+    group = try number(34..<40, radix: 10, name: "a member's group")
+    mode = try number(40..<48, radix: 8, name: "a member's mode")
+    let isBlank = bytes[48..<58].allSatisfy { $0 == UInt8(ascii: " ") }
+    let size = try number(48..<58, radix: 10, name: "a member's size")
+    let start = offset + bytes.count
+    guard !isBlank, size <= fileSize - start else {
+      throw ParseError(
+        ArArchive.format, at: offset + 48, .range, "a member has \(size) bytes, \(fileSize - start) are left")
+    }
+    contentRange = start..<start + size
+    form = try Self.form(of: nameField, at: offset)
+  }
+
+  func member(longNames: [UInt8]?, _ source: any RandomAccessBytes) throws -> ArArchive.Member {
+    var name: [UInt8]
+    var content = contentRange
+    switch form {
+    case .plain(let field): name = field
+    case .reference(let start):
+      guard let longNames, start < longNames.count,
+        let end = longNames[start...].firstIndex(of: UInt8(ascii: "\n")), end > start
+      else { throw ParseError(ArArchive.format, at: offset, .range, "a name lies outside the table of long names") }
+      name = Array(longNames[start..<end])
+      if name.last == UInt8(ascii: "/") { name.removeLast() }
+    case .behindHeader(let count):
+      guard count <= min(contentRange.count, 4096) else {
+        throw ParseError(ArArchive.format, at: offset, .range, "a name of \(count) bytes is longer than its member")
+      }
+      name = try source.readBytes(at: contentRange.lowerBound, count: count, format: ArArchive.format)
+      while name.last == 0 { name.removeLast() }
+      content = contentRange.lowerBound + count..<contentRange.upperBound
+    case .longNames, .symbols: name = []
+    }
+    guard !name.isEmpty, !name.contains(0) else {
+      throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name is empty or has a zero byte in it")
+    }
+    return ArArchive.Member(
+      name: String(decoding: name, as: UTF8.self), nameField: nameField, modified: modified, owner: owner, group: group,
+      mode: mode, headerRange: offset..<content.lowerBound, contentRange: content)
+  }
+
+  private static func form(of field: [UInt8], at offset: Int) throws(ParseError) -> Form {
+    var name = field[...]
+    while name.last == UInt8(ascii: " ") { name.removeLast() }
+    if name.starts(with: "#1/".utf8), let count = number(name.dropFirst(3), radix: 10) { return .behindHeader(count) }
+    if name.first == UInt8(ascii: "/") {
+      switch String(decoding: name, as: UTF8.self) {
+      case "//": return .longNames
+      case "/", "/SYM64/": return .symbols
+      default: break
+      }
+      guard name.count > 1, let start = number(name.dropFirst(), radix: 10) else {
+        throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name begins with a slash")
+      }
+      return .reference(start)
+    }
+    if name.last == UInt8(ascii: "/") { name.removeLast() }
+    return .plain(Array(name))
+  }
+
+  /// Digits and then blanks; 0 for blanks alone.
+  ///
+  /// Fields are too short for a number that does not fit.
+  private static func number(_ field: ArraySlice<UInt8>, radix: Int) -> Int? {
+    var value = 0
+    var rest = field
+    while let byte = rest.first, byte != UInt8(ascii: " ") {
+      let digit = Int(byte) - 0x30
+      guard (0..<radix).contains(digit) else { return nil }
+      value = value * radix + digit
+      rest.removeFirst()
+    }
+    return rest.allSatisfy { $0 == UInt8(ascii: " ") } ? value : nil
+  }
+}
+
+extension ArArchive {
+  /// The 60 bytes that dpkg-deb writes before a member of `size` bytes: root's, mode 100644.
+  ///
+  /// Nil for a name of more than 15 bytes or a number that has no room.
+  package static func header(name: String, size: Int, modified: Int) -> [UInt8]? {
+    field("\(name)", 16).flatMap { name in
+      guard name.last == UInt8(ascii: " "), let time = field("\(modified)", 12), let size = field("\(size)", 10) else {
+        return nil
+      }
+      let owner = Array("0     0     100644  ".utf8)
+      return name + time + owner + size + [0x60, 0x0a]
+    }
+  }
+
+  private static func field(_ text: String, _ width: Int) -> [UInt8]? {
+    let bytes = Array(text.utf8)
+    guard bytes.count <= width else { return nil }
+    return bytes + repeatElement(UInt8(ascii: " "), count: width - bytes.count)
+  }
+}

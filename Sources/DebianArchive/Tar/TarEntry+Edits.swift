@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+package import Messages
+
+extension TarEntry {
+  /// What gives the entry another size: the size and the checksum of its header, in place.
+  ///
+  /// The content and its fill are the caller's. Throws `ParseError` `unsupported` unless it is a plain file, or if it
+  /// says its size in a pax record.
+  package func edits(size: Int) throws(ParseError) -> [ByteEdit] {
+    guard kind == .file, size >= 0, !hasRecord("size") else {
+      throw unsupported("the size of \(path) cannot be changed where it stands")
+    }
+    var field = TarNumber.serialize(size, width: TarHeaderBlock.sizeField.count)
+    // Some end numbers with a blank.
+    if field.first != 0x80, header.bytes[TarHeaderBlock.sizeField].last == UInt8(ascii: " ") {
+      field[field.count - 1] = UInt8(ascii: " ")
+    }
+    return header.edits([(TarHeaderBlock.sizeField, field)])
+  }
+
+  /// What gives the entry another name, spelled like the old one: with `./` before it, and `/` behind a directory's.
+  ///
+  /// A name of more than 100 bytes gets a header extension of GNU's. Throws `ParseError` `unsupported` for an unsafe
+  /// name, one that has no room in a ustar header, and an entry that says its name in a pax record.
+  package func edits(renamedTo newPath: ArchivePath) throws(ParseError) -> [ByteEdit] {
+    guard newPath.isConfined, !newPath.bytes.isEmpty, !path.bytes.isEmpty, !hasRecord("path"),
+      !hasRecord("GNU.sparse.name")
+    else { throw unsupported("\(path) cannot be renamed to \(newPath) where it stands") }
+    let name =
+      (rawName.starts(with: "./".utf8) ? Array("./".utf8) : []) + newPath.bytes
+      + (rawName.last == UInt8(ascii: "/") ? [UInt8(ascii: "/")] : [])
+    let isLong = name.count > TarHeaderBlock.nameField.count
+    if header.dialect == .gnu {
+      return gnuEdits(name, extension: isLong ? TarHeader.long(name, type: "L") : [])
+    }
+    guard extensions.isEmpty, let split = isLong ? Self.split(name) : ([], name), !isLong || header.dialect == .ustar
+    else { throw unsupported("the name \(newPath) has no room in the header") }
+    let prefix = header.dialect == .ustar ? [(TarHeaderBlock.prefixField, Self.padded(split.0, 155))] : []
+    return header.edits([(TarHeaderBlock.nameField, Self.padded(split.1, 100))] + prefix)
+  }
+
+  private func gnuEdits(_ name: [UInt8], extension long: [UInt8]) -> [ByteEdit] {
+    var edits = header.edits([(TarHeaderBlock.nameField, Self.padded(name, 100))])
+    let old = extensions.filter { $0.type == UInt8(ascii: "L") }.map { old in
+      let end = old.contentRange.upperBound.roundedUp(toMultipleOf: TarHeaderBlock.size) ?? headerOffset
+      return old.header.offset..<max(end, old.contentRange.upperBound)
+    }
+    if old.isEmpty, !long.isEmpty {
+      // Two edits at one offset have no order; one edit has.
+      if let first = edits.first, first.range.lowerBound == headerOffset {
+        edits[0].replacement = long + first.replacement
+      } else {
+        edits.insert(ByteEdit(range: headerOffset..<headerOffset, replacement: long), at: 0)
+      }
+    }
+    return old.enumerated().map { ByteEdit(range: $1, replacement: $0 == old.count - 1 ? long : []) } + edits
+  }
+
+  /// Where ustar parts a long name: a prefix of up to 155 bytes, a slash that is not written, and up to 100 bytes.
+  private static func split(_ name: [UInt8]) -> ([UInt8], [UInt8])? {
+    let slashes = name.indices.dropFirst().filter {
+      name[$0] == UInt8(ascii: "/") && $0 <= 155 && (1...100).contains(name.count - $0 - 1)
+    }
+    return slashes.first.map { (Array(name[..<$0]), Array(name[($0 + 1)...])) }
+  }
+
+  private static func padded(_ text: [UInt8], _ width: Int) -> [UInt8] {
+    Array(text.prefix(width)) + repeatElement(0, count: max(0, width - text.count))
+  }
+
+  private func hasRecord(_ key: String) -> Bool { paxRecords.contains { $0.key == key } }
+
+  private func unsupported(_ detail: Message) -> ParseError {
+    ParseError(TarHeaderBlock.format, at: headerOffset, .unsupported, detail)
+  }
+}
+
+extension TarHeaderBlock {
+  /// The edits that set fields and the checksum, sorted; of each field only the bytes that change.
+  fileprivate func edits(_ changes: [(Range<Int>, [UInt8])]) -> [ByteEdit] {
+    var new = bytes
+    for (field, content) in changes { new.replaceSubrange(field, with: content) }
+    new.replaceSubrange(Self.checksumField, with: Self.checksumField(of: new))
+    let fields = (changes.map(\.0) + [Self.checksumField]).sorted { $0.lowerBound < $1.lowerBound }
+    return fields.compactMap { field in
+      let changed = field.filter { new[$0] != bytes[$0] }
+      guard let first = changed.first, let last = changed.last else { return nil }
+      return ByteEdit(range: offset + first..<offset + last + 1, replacement: Array(new[first...last]))
+    }
+  }
+}

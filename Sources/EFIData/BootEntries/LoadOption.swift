@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import Messages
+
+/// An EFI_LOAD_OPTION, the data of a Boot#### variable (UEFI 2.10 section 3.1.3).
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 4 | Attributes |
+/// | 4 | 2 | FilePathListLength |
+/// | 6 | | Description, UTF-16 ended by a NUL |
+/// | | | FilePathList: device paths; the first says what to load |
+/// | | | OptionalData, up to the end of the variable |
+package struct LoadOption: Hashable, Sendable {
+  package struct Attributes: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// LOAD_OPTION_ACTIVE: the firmware tries it by itself when its turn comes.
+    package static let active = Self(rawValue: 0x01)
+    /// LOAD_OPTION_HIDDEN: no menu shows it.
+    package static let hidden = Self(rawValue: 0x08)
+  }
+
+  package var attributes: Attributes
+  /// UTF-16 as it came, without the NUL: firmware also writes what is not valid text.
+  private var descriptionUnits: [UInt16]
+  /// The first says what to load; the use of others is not specified.
+  ///
+  /// Firmware has options without any.
+  package let paths: [DevicePath]
+  package var optionalData: [UInt8]
+
+  /// What menus show; code units that are not text become U+FFFD.
+  ///
+  /// Setting ends it before a NUL.
+  package var description: String {
+    get { String(decoding: descriptionUnits, as: UTF16.self) }
+    set { descriptionUnits = Array(newValue.utf16.prefix { $0 != 0 }) }
+  }
+
+  /// The file it loads, if it is one on a partition of a GPT.
+  package var file: DevicePath.File? { paths.first?.file }
+
+  private static let format = "EFI_LOAD_OPTION"
+
+  /// An active option that loads `file`.
+  ///
+  /// Throws `range` if its path is too long.
+  package init(description: String, file: DevicePath.File, optionalData: [UInt8] = []) throws(ParseError) {
+    let path = try DevicePath(file)
+    guard path.size <= Int(UInt16.max) else {
+      throw ParseError(Self.format, at: 4, .range, "a device path of \(path.size) bytes is too long")
+    }
+    attributes = .active
+    descriptionUnits = []
+    paths = [path]
+    self.optionalData = optionalData
+    self.description = description
+  }
+
+  package init(parsing bytes: [UInt8]) throws(ParseError) {
+    var reader = ByteReader(bytes, format: Self.format)
+    attributes = Attributes(rawValue: try reader.read())
+    let length = try reader.readCount(UInt16.self)
+    descriptionUnits = []
+    while true {
+      let unit = try reader.read(UInt16.self)
+      if unit == 0 { break }
+      descriptionUnits.append(unit)
+    }
+    var list = try reader.subReader(count: length)
+    var paths: [DevicePath] = []
+    while !list.isAtEnd { paths.append(try DevicePath(parsing: &list)) }
+    self.paths = paths
+    optionalData = Array(reader.readToEnd())
+  }
+
+  package func serialize() -> [UInt8] {
+    var list = ByteWriter()
+    for path in paths { path.serialize(into: &list) }
+    var writer = ByteWriter()
+    writer.write(attributes.rawValue)
+    writer.write(UInt16(clamping: list.count))
+    for unit in descriptionUnits { writer.write(unit) }
+    writer.write(UInt16(0))
+    writer.write(list.bytes)
+    writer.write(optionalData)
+    return writer.bytes
+  }
+}

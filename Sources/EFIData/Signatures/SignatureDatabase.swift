@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+package import Messages
+
+/// The content of PK, KEK, db, dbx and of an .esl file: signature lists, one after the other.
+package struct SignatureDatabase: Hashable, Sendable {
+  package var lists: [SignatureList]
+
+  package init(lists: [SignatureList] = []) { self.lists = lists }
+
+  /// Lists up to the end of the input; none in an empty one.
+  ///
+  /// Throws `ParseError` also for bytes that are not a list.
+  package init(parsing reader: inout ByteReader) throws(ParseError) {
+    lists = []
+    while !reader.isAtEnd { lists.append(try SignatureList(parsing: &reader)) }
+  }
+
+  package init(parsing bytes: [UInt8]) throws(ParseError) {
+    var reader = ByteReader(bytes, format: SignatureList.format)
+    try self.init(parsing: &reader)
+  }
+
+  /// A list for each certificate, all owned by `owner`, as cert-to-efi-sig-list makes them.
+  package init(certificates: [[UInt8]], owner: GUID) {
+    lists = certificates.map { SignatureList(type: .x509, signature: .init(owner: owner, data: $0)) }
+  }
+
+  /// All signatures of `type` in order.
+  package func signatures(of type: SignatureType) -> [SignatureList.Signature] {
+    lists.filter { $0.type == type }.flatMap(\.signatures)
+  }
+
+  package func serialize() -> [UInt8] {
+    var writer = ByteWriter()
+    for list in lists { list.serialize(into: &writer) }
+    return writer.bytes
+  }
+}
+
+/// An EFI_SIGNATURE_LIST (UEFI 2.10 section 32.4.1): signatures of one type and one size.
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 16 | SignatureType |
+/// | 16 | 4 | SignatureListSize, all of the list |
+/// | 20 | 4 | SignatureHeaderSize |
+/// | 24 | 4 | SignatureSize, of each signature with its owner |
+/// | 28 | | header, then the signatures: 16 bytes owner and the data |
+package struct SignatureList: Hashable, Sendable {
+  package struct Signature: Hashable, Sendable {
+    /// Who put the signature there.
+    package var owner: GUID
+    package var data: [UInt8]
+
+    package init(owner: GUID, data: [UInt8]) {
+      self.owner = owner
+      self.data = data
+    }
+  }
+
+  static let format = "EFI_SIGNATURE_LIST"
+  private static let headerSize = 28
+  private static let ownerSize = 16
+
+  package let type: SignatureType
+  /// Empty for every type the specification defines; kept as it came.
+  package let header: [UInt8]
+  /// Size in bytes of every signature with its owner, as the list states it.
+  private let signatureSize: Int
+  package let signatures: [Signature]
+
+  /// A list of one signature.
+  package init(type: SignatureType, signature: Signature) {
+    self.type = type
+    header = []
+    signatureSize = Self.ownerSize + signature.data.count
+    signatures = [signature]
+  }
+
+  /// Reads one list.
+  ///
+  /// Throws `ParseError` if a size contradicts another, the type or the input.
+  package init(parsing reader: inout ByteReader) throws(ParseError) {
+    let start = reader.offset
+    type = SignatureType(guid: try GUID(parsing: &reader))
+    let listSize = try reader.readCount(UInt32.self)
+    let headerSize = try reader.readCount(UInt32.self)
+    let size = try reader.readCount(UInt32.self)
+    guard listSize >= Self.headerSize else {
+      throw ParseError(Self.format, at: start + 16, .range, "a list of \(listSize) bytes has no room for its header")
+    }
+    var body = try reader.subReader(count: listSize - Self.headerSize)
+    guard size > Self.ownerSize, size == type.dataSize.map({ $0 + Self.ownerSize }) ?? size else {
+      throw ParseError(
+        Self.format, at: start + 24, .range, "signatures of type \(type.guid) cannot be \(size) bytes long")
+    }
+    signatureSize = size
+    header = Array(try body.read(count: headerSize))
+    guard body.remaining.isMultiple(of: size) else {
+      throw ParseError(
+        Self.format, at: start + 24, .range,
+        "\(body.remaining) bytes are not a whole number of signatures of \(size) bytes")
+    }
+    var signatures: [Signature] = []
+    while !body.isAtEnd {
+      let owner = try GUID(parsing: &body)
+      signatures.append(Signature(owner: owner, data: Array(try body.read(count: size - Self.ownerSize))))
+    }
+    self.signatures = signatures
+  }
+
+  package func serialize(into writer: inout ByteWriter) {
+    writer.write(type.guid.bytes)
+    writer.write(UInt32(clamping: Self.headerSize + header.count + signatures.count * signatureSize))
+    writer.write(UInt32(clamping: header.count))
+    writer.write(UInt32(clamping: signatureSize))
+    writer.write(header)
+    for signature in signatures {
+      writer.write(signature.owner.bytes)
+      writer.write(signature.data)
+    }
+  }
+}
+
+/// What the signatures of a list are, as a GUID (UEFI 2.10 section 32.4.1); an open set.
+package struct SignatureType: Hashable, Sendable {
+  package let guid: GUID
+
+  package init(guid: GUID) { self.guid = guid }
+
+  /// A DER certificate.
+  ///
+  /// All signatures of a list have one size, so each certificate stands in a list of its own.
+  package static let x509 = Self(guid: GUID(0xa5c0_59a1, 0x94e4, 0x4aa7, 0x87b5_ab15_5c2b_f072))
+  /// A SHA-256 digest, of an image in db and dbx.
+  package static let sha256 = Self(guid: GUID(0xc1c4_1626, 0x504c, 0x4092, 0xaca9_41f9_3693_4328))
+  /// The SHA-256 digest of a certificate's to-be-signed part and the EFI_TIME from which on it is revoked.
+  package static let x509SHA256 = Self(guid: GUID(0x3bd2_a492, 0x96c0, 0x4079, 0xb420_fcf9_8ef1_03ed))
+
+  /// The size in bytes that every signature of this type has; nil where it varies or is not known here.
+  var dataSize: Int? {
+    switch self {
+    case .sha256: 32
+    case .x509SHA256: 48
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// The name of a UEFI variable: text within the name space of a vendor GUID (UEFI 2.10 section 8.2).
+package struct EFIVariableName: Hashable, Sendable {
+  package let name: String
+  package let vendor: GUID
+
+  package init(name: String, vendor: GUID) {
+    self.name = name
+    self.vendor = vendor
+  }
+
+  /// Vendor of the variables that the UEFI specification itself defines.
+  package static let globalVendor = GUID(0x8be4_df61, 0x93ca, 0x11d2, 0xaa0d_00e0_9803_2b8c)
+  /// Vendor of the signature databases (EFI_IMAGE_SECURITY_DATABASE_GUID).
+  package static let imageSecurityVendor = GUID(0xd719_b2cb, 0x3d3a, 0x4596, 0xa3bc_dad0_0e67_656f)
+  /// Vendor of shim's variables (SHIM_LOCK_GUID).
+  package static let shimVendor = GUID(0x605d_ab50, 0xe046, 0x4300, 0xabb6_3dd8_10dd_8b23)
+
+  package static let platformKey = Self(name: "PK", vendor: globalVendor)
+  package static let keyExchangeKey = Self(name: "KEK", vendor: globalVendor)
+  package static let secureBoot = Self(name: "SecureBoot", vendor: globalVendor)
+  package static let setupMode = Self(name: "SetupMode", vendor: globalVendor)
+  package static let signatureDatabase = Self(name: "db", vendor: imageSecurityVendor)
+  package static let forbiddenDatabase = Self(name: "dbx", vendor: imageSecurityVendor)
+  package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
+  package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
+
+  /// Name of the variable's file in efivarfs.
+  package var fileName: String { "\(name)-\(vendor)" }
+}
+
+extension EFIVariableName {
+  package static let bootOrder = Self(name: "BootOrder", vendor: globalVendor)
+  package static let bootNext = Self(name: "BootNext", vendor: globalVendor)
+  package static let bootCurrent = Self(name: "BootCurrent", vendor: globalVendor)
+
+  /// Boot#### with four upper-case hexadecimal digits (UEFI 2.10 section 3.1.3).
+  package static func bootOption(_ number: UInt16) -> Self {
+    Self(name: "Boot" + bootOptionDigits(number), vendor: globalVendor)
+  }
+
+  /// The four digits in the name of a Boot#### variable.
+  package static func bootOptionDigits(_ number: UInt16) -> String {
+    let digits = String(number, radix: 16, uppercase: true)
+    return String(repeating: "0", count: 4 - digits.count) + digits
+  }
+
+  /// The number of the Boot#### variable that has this file in efivarfs; nil for any other file.
+  package static func bootOptionNumber(ofFile name: String) -> UInt16? {
+    guard name.utf8.count == 45, let number = UInt16(name.dropFirst(4).prefix(4), radix: 16),
+      name == bootOption(number).fileName
+    else { return nil }
+    return number
+  }
+}
+
+/// Variables by which a boot loader and a stub tell the system how it was booted, and the system tells them what to
+/// boot (Boot Loader Interface, systemd.io/BOOT_LOADER_INTERFACE). All hold UTF-16 text.
+extension EFIVariableName {
+  private static func ofLoader(_ name: String) -> Self {
+    Self(name: name, vendor: .init(0x4a67_b082, 0x0a4c, 0x41cf, 0xb6c7_440b_29bb_8c4f))
+  }
+
+  /// Name and version of the boot loader; not set where the firmware started an image by itself.
+  package static let loaderInfo = ofLoader("LoaderInfo")
+  /// Path of the boot loader on its partition.
+  ///
+  /// A stub that finds it unset puts its own there.
+  package static let loaderImageIdentifier = ofLoader("LoaderImageIdentifier")
+  /// Unique GUID of that partition.
+  ///
+  /// A stub that finds it unset puts its own there.
+  package static let loaderDevicePartition = ofLoader("LoaderDevicePartUUID")
+  /// Name of the entry that systemd-boot started, in lower case: a file name of a unified image or of a .conf file.
+  package static let loaderEntrySelected = ofLoader("LoaderEntrySelected")
+  /// Name of the entry that somebody made the default in systemd-boot's menu.
+  package static let loaderEntryDefault = ofLoader("LoaderEntryDefault")
+  /// Name of the entry that systemd-boot is to start once.
+  package static let loaderEntryOneShot = ofLoader("LoaderEntryOneShot")
+  /// Name and version of the stub of a unified image.
+  package static let stubInfo = ofLoader("StubInfo")
+  /// Path of the unified image on its partition; since systemd 257.
+  package static let stubImageIdentifier = ofLoader("StubImageIdentifier")
+  /// Unique GUID of that partition; since systemd 257.
+  package static let stubDevicePartition = ofLoader("StubDevicePartUUID")
+}

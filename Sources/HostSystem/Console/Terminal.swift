@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Glibc
+package import Messages
+
+/// The user at standard input and output; tests put another in their place.
+package struct Terminal: Sendable {
+  /// Whether there is one.
+  package var isThere: @Sendable () -> Bool
+  /// The next line of standard input, without its line feed; nil at its end.
+  package var readLine: @Sendable () throws -> String?
+
+  package init(isThere: @escaping @Sendable () -> Bool, readLine: @escaping @Sendable () throws -> String?) {
+    self.isThere = isThere
+    self.readLine = readLine
+  }
+
+  /// The terminal of this process.
+  package init() {
+    self.init(isThere: { isatty(0) == 1 && isatty(1) == 1 }, readLine: Self.readStandardInput)
+  }
+
+  /// The answer to a question, which is put on standard error in the user's language; nil if there is nobody to answer.
+  package func ask(_ question: Message) throws -> String? {
+    guard isThere() else { return nil }
+    try StandardStream.error.write(question.text(Catalogue.translate))
+    return try readLine()
+  }
+
+  /// Byte by byte, so that what comes after the line is left to the next reader.
+  private static func readStandardInput() throws -> String? {
+    var line: [UInt8] = []
+    var byte: UInt8 = 0
+    while line.count < 4096 {
+      guard try SystemCall.check("read", of: "standard input", { Glibc.read(0, &byte, 1) }) == 1 else {
+        return line.isEmpty ? nil : String(decoding: line, as: UTF8.self)
+      }
+      if byte == 0x0a { break }
+      line.append(byte)
+    }
+    return String(decoding: line, as: UTF8.self)
+  }
+}
+
+/// Standard output or standard error, written without buffering.
+package struct StandardStream: Sendable {
+  private let number: Int32
+  private let name: Message
+
+  package static let output = StandardStream(number: 1, name: "standard output")
+  package static let error = StandardStream(number: 2, name: "standard error")
+
+  /// Writes all of `bytes`.
+  ///
+  /// Throws `HostError`, also when nobody reads any more and SIGPIPE is ignored.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      done += try SystemCall.check("write to", of: name) { Glibc.write(number, rest.baseAddress, rest.count) }
+    }
+  }
+
+  package func write(_ text: String) throws {
+    var text = text
+    try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
+  }
+}

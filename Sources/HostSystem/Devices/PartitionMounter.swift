@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import CLinux
+internal import EFIData
+internal import FATFileSystem
+import Glibc
+internal import Messages
+
+/// The real `PartitionAccess`.
+struct PartitionMounter: Sendable {
+  /// Where the paths of devices lead.
+  let files: FileSystem
+  /// Where the kernel tells about them.
+  let system: FileSystem
+
+  func facts(_ path: String) throws -> PartitionFacts {
+    let device = try open(path)
+    guard let number = device.number else { throw HostError("open", device.path, detail: "it is not a block device") }
+    var facts = PartitionFacts(number: number, location: nil, content: try .init(of: device))
+    do {
+      facts.location = try PartitionLocation.find(number, in: system)
+    } catch {
+      facts.locationNote = Message(error)
+    }
+    // It may be mounted now and unmounted at any moment: the bit counts as it is while nothing has it mounted.
+    if facts.content.hasDirtyBit, try !device.isInUse(path: path, in: files) {
+      facts.content = try .init(of: device)
+      facts.isDirty = facts.content.hasDirtyBit
+    }
+    return facts
+  }
+
+  func mount(_ path: String, access: PartitionAccess.Access, label: String) throws -> FileSystem {
+    let device = try open(path)
+    if access == .writing { try files.gate(Mutation(.mount, label)) }
+    let types: [String] =
+      switch try PartitionFacts.Content(of: device) {
+      case .fat, .damagedFAT: ["vfat"]
+      case .other: try otherTypes()
+      }
+    var refusal = HostError("mount", device.path, detail: "it holds no file system that this kernel knows")
+    for type in types {
+      do throws(HostError) {
+        let mount = try mount(device, type: type, access: access)
+        // Linux sets FAT's dirty bit without having the device empty its cache: what is written later could be there
+        // after a power cut, and the bit not.
+        if access == .writing {
+          try SystemCall.check("bring to disk", device.path) { psu_fsync_directory(mount.number) }
+        }
+        return FileSystem(mount: mount, label: label, isWritable: access == .writing, gate: files.gate)
+      } catch {
+        // EINVAL is what another file system's content means to this one.
+        if error.errno != EINVAL || types.count == 1 { refusal = error }
+      }
+    }
+    throw try explained(refusal, of: device, access: access)
+  }
+
+  private func mount(
+    _ device: BlockDevice, type: String, access: PartitionAccess.Access
+  ) throws(HostError) -> Descriptor {
+    guard access == .reading else { return try mount(device, type: type, readOnly: false) }
+    do throws(HostError) {
+      let context = try context(device, type)
+      try context.set("ro")
+      // A journal would be replayed, also onto what is mounted read-only.
+      if type != "vfat" { try? context.set("norecovery") }
+      return try context.mount(readOnly: true)
+    } catch {
+      // Mounted for writing elsewhere, it shares the superblock: what is read is what will be on the medium.
+      guard error.errno == EBUSY else { throw error }
+      return try mount(device, type: type, readOnly: true)
+    }
+  }
+
+  /// With a superblock for writing; the mount itself may be for reading only.
+  private func mount(_ device: BlockDevice, type: String, readOnly: Bool) throws(HostError) -> Descriptor {
+    try context(device, type).mount(readOnly: readOnly)
+  }
+
+  private func context(_ device: BlockDevice, _ type: String) throws(HostError) -> MountContext {
+    let context = try MountContext(type: type, path: device.path)
+    // Below a root of its own the path means something else to the kernel.
+    let source = files.root == "/" ? device.path : "/proc/self/fd/\(device.descriptor.number)"
+    try context.set("source", source)
+    if type == "vfat" {
+      try context.set("umask", "0077")
+      // FAT keeps local time; which one that is must not change when the machine's time zone does.
+      try context.set("tz", "UTC")
+    }
+    return context
+  }
+
+  /// The file systems on block devices that the kernel has loaded, as mount(8) tries them in their order.
+  private func otherTypes() throws -> [String] {
+    let text = try system.readTextIfPresent("/proc/filesystems", limit: 1 << 16) ?? ""
+    return text.split(separator: "\n").filter { $0.hasPrefix("\t") && $0 != "\tfuseblk" }.map { String($0.dropFirst()) }
+  }
+
+  func open(_ path: String) throws -> BlockDevice {
+    do {
+      return try BlockDevice(path, in: files)
+    } catch var error as HostError {
+      if error.errno == EACCES || error.errno == EPERM { error.hint = "run this as root" }
+      throw error
+    }
+  }
+}
+
+extension PartitionMounter {
+  /// The error with what is known of its reason, and what to do.
+  func explained(_ error: HostError, of device: BlockDevice, access: PartitionAccess.Access) throws -> HostError {
+    var error = error
+    let path = device.path
+    switch error.errno {
+    case EPERM, ENOSYS:
+      error.hint = "run this as root on the host itself: a container may not mount"
+    case ENODEV:
+      error.detail = "the running kernel has no vfat"
+      error.hint = "try 'modprobe vfat'; if the running kernel's package is gone, reboot first"
+    case EACCES where access == .writing, EROFS where access == .writing:
+      error.detail = "it is write-protected"
+      error.hint = "have a look at 'lsblk -o NAME,RO \(path)' and the kernel's messages"
+    case EBUSY:
+      let mounts = try system.mountPoints().filter { $0.device == device.number }
+      if let mount = mounts.first(where: { $0.isReadOnly }) {
+        error.detail = "it is mounted read-only at \(mount.path)"
+        error.hint = "run 'mount -o remount,rw \(mount.path)', or unmount it"
+      } else {
+        error.detail = "somebody else is using it"
+        error.hint = "try again later; 'lsblk \(path)' and 'fuser -vm \(path)' may tell who it is"
+      }
+    case EINVAL, EIO, EUCLEAN:
+      error.hint = "have it checked, with 'fsck -n \(path)', and look at the kernel's messages"
+    default:
+      break
+    }
+    return error
+  }
+}
+
+extension PartitionMounter {
+  /// The names on an unmounted or mounted FAT file system as the device has them; nil for another file system.
+  func volume(_ path: String) throws -> FATVolume? {
+    let device = try open(path)
+    return try PartitionFacts.Content(of: device) == .other ? nil : FATVolume(parsing: device)
+  }
+
+  /// Removes names without freeing their clusters, on a device that is not in use.
+  func removeNames(_ path: String, _ choose: PartitionAccess.NameChoice) throws -> [FATFile] {
+    let device = try open(path)
+    let chosen = try choose(FATVolume(parsing: device), device)
+    guard !chosen.isEmpty else { return [] }
+    let writer: Descriptor
+    do throws(HostError) {
+      writer = try files.open(path, O_RDWR | O_EXCL | O_NONBLOCK, operation: "write to")
+    } catch {
+      throw try explained(error, of: device, access: .writing)
+    }
+    for file in chosen {
+      for edit in try file.removal(from: device) {
+        try files.gate(Mutation(.write, path))
+        let written = try SystemCall.check("write to", device.path) {
+          edit.bytes.withUnsafeBytes { pwrite(writer.number, $0.baseAddress, $0.count, edit.offset) }
+        }
+        guard written == edit.bytes.count else { throw HostError("write to", device.path, errno: EIO) }
+        // One after the other, also on the disk.
+        try writer.synchronize(path: device.path)
+      }
+    }
+    return chosen
+  }
+}
+
+/// A mount in the making (fsopen(2)).
+///
+/// What the kernel says about a failure becomes its error's detail.
+struct MountContext {
+  private let descriptor: Descriptor
+  /// The device, for messages.
+  private let path: String
+
+  init(type: String, path: String) throws(HostError) {
+    self.path = path
+    descriptor = Descriptor(owning: try SystemCall.check("mount", path) { psu_fsopen(type) })
+  }
+
+  /// Sets an option, or a flag if there is no value.
+  func set(_ key: String, _ value: String? = nil) throws(HostError) {
+    try explained { psu_fsconfig_set(descriptor.number, key, value) }
+  }
+
+  /// Finds or makes the superblock and mounts it where nobody sees it.
+  func mount(readOnly: Bool) throws(HostError) -> Descriptor {
+    try explained { psu_fsconfig_create(descriptor.number) }
+    return Descriptor(owning: try explained { psu_fsmount(descriptor.number, readOnly) })
+  }
+
+  @discardableResult
+  private func explained(_ call: () -> Int32) throws(HostError) -> Int32 {
+    do throws(HostError) {
+      return try SystemCall.check("mount", path, call)
+    } catch {
+      var error = error
+      if let message = message() { error.detail = "\(Message(systemError: error.errno)) (\(message))" }
+      throw error
+    }
+  }
+
+  /// The last line of the context's log, without the letter that tells an error from a warning.
+  private func message() -> String? {
+    var last: String?
+    var buffer = [UInt8](repeating: 0, count: 1024)
+    for _ in 0..<32 {
+      let count = Glibc.read(descriptor.number, &buffer, buffer.count)
+      guard count > 0 else { break }
+      let line = String(decoding: buffer[..<count].prefix { $0 != 0x0a }, as: UTF8.self)
+      last = String(
+        line.hasPrefix("e ") || line.hasPrefix("w ") || line.hasPrefix("i ") ? line.dropFirst(2) : line[...])
+    }
+    return last
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Glibc
+import Messages
+
+/// A regular file that is open for reading, closed when the last reference is gone.
+package final class File: RandomAccessBytes, Sendable {
+  /// The path it was opened by, for messages.
+  package let path: String
+  /// As it was at opening.
+  package let status: FileStatus
+  private let descriptor: Descriptor
+
+  /// Takes over an open descriptor.
+  ///
+  /// Throws `HostError` unless it is a regular file.
+  init(owning descriptor: Descriptor, path: String) throws(HostError) {
+    let status = try descriptor.status(path: path)
+    guard status.kind == .regular else {
+      let directory = status.kind == .directory
+      throw HostError("open", path, detail: directory ? "it is a directory" : "it is not a regular file")
+    }
+    self.path = path
+    self.status = status
+    self.descriptor = descriptor
+  }
+
+  /// Its descriptor, valid while this is.
+  var number: Int32 { descriptor.number }
+
+  /// Size in bytes at opening.
+  package var count: Int { status.size }
+
+  /// Fills `buffer` from `offset`.
+  ///
+  /// Throws `HostError` when the file ends before, which it did not at opening if the range lies within `count`.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    let got = try readAvailable(into: buffer, at: offset)
+    guard got == buffer.count else {
+      throw HostError(
+        "read", path, detail: "it changed while it was read, \(buffer.count) bytes wanted at \(offset), \(got) found")
+    }
+  }
+
+  /// Throws `HostError` if the file was written to since it was opened.
+  package func requireUnchanged() throws {
+    let now = try descriptor.status(path: path)
+    guard now.size == status.size, now.modified == status.modified else {
+      throw HostError("read", path, detail: "it changed while it was read", hint: "try again when its writer is done")
+    }
+  }
+
+  /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
+  func readAvailable(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(HostError) -> Int {
+    try descriptor.read(into: buffer, at: offset, path: path)
+  }
+
+  /// The whole content by reading to the end: files of procfs say that they are empty.
+  ///
+  /// Throws `HostError` if there are more than `limit` bytes.
+  package func readToEnd(limit: Int) throws -> [UInt8] {
+    var content: [UInt8] = []
+    var room = max(min(count, limit) + 1, min(4096, limit + 1))
+    while content.count <= limit {
+      let start = content.count
+      let wanted = min(room, limit + 1 - start)
+      let chunk = try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+        initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer), at: start)
+      }
+      content += chunk
+      if chunk.count < wanted { return content }
+      room *= 2
+    }
+    throw HostError("read", path, detail: "it is larger than \(limit) bytes")
+  }
+}

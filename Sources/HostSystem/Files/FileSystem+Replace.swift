@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import CLinux
+import Glibc
+import Messages
+
+extension FileSystem {
+  /// Writes `path` anew: the one place that opens a file for writing.
+  ///
+  /// The content goes to a temporary name in the same directory, created exclusively with mode 0600, and is brought to
+  /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name. Where a file has
+  /// the name already, the two names are exchanged, and the old file is removed once the exchange is on disk: see
+  /// `NameChange` for what that takes on FAT. When anything fails or is refused before the name is taken, or a signal
+  /// asks to stop, the temporary is removed and what was there stays as it was. If the exchange cannot be brought to
+  /// disk, the old file stays under the temporary name. A symbolic link or anything but a regular file at `path` is
+  /// refused.
+  package func replaceFile<Value>(
+    _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
+    writing body: (OutputFile) throws -> Value
+  ) throws -> Value {
+    let old = try linkStatus(of: path)
+    if let old, old.kind != .regular {
+      let link = old.kind == .symbolicLink
+      throw HostError(
+        "replace", display(path), detail: link ? "it is a symbolic link" : "it is not a regular file",
+        hint: "name a regular file or a path where nothing is")
+    }
+    let termination = HeldTermination()
+    defer { termination.release() }
+    return try withParent(of: path, operation: "write") { directory, name in
+      let temporary = TemporaryName.make(for: name, random: try randomBytes(8))
+      let replacement = Replacement(
+        directory: directory, temporary: temporary, name: name, path: path, files: self,
+        gate: { [self] mutation in
+          try termination.check("write", display(path))
+          try gate(mutation)
+        })
+      try gate(Mutation(.create, replacement.temporaryPath))
+      let number = try replacement.create()
+      let change: NameChange
+      let value: Value
+      do {
+        value = try replacement.complete(number, mode: mode, verify: verify, writing: body)
+        change = try replacement.takeName(from: old)
+      } catch {
+        try? NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
+        throw error
+      }
+      // From here on a signal waits: half of an exchange on disk is two names for one file.
+      try change.synchronize()
+      if change.isExchange {
+        try NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
+      }
+      return value
+    }
+  }
+
+  /// As above with the whole content at hand; nothing is written if the file holds just that and has the mode.
+  ///
+  /// Returns whether it was written.
+  @discardableResult
+  package func replaceFile(_ path: String, mode: UInt32 = 0o644, content: [UInt8]) throws -> Bool {
+    if let old = try linkStatus(of: path), old.kind == .regular, old.size == content.count, old.mode == mode,
+      try readFile(path, limit: content.count) == content
+    {
+      return false
+    }
+    try replaceFile(path, mode: mode) { try $0.write(content) }
+    return true
+  }
+}
+
+/// One file on its way from a temporary name to its own.
+private struct Replacement {
+  let directory: Descriptor
+  let temporary: String
+  let name: String
+  let path: String
+  let files: FileSystem
+  let gate: Mutation.Gate
+
+  var temporaryPath: String { PathName.join(PathName(path).directory, temporary) }
+
+  func create() throws(HostError) -> Int32 {
+    let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    return try SystemCall.check("create", files.display(path)) { openat(directory.number, temporary, flags, 0o600) }
+  }
+
+  /// Everything from the first byte to close(2), whose error is one too.
+  func complete<Value>(
+    _ number: Int32, mode: UInt32, verify: ((File) throws -> Void)?, writing body: (OutputFile) throws -> Value
+  ) throws -> Value {
+    var isOpen = true
+    defer { if isOpen { _ = close(number) } }
+    let path = files.display(self.path)
+    // Without this a power cut could leave a file under its short FAT name only, by which it cannot be told for ours.
+    try change(.synchronize)
+    try directory.synchronize(path: path)
+    let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
+    try change(.synchronize)
+    try Descriptor.synchronize(number, path: path)
+    if let verify { try verify(readBack(number)) }
+    if mode != 0o600 {
+      try change(.changeMode)
+      try SystemCall.check("change mode of", path) { fchmod(number, mode) }
+    }
+    isOpen = false
+    // The descriptor is gone even after EINTR (close(2)); a repeated call could close a stranger's.
+    guard close(number) == 0 || errno == EINTR else { throw HostError("close", path, errno: errno) }
+    return value
+  }
+
+  /// The file as the medium has it: without its pages in memory it must be read from there.
+  private func readBack(_ number: Int32) throws -> File {
+    posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
+    let path = files.display(self.path)
+    let reader = try SystemCall.check("read back", path) {
+      openat(directory.number, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+    }
+    return try File(owning: Descriptor(owning: reader), path: path)
+  }
+
+  /// Exchanges the two names, or renames where nothing has the name or the kernel or the file system cannot exchange.
+  func takeName(from old: FileStatus?) throws -> NameChange {
+    if old != nil, let exchange = try exchange() { return exchange }
+    try change(.rename)
+    return try NameChange(renaming: temporary, to: name, in: directory, path: temporaryPath, of: files)
+  }
+
+  /// Nil where it cannot be done, or the old file has vanished or may not be opened.
+  private func exchange() throws -> NameChange? {
+    try change(.exchange)
+    do {
+      return try NameChange(exchanging: temporary, with: name, in: directory, path: temporaryPath, of: files)
+    } catch let error as HostError {
+      guard [EINVAL, ENOSYS, ENOENT, EACCES].contains(error.errno) else { throw error }
+      return nil
+    }
+  }
+
+  private func change(_ kind: Mutation.Kind) throws { try gate(Mutation(kind, temporaryPath)) }
+}
+
+/// The file that `FileSystem.replaceFile` is writing; what was written can be patched until the body returns.
+package final class OutputFile: ByteSink {
+  /// The final path, for messages.
+  package let path: String
+  /// Bytes appended so far, which is the offset of the next one.
+  package private(set) var count = 0
+  private let temporaryPath: String
+  private let number: Int32
+  private let gate: Mutation.Gate
+
+  /// Writes to `number`, which stays the caller's to close.
+  init(borrowing number: Int32, path: String, temporaryPath: String, gate: @escaping Mutation.Gate) {
+    self.number = number
+    self.path = path
+    self.temporaryPath = temporaryPath
+    self.gate = gate
+  }
+
+  /// Appends `bytes`.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    try put(bytes, at: count)
+    count += bytes.count
+  }
+
+  /// Overwrites bytes that were written before.
+  ///
+  /// Throws `HostError` if the range goes beyond them.
+  package func patch(_ bytes: [UInt8], at offset: Int) throws {
+    guard offset >= 0, offset <= count, bytes.count <= count - offset else {
+      throw HostError("write", path, detail: "\(bytes.count) bytes at \(offset) are outside the \(count) written")
+    }
+    try bytes.withUnsafeBytes { try put($0, at: offset) }
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      try gate(Mutation(.write, temporaryPath))
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      done += try put(rest, startingAt: offset + done)
+    }
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer, startingAt offset: Int) throws(HostError) -> Int {
+    do throws(HostError) {
+      return try SystemCall.check("write", path) { pwrite(number, bytes.baseAddress, bytes.count, offset) }
+    } catch {
+      guard error.errno == ENOSPC || error.errno == EDQUOT else { throw error }
+      throw HostError("write", path, errno: error.errno, hint: "free some space on that file system and try again")
+    }
+  }
+}

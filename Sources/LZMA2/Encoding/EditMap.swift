@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+
+/// Where the bytes of the old text are in the new one.
+struct EditMap {
+  let edits: [ByteEdit]
+  /// By how much the bytes after so many edits have moved.
+  private let shifts: [Int]
+
+  init(_ edits: [ByteEdit]) {
+    self.edits = edits
+    var shifts = [0]
+    shifts.reserveCapacity(edits.count + 1)
+    for edit in edits { shifts.append((shifts.last ?? 0) + edit.growth) }
+    self.shifts = shifts
+  }
+
+  /// The place in the new text of what is at `offset` of the old one, and how many bytes from there on have moved along
+  /// with it; for what is replaced, the place of its replacement.
+  func place(of offset: Int) -> (offset: Int, count: Int) {
+    // The number of edits that begin at or before the offset.
+    var low = 0
+    var high = edits.count
+    while low < high {
+      let middle = (low + high) / 2
+      if edits[middle].range.lowerBound <= offset { low = middle + 1 } else { high = middle }
+    }
+    if low > 0, offset < edits[low - 1].range.upperBound {
+      return (offset + shifts[low - 1], edits[low - 1].range.upperBound - offset)
+    }
+    let end = low < edits.count ? edits[low].range.lowerBound : Int.max
+    return (offset + shifts[low], end - offset)
+  }
+
+  /// By how much bytes after the first `count` edits have moved.
+  func shift(after count: Int) -> Int { shifts[count] }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// Encodes an edited text with the symbols of the old one: no match is looked for.
+struct Transcoder {
+  private let block: LZMA2Block
+  private let map: EditMap
+  private let text: PaddedBuffer
+  /// Number of chunks that were copied.
+  private let firstChunk: Int
+  private var writer: ChunkWriter
+  private var matcher: ReplacementMatcher
+  /// Offset in the old text; all before it is written, and so are the first `applied` edits.
+  private var cursor: Int
+  private var applied = 0
+  /// Symbols for what edits touch.
+  private var patch: [UInt64] = []
+  /// Bytes of text that `patch` stands for.
+  private var patchCount = 0
+
+  /// `text` is the new text.
+  ///
+  /// With `reusing` the chunks before the first edit are copied.
+  init(_ block: LZMA2Block, edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool) {
+    self.block = block
+    self.text = text
+    map = EditMap(edits)
+    let firstEdit = reusing ? edits.first?.range.lowerBound ?? block.text.count : 0
+    let checkpoint =
+      block.checkpoints.last { block.chunks[$0.chunk].textStart <= firstEdit } ?? Checkpoint(chunk: 0, model: nil)
+    let chunks = block.chunks[checkpoint.chunk...]
+    cursor = chunks.first?.textStart ?? 0
+    output.append(block.input.start, count: chunks.first?.offset ?? 0)
+    writer = ChunkWriter(text: text, output: output, position: cursor, checkpoint: checkpoint)
+    matcher = ReplacementMatcher(text: text.start, dictionarySize: block.dictionarySize)
+    firstChunk = checkpoint.chunk
+  }
+
+  mutating func run() {
+    var isRaw = false
+    for (index, chunk) in block.chunks.enumerated().dropFirst(firstChunk) {
+      switch chunk.content {
+      case .raw:
+        raw(chunk)
+        isRaw = true
+      case .lzma(let properties):
+        if chunk.reset >= .state { writer.reset(properties) }
+        let end = index + 1 < block.chunks.count ? block.chunks[index + 1].firstSymbol : block.symbols.count
+        encode(chunk.firstSymbol..<end, at: chunk.textStart)
+        isRaw = false
+      }
+    }
+    // What is inserted after the last byte.
+    if applied < map.edits.count {
+      if isRaw || !writer.hasModel {
+        applied = map.edits.count
+        writer.raw(to: text.count)
+      } else {
+        while applied < map.edits.count { applyEdit() }
+        writePatch()
+      }
+    }
+    writer.finish()
+  }
+
+  /// The text of a raw chunk stays raw, with the edits that begin in it.
+  private mutating func raw(_ chunk: LZMA2Chunk) {
+    writer.endChunk()
+    while applied < map.edits.count, map.edits[applied].range.lowerBound < chunk.textEnd {
+      cursor = max(cursor, map.edits[applied].range.upperBound)
+      applied += 1
+    }
+    let end = max(cursor, chunk.textEnd)
+    // A cursor beyond the chunk is an edit's end, and what follows an edit has a place.
+    writer.raw(to: end + map.shift(after: applied))
+    cursor = end
+  }
+
+  private mutating func encode(_ range: Range<Int>, at start: Int) {
+    var stop = ChunkWriter.Stop(index: range.lowerBound, literals: 0)
+    /// Offset in the old text of the symbol at `stop`.
+    var position = start
+    while stop.index < range.upperBound {
+      if position + stop.literals == cursor {
+        let shift = map.shift(after: applied)
+        let segmentStart = applied > 0 ? map.edits[applied - 1].range.upperBound + shift : 0
+        let segmentEnd = applied < map.edits.count ? map.edits[applied].range.lowerBound + shift : text.count
+        stop = writer.encode(
+          block.symbols.start, from: stop, to: range.upperBound, within: segmentStart..<segmentEnd)
+        cursor = writer.position - shift
+        position = cursor - stop.literals
+      }
+      guard stop.index < range.upperBound else { return }
+      let symbol = Symbol(word: block.symbols.start[stop.index])
+      let matchStart = position + symbol.run
+      add(to: matchStart, distance: nil)
+      add(to: matchStart + symbol.length, distance: Int(symbol.distance) + 1)
+      writePatch()
+      position = matchStart + symbol.length
+      stop = ChunkWriter.Stop(index: stop.index + 1, literals: 0)
+    }
+  }
+
+  /// Adds the old text up to `end`, as far as it is not done or edited away, with the edits in it.
+  private mutating func add(to end: Int, distance: Int?) {
+    while cursor < end {
+      let next = applied < map.edits.count ? map.edits[applied].range.lowerBound : Int.max
+      guard next > cursor else {
+        applyEdit()
+        continue
+      }
+      let pieceEnd = min(end, next)
+      if let distance { addMatch(to: pieceEnd, distance) } else { addLiterals(pieceEnd - cursor) }
+      cursor = pieceEnd
+    }
+  }
+
+  private mutating func applyEdit() {
+    let edit = map.edits[applied]
+    let end = writer.position + patchCount + edit.replacement.count
+    while let match = matcher.nextMatch(in: writer.position + patchCount..<end) {
+      addLiterals(match.start - writer.position - patchCount)
+      addMatch(match.length, match.distance)
+    }
+    addLiterals(end - writer.position - patchCount)
+    cursor = max(cursor, edit.range.upperBound)
+    applied += 1
+  }
+
+  private mutating func addLiterals(_ count: Int) {
+    var left = count
+    while left > 0 {
+      let run = min(left, Symbol.greatestRun)
+      patch.append(Symbol(run: run, kind: Symbol.Kind.none, length: 0, distance: 0).word)
+      left -= run
+    }
+    patchCount += count
+  }
+
+  /// Adds the old text from the cursor to `end`, no edit between, which repeated what was `distance` before it: as
+  /// matches where the new text has the same bytes within reach, else as literals.
+  private mutating func addMatch(to end: Int, _ distance: Int) {
+    var offset = cursor
+    while offset < end {
+      let target = writer.position + patchCount
+      let source = map.place(of: offset - distance)
+      let newDistance = target - source.offset
+      let count = min(end - offset, source.count)
+      var same = 0
+      if newDistance > 0, newDistance <= target, newDistance <= block.dictionarySize {
+        while same < count, text.start[target + same] == text.start[target + same - newDistance] { same += 1 }
+      }
+      if same == 0 {
+        addLiterals(1)
+        same = 1
+      } else {
+        addMatch(same, newDistance)
+      }
+      offset += same
+    }
+  }
+
+  private mutating func addMatch(_ length: Int, _ distance: Int) {
+    // Of the kind that has no rules: the encoder finds how to code it.
+    patch.append(
+      Symbol(run: 0, kind: Symbol.Kind.anew, length: length, distance: UInt32(truncatingIfNeeded: distance - 1)).word)
+    patchCount += length
+  }
+
+  private mutating func writePatch() {
+    patch.withUnsafeBufferPointer { symbols in
+      guard let start = symbols.baseAddress else { return }
+      _ = writer.encode(start, from: ChunkWriter.Stop(index: 0, literals: 0), to: symbols.count, within: 0..<text.count)
+    }
+    patch.removeAll(keepingCapacity: true)
+    patchCount = 0
+  }
+}
+
+extension LZMA2Block {
+  /// Bytes that the data with `edits` will hardly be larger than.
+  package func likelySize(with edits: [ByteEdit]) -> Int {
+    input.count + input.count / 8 + edits.reduce(0) { $0 + $1.replacement.count * 9 / 8 } + (1 << 17)
+  }
+
+  /// Writes the compressed data of the text with `edits` applied, whose offsets count from its first byte; they are in
+  /// order.
+  ///
+  /// `text` is that new text and is not empty. With `reusing`, chunks before the first edit are copied as they are.
+  package func encode(applying edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool = true) {
+    var transcoder = Transcoder(self, edits: edits, text: text, to: output, reusing: reusing)
+    transcoder.run()
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import BinaryFormat
+
+/// Names of a UKI's sections (UAPI.5, "UKI Components").
+package enum SectionName {
+  package static let linux = ".linux"
+  package static let initrd = ".initrd"
+  package static let microcode = ".ucode"
+  package static let commandLine = ".cmdline"
+  package static let osRelease = ".osrel"
+  package static let uname = ".uname"
+  package static let splash = ".splash"
+  package static let sbat = ".sbat"
+  package static let stubMagic = ".sdmagic"
+
+  /// Sections that a stub must know to honour them: on one that does not, they would silently have no effect.
+  package static let needStubSupport: Set<String> = [
+    ".profile", ".dtb", ".dtbauto", ".hwids", ".efifw", ".pcrsig", ".pcrpkey",
+  ]
+  /// Sections that have an option of their own.
+  package static let reserved: Set<String> = [
+    linux, initrd, microcode, commandLine, osRelease, uname, splash, sbat, stubMagic,
+  ]
+}
+
+/// What a section holds: parts one after the other, each but the first beginning at a multiple of 4 bytes, as the
+/// kernel wants concatenated initrds.
+package struct SectionContent: Sendable {
+  package let name: String
+  package let parts: [any RandomAccessBytes]
+
+  package init(name: String, parts: [any RandomAccessBytes]) {
+    self.name = name
+    self.parts = parts
+  }
+
+  package static let partAlignment = 4
+
+  /// Size of the whole in bytes; `Int.max` stands for all that is larger, as sparse files can be.
+  package var size: Int {
+    parts.reduce(0) { size, part in
+      guard let start = size.roundedUp(toMultipleOf: Self.partAlignment) else { return .max }
+      let (end, overflow) = start.addingReportingOverflow(part.count)
+      return overflow ? .max : end
+    }
+  }
+}
