@@ -86,11 +86,15 @@ let package = Package(
         "Messages", "PortableExecutable", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
 
+    // Apart from the use case: whether a package comes from the repository that it claims.
+    .target(
+      name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
+
     .target(
       name: "KernelRepack",
       dependencies: [
         "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianArchive", "DebianPackage", "HostSystem",
-        "Messages", "ModuleSignature", "PortableExecutable", "SigningKeys", "XZ",
+        "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SigningKeys", "XZ",
       ]),
 
     // Executables: parse arguments, call one use case, print.
@@ -111,7 +115,8 @@ let package = Package(
       name: "pve-sb-uki-repack",
       dependencies: [
         "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelRepack",
-        "Messages", "SigningKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Messages", "RepositoryTrust", "SigningKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "Messages", "PveSbUki"], path: "hooks"
@@ -165,6 +170,9 @@ let package = Package(
         "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "Messages", "ModuleSignature",
         "TestSupport",
       ]),
+    .testTarget(
+      name: "RepositoryTrustTests",
+      dependencies: ["BinaryFormat", "Cryptography", "HostSystem", "Messages", "RepositoryTrust", "TestSupport"]),
     .testTarget(
       name: "ModuleSignatureTests",
       dependencies: ["BinaryFormat", "Cryptography", "Messages", "ModuleSignature", "TestSupport"]),

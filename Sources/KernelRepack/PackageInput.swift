@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
+internal import RepositoryTrust
 
 /// A package that is open to be repacked: its layout, its control archive and its digest.
 struct PackageInput {

@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import DebianArchive
 internal import HostSystem
 internal import Messages
+internal import RepositoryTrust
 
 /// Repacks one package.
 struct PackageRepacker {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 package import Messages
+package import RepositoryTrust
 
 /// What became of one package.
 package struct PackageReport: Sendable {

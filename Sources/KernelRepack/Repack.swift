@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import DebianArchive
 package import HostSystem
 package import Messages
+package import RepositoryTrust
 package import SigningKeys
 
 /// `pve-sb-uki-repack`: signs the kernels in Debian packages.

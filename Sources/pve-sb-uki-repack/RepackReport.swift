@@ -6,6 +6,7 @@ import CommandSupport
 internal import Cryptography
 import KernelRepack
 internal import Messages
+import RepositoryTrust
 
 /// The JSON that --report writes; docs/repack-report.md describes it.
 enum RepackReport {

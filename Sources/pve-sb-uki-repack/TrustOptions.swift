@@ -4,8 +4,8 @@
 import ArgumentParser
 import CommandLineInterface
 import HostSystem
-import KernelRepack
 import Messages
+import RepositoryTrust
 
 /// Who vouches for the packages.
 struct TrustOptions: ParsableArguments {

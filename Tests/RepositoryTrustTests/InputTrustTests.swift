@@ -3,7 +3,7 @@
 
 import Cryptography
 import HostSystem
-import KernelRepack
+import RepositoryTrust
 import Messages
 import TestSupport
 import Testing

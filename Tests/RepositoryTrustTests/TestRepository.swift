@@ -4,7 +4,7 @@
 import BinaryFormat
 import Cryptography
 import HostSystem
-import KernelRepack
+import RepositoryTrust
 import Messages
 import TestSupport
 
