@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import Cryptography
 package import HostSystem
 internal import Messages
 
-/// A repository's release file (Debian repository format, "Release files") whose signature holds.
+/// A repository's release file with a valid signature (https://wiki.debian.org/DebianRepository/Format, "Release" files).
 package struct SignedRelease: Sendable {
-  /// The path as it was named.
-  package let file: String
-  /// Fingerprints of the primary keys whose signatures hold.
-  package let signers: [String]
+  /// The path that the user gave.
+  let file: String
+  /// Fingerprints of the primary keys with a valid signature, in upper-case hexadecimal.
+  let signers: [String]
   let release: ReleaseFile
 
-  /// A release file and a keyring have less.
+  /// Bytes of a release file, signature or keyring. Debian's release file has less than 1 MB.
   private static let sizeLimit = 16 << 20
 
-  /// Reads `InRelease`, or `Release` with `Release.gpg` beside it, in a repository or in apt's lists (where the names
-  /// end so), and has gpgv check it with the keys in `keyring`, binary or in ASCII armour.
+  /// Reads `InRelease`, or `Release` with `Release.gpg` beside it, from a repository or from apt's lists (where the file
+  /// names end in these words), and has gpgv verify it with the keys in `keyring`, binary or ASCII-armoured.
   ///
-  /// Throws `TrustError` if no signature holds, if one is bad, or if the file is out of date or not understood;
-  /// `HostError` if a file cannot be read or gpgv not be run.
+  /// Throws `TrustError` if there is no valid signature or a bad one, or if the file is out of date or cannot be
+  /// understood; `HostError` if a file cannot be read or gpgv cannot be run.
   package init(_ file: String, keyring: String, on host: Host) throws {
     let files = host.userFiles
     let signed = try files.readFile(file, limit: Self.sizeLimit)
@@ -28,7 +27,7 @@ package struct SignedRelease: Sendable {
     let signature = isInline ? nil : try files.readFile("\(file).gpg", limit: Self.sizeLimit)
     let keys = try OpenPGPArmor.binary(files.readFile(keyring, limit: Self.sizeLimit), of: keyring)
 
-    // What gpgv reads are copies, so that it and we see the same.
+    // gpgv reads copies, so that it verifies the bytes that we go on to use.
     let directory = try files.makePrivateDirectory(in: host.environment("TMPDIR") ?? "/tmp")
     let parts = (keys: "\(directory)/keys.gpg", text: "\(directory)/text", signature: "\(directory)/signature")
     let verified = "\(directory)/verified"
@@ -39,7 +38,7 @@ package struct SignedRelease: Sendable {
     try files.replaceFile(parts.keys, mode: 0o600, content: keys)
     try files.replaceFile(parts.text, mode: 0o600, content: signed)
     if let signature { try files.replaceFile(parts.signature, mode: 0o600, content: signature) }
-    // SHA-1 is broken for this; apt refuses it, too.
+    // Signatures over SHA-1 can be forged; apt refuses them, too.
     let options = ["--homedir", directory, "--keyring", parts.keys, "--weak-digest", "SHA1", "--status-fd", "1"]
     let report: ProcessOutput
     do {
@@ -52,14 +51,14 @@ package struct SignedRelease: Sendable {
       throw error
     }
     signers = try Self.signers(in: report, of: file, keyring: keyring)
-    // Text outside of the signed part of InRelease is not in what gpgv wrote.
+    // InRelease may have text around its signed part; gpgv writes out the signed part only.
     let text = signature == nil ? try files.readFile(verified, limit: Self.sizeLimit) : signed
     self.file = file
     release = try ReleaseFile(parsing: text, of: file)
     try release.requireCurrent(at: host.now(), file: file)
   }
 
-  /// The keys whose signatures hold; one of another key is passed over, as apt does.
+  /// The keys with a valid signature. A signature by a key outside the keyring is ignored, as apt does.
   private static func signers(in report: ProcessOutput, of file: String, keyring: String) throws(TrustError)
     -> [String]
   {
@@ -76,5 +75,30 @@ package struct SignedRelease: Sendable {
         hint: "name the keyring of the repository with --keyring, such as those in /usr/share/keyrings")
     }
     return status.signers
+  }
+}
+
+/// What gpgv reports on its status descriptor (GnuPG, doc/DETAILS).
+private struct GpgvStatus {
+  /// Fingerprints of the primary keys with a good signature, where neither signature nor key has expired and the key is
+  /// not revoked.
+  private(set) var signers: [String] = []
+  private(set) var hasBadSignature = false
+
+  init(parsing output: [UInt8]) {
+    var isGood = false
+    for line in output.split(separator: UInt8(ascii: "\n")) {
+      let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+      guard words.count > 1, words[0] == "[GNUPG:]" else { continue }
+      switch words[1] {
+      case "NEWSIG": isGood = false
+      case "GOODSIG": isGood = true
+      case "BADSIG": hasBadSignature = true
+      case "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG": isGood = false
+      // The last argument is the fingerprint of the primary key; old versions do not give it.
+      case "VALIDSIG" where isGood && words.count > 2: signers.append(String(words.count > 11 ? words[11] : words[2]))
+      default: break
+      }
+    }
   }
 }

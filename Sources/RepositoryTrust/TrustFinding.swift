@@ -4,32 +4,51 @@
 package import Cryptography
 package import Messages
 
-/// What is known of where a package comes from.
+/// Who vouches for a package.
 package enum TrustFinding: Hashable, Sendable {
-  /// Nobody was asked.
+  /// The user asked for no check.
   case unchecked
-  /// It has the digest that was given.
+  /// The package has the digest that the user gave.
   case digest
   case release(Release)
 
-  /// The repository that vouches for it.
+  /// The repository that vouches for the package.
   package struct Release: Hashable, Sendable {
-    /// Path of the release file and of the index beside it that names the package.
+    /// Path of the release file.
     package var file: String
+    /// Path of the index beside it that lists the package.
     package var index: String
-    /// What the repository calls itself, if it does.
+    /// `Origin` and `Suite` (or else `Codename`) of the release file, where it has them.
     package var origin: String?
     package var suite: String?
-    /// When it was made and until when it holds, where it says so.
+    /// When the release file was made and until when it is valid, where it says so.
     package var date: CalendarDate?
     package var validUntil: CalendarDate?
-    /// Fingerprints of the primary keys whose signatures hold, in hexadecimal capitals.
+    /// Fingerprints of the primary keys with a valid signature, in upper-case hexadecimal.
     package var signers: [String]
   }
 
-  /// What the user should be told; nil if all is well.
+  /// What to tell the user; nil if the origin was checked.
   package var warning: Message? {
     guard self == .unchecked else { return nil }
     return "its origin was not checked; use --from-release with --keyring, or --sha256"
   }
+}
+
+/// Why nobody vouches for a package: what is wrong with which file, and what to do.
+package typealias TrustError = RuleError<TrustRule>
+
+package enum TrustRule: ErrorRule {
+  /// A digest is malformed, or is not the package's.
+  case digest
+  /// The release file has no valid signature by a key of the keyring.
+  case signature
+  /// The release file is out of date, or cannot be understood.
+  case release
+  /// The index is missing, or is not the one that the release file lists.
+  case index
+  /// The index does not list the package.
+  case absent
+
+  package var namesItsObject: Bool { true }
 }

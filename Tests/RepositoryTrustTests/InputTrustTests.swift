@@ -3,8 +3,8 @@
 
 import Cryptography
 import HostSystem
-import RepositoryTrust
 import Messages
+import RepositoryTrust
 import TestSupport
 import Testing
 
@@ -49,7 +49,7 @@ import Testing
     #expect(try repository.directory.list("").filter { $0.hasSuffix(".tmp") } == [])
   }
 
-  /// Whatever the index is packed with, and in apt's lists, where its own packing has no digest in the release file.
+  /// With any compression, and in apt's lists, where the release file may have no digest for apt's own compression.
   @Test func theIndexIsFoundWhereItMayBe() throws {
     let repository = try TestRepository()
     let files = FileSystem()
@@ -83,7 +83,7 @@ import Testing
     let text = String(decoding: signed, as: UTF8.self)
     #expect(try with(Array(text.replacingFirst("Origin: Test", with: "Origin: Evil").utf8)) == .signature)
     #expect(try with(Array("Origin: Evil\n".utf8)) == .signature)
-    // Outside of what is signed anything may stand, and counts for nothing.
+    // Text around the signed part is ignored.
     #expect(try with(Array("Origin: Evil\n\n\(text)Suite: evil\n".utf8)) == nil)
     let release = try FileSystem().readFile("\(repository.dists)/Release", limit: 1 << 20)
     try repository.directory.write("dists/test/Release", release + Array("Label: evil\n".utf8))

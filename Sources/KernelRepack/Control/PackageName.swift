@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import DebianArchive
+package import DebianArchive
 internal import DebianPackage
 internal import Messages
 
-/// What a repacked package is called, and of which version it is.
-struct PackageName: Sendable {
-  let old: String
-  let new: String
+/// Name and version of a package before and after repacking.
+package struct PackageName: Sendable {
+  package let old: String
+  package let new: String
   let oldVersion: String
-  let newVersion: String
+  package let newVersion: String
 
   var isRenamed: Bool { old != new }
 
-  /// Throws `Failure` for a name that other programs would misread, and for a version that does not sort where it should.
-  init(_ identity: ControlStanza.Identity, naming: PackageNaming, suffix: String) throws {
+  /// Throws `Failure` for a name that proxmox-boot-tool or dpkg would misread, and for a version that does not sort
+  /// between the old one and the next build.
+  package init(_ identity: ControlStanza.Identity, naming: PackageNaming, suffix: String) throws {
     old = identity.package
     oldVersion = identity.version
     new = try Self.name(identity.package, naming)
@@ -37,8 +38,8 @@ struct PackageName: Sendable {
     }
   }
 
-  /// As dpkg-name has it.
-  func fileName(_ architecture: String) -> String {
+  /// The file name that dpkg-name gives.
+  package func fileName(_ architecture: String) -> String {
     let identity = ControlStanza.Identity(package: new, version: newVersion, architecture: architecture)
     return identity.fileName
   }
@@ -74,16 +75,16 @@ struct PackageName: Sendable {
     }
   }
 
-  /// Whether proxmox-boot-tool takes the rest of the name for a kernel's version.
-  static func isProxmoxKernel(_ package: String) -> Bool {
+  /// Whether proxmox-boot-tool takes the rest of the name for a kernel version.
+  package static func isProxmoxKernel(_ package: String) -> Bool {
     ["proxmox-kernel-", "pve-kernel-"].contains { prefix in
       guard package.hasPrefix(prefix) else { return false }
       return package.utf8.dropFirst(prefix.utf8.count).first.map(isDigit) ?? false
     }
   }
 
-  /// The version with its last number counted on: what the next build has at least.
-  static func nextBuild(after version: String) -> String? {
+  /// The version with its last number increased by one, which is the lowest that the next build can have.
+  package static func nextBuild(after version: String) -> String? {
     let bytes = Array(version.utf8)
     guard let last = bytes.lastIndex(where: isDigit) else { return nil }
     let start = bytes[...last].lastIndex { !isDigit($0) }.map { $0 + 1 } ?? 0

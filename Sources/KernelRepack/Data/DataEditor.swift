@@ -6,22 +6,22 @@ internal import DebianArchive
 internal import HostSystem
 internal import Messages
 
-/// What is done to the data archive, found and carried out while it goes by.
-struct DataWork {
+/// Collects the edits of the data archive while it is read piece by piece: signed files and renamed paths.
+struct DataEditor {
   private(set) var signer: FileSigner
   let name: PackageName
-  /// The input's list, which the files have to agree with.
+  /// The input's md5sums, which the files must match.
   let sums: MD5Sums
   let workers: Int
   var scan: DataScan
   private(set) var changes: [FileChange] = []
-  /// Where images lie in the text: nothing in them can be compressed.
+  /// Offsets of kernel images in the archive. They are compressed already, so that LZMA cannot make them smaller.
   private(set) var images: [Range<Int>] = []
-  /// Images that were seen, also those that stay as they are.
+  /// Images that were read, changed or not.
   private(set) var imageCount = 0
-  /// Time of the newest image, which new files get.
+  /// Modification time of the newest image in seconds since 1970, which added files get.
   private(set) var modified = 0
-  /// Paths of renamed files: old and new.
+  /// Old and new paths of renamed entries.
   private(set) var renamed: [(old: ArchivePath, new: ArchivePath)] = []
   private var unsorted: [ByteEdit] = []
 
@@ -35,10 +35,10 @@ struct DataWork {
     scan = DataScan(
       checksAll: checksAll,
       isRenamed: { path in directories.contains { path == $0 || path.parents.contains($0) } },
-      interest: { KernelFiles.interest(in: $0.path, modules: modules) })
+      kind: { KernelFiles.kind(of: $0.path, modules: modules) })
   }
 
-  /// Those that bear the package's name.
+  /// The directories that are named after the package.
   private static func directories(of package: String) -> [ArchivePath] {
     ["doc", "bug", "lintian/overrides"].map { ArchivePath("usr/share/\($0)/\(package)") }
   }
@@ -50,17 +50,16 @@ struct DataWork {
 
   mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
 
-  /// Takes the next bytes of the archive, and signs what they complete.
-  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws { try scan.feed(bytes) }
-
-  /// Signs the files that are complete, on all workers. Throws `Failure` if one is not what the package says it is.
-  mutating func signFiles() throws {
+  /// Takes the next bytes of the archive, and signs the files that they complete, several at a time. Throws `Failure` if
+  /// a changed file does not match the package's md5sums; whatever `DataScan` and `FileSigner` throw.
+  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
+    try scan.feed(bytes)
     let files = scan.takeFiles()
-    for file in files where file.interest == .configuration {
+    for file in files where file.kind == .configuration {
       signer.moduleDigests[KernelFiles.kernel(ofConfiguration: file.entry.path)] = KernelFiles.moduleDigest(
         in: file.content)
     }
-    for file in files where file.interest == .image {
+    for file in files where file.kind == .image {
       imageCount += 1
       images.append(file.entry.contentRange)
       modified = max(modified, file.entry.modified)
@@ -92,7 +91,7 @@ struct DataWork {
     renamed.append((entry.path, new))
   }
 
-  /// Holds every file's MD5 that was taken against the list. Throws `Failure`.
+  /// Throws `Failure` unless every file in md5sums is in the archive and matches. The scan must check all files.
   func requireListedFiles() throws {
     for path in sums.paths {
       guard let md5 = scan.digests[path] else {

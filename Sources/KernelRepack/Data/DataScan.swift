@@ -5,82 +5,71 @@ internal import Cryptography
 internal import DebianArchive
 internal import Messages
 
-/// Watches the data archive go by, and keeps what is to be signed.
+/// Reads the data archive piece by piece and keeps the files that may have to be signed.
 struct DataScan {
-  /// Which contents are kept.
-  enum Interest: Sendable {
-    case image
-    case module
-    /// A kernel's configuration, which says how its modules are signed.
-    case configuration
-  }
-
+  /// A file that was kept.
   struct File: Sendable {
     let entry: TarEntry
-    let interest: Interest
+    let kind: KernelFiles.Kind
     let content: [UInt8]
   }
 
-  /// The largest file that is held in memory, in bytes; kernels and modules have a tenth.
+  /// The largest file that is kept, in bytes. Kernel images and modules have a tenth of that.
   static let fileLimit = 128 << 20
 
-  private let interest: @Sendable (TarEntry) -> Interest?
+  /// Which files are kept, and as what.
+  private let kind: @Sendable (TarEntry) -> KernelFiles.Kind?
   private let checksAll: Bool
-  private var reader: TarReader
+  private var reader = TarReader()
   private var names = TarNames()
-  private var current: (entry: TarEntry, interest: Interest?)?
+  private var current: (entry: TarEntry, kind: KernelFiles.Kind?)?
   private var content: [UInt8] = []
   private var digest: RunningDigest?
-  /// End of the last entry, where the next one begins.
-  private var boundary: Int
+  /// Offset at which the next entry begins.
+  private var boundary = 0
 
-  /// What came to its end since this was emptied last.
+  /// Complete files that were not taken yet.
   private var files: [File] = []
-  /// MD5 of every regular file, by all its names, if all are to be checked.
+  /// MD5 of every regular file, also by the paths of its hard links; empty unless all files are checked.
   private(set) var digests: [ArchivePath: [UInt8]] = [:]
-  /// Directories, and what is something else, by its path.
-  private(set) var kinds: [ArchivePath: TarEntry.Kind] = [:]
-  /// Entries that bear the package's name, since this was emptied last.
+  /// What every path is: directory, file or something else.
+  private(set) var entryKinds: [ArchivePath: TarEntry.Kind] = [:]
+  /// Entries that must be renamed and were not taken yet.
   private var renamed: [TarEntry] = []
   private let isRenamed: @Sendable (ArchivePath) -> Bool
 
   init(
-    startingAt offset: Int = 0, checksAll: Bool, isRenamed: @escaping @Sendable (ArchivePath) -> Bool = { _ in false },
-    interest: @escaping @Sendable (TarEntry) -> Interest?
+    checksAll: Bool, isRenamed: @escaping @Sendable (ArchivePath) -> Bool = { _ in false },
+    kind: @escaping @Sendable (TarEntry) -> KernelFiles.Kind?
   ) {
-    reader = TarReader(startingAt: offset)
-    boundary = offset
     self.checksAll = checksAll
     self.isRenamed = isRenamed
-    self.interest = interest
+    self.kind = kind
   }
 
-  /// Where the zero blocks begin, once they were seen.
-  var endOfArchive: Int? { reader.endOfArchive }
-
-  /// No edit will be made of the text before this offset, apart from those of `files`.
+  /// All edits before this offset are known, apart from those of `files`.
   var settled: Int {
     guard let current else { return boundary }
-    return current.interest == nil ? reader.offset : current.entry.start
+    return current.kind == nil ? reader.offset : current.entry.start
   }
 
-  /// Throws `ParseError` for an archive that is none or is unsafe to unpack; `CryptoError`.
+  /// Takes the next bytes of the archive. Throws `ParseError` if it is damaged or unsafe to unpack; `CryptoError`.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
     var reader = reader
     try reader.feed(bytes) { try take($0) }
     self.reader = reader
   }
 
-  /// Where another entry can be put. Throws `ParseError` if the archive is not complete.
+  /// Returns the offset at which an entry can be added. Throws `ParseError` if the archive is incomplete.
   mutating func finish() throws -> Int { try reader.finish() }
 
-  /// Hands over the files, and forgets them.
+  /// Returns the files that were completed since the last call.
   mutating func takeFiles() -> [File] {
     defer { files = [] }
     return files
   }
 
-  /// Hands over the entries to be renamed, and forgets them.
+  /// Returns the entries that must be renamed and were read since the last call.
   mutating func takeRenamed() -> [TarEntry] {
     defer { renamed = [] }
     return renamed
@@ -90,27 +79,25 @@ struct DataScan {
     switch event {
     case .entry(let entry):
       try names.admit(entry)
-      let interest = entry.kind == .file ? interest(entry) : nil
-      guard interest == nil || entry.size <= Self.fileLimit else {
+      let kind = entry.kind == .file ? kind(entry) : nil
+      guard kind == nil || entry.size <= Self.fileLimit else {
         throw ParseError(
           "tar", at: entry.headerOffset, .range, "\(entry.path) has \(entry.size) bytes, too many for what it is")
       }
-      current = (entry, interest)
-      if interest != nil { content.reserveCapacity(entry.size) }
+      current = (entry, kind)
+      if kind != nil { content.reserveCapacity(entry.size) }
       if checksAll, entry.kind == .file { digest = try RunningDigest(.md5) }
       if isRenamed(entry.path) { renamed.append(entry) }
-      kinds[entry.path] = entry.kind
+      entryKinds[entry.path] = entry.kind
     case .content(let bytes):
-      if current?.interest != nil { content.append(contentsOf: bytes) }
+      if current?.kind != nil { content.append(contentsOf: bytes) }
       try digest?.update(bytes)
     case .endOfEntry:
       guard let current else { return }
       boundary = current.entry.end
       if let digest { digests[current.entry.path] = try digest.finish() }
       if checksAll, current.entry.kind == .hardLink { digests[current.entry.path] = digests[current.entry.linkPath] }
-      if let interest = current.interest {
-        files.append(File(entry: current.entry, interest: interest, content: content))
-      }
+      if let kind = current.kind { files.append(File(entry: current.entry, kind: kind, content: content)) }
       (self.current, content, digest) = (nil, [], nil)
     case .endOfArchive: break
     }

@@ -7,25 +7,25 @@ internal import DebianArchive
 internal import Messages
 internal import XZ
 
-/// Packs a member as dpkg-deb does, a piece at a time.
+/// Compresses a member as dpkg-deb does, piece by piece.
 final class MemberPacker {
-  private enum Way {
+  private enum Encoder {
     case plain
     case library(CompressingSink)
     case xz(XZPacker)
   }
 
   private let file: any ByteSink
-  private let way: Way
+  private let encoder: Encoder
 
-  /// Throws `Failure` for a compression that dpkg only reads.
+  /// Throws `Failure` for bzip2 and lzma, which dpkg reads but no longer writes.
   init(_ compression: MemberCompression, to file: any ByteSink, workers: Int) throws {
     self.file = file
     switch compression {
-    case .none: way = .plain
-    case .gzip: way = .library(try CompressingSink(.gzip, to: file))
-    case .zstd: way = .library(try CompressingSink(.zstd, to: file))
-    case .xz: way = .xz(try XZPacker(to: file, workers: workers))
+    case .none: encoder = .plain
+    case .gzip: encoder = .library(try CompressingSink(.gzip, to: file))
+    case .zstd: encoder = .library(try CompressingSink(.zstd, to: file))
+    case .xz: encoder = .xz(try XZPacker(to: file, workers: workers))
     case .bzip2, .lzma:
       throw Failure(
         "the package is compressed by \(compression == .bzip2 ? "bzip2" : "lzma"), which is not written any more",
@@ -34,16 +34,16 @@ final class MemberPacker {
   }
 
   func write(_ bytes: UnsafeRawBufferPointer) throws {
-    switch way {
+    switch encoder {
     case .plain: try file.write(bytes)
     case .library(let sink): try sink.write(bytes)
     case .xz(let packer): try packer.write(bytes)
     }
   }
 
-  /// To be called once, after the last piece.
+  /// Call once, after the last piece.
   func finish() throws {
-    switch way {
+    switch encoder {
     case .plain: break
     case .library(let sink): try sink.finish()
     case .xz(let packer): try packer.finish()
@@ -51,9 +51,9 @@ final class MemberPacker {
   }
 }
 
-/// One xz stream of blocks that are compressed side by side, with dpkg's preset 6 and CRC64.
+/// Writes one xz stream with dpkg's settings, preset 6 and CRC64, and compresses several blocks at a time.
 private final class XZPacker {
-  /// Bytes of text that a worker has at a time, as xz(1) cuts it at that preset: three dictionaries.
+  /// Bytes of text in a block: three times the dictionary, as xz(1) does.
   private static let blockSize = 24 << 20
 
   private let file: any ByteSink

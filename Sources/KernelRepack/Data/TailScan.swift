@@ -2,21 +2,20 @@
 // Copyright the pve-sb-uki authors
 
 internal import Cryptography
-internal import DebianArchive
+package import DebianArchive
 
-/// Finds the end of a data archive from its last blocks alone.
+/// Finds the end of a data archive without reading it from its beginning.
 ///
-/// Zeros do not tell where a file ends and the archive's own zero blocks begin. A row of entries does, of which each follows
-/// the one before it, the last one is followed by nothing but zeros, and every file has the MD5 that the package lists for
-/// its path: no other bytes than the archive's own end look like that.
-struct TailScan {
+/// Trailing zeros may belong to the last file or be the archive's zero blocks. The end is certain after a run of
+/// consecutive entries that only zeros follow and in which every file has the MD5 that md5sums has for its path.
+package struct TailScan {
   private let sums: MD5Sums
 
-  init(sums: MD5Sums) { self.sums = sums }
+  package init(sums: MD5Sums) { self.sums = sums }
 
-  /// Where another entry can be put; nil if no such row is found. `text` begins at `offset` of the archive and goes up to
-  /// its end.
-  func endOfArchive(in text: UnsafeRawBufferPointer, startingAt offset: Int) -> Int? {
+  /// The offset at which an entry can be added; nil if there is no such run. `text` begins at `offset` of the archive and
+  /// reaches to its end.
+  package func endOfArchive(in text: UnsafeRawBufferPointer, startingAt offset: Int) -> Int? {
     let blockSize = 512
     var candidate = (blockSize - offset % blockSize) % blockSize
     while candidate + blockSize <= text.count {
@@ -34,7 +33,7 @@ struct TailScan {
     text[(start + 257)..<(start + 262)].elementsEqual("ustar".utf8)
   }
 
-  private struct NoRow: Error {}
+  private struct NotAtEnd: Error {}
 
   private func end(of text: UnsafeRawBufferPointer, startingAt offset: Int) throws -> Int {
     var reader = TarReader(startingAt: offset)
@@ -47,13 +46,13 @@ struct TailScan {
       case .content(let bytes): try current?.digest.update(bytes)
       case .endOfEntry:
         guard let file = current else { return }
-        guard try file.digest.finish() == sums.digest(of: file.path) else { throw NoRow() }
+        guard try file.digest.finish() == sums.digest(of: file.path) else { throw NotAtEnd() }
         matches += 1
       case .endOfArchive: break
       }
     }
     let end = try reader.finish()
-    guard matches > 0, reader.endOfArchive != nil else { throw NoRow() }
+    guard matches > 0, reader.endOfArchive != nil else { throw NotAtEnd() }
     return end
   }
 }

@@ -6,10 +6,10 @@ internal import DebianArchive
 internal import HostSystem
 internal import XZ
 
-/// Makes a new member of one in xz blocks: those without a changed byte are copied as they are.
+/// Makes a new xz member: blocks without a changed byte are copied, the others transcoded.
 struct XZMemberRewriter {
   private let member: FileSlice
-  /// Of the member in the package.
+  /// Offset of the member in the package.
   private let start: Int
   private let stream: XZStream
   private let workers: Int
@@ -17,51 +17,56 @@ struct XZMemberRewriter {
   private var decoded: [Int: DecodedBlock] = [:]
   private var encoded: [Int: Encoded] = [:]
 
-  /// What stands in place of a block of the input.
+  /// The block or blocks that replace a block of the input.
   private struct Encoded {
+    /// In the spool file.
     var range: Range<Int>
+    /// Of the index, one for each block.
     var records: [(unpaddedSize: Int, textCount: Int)]
+    /// Whether a block was compressed anew instead of transcoded.
     var fellBack: Bool
   }
 
+  /// Reads the index of the stream at `range` of `package`. Throws `ParseError` if it is damaged or too large.
   init(_ package: any RandomAccessBytes, member range: Range<Int>, workers: Int, spool: SpoolFile) throws {
     member = FileSlice(package, range)
     start = range.lowerBound
     stream = try XZStream(parsing: member)
     self.workers = workers
     self.spool = spool
-    guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.error(stream.textCount) }
+    guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
   }
 
-  /// Looks at all of the archive, unless `images` says how many there are: then it stops behind the last of them and goes
-  /// on with the archive's end. Returns the offset at which another entry can be put; `work.scan` has seen everything only
-  /// if `work.scan.endOfArchive` is known.
-  mutating func scan(_ work: inout DataWork, stoppingAfter images: Int?) throws -> Int {
+  /// Reads the archive through `editor`. Given the number of images, it skips the blocks after the last image and finds
+  /// the archive's end in its last blocks, if it can. Returns the offset at which an entry can be added.
+  mutating func scan(_ editor: inout DataEditor, stoppingAfter images: Int?) throws -> Int {
     var next = 0
     while next < stream.blocks.count {
-      if let images, images > 0, work.imageCount >= images, let end = try endByTail(work.sums, from: next) {
+      if let images, images > 0, editor.imageCount >= images, let end = try endByTail(editor.sums, from: next) {
         return end
       }
       let batch = next..<min(next + (images == nil ? workers : 1), stream.blocks.count)
       try decode(Array(batch))
-      for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &work) } }
+      for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &editor) } }
       next = batch.upperBound
-      // Without a limit to the blocks, what is done with goes; otherwise they wait, to be encoded side by side.
-      if images == nil || decoded.count > 4 { try encode(work.edits, storing: work.images, upTo: work.scan.settled) }
+      // When all blocks are read, free them as early as possible. When few are, keep them, to encode several at a time.
+      if images == nil || decoded.count > 4 {
+        try encode(editor.edits, storing: editor.images, upTo: editor.scan.settled)
+      }
     }
-    return try work.scan.finish()
+    return try editor.scan.finish()
   }
 
-  /// A part at a time, so that files which wait to be signed do not take as much memory as the block again.
-  private func feed(_ text: UnsafeRawBufferPointer, to work: inout DataWork) throws {
+  /// Hands on a part of a block at a time, so that files waiting to be signed do not take as much memory as the block.
+  private func feed(_ text: UnsafeRawBufferPointer, to editor: inout DataEditor) throws {
     let part = workers * (4 << 20)
     for start in stride(from: 0, to: text.count, by: part) {
-      try work.feed(UnsafeRawBufferPointer(rebasing: text[start..<min(start + part, text.count)]))
-      try work.signFiles()
+      try editor.feed(UnsafeRawBufferPointer(rebasing: text[start..<min(start + part, text.count)]))
     }
   }
 
-  /// The end as the last blocks show it, at least one of which was not looked at yet; nil if they do not.
+  /// The end of the archive as found in the last block or the last two, of which those from `next` on were not read yet;
+  /// nil if it cannot be told from them.
   private mutating func endByTail(_ sums: MD5Sums, from next: Int) throws -> Int? {
     let last = stream.blocks.count - 1
     let scan = TailScan(sums: sums)
@@ -70,7 +75,7 @@ struct XZMemberRewriter {
       scan.endOfArchive(in: $0, startingAt: stream.blocks[last].text.lowerBound)
     }
     if let end = end ?? nil { return end }
-    // A last block that is short may hold no whole entry.
+    // A short last block may not hold a complete entry.
     guard last - 1 >= next else { return nil }
     try decode([last - 1].filter { decoded[$0] == nil })
     var text: [UInt8] = []
@@ -80,8 +85,8 @@ struct XZMemberRewriter {
     }
   }
 
-  /// Encodes what is left to be, and puts the member together. `edits` are all there are, those of blocks that were
-  /// encoded before included; `incompressible` are ranges of the text.
+  /// Encodes the blocks with edits that are left, and puts the member together. `edits` are all edits, also those of
+  /// blocks that are encoded already; `incompressible` are ranges of the text that are stored uncompressed.
   mutating func finish(_ edits: [ByteEdit], storing incompressible: [Range<Int>] = []) throws -> RewrittenMember {
     try encode(edits, storing: incompressible, upTo: .max)
     var result = RewrittenMember()
@@ -114,7 +119,7 @@ struct XZMemberRewriter {
     for (index, block) in zip(indices, blocks) { decoded[index] = block }
   }
 
-  /// Encodes the blocks that end at `limit` or before and have edits, and lets go of all that do.
+  /// Encodes the blocks that have edits and end at `limit` or before, and frees all blocks up to there.
   private mutating func encode(_ edits: [ByteEdit], storing incompressible: [Range<Int>], upTo limit: Int) throws {
     let last = stream.blocks.count - 1
     var tasks: [(index: Int, edits: [ByteEdit])] = []
@@ -137,20 +142,6 @@ struct XZMemberRewriter {
         range: start..<spool.count, records: blocks.map { ($0.unpaddedSize, $0.textCount) },
         fellBack: blocks.contains { !$0.wasTranscoded })
       self.decoded[task.index] = nil
-    }
-  }
-}
-
-extension [ByteEdit] {
-  /// The edits of one block's text: what crosses its borders is cut, and what is put in belongs to the block in which it
-  /// begins.
-  func within(_ text: Range<Int>, isLast: Bool) -> [ByteEdit] {
-    compactMap { edit in
-      let begins = text.contains(edit.range.lowerBound) || (isLast && edit.range.lowerBound == text.upperBound)
-      if edit.range.isEmpty { return begins ? edit : nil }
-      let range = edit.range.clamped(to: text)
-      guard begins || !range.isEmpty else { return nil }
-      return ByteEdit(range: range, replacement: begins ? edit.replacement : [])
     }
   }
 }

@@ -7,7 +7,7 @@ internal import DebianArchive
 internal import HostSystem
 internal import Messages
 
-/// Writes the repacked package: the input's archive with two members in the place of old ones.
+/// Writes the repacked package: the input's ar archive with new control and data members.
 struct PackageOutput {
   let input: PackageInput
   let control: RewrittenMember
@@ -16,11 +16,13 @@ struct PackageOutput {
   let spool: SpoolFile
 
   struct Written {
+    /// Bytes.
     var size: Int
     var sha256: [UInt8]
   }
 
-  /// Writes `path`, reads the layout back, and only then gives it its name. Throws `HostError`, `Failure`.
+  /// Writes the package under a temporary name, reads its layout back, and then renames it to `path`. Throws `HostError`;
+  /// `Failure` if the input has changed meanwhile or the layout is wrong.
   func write(to path: String, in files: FileSystem) throws -> Written {
     try files.replaceFile(path, verify: { try requireLayout($0) }) { file in
       let sink = DigestingSink(file, try RunningDigest(.sha256))
@@ -30,7 +32,7 @@ struct PackageOutput {
     }
   }
 
-  /// Signatures of the whole package by debsigs or dpkg-sig do not hold any more.
+  /// All but signatures of the whole package by debsigs or dpkg-sig, which the changes invalidate.
   private var members: [ArArchive.Member] { input.layout.members.filter { !$0.name.hasPrefix("_gpg") } }
 
   private func write(_ member: ArArchive.Member, to sink: any ByteSink) throws {
@@ -51,7 +53,7 @@ struct PackageOutput {
     if !count.isMultiple(of: 2) { try sink.write([UInt8(ascii: "\n")]) }
   }
 
-  /// The member's own header with another size, and another name if its compression is another.
+  /// The member's header with the new size, and with the new name if the compression changes.
   private func header(of member: ArArchive.Member, name: String, size: Int) throws -> [UInt8] {
     var header = try input.file.readBytes(at: member.headerRange.lowerBound, count: 60, format: "ar")
     let digits = Array("\(size)".utf8)
@@ -81,7 +83,7 @@ struct PackageOutput {
   }
 }
 
-/// Digests what it passes on.
+/// Passes bytes on to another sink and digests them.
 private final class DigestingSink: ByteSink {
   private let sink: any ByteSink
   let digest: RunningDigest
@@ -96,6 +98,50 @@ private final class DigestingSink: ByteSink {
     try sink.write(bytes)
   }
 
-  /// Nothing is patched here: the digest has seen those bytes.
+  /// The protocol requires it; writing a package never calls it, since the digest has taken in the old bytes.
   func patch(_ bytes: [UInt8], at offset: Int) throws { try sink.patch(bytes, at: offset) }
+}
+
+/// A piece of a member of the output.
+enum MemberPiece {
+  /// A range of the input package.
+  case input(Range<Int>)
+  /// A range of the spool file.
+  case spooled(Range<Int>)
+  case bytes([UInt8])
+
+  var count: Int {
+    switch self {
+    case .input(let range), .spooled(let range): range.count
+    case .bytes(let bytes): bytes.count
+    }
+  }
+}
+
+/// A member of the output, before it is written.
+struct RewrittenMember {
+  var pieces: [MemberPiece] = []
+  /// Bytes.
+  var count: Int { pieces.reduce(0) { $0 + $1.count } }
+  /// Whether a block that should have been transcoded had to be compressed anew.
+  var fellBack = false
+
+  /// Appends everything that `body` writes to `spool`.
+  mutating func spool(to spool: SpoolFile, _ body: (any ByteSink) throws -> Void) throws {
+    let start = spool.count
+    try body(spool)
+    pieces.append(.spooled(start..<spool.count))
+  }
+
+  /// Writes the member. `input` is the whole input package.
+  func write(to sink: any ByteSink, input: any RandomAccessBytes, spool: SpoolFile) throws {
+    let buffer = TransferBuffer()
+    for piece in pieces {
+      switch piece {
+      case .input(let range): try buffer.forEachChunk(of: input, in: range) { try sink.write($0) }
+      case .spooled(let range): try buffer.forEachChunk(of: spool, in: range) { try sink.write($0) }
+      case .bytes(let bytes): try sink.write(bytes)
+      }
+    }
+  }
 }

@@ -11,13 +11,15 @@ internal import ModuleSignature
 internal import PortableExecutable
 package import SigningKeys
 
-/// `pve-sb-uki-repack --detached-signatures`: the part of a signing service. It signs what a package `*-signed-template`
-/// lists, and writes each signature to `PACKAGE/PATH.sig`, where the source package built from the template expects it.
+/// `pve-sb-uki-repack --detached-signatures`: what a signing service does. It signs the files that a package
+/// `*-signed-template` lists, and writes each signature to `PACKAGE/PATH.sig`, where the source package built from the
+/// template expects it.
 package struct DetachedSignatures: Sendable {
+  /// Path of the template package.
   package var template: String
-  /// The packages that hold the files.
+  /// Paths of the packages that hold the files.
   package var packages: [String]
-  /// Made if it is not there.
+  /// Created if it does not exist.
   package var outputDirectory: String
   package var key: KeySource
 
@@ -29,23 +31,25 @@ package struct DetachedSignatures: Sendable {
   }
 
   /// One signature that was made.
-  package struct Signature: Hashable, Sendable {
+  package struct Signature: Sendable {
+    /// Name of the package.
     package let package: String
-    /// In the package.
+    /// Path of the file in the package.
     package let file: String
     package let kind: SignatureKind
-    /// Where it was written.
+    /// Path of the signature that was written.
     package let path: String
   }
 
-  package struct Outcome: Hashable, Sendable {
-    /// In the order of packages and files.
+  package struct Outcome: Sendable {
+    /// Ordered as the packages were given and as the template lists the files.
     package var signatures: [Signature]
-    /// What the user should be told.
+    /// What to tell the user.
     package var notes: [Message]
   }
 
-  /// Signs all, then writes all. Throws `Failure`, `HostError`: nothing was written then, unless writing failed itself.
+  /// Makes all signatures before it writes any. Throws `Failure` or `HostError`; nothing is written unless the error is
+  /// one of writing.
   package func run(on host: Host) throws -> Outcome {
     let identity = try key.load(from: host)
     let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
@@ -106,13 +110,15 @@ package struct DetachedSignatures: Sendable {
     let needsConfiguration = kinds.values.contains(.linuxModule)
     try input.forEachFile(where: { path in
       kinds[path] != nil
-        || needsConfiguration && KernelFiles.interest(in: path, modules: .all) == .configuration
+        || needsConfiguration && KernelFiles.kind(of: path, modules: .all) == .configuration
     }) { file in
       let path = file.entry.path
       switch kinds[path] {
-      case .efi: signatures[path] = try describing(path.description) { try Self.image(file, source) }
+      case .efi: signatures[path] = try describing(path.description) { try Self.signImage(file, by: source) }
       case .linuxModule:
-        signatures[path] = try describing(path.description) { try Self.module(file, algorithms, source) }
+        signatures[path] = try describing(path.description) {
+          try Self.signModule(file, algorithms: algorithms, by: source)
+        }
       case nil: algorithms[KernelFiles.kernel(ofConfiguration: path)] = KernelFiles.moduleDigest(in: file.content)
       }
       return signatures.count < kinds.count
@@ -129,15 +135,15 @@ package struct DetachedSignatures: Sendable {
     }
   }
 
-  private static func image(_ file: DataScan.File, _ source: KeySignatures) throws -> [UInt8] {
+  private static func signImage(_ file: DataScan.File, by source: KeySignatures) throws -> [UInt8] {
     let image = try SignedImage(parsing: file.content)
     let digest = try ImageDigest.compute(of: file.content, header: image.header)
     return try source.imageSignature(of: file.entry.path, digest: digest).data
   }
 
-  /// A signature that the module carries already is not signed.
-  private static func module(
-    _ file: DataScan.File, _ algorithms: [String: DigestAlgorithm], _ source: KeySignatures
+  /// Signs the module without its trailer, if it has one. `algorithms` are by kernel version.
+  private static func signModule(
+    _ file: DataScan.File, algorithms: [String: DigestAlgorithm], by source: KeySignatures
   ) throws -> [UInt8] {
     guard let algorithm = KernelFiles.kernel(ofModule: file.entry.path).flatMap({ algorithms[$0] }) else {
       throw Failure(
@@ -147,7 +153,7 @@ package struct DetachedSignatures: Sendable {
     let content = try PackedModule(file.content).content
     let trailer = try ModuleTrailer(tail: content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: content.count)
     let digest = try Digest.of(Array(content.prefix(trailer?.contentCount ?? content.count)), algorithm)
-    return try source.moduleSignature(of: file.entry.path, digest: digest, algorithm)
+    return try source.moduleSignature(of: file.entry.path, digest: digest, algorithm: algorithm)
   }
 
   private static func note(on package: SigningTemplate.Package) -> Message? {

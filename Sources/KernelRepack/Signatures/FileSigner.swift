@@ -14,13 +14,13 @@ struct FileSigner: Sendable {
   let signatures: any SignatureSource
   let images: ImagePolicy
   let modules: ModulePolicy
-  /// By the kernel's version, from its configuration.
+  /// By kernel version, from the kernels' configurations.
   var moduleDigests: [String: DigestAlgorithm] = [:]
 
-  /// Nil for a file that stays as it is. Throws `Failure` that names it.
+  /// Signs a file; nil for one that stays unchanged. Throws a `Failure` that names the file.
   func change(of file: DataScan.File) throws -> FileChange? {
     try describing(file.entry.path.description) {
-      switch file.interest {
+      switch file.kind {
       case .image: try image(file)
       case .module: try module(file)
       case .configuration: nil
@@ -63,14 +63,14 @@ struct FileSigner: Sendable {
     let algorithm = try algorithm(for: file.entry.path)
     let content = trailer.map { Array(packed.content.prefix($0.contentCount)) } ?? packed.content
     let digest = try Digest.of(content, algorithm)
-    let signature = try signatures.moduleSignature(of: file.entry.path, digest: digest, algorithm)
+    let signature = try signatures.moduleSignature(of: file.entry.path, digest: digest, algorithm: algorithm)
     let signed = content + (try ModuleTrailer.bytes(for: signature))
     if signed == packed.content { return nil }
     return try FileChange(
       file, kind: .module(algorithm: algorithm.rawValue, replaced: trailer != nil), new: packed.pack(signed))
   }
 
-  /// The one that the kernel knows, which is that of its configuration.
+  /// The digest that the module's kernel requires, from the kernel's configuration.
   private func algorithm(for path: ArchivePath) throws -> DigestAlgorithm {
     guard let kernel = KernelFiles.kernel(ofModule: path), let algorithm = moduleDigests[kernel] else {
       throw Failure(
@@ -78,5 +78,49 @@ struct FileSigner: Sendable {
         hint: "repack the package that holds the kernel's boot/config file, too, or leave modules as they are")
     }
     return algorithm
+  }
+}
+
+/// How one file of a package was changed by signing it.
+package struct FileChange: Sendable {
+  package enum Kind: Sendable {
+    /// The number of signatures before and after; ours is the last.
+    case image(before: Int, after: Int)
+    /// The digest algorithm, and whether our signature replaces another one.
+    case module(algorithm: String, replaced: Bool)
+  }
+
+  /// Size and digests of the file before or after.
+  package struct State: Sendable {
+    /// Bytes.
+    package let size: Int
+    package let md5: [UInt8]
+    package let sha256: [UInt8]
+
+    init(_ content: [UInt8]) throws(CryptoError) {
+      size = content.count
+      md5 = try Digest.of(content, .md5)
+      sha256 = try Digest.of(content)
+    }
+
+    /// The size in KiB, rounded up, as Installed-Size counts it.
+    var kibibytes: Int { (size + 1023) / 1024 }
+  }
+
+  package let path: String
+  package let kind: Kind
+  package let old: State
+  package let new: State
+  let archivePath: ArchivePath
+  /// Edits of the data archive.
+  let edits: [ByteEdit]
+
+  init(_ file: DataScan.File, kind: Kind, new content: [UInt8]) throws {
+    self.kind = kind
+    archivePath = file.entry.path
+    path = archivePath.description
+    old = try State(file.content)
+    new = try State(content)
+    edits = try file.entry.edits(ofContent: ContentEdits.inPlace(from: file.content, to: content))
   }
 }

@@ -4,17 +4,17 @@
 internal import DebianArchive
 internal import Messages
 
-/// What a package `*-signed-template` wants signed: its `files.json`, as the signing services of Debian and Proxmox read it
-/// (https://wiki.debian.org/SecureBoot/Discussion).
-struct SigningTemplate: Hashable, Sendable {
-  struct Package: Hashable, Sendable {
+/// The list of files to sign in a package `*-signed-template`: its `files.json`, as the signing services of Debian and
+/// Proxmox read it (https://wiki.debian.org/SecureBoot/Discussion).
+struct SigningTemplate {
+  struct Package {
     let name: String
-    /// SHA-256 fingerprints of certificates that the code to be signed has built in as roots of trust.
+    /// SHA-256 fingerprints of the certificates that the code to be signed has built in and trusts.
     let trustedCertificates: [String]
     let files: [File]
   }
 
-  struct File: Hashable, Sendable {
+  struct File {
     let kind: SignatureKind
     let path: ArchivePath
   }
@@ -24,10 +24,10 @@ struct SigningTemplate: Hashable, Sendable {
 
   static let directory = "usr/share/code-signing/"
   static let fileName = "files.json"
-  /// Debian 10's listed every module, and had 900 KB.
+  /// Bytes. The file of Debian 10 listed every module, and had 900 KB.
   static let sizeLimit = 16 << 20
 
-  /// Throws `ParseError` for text that is no JSON, or says something other than such files do.
+  /// Throws `ParseError` for text that is not JSON, or lacks a member or has one of another type.
   init(parsing text: [UInt8]) throws(ParseError) {
     guard let packages = try JSONValue(parsing: text)["packages"]?.object else {
       throw Self.error("it has no object 'packages'")
@@ -58,7 +58,7 @@ struct SigningTemplate: Hashable, Sendable {
     return Package(name: name, trustedCertificates: fingerprints, files: files)
   }
 
-  /// Debian Policy 5.6.1: it becomes the name of a directory.
+  /// Debian Policy 5.6.1. The name becomes that of a directory.
   private static func isPackageName(_ name: String) -> Bool {
     let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
@@ -70,10 +70,10 @@ struct SigningTemplate: Hashable, Sendable {
   private static func error(_ detail: Message) -> ParseError { ParseError("files.json", at: 0, .unsupported, detail) }
 }
 
-/// What a signature is for.
+/// The kind of file that is signed, and the format of its signature.
 package enum SignatureKind: String, Hashable, Sendable {
-  /// Authenticode: PKCS#7 in DER, as `sbsign --detached` writes it and `sbattach --attach` takes it.
+  /// An EFI image. Authenticode: PKCS#7 in DER, as `sbsign --detached` writes and `sbattach --attach` reads it.
   case efi
-  /// PKCS#7 in DER over a module without its trailer, as `sign-file -d` of Linux writes it.
+  /// A kernel module. PKCS#7 in DER over the module without its trailer, as Linux's `sign-file -d` writes it.
   case linuxModule = "linux-module"
 }

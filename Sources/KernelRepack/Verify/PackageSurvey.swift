@@ -7,8 +7,8 @@ internal import DebianArchive
 internal import HostSystem
 internal import Messages
 
-/// All that a package holds, read from its first byte to its last: files of the control archive as they are, of others what
-/// they are and their digests.
+/// Everything that a package contains, read completely: the files of the control archive with their content, those of the
+/// data archive with their digests and signatures.
 struct PackageSurvey: Sendable {
   struct ControlFile: Sendable {
     let entry: TarEntry
@@ -16,6 +16,7 @@ struct PackageSurvey: Sendable {
   }
 
   let path: String
+  /// Of the whole file.
   let sha256: [UInt8]
   let layout: DebLayout
   let controlFiles: [ControlFile]
@@ -24,19 +25,19 @@ struct PackageSurvey: Sendable {
   /// Nil if the package has none.
   let sums: MD5Sums?
   let files: [SurveyedFile]
-  /// Where in `files` a path is.
+  /// Indices into `files` by path.
   let indices: [ArchivePath: Int]
 
   private static let entryLimit = 1 << 17
 
-  /// Reads the package; `digestsModules` if signatures of modules are to be verified. Throws `HostError`, `ParseError`,
-  /// `CompressionError` for one that is damaged, or is not safe to unpack.
+  /// Reads the package. `digestsModules`: whether signatures of modules will be verified. Throws `HostError` if it
+  /// cannot be read, `ParseError` or `CompressionError` if it is damaged or unsafe to unpack.
   init(_ path: String, from fileSystem: FileSystem, digestsModules: Bool) throws {
     let file = try fileSystem.openFile(path)
     let layout = try DebLayout(parsing: file)
     var control: [ControlFile] = []
     var content: [UInt8] = []
-    try Self.read(layout.control, of: file, limit: ControlArchive.limit) { event in
+    try Self.readEntries(of: layout.control, in: file, limit: ControlArchive.limit) { event in
       switch event {
       case .begin: content = []
       case .bytes(let bytes): content.append(contentsOf: bytes)
@@ -48,7 +49,7 @@ struct PackageSurvey: Sendable {
     }
     var files: [SurveyedFile] = []
     var survey: FileSurvey?
-    try Self.read(layout.data, of: file, limit: DataLimits.text(of: layout.data.member.contentRange.count)) { event in
+    try Self.readEntries(of: layout.data, in: file, limit: layout.data.textLimit) { event in
       switch event {
       case .begin(let entry): survey = try FileSurvey(entry, digestsAll: digestsModules)
       case .bytes(let bytes): try survey?.feed(bytes)
@@ -70,10 +71,10 @@ struct PackageSurvey: Sendable {
     indices = [ArchivePath: Int](files.enumerated().map { ($1.entry.path, $0) }) { $1 }
   }
 
-  /// MD5 of the content that a path leads to, hard links followed; nil if there is no file.
+  /// MD5 of the file at a path, hard links followed; nil if there is no file.
   func md5(of path: ArchivePath) -> [UInt8]? {
     var path = path
-    // A link leads to what stands before it, mostly to the file itself.
+    // A hard link names an earlier entry, mostly the file itself.
     for _ in 0..<64 {
       guard let file = indices[path].map({ files[$0] }) else { return nil }
       switch file.entry.kind {
@@ -91,8 +92,10 @@ struct PackageSurvey: Sendable {
     case end(TarEntry)
   }
 
-  private static func read(
-    _ archive: DebLayout.Archive, of file: any RandomAccessBytes, limit: Int, _ handle: (Event) throws -> Void
+  /// Unpacks an archive of at most `limit` bytes and calls `handle` for each entry: when it begins, for each piece of
+  /// its content, and when it ends.
+  private static func readEntries(
+    of archive: DebLayout.Archive, in file: any RandomAccessBytes, limit: Int, handle: (Event) throws -> Void
   ) throws {
     var limits = TarLimits()
     limits.entries = entryLimit

@@ -8,26 +8,29 @@ internal import Messages
 internal import ModuleSignature
 
 extension RepackComparison {
-  /// Two images that differ: only in what Authenticode does not digest, and by a signature that is sound.
-  mutating func compare(_ old: SurveyedImage, _ new: SurveyedImage, at path: ArchivePath) throws {
+  /// Compares two images that are not the same. They may differ only by a new signature, which must be valid.
+  mutating func compare(_ old: SurveyedImage, with new: SurveyedImage, at path: ArchivePath) throws {
     guard old.digest == new.digest else {
-      return object(.content, path, "its Authenticode digest is another: more than signatures changed")
+      return addProblem(.content, at: path, detail: "its Authenticode digest is another: more than signatures changed")
     }
     let added = new.entries.indices.filter { !old.entries.contains(new.entries[$0]) }
     let kept = new.entries.count - added.count
     guard !added.isEmpty else {
-      return object(.imageSignature, path, "no signature was added, but \(old.entries.count - kept) left out")
+      return addProblem(
+        .imageSignature, at: path, detail: "no signature was added, but \(old.entries.count - kept) left out")
     }
     for index in added {
       let signer = Self.name(new.signatures[index])
-      if let fault = try fault(of: new.signatures[index], new.verdicts[index]) {
-        object(.imageSignature, path, "the signature of \(signer) \(fault)")
+      if let fault = try fault(of: new.signatures[index], verdict: new.verdicts[index]) {
+        addProblem(.imageSignature, at: path, detail: "the signature of \(signer) \(fault)")
       } else if kept == old.entries.count {
-        expect(.imageSignature, path, "the signature of \(signer) was added; the image is the same without it")
+        addExpected(
+          .imageSignature, at: path, detail: "the signature of \(signer) was added; the image is the same without it")
       } else {
-        expect(
-          .imageSignature, path,
-          "the signature of \(signer) took the place of \(old.entries.count - kept); the image is the same without them"
+        addExpected(
+          .imageSignature, at: path,
+          detail:
+            "the signature of \(signer) took the place of \(old.entries.count - kept); the image is the same without them"
         )
       }
     }
@@ -37,8 +40,8 @@ extension RepackComparison {
     signature.message.signers.first.map { Message(verbatim: $0.subject) } ?? "an unknown signer"
   }
 
-  /// What is wrong with a new signature, as the rest of a sentence.
-  private func fault(of signature: AuthenticodeSignature, _ verdict: SignedImage.Verdict) throws -> Message? {
+  /// What is wrong with a new signature, as the rest of a sentence; nil if it is valid.
+  private func fault(of signature: AuthenticodeSignature, verdict: SignedImage.Verdict) throws -> Message? {
     switch verdict {
     case .broken: return "does not hold"
     case .otherImage: return "is over another image"
@@ -49,29 +52,32 @@ extension RepackComparison {
     return try signature.message.anchor(among: anchors) == nil ? "is not by the certificate that was given" : nil
   }
 
-  /// Two modules that differ: only behind what their signatures are over.
-  mutating func compare(_ old: SurveyedModule, _ new: SurveyedModule, at path: ArchivePath) throws {
+  /// Compares two modules that are not the same. They may differ only in their trailers.
+  mutating func compare(_ old: SurveyedModule, with new: SurveyedModule, at path: ArchivePath) throws {
     guard old.contentDigest == new.contentDigest else {
-      return object(.content, path, "it differs in more than its signature")
+      return addProblem(.content, at: path, detail: "it differs in more than its signature")
     }
-    guard let trailer = new.trailer else { return object(.moduleSignature, path, "its signature was left out") }
+    guard let trailer = new.trailer else {
+      return addProblem(.moduleSignature, at: path, detail: "its signature was left out")
+    }
     guard old.trailer?.signature != trailer.signature else {
-      return object(.content, path, "it is packed in another way")
+      return addProblem(.content, at: path, detail: "it is packed in another way")
     }
     do {
       let signed = try SignedModule(trailer)
       if let fault = try fault(of: signed, over: new) {
-        object(.moduleSignature, path, fault)
+        addProblem(.moduleSignature, at: path, detail: fault)
       } else if old.trailer == nil {
-        expect(.moduleSignature, path, "a signature was added; the module is the same without it")
+        addExpected(.moduleSignature, at: path, detail: "a signature was added; the module is the same without it")
       } else {
-        expect(.moduleSignature, path, "its signature was replaced; the module is the same without it")
+        addExpected(.moduleSignature, at: path, detail: "its signature was replaced; the module is the same without it")
       }
     } catch let error as CryptoError {
-      object(.moduleSignature, path, "its new signature cannot be read: \(error)")
+      addProblem(.moduleSignature, at: path, detail: "its new signature cannot be read: \(error)")
     }
   }
 
+  /// What is wrong with a new signature, as the rest of a sentence; nil if it is valid, or if any signer will do.
   private func fault(of signed: SignedModule, over module: SurveyedModule) throws -> Message? {
     guard !anchors.isEmpty else { return nil }
     guard let digest = module.digests[signed.algorithm] else {

@@ -4,10 +4,63 @@
 import ArgumentParser
 import CommandLineInterface
 import HostSystem
+import KernelRepack
 import Messages
 import RepositoryTrust
 
-/// Who vouches for the packages.
+/// Which files are signed, and what happens to existing signatures.
+struct SigningOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("What becomes of signatures of a kernel image: add, replace or keep.", valueName: "policy"))
+  var signature = ImagePolicy.add
+
+  @Flag(help: "Sign modules that carry no signature, too.")
+  var signModules = false
+
+  @Flag(help: "Sign all modules. The kernel's built-in key no longer vouches for them.")
+  var resignModules = false
+
+  @Option(
+    help: ArgumentHelp("Attach signatures that were made elsewhere instead of signing.", valueName: "dir"),
+    completion: .directory)
+  var attachSignatures: String?
+
+  var modules: ModulePolicy { resignModules ? .all : signModules ? .unsigned : .none }
+
+  func validate() throws {
+    guard !(signModules && resignModules) else {
+      throw ValidationError(saying: "--sign-modules and --resign-modules exclude each other")
+    }
+  }
+}
+
+/// Version, name and compression of the output.
+struct PackageOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Appended to the version.", valueName: "suffix"))
+  var versionSuffix = "+sb1"
+
+  @Flag(help: "Call proxmox-kernel-K proxmox-kernel-K-signed, as Proxmox does.")
+  var asSigned = false
+
+  @Option(help: ArgumentHelp("Appended to the package's name.", valueName: "suffix"))
+  var renameSuffix: String?
+
+  @Option(help: ArgumentHelp("Compression of the data: keep, xz, zstd, gzip or none.", valueName: "method"))
+  var compression = OutputCompression.keep
+
+  @Flag(help: "Compress all data anew, which takes long and seldom saves a byte.")
+  var recompress = false
+
+  var naming: PackageNaming { asSigned ? .asSigned : renameSuffix.map { .suffix($0) } ?? .keep }
+
+  func validate() throws {
+    guard !asSigned || renameSuffix == nil else {
+      throw ValidationError(saying: "--as-signed and --rename-suffix exclude each other")
+    }
+  }
+}
+
+/// Who must vouch for the packages.
 struct TrustOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("InRelease or Release file of the repository that has to name the packages.", valueName: "file"),
@@ -39,7 +92,7 @@ struct TrustOptions: ParsableArguments {
   }
 }
 
-/// Where the results go, and how they are told.
+/// Where the results go, and how they are reported.
 struct OutputOptions: ParsableArguments {
   @Option(
     name: [.customShort("o"), .long], help: ArgumentHelp("Directory for the results.", valueName: "dir"),
@@ -68,7 +121,7 @@ struct OutputOptions: ParsableArguments {
   }
 }
 
-/// What is done instead of repacking.
+/// Other things to do than repacking.
 struct ModeOptions: ParsableArguments {
   @Flag(help: "Show how the second package differs from the first, and fail if other than by signatures.")
   var verify = false
@@ -92,3 +145,6 @@ struct ModeOptions: ParsableArguments {
     }
   }
 }
+
+extension ImagePolicy: ExpressibleByArgument {}
+extension OutputCompression: ExpressibleByArgument {}
