@@ -95,10 +95,12 @@ let package = Package(
         "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
     .target(
+      name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
+    .target(
       name: "KernelRepack",
       dependencies: [
         "Authenticode", "BinaryFormat", "Compression", "Cryptography", "DebianArchive", "DebianPackage", "HostSystem",
-        "Messages", "ModuleSignature", "PortableExecutable", "SigningKeys", "XZ",
+        "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SigningKeys", "XZ",
       ]),
 
     // Executables: parse arguments, call one use case, print.
@@ -120,7 +122,8 @@ let package = Package(
       name: "pve-sb-uki-repack",
       dependencies: [
         "BinaryFormat", "CommandLineInterface", "CommandSupport", "Cryptography", "HostSystem", "KernelRepack",
-        "Messages", "SigningKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Messages", "RepositoryTrust", "SigningKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "Messages", "Reconcile"], path: "hooks"
@@ -176,6 +179,9 @@ let package = Package(
       dependencies: [
         "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KernelModules", "Messages", "TestSupport",
       ]),
+    .testTarget(
+      name: "RepositoryTrustTests",
+      dependencies: ["BinaryFormat", "Cryptography", "HostSystem", "Messages", "RepositoryTrust", "TestSupport"]),
     .testTarget(
       name: "KernelRepackTests",
       dependencies: [

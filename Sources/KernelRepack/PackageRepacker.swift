@@ -5,18 +5,19 @@ internal import BinaryFormat
 internal import DebianArchive
 internal import HostSystem
 internal import Messages
+internal import RepositoryTrust
 
-/// Repacks one package.
+/// Repacks one package: checks its origin, signs its files, writes the new package and reports.
 struct PackageRepacker {
   var options: Repack
   let signatures: any SignatureSource
   let host: Host
   let workers: Int
-  /// Outputs that an input has taken.
+  /// The input that each output path belongs to, shared by all packages of a call.
   let claimed: Guarded<[String: String]>
 
   func run(_ input: PackageInput) throws -> PackageReport {
-    let trust = try options.trust.establish(for: input.trustIdentity(), on: host)
+    let trust = try options.trust.establish(for: input.trustIdentity, on: host)
     let name = try PackageName(input.identity, naming: options.naming, suffix: options.versionSuffix)
     let output = "\(options.outputDirectory)/\(name.fileName(input.identity.architecture))"
     try requireFree(output, input: input.file)
@@ -24,15 +25,16 @@ struct PackageRepacker {
 
     let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
     let signer = FileSigner(signatures: signatures, images: options.images, modules: options.modules)
-    var work = DataWork(
+    var editor = DataEditor(
       signer: signer, name: name, sums: input.control.sums, checksAll: options.checksContents, workers: workers)
     let provenance = ProvenanceWriter(
       input: input, name: name, signatures: signatures, toolVersion: options.toolVersion)
-    let data = try DataRewriter(options: options, input: input, workers: workers, spool: spool).run(&work) {
+    let data = try DataRewriter(options: options, input: input, workers: workers, spool: spool).run(&editor) {
       try requireChanges($0)
       return try provenance.add(to: &$0, at: $1)
     }
-    let control = try rewriteControl(input, name, work, provenance: data.provenance, spool: spool)
+    let control = try rewriteControl(
+      of: input, name: name, editor: editor, provenance: data.provenance, spool: spool)
     let written = try PackageOutput(
       input: input, control: control, data: data.member, dataCompression: data.compression, spool: spool
     ).write(to: output, in: host.userFiles)
@@ -42,12 +44,12 @@ struct PackageRepacker {
       output: .init(
         path: output, package: name.new, version: name.newVersion, size: written.size, sha256: written.sha256),
       architecture: input.identity.architecture, trust: trust, signer: signatures.signer,
-      certificateFingerprint: try signatures.certificateFingerprint(), changes: work.changes,
+      certificateFingerprint: try signatures.certificateFingerprint(), changes: editor.changes,
       provenancePath: data.provenance?.path.description, packing: data.packing,
-      notes: notes(work, trust, data, input))
+      notes: notes(on: input, editor: editor, data: data, trust: trust))
   }
 
-  /// An input is never written over, whatever it is called.
+  /// Throws `Failure` if the output is the input file, also by another path or link.
   private func requireFree(_ output: String, input: File) throws {
     guard let status = try host.userFiles.status(of: output) else { return }
     guard !status.isSameFile(as: input.status) else {
@@ -55,7 +57,7 @@ struct PackageRepacker {
     }
   }
 
-  /// Two inputs that give the same output would take turns.
+  /// Throws `Failure` if another input has the same output.
   private func claim(_ output: String, for input: String) throws {
     let other = claimed.withLock { claimed in
       defer { claimed[output] = claimed[output] ?? input }
@@ -68,10 +70,10 @@ struct PackageRepacker {
     }
   }
 
-  private func requireChanges(_ work: DataWork) throws {
-    if options.checksContents { try work.requireListedFiles() }
-    guard work.changes.isEmpty else { return }
-    if work.imageCount == 0, options.modules == .none {
+  private func requireChanges(_ editor: DataEditor) throws {
+    if options.checksContents { try editor.requireListedFiles() }
+    guard editor.changes.isEmpty else { return }
+    if editor.imageCount == 0, options.modules == .none {
       throw Failure(
         "there is no kernel image boot/vmlinuz-… in it", hint: "give packages of kernels, such as proxmox-kernel-*")
     }
@@ -81,15 +83,15 @@ struct PackageRepacker {
   }
 
   private func rewriteControl(
-    _ input: PackageInput, _ name: PackageName, _ work: DataWork, provenance: AddedFiles?, spool: SpoolFile
+    of input: PackageInput, name: PackageName, editor: DataEditor, provenance: AddedFiles?, spool: SpoolFile
   ) throws -> RewrittenMember {
     var sums = input.control.sums
-    for (old, new) in work.renamed { sums.rename(old, to: new) }
-    for change in work.changes where sums.digest(of: change.archivePath) != nil {
+    for (old, new) in editor.renamed { sums.rename(old, to: new) }
+    for change in editor.changes where sums.digest(of: change.archivePath) != nil {
       sums.set(change.archivePath, to: change.new.md5)
     }
     if let provenance { sums.set(provenance.path, to: provenance.md5) }
-    let growth = work.changes.reduce(provenance?.kibibytes ?? 0) { $0 + $1.new.kibibytes - $1.old.kibibytes }
+    let growth = editor.changes.reduce(provenance?.kibibytes ?? 0) { $0 + $1.new.kibibytes - $1.old.kibibytes }
     let stanza = try input.control.stanza.repacked(as: name, growth: growth, signer: signatures.signer)
     let edits = try input.control.edits(stanza: stanza, sums: sums)
     let archive = input.layout.control
@@ -100,19 +102,19 @@ struct PackageRepacker {
     var result = RewrittenMember()
     try result.spool(to: spool) { file in
       let packer = try MemberPacker(archive.compression, to: file, workers: 1)
-      var editor = StreamEditor(edits)
-      try input.control.text.withUnsafeBytes { try editor.pass($0) { try packer.write($0) } }
-      try editor.finish { try packer.write($0) }
+      var stream = StreamEditor(edits)
+      try input.control.text.withUnsafeBytes { try stream.pass($0) { try packer.write($0) } }
+      try stream.finish { try packer.write($0) }
       try packer.finish()
     }
     return result
   }
 
-  private func notes(_ work: DataWork, _ trust: TrustFinding, _ data: DataRewriter.Result, _ input: PackageInput)
-    -> [Message]
-  {
+  private func notes(
+    on input: PackageInput, editor: DataEditor, data: DataRewriter.Result, trust: TrustFinding
+  ) -> [Message] {
     var notes = [trust.warning].compactMap { $0 }
-    let replaced = work.changes.filter { $0.kind.replacesModuleSignature }.count
+    let replaced = editor.changes.filter { $0.kind.replacesModuleSignature }.count
     if replaced > 0 {
       notes.append(
         """
@@ -131,7 +133,7 @@ struct PackageRepacker {
 }
 
 extension FileChange.Kind {
-  var replacesModuleSignature: Bool {
+  fileprivate var replacesModuleSignature: Bool {
     if case .module(_, let replaced) = self { return replaced }
     return false
   }

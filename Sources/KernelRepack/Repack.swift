@@ -5,6 +5,7 @@ internal import BinaryFormat
 internal import DebianArchive
 package import HostSystem
 package import Messages
+package import RepositoryTrust
 package import SigningKeys
 
 /// `pve-sb-uki-repack`: signs the kernels in Debian packages.
@@ -16,8 +17,9 @@ package struct Repack: Sendable {
     case attached(String)
   }
 
+  /// Paths of the packages.
   package var inputs: [String]
-  /// Made if it is not there.
+  /// Created if it does not exist.
   package var outputDirectory: String
   package var signing = Signing.key(.hostDefault)
   package var images = ImagePolicy.add
@@ -25,14 +27,14 @@ package struct Repack: Sendable {
   package var versionSuffix = "+sb1"
   package var naming = PackageNaming.keep
   package var compression = OutputCompression.keep
-  /// Whether blocks that could be kept are compressed anew, too.
+  /// Whether all data is compressed anew, also blocks that could be copied.
   package var recompresses = false
-  /// Whether every file is held against md5sums, not only those that change.
+  /// Whether every file is compared with md5sums, not only those that change.
   package var checksContents = false
   package var trust = InputTrust.nothing
-  /// Threads in all.
+  /// Threads, shared by all packages.
   package var jobs = ParallelWork.processorCount
-  /// For provenance files.
+  /// The version of this program, for provenance files.
   package var toolVersion: String
 
   package init(inputs: [String], outputDirectory: String, toolVersion: String) {
@@ -41,13 +43,15 @@ package struct Repack: Sendable {
     self.toolVersion = toolVersion
   }
 
+  /// The result for one input.
   package struct Outcome: Sendable {
     package let input: String
     package let result: Result<PackageReport, Failure>
   }
 
-  /// Repacks all inputs, several at a time, and goes on after one that fails. `progress` is told of each when it is done,
-  /// one after the other but on any thread. Throws `Failure` or `HostError` if there is no use in beginning.
+  /// Repacks all inputs, several at a time, and goes on after one that fails. Calls `progress` for each as soon as it is
+  /// done, one call at a time but on any thread. Throws `Failure` if the key cannot be loaded, `HostError` if the output
+  /// directory cannot be created.
   package func run(on host: Host, progress: @escaping @Sendable (Outcome) -> Void = { _ in }) throws -> [Outcome] {
     let key = try keySignatures(on: host)
     try host.userFiles.makeDirectory(outputDirectory)
@@ -55,30 +59,33 @@ package struct Repack: Sendable {
     let inputs = inputs
     let workers = max(1, jobs / together)
     let claimed = Guarded([String: String]())
-    let told = Guarded(progress)
+    let progress = Guarded(progress)
     return try ParallelWork.map(inputs.count, workers: together) { index in
       let input = inputs[index]
       let outcome: Outcome
       do throws(Failure) {
         outcome = Outcome(
           input: input,
-          result: .success(try describingPackage(input) { try repack(input, key, workers, claimed, on: host) }))
+          result: .success(
+            try describingPackage(input) {
+              try repack(input, key: key, workers: workers, claimed: claimed, on: host)
+            }))
       } catch {
         outcome = Outcome(input: input, result: .failure(error))
       }
-      told.withLock { $0(outcome) }
+      progress.withLock { $0(outcome) }
       return outcome
     }
   }
 
-  /// Nil if others have signed.
+  /// Nil for signatures that were made elsewhere.
   private func keySignatures(on host: Host) throws -> KeySignatures? {
     guard case .key(let key) = signing else { return nil }
     return KeySignatures(identity: try key.load(from: host), signingTime: host.buildTime)
   }
 
   private func repack(
-    _ path: String, _ key: KeySignatures?, _ workers: Int, _ claimed: Guarded<[String: String]>, on host: Host
+    _ path: String, key: KeySignatures?, workers: Int, claimed: Guarded<[String: String]>, on host: Host
   ) throws -> PackageReport {
     let input = try PackageInput(path, from: host.userFiles)
     var repacker = PackageRepacker(
@@ -92,4 +99,77 @@ package struct Repack: Sendable {
     guard case .attached(let directory) = signing else { throw Failure("there is nothing to sign with") }
     return try AttachedSignatures(directory, package: input.identity.package, from: host.userFiles)
   }
+}
+
+/// What happens to a kernel image that is signed already.
+package enum ImagePolicy: String, CaseIterable, Sendable {
+  /// Our signature is added after the others.
+  case add
+  /// Our signature replaces the others.
+  case replace
+  /// The image is left unchanged.
+  case keep
+}
+
+/// Which kernel modules are signed.
+package enum ModulePolicy: Sendable {
+  case none
+  /// Only modules without a signature.
+  case unsigned
+  /// All modules; our signature replaces another one.
+  case all
+}
+
+/// How the data archive of the output is compressed.
+package enum OutputCompression: String, CaseIterable, Sendable {
+  /// As in the input.
+  case keep
+  case xz, zstd, gzip, none
+}
+
+/// The name of the output's package.
+package enum PackageNaming: Sendable {
+  case keep
+  /// The name that Proxmox gives to its own signed kernels.
+  case asSigned
+  /// The old name with this suffix.
+  case suffix(String)
+}
+
+/// How one package was repacked.
+package struct PackageReport: Sendable {
+  /// The input or the output.
+  package struct Side: Sendable {
+    package let path: String
+    package let package: String
+    package let version: String
+    /// Bytes.
+    package let size: Int
+    package let sha256: [UInt8]
+  }
+
+  /// How the edited data archive was compressed.
+  package enum Packing: String, Sendable {
+    /// Unchanged xz blocks were copied, changed ones transcoded: only the LZMA2 symbols around an edit are new.
+    case transcoded
+    /// Unchanged xz blocks were copied, at least one changed block was compressed anew.
+    case blocks
+    /// The whole archive was compressed anew.
+    case whole
+  }
+
+  package let input: Side
+  package let output: Side
+  package let architecture: String
+  package let trust: TrustFinding
+  /// Subject of the signer's certificate.
+  package let signer: String
+  /// SHA-256 of that certificate; nil if it is not known, as with signatures of modules that were made elsewhere.
+  package let certificateFingerprint: [UInt8]?
+  package let changes: [FileChange]
+  /// Path of the provenance file that was added; nil if none could be added.
+  package let provenancePath: String?
+  package let packing: Packing
+  /// What to tell the user.
+  package let notes: [Message]
 }

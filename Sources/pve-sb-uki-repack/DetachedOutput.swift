@@ -5,8 +5,8 @@ import CommandLineInterface
 import CommandSupport
 import HostSystem
 import KernelRepack
-internal import Messages
-internal import SigningKeys
+import Messages
+import SigningKeys
 
 /// Prints which detached signatures were made.
 enum DetachedOutput {

@@ -7,6 +7,7 @@ import CommandSupport
 import HostSystem
 import KernelRepack
 import Messages
+import RepositoryTrust
 import SigningKeys
 
 /// The repacker for kernel packages.

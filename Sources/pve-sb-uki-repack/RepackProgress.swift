@@ -4,9 +4,9 @@
 import CommandSupport
 import HostSystem
 import KernelRepack
-internal import Messages
+import Messages
 
-/// Tells what became of each package as soon as it is done: one line on standard output, or an error.
+/// Reports each package as soon as it is done: one line on standard output, or an error.
 struct RepackProgress: Sendable {
   private let total: Int
   private let isQuiet: Bool

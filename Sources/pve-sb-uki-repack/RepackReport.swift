@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+import BinaryFormat
 import CommandSupport
-internal import Cryptography
+import Cryptography
 import KernelRepack
-internal import Messages
+import Messages
+import RepositoryTrust
 
 /// The JSON that --report writes; docs/repack-report.md describes it.
 enum RepackReport {

@@ -2,15 +2,15 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-internal import BinaryFormat
+import BinaryFormat
 import CommandSupport
 import HostSystem
 import KernelRepack
-internal import Messages
+import Messages
 
 /// Prints how a repacked package differs from its original.
 enum VerifyOutput {
-  /// Exit code 1 if it differs in more than repacking changes. Throws `Failure` if nothing can be said.
+  /// Throws `ExitCode` 1 if the packages differ by more than repacking changes; `Failure` if they cannot be compared.
   static func run(_ packages: [String], certificate: String?, options: OutputOptions, on host: Host) throws {
     let verify = VerifyRepack(
       original: packages[0], repacked: packages[1], certificates: [certificate].compactMap { $0 })
@@ -34,7 +34,7 @@ enum VerifyOutput {
       + expected(report.findings.filter(\.isExpected), all: all) + ["  \(report.equalCount) entries are equal"]
   }
 
-  /// What is said of many modules is said once.
+  /// One line for each finding; unless `all`, one line for all modules with the same finding.
   private static func expected(_ findings: [RepackFinding], all: Bool) -> [Message] {
     var lines: [Message] = []
     var modules: [(detail: Message, count: Int)] = []

@@ -3,15 +3,14 @@
 
 import BinaryFormat
 import DebianArchive
+import KernelRepack
 import Messages
 import TestSupport
 import Testing
 
-@testable import KernelRepack
-
 @Suite struct PackageNameTests {
   private static func name(
-    _ package: String, _ version: String = "6.8.12-10", naming: PackageNaming = .keep, suffix: String = "+sb1"
+    _ package: String, version: String = "6.8.12-10", naming: PackageNaming = .keep, suffix: String = "+sb1"
   ) throws -> PackageName {
     try PackageName(
       ControlStanza.Identity(package: package, version: version, architecture: "amd64"), naming: naming,
@@ -20,7 +19,7 @@ import Testing
 
   @Test(arguments: ["6.8.12-10", "6.1.192-2", "1:6.14.0-2~bpo12+1", "7.0"])
   func versionsSortAsDpkgHasIt(_ version: String) throws {
-    let new = try Self.name("linux-image-6", version).newVersion
+    let new = try Self.name("linux-image-6", version: version).newVersion
     #expect(new == version + "+sb1")
     try ExternalTool("dpkg").run(["--compare-versions", new, "gt", version])
     let next = try #require(PackageName.nextBuild(after: version))
@@ -33,7 +32,7 @@ import Testing
   }
 
   @Test func fileNameLacksTheEpoch() throws {
-    #expect(try Self.name("a-b", "2:1.0-1").fileName("amd64") == "a-b_1.0-1+sb1_amd64.deb")
+    #expect(try Self.name("a-b", version: "2:1.0-1").fileName("amd64") == "a-b_1.0-1+sb1_amd64.deb")
   }
 
   @Test func proxmoxKernelsKeepTheirNames() throws {
@@ -47,7 +46,7 @@ import Testing
       #expect(failure?.message.description.hasPrefix("\(kernel)\(suffix) would be misread") == true)
     }
     #expect(thrown(Failure.self) { try Self.name("linux-image-6.1", naming: .asSigned) } != nil)
-    // Meta packages name no kernel's version that boots, but proxmox-boot-tool would take them for one as well.
+    // proxmox-boot-tool takes the rest of a meta package's name for a kernel version, too.
     #expect(PackageName.isProxmoxKernel("proxmox-kernel-6.8"))
     #expect(!PackageName.isProxmoxKernel("proxmox-kernel-helper"))
     #expect(try Self.name("linux-image-6.1", naming: .suffix("-acme")).new == "linux-image-6.1-acme")

@@ -2,13 +2,12 @@
 // Copyright the pve-sb-uki authors
 
 import DebianArchive
+import KernelRepack
 import TestSupport
 import Testing
 
-@testable import KernelRepack
-
 @Suite struct TailScanTests {
-  /// A directory's archive by GNU tar as dpkg-deb makes it, and what md5sum says of its files.
+  /// An archive of these files, made by GNU tar as dpkg-deb makes it, and the output of md5sum for them.
   private static func archive(_ files: [(String, [UInt8])]) throws -> (text: [UInt8], sums: MD5Sums) {
     let directory = try TemporaryDirectory()
     for (name, content) in files { try directory.write(name, content) }
@@ -22,7 +21,7 @@ import Testing
     return (text, try MD5Sums(parsing: sums))
   }
 
-  private static func end(_ text: some Collection<UInt8>, at offset: Int, _ sums: MD5Sums) -> Int? {
+  private static func end(_ text: some Collection<UInt8>, at offset: Int, sums: MD5Sums) -> Int? {
     Array(text).withUnsafeBytes { TailScan(sums: sums).endOfArchive(in: $0, startingAt: offset) }
   }
 
@@ -33,29 +32,29 @@ import Testing
     // a: 512 + 3072, b: 512 + 1024, z: 512 + 512.
     let end = 3584 + 1536 + 1024
     for start in [0, 1, 511, 512, 3584, 5120] {
-      #expect(Self.end(text[start...], at: start, sums) == end)
+      #expect(Self.end(text[start...], at: start, sums: sums) == end)
     }
-    // Behind the last header there is no row of entries any more.
-    #expect(Self.end(text[5632...], at: 5632, sums) == nil)
+    // After the last header there is no entry any more.
+    #expect(Self.end(text[5632...], at: 5632, sums: sums) == nil)
   }
 
   @Test func zerosOfAFileAreNotTheEnd() throws {
     let (text, sums) = try Self.archive([("a", [1]), ("zeros", [UInt8](repeating: 0, count: 5000))])
-    #expect(Self.end(text[700...], at: 700, sums) == 1024 + 512 + 5120)
+    #expect(Self.end(text[700...], at: 700, sums: sums) == 1024 + 512 + 5120)
   }
 
   @Test func archiveInAFileIsNotTheArchive() throws {
     let inner = try Self.archive([("inner", [1, 2, 3])])
     let (text, sums) = try Self.archive([("inner.tar", inner.text)])
-    // The inner one's row ends in zeros as well, but the list has no such file.
-    #expect(Self.end(text[512...], at: 512, sums) == nil)
-    #expect(Self.end(text, at: 0, sums) == 512 + inner.text.count)
+    // Only zeros follow the inner entries as well, but md5sums has no such file.
+    #expect(Self.end(text[512...], at: 512, sums: sums) == nil)
+    #expect(Self.end(text, at: 0, sums: sums) == 512 + inner.text.count)
   }
 
   @Test func changedFileIsNoProof() throws {
     var (text, sums) = try Self.archive([("a", [UInt8](repeating: 1, count: 600))])
-    #expect(Self.end(text, at: 0, sums) == 512 + 1024)
+    #expect(Self.end(text, at: 0, sums: sums) == 512 + 1024)
     text[600] ^= 1
-    #expect(Self.end(text, at: 0, sums) == nil)
+    #expect(Self.end(text, at: 0, sums: sums) == nil)
   }
 }

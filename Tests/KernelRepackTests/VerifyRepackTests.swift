@@ -29,7 +29,7 @@ import Testing
     #expect(report.problems == [] && report.isClean)
     #expect(report.expected == Self.signed)
     #expect((report.original.version, report.repacked.version) == ("6.1.0-1", "6.1.0-1+sb1"))
-    // All of data.tar but the image; of control.tar the directory and postinst.
+    // All entries of data.tar but the image; the directory and postinst of control.tar.
     #expect(report.equalCount == 16)
   }
 
@@ -37,11 +37,11 @@ import Testing
     let scene = try Self.scene()
     let report = try scene.verify()
     #expect(report.findings == [])
-    // Asked for signatures, one wants to hear that there are none.
+    // With a certificate given, a package without a new signature is a problem.
     #expect(try scene.report(certificates: [scene.certificate]).problems == ["image-signature \(VerifyScene.name)"])
   }
 
-  /// Every one of these has to be found, and nothing else.
+  /// The comparison must find each of these, and nothing else.
   @Test(arguments: [
     ("echo x >>boot/config-K", ["content boot/config-K"]),
     ("echo x >>boot/more", ["control-field Installed-Size", "file-added boot/more"]),
@@ -71,7 +71,7 @@ import Testing
     ("echo ' And more.' >>DEBIAN/control", ["control-field Description"]),
     ("sed -i 's/^Architecture:.*/Architecture: arm64/' DEBIAN/control", ["control-field Architecture"]),
     ("sed -i '/^Depends/d; /^Package/i Depends: busybox' DEBIAN/control", ["order control"]),
-    // A byte of a section, and one that Authenticode does not look at: the signature of sbsign stands behind both.
+    // A byte of a section, which the Authenticode digest covers.
     ("printf x | dd of=boot/vmlinuz-K bs=1 seek=20000 conv=notrunc", ["content boot/vmlinuz-K"]),
   ])
   func whatRepackingDoesNotDoIsAProblem(_ change: String, _ problems: [String]) throws {
@@ -90,13 +90,13 @@ import Testing
     try scene.sign()
     let other = try Self.keys.get().1.certificateFile()
     #expect(try scene.verify(certificates: [other.path]).problems == ["image-signature \(Self.image)"])
-    // A bit of the signature itself, which is the file's last but for the fill.
+    // A bit of the signature, which is the last thing in the file apart from padding.
     let content = try #require(try scene.directory.read("n/\(Self.image)"))
     var damaged = content
     damaged[content.count - 100] ^= 1
     try scene.directory.write("n/\(Self.image)", damaged)
     #expect(try scene.verify().problems == ["image-signature \(Self.image)"])
-    // Cut off.
+    // The file is cut off in its signature.
     try scene.directory.write("n/\(Self.image)", content.dropLast(100))
     #expect(try scene.verify().problems.contains("content \(Self.image)"))
   }
@@ -107,7 +107,7 @@ import Testing
     try scene.verify().findings.forEach { #expect($0.isExpected) }
     let once = try #require(try scene.directory.read("n/\(Self.image)"))
     let twice = try VerifyScene(key: Self.keys.get().1)
-    // The signed one is the original, its twin with another signature the result.
+    // The signed package is the original, the same package with another signature the result.
     try twice.directory.write("n/\(Self.image)", try #require(try twice.directory.read("o/\(Self.image)")))
     try twice.sign()
     try twice.write("DEBIAN/control", scene.control())
@@ -207,7 +207,7 @@ import Testing
     #expect(try scene.verify().problems == ["provenance \(path)"])
   }
 
-  /// dpkg reads the first frame, others read all.
+  /// dpkg reads the first frame only, other programs read all.
   @Test func moreThanOneFrameIsDamage() throws {
     let scene = try Self.scene(["-Zzstd"])
     try scene.sign()

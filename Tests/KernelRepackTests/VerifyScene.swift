@@ -6,7 +6,7 @@ import HostSystem
 import KernelRepack
 import TestSupport
 
-/// A kernel package that dpkg-deb built, and another one from the same tree with something changed and our signature.
+/// A kernel package built by dpkg-deb, and a second one from the same tree with our signature and what a test changes.
 final class VerifyScene {
   static let kernel = "6.1.0-1-pve"
   static let image = "boot/vmlinuz-\(kernel)"
@@ -39,7 +39,7 @@ final class VerifyScene {
     try directory.write("o/usr/share/doc/\(Self.name)/copyright", "GPL-2\n")
     let packed = try ExternalTool("xz").run(["-c", "--check=crc32"], input: [UInt8](repeating: 0x3f, count: 5000))
     try directory.write("o/\(Self.packedModule)", packed)
-    try build("o", original)
+    try build("o", as: original)
     try ExternalTool("cp").run(["-a", directory.path(of: "o"), directory.path(of: "n")])
   }
 
@@ -58,8 +58,8 @@ final class VerifyScene {
     """
   }
 
-  /// The sums of all files, and the package.
-  private func build(_ tree: String, _ output: String, sums: Bool = true) throws {
+  /// Builds a package of `tree`, with md5sums of all files if `sums`.
+  private func build(_ tree: String, as output: String, sums: Bool = true) throws {
     let root = directory.path(of: tree)
     if sums {
       try shell(
@@ -77,14 +77,14 @@ final class VerifyScene {
     try directory.write("n/\(name)", text, mode: mode)
   }
 
-  /// Signs the image as `sbsign` does, with the fields that follow from that.
+  /// Signs the image with `sbsign`, and changes the fields of `control` accordingly.
   func sign() throws {
     try ExternalTool("sbsign").run(
       ["--key", keyFile.path, "--cert", certificateFile.path, "--output", path(Self.image), path(Self.image)])
     try write("DEBIAN/control", control())
   }
 
-  /// The control file that goes with the files as they are now.
+  /// The control file for the files as they are now.
   func control(version: String = "6.1.0-1+sb1", growth: Int = 0, fields: String = "", package: String = name) throws
     -> String
   {
@@ -95,9 +95,9 @@ final class VerifyScene {
       description: "a kernel\n long\n .\n Repacked with signatures of CN=somebody.", fields: fields, package: package)
   }
 
-  /// Builds the repacked package and holds it against the original.
+  /// Builds the repacked package and compares it with the original.
   func verify(sums: Bool = true, certificates: [String] = []) throws -> VerifyRepack.Report {
-    try build("n", repacked, sums: sums)
+    try build("n", as: repacked, sums: sums)
     return try report(certificates: certificates)
   }
 
@@ -107,7 +107,7 @@ final class VerifyScene {
 }
 
 extension VerifyRepack.Report {
-  /// Kinds and subjects of what is not expected.
+  /// Kinds and subjects of the findings that are problems.
   var problems: [String] { findings.filter { !$0.isExpected }.map { "\($0.kind.rawValue) \($0.subject)" } }
   var expected: [String] { findings.filter(\.isExpected).map { "\($0.kind.rawValue) \($0.subject)" } }
 }

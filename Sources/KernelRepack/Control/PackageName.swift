@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import DebianArchive
+internal import DebianPackage
+internal import Messages
+
+/// Name and version of a package before and after repacking.
+package struct PackageName: Sendable {
+  package let old: String
+  package let new: String
+  let oldVersion: String
+  package let newVersion: String
+
+  var isRenamed: Bool { old != new }
+
+  /// Throws `Failure` for a name that proxmox-boot-tool or dpkg would misread, and for a version that does not sort
+  /// between the old one and the next build.
+  package init(_ identity: ControlStanza.Identity, naming: PackageNaming, suffix: String) throws {
+    old = identity.package
+    oldVersion = identity.version
+    new = try Self.name(identity.package, naming)
+    newVersion = oldVersion + suffix
+    guard suffix.utf8.allSatisfy(Self.isSuffixByte) else {
+      throw Failure(
+        "\(suffix) cannot end a version", hint: "give --version-suffix letters, digits, +, . and ~, such as +sb1")
+    }
+    let repacked = DebianVersion(newVersion)
+    guard suffix.isEmpty || DebianVersion(oldVersion) < repacked else {
+      throw Failure(
+        "version \(newVersion) does not sort above \(oldVersion), so that apt would not install it",
+        hint: "give a --version-suffix that begins with a plus sign")
+    }
+    if let next = Self.nextBuild(after: oldVersion), !(repacked < DebianVersion(next)) {
+      throw Failure(
+        "version \(newVersion) does not sort below \(next), so that apt would not take the next build",
+        hint: "give a --version-suffix that begins with a plus sign")
+    }
+  }
+
+  /// The file name that dpkg-name gives.
+  package func fileName(_ architecture: String) -> String {
+    let identity = ControlStanza.Identity(package: new, version: newVersion, architecture: architecture)
+    return identity.fileName
+  }
+
+  private static func name(_ package: String, _ naming: PackageNaming) throws -> String {
+    switch naming {
+    case .keep: return package
+    case .asSigned:
+      guard isProxmoxKernel(package) else {
+        throw Failure(
+          "\(package) is none of Proxmox's kernels, which --as-signed is for",
+          hint: "leave --as-signed out, or give another name with --rename-suffix")
+      }
+      return package.hasSuffix("-signed") ? package : package + "-signed"
+    case .suffix(let suffix):
+      if isProxmoxKernel(package) {
+        if suffix == "-signed" { return try name(package, .asSigned) }
+        throw Failure(
+          """
+          \(package)\(suffix) would be misread: proxmox-boot-tool takes what follows proxmox-kernel- for the version of a \
+          kernel, finds none such and drops one that boots
+          """,
+          hint: "keep the name, or use --as-signed, which is the name that Proxmox itself gives to signed kernels")
+      }
+      guard !suffix.isEmpty,
+        suffix.utf8.allSatisfy({ (0x61...0x7a).contains($0) || isDigit($0) || "+-.".utf8.contains($0) })
+      else {
+        throw Failure(
+          "\(suffix) cannot end a package's name",
+          hint: "give --rename-suffix small letters, digits, +, - and . only, such as -acme")
+      }
+      return package + suffix
+    }
+  }
+
+  /// Whether proxmox-boot-tool takes the rest of the name for a kernel version.
+  package static func isProxmoxKernel(_ package: String) -> Bool {
+    ["proxmox-kernel-", "pve-kernel-"].contains { prefix in
+      guard package.hasPrefix(prefix) else { return false }
+      return package.utf8.dropFirst(prefix.utf8.count).first.map(isDigit) ?? false
+    }
+  }
+
+  /// The version with its last number increased by one, which is the lowest that the next build can have.
+  package static func nextBuild(after version: String) -> String? {
+    let bytes = Array(version.utf8)
+    guard let last = bytes.lastIndex(where: isDigit) else { return nil }
+    let start = bytes[...last].lastIndex { !isDigit($0) }.map { $0 + 1 } ?? 0
+    guard let number = Int(String(decoding: bytes[start...last], as: UTF8.self)), number < .max else { return nil }
+    return String(decoding: bytes[..<start], as: UTF8.self) + "\(number + 1)"
+      + String(decoding: bytes[(last + 1)...], as: UTF8.self)
+  }
+
+  private static func isSuffixByte(_ byte: UInt8) -> Bool {
+    isDigit(byte) || (0x61...0x7a).contains(byte | 0x20) || "+.~".utf8.contains(byte)
+  }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+}

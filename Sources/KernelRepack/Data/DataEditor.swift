@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import DebianArchive
+internal import HostSystem
+internal import Messages
+
+/// Collects the edits of the data archive while it is read piece by piece: signed files and renamed paths.
+struct DataEditor {
+  private(set) var signer: FileSigner
+  let name: PackageName
+  /// The input's md5sums, which the files must match.
+  let sums: MD5Sums
+  let workers: Int
+  var scan: DataScan
+  private(set) var changes: [FileChange] = []
+  /// Offsets of kernel images in the archive. They are compressed already, so that LZMA cannot make them smaller.
+  private(set) var images: [Range<Int>] = []
+  /// Images that were read, changed or not.
+  private(set) var imageCount = 0
+  /// Modification time of the newest image in seconds since 1970, which added files get.
+  private(set) var modified = 0
+  /// Old and new paths of renamed entries.
+  private(set) var renamed: [(old: ArchivePath, new: ArchivePath)] = []
+  private var unsorted: [ByteEdit] = []
+
+  init(signer: FileSigner, name: PackageName, sums: MD5Sums, checksAll: Bool, workers: Int) {
+    self.signer = signer
+    self.name = name
+    self.sums = sums
+    self.workers = workers
+    let modules = signer.modules
+    let directories = name.isRenamed ? Self.directories(of: name.old) : []
+    scan = DataScan(
+      checksAll: checksAll,
+      isRenamed: { path in directories.contains { path == $0 || path.parents.contains($0) } },
+      kind: { KernelFiles.kind(of: $0.path, modules: modules) })
+  }
+
+  /// The directories that are named after the package.
+  private static func directories(of package: String) -> [ArchivePath] {
+    ["doc", "bug", "lintian/overrides"].map { ArchivePath("usr/share/\($0)/\(package)") }
+  }
+
+  /// All edits so far, in order.
+  var edits: [ByteEdit] {
+    unsorted.sorted { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+  }
+
+  mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
+
+  /// Takes the next bytes of the archive, and signs the files that they complete, several at a time. Throws `Failure` if
+  /// a changed file does not match the package's md5sums; whatever `DataScan` and `FileSigner` throw.
+  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
+    try scan.feed(bytes)
+    let files = scan.takeFiles()
+    for file in files where file.kind == .configuration {
+      signer.moduleDigests[KernelFiles.kernel(ofConfiguration: file.entry.path)] = KernelFiles.moduleDigest(
+        in: file.content)
+    }
+    for file in files where file.kind == .image {
+      imageCount += 1
+      images.append(file.entry.contentRange)
+      modified = max(modified, file.entry.modified)
+    }
+    let (signer, sums) = (signer, sums)
+    let found = try ParallelWork.map(files.count, workers: workers) { index in
+      let file = files[index]
+      guard let change = try signer.change(of: file) else { return nil as FileChange? }
+      try Self.require(change.old.md5, of: change.archivePath, in: sums)
+      return change
+    }
+    for change in found.compactMap({ $0 }) {
+      changes.append(change)
+      unsorted += change.edits
+    }
+    for entry in scan.takeRenamed() { try rename(entry) }
+  }
+
+  private mutating func rename(_ entry: TarEntry) throws {
+    guard
+      let directory = Self.directories(of: name.old).first(where: {
+        $0 == entry.path || entry.path.parents.contains($0)
+      })
+    else { return }
+    let parent = Array(directory.bytes.dropLast(name.old.utf8.count))
+    let rest = Array(entry.path.bytes.dropFirst(directory.bytes.count))
+    let new = ArchivePath(normalizing: parent + Array(name.new.utf8) + rest)
+    unsorted += try entry.edits(renamedTo: new)
+    renamed.append((entry.path, new))
+  }
+
+  /// Throws `Failure` unless every file in md5sums is in the archive and matches. The scan must check all files.
+  func requireListedFiles() throws {
+    for path in sums.paths {
+      guard let md5 = scan.digests[path] else {
+        throw Failure("\(path) is in md5sums, but not in the package", hint: "fetch the package again")
+      }
+      try Self.require(md5, of: path, in: sums)
+    }
+  }
+
+  private static func require(_ md5: [UInt8], of path: ArchivePath, in sums: MD5Sums) throws {
+    guard let listed = sums.digest(of: path), listed != md5 else { return }
+    throw Failure(
+      "\(path) has MD5 \(md5.hexadecimal), but \(listed.hexadecimal) by the package's md5sums",
+      hint: "the package is damaged or was changed; fetch it again")
+  }
+}

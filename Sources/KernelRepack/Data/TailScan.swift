@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Cryptography
+package import DebianArchive
+
+/// Finds the end of a data archive without reading it from its beginning.
+///
+/// Trailing zeros may belong to the last file or be the archive's zero blocks. The end is certain after a run of
+/// consecutive entries that only zeros follow and in which every file has the MD5 that md5sums has for its path.
+package struct TailScan {
+  private let sums: MD5Sums
+
+  package init(sums: MD5Sums) { self.sums = sums }
+
+  /// The offset at which an entry can be added; nil if there is no such run. `text` begins at `offset` of the archive and
+  /// reaches to its end.
+  package func endOfArchive(in text: UnsafeRawBufferPointer, startingAt offset: Int) -> Int? {
+    let blockSize = 512
+    var candidate = (blockSize - offset % blockSize) % blockSize
+    while candidate + blockSize <= text.count {
+      if Self.looksLikeHeader(text, at: candidate),
+        let end = try? end(of: UnsafeRawBufferPointer(rebasing: text[candidate...]), startingAt: offset + candidate)
+      {
+        return end
+      }
+      candidate += blockSize
+    }
+    return nil
+  }
+
+  private static func looksLikeHeader(_ text: UnsafeRawBufferPointer, at start: Int) -> Bool {
+    text[(start + 257)..<(start + 262)].elementsEqual("ustar".utf8)
+  }
+
+  private struct NotAtEnd: Error {}
+
+  private func end(of text: UnsafeRawBufferPointer, startingAt offset: Int) throws -> Int {
+    var reader = TarReader(startingAt: offset)
+    var current: (path: ArchivePath, digest: RunningDigest)?
+    var matches = 0
+    try reader.feed(text) { event in
+      switch event {
+      case .entry(let entry):
+        current = entry.kind == .file ? (entry.path, try RunningDigest(.md5)) : nil
+      case .content(let bytes): try current?.digest.update(bytes)
+      case .endOfEntry:
+        guard let file = current else { return }
+        guard try file.digest.finish() == sums.digest(of: file.path) else { throw NotAtEnd() }
+        matches += 1
+      case .endOfArchive: break
+      }
+    }
+    let end = try reader.finish()
+    guard matches > 0, reader.endOfArchive != nil else { throw NotAtEnd() }
+    return end
+  }
+}

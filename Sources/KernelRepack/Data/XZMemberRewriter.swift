@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import DebianArchive
+internal import HostSystem
+internal import XZ
+
+/// Makes a new xz member: blocks without a changed byte are copied, the others transcoded.
+struct XZMemberRewriter {
+  private let member: FileSlice
+  /// Offset of the member in the package.
+  private let start: Int
+  private let stream: XZStream
+  private let workers: Int
+  private let spool: SpoolFile
+  private var decoded: [Int: DecodedBlock] = [:]
+  private var encoded: [Int: Encoded] = [:]
+
+  /// The block or blocks that replace a block of the input.
+  private struct Encoded {
+    /// In the spool file.
+    var range: Range<Int>
+    /// Of the index, one for each block.
+    var records: [(unpaddedSize: Int, textCount: Int)]
+    /// Whether a block was compressed anew instead of transcoded.
+    var fellBack: Bool
+  }
+
+  /// Reads the index of the stream at `range` of `package`. Throws `ParseError` if it is damaged or too large.
+  init(_ package: any RandomAccessBytes, member range: Range<Int>, workers: Int, spool: SpoolFile) throws {
+    member = FileSlice(package, range)
+    start = range.lowerBound
+    stream = try XZStream(parsing: member)
+    self.workers = workers
+    self.spool = spool
+    guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
+  }
+
+  /// Reads the archive through `editor`. Given the number of images, it skips the blocks after the last image and finds
+  /// the archive's end in its last blocks, if it can. Returns the offset at which an entry can be added.
+  mutating func scan(_ editor: inout DataEditor, stoppingAfter images: Int?) throws -> Int {
+    var next = 0
+    while next < stream.blocks.count {
+      if let images, images > 0, editor.imageCount >= images, let end = try endByTail(editor.sums, from: next) {
+        return end
+      }
+      let batch = next..<min(next + (images == nil ? workers : 1), stream.blocks.count)
+      try decode(Array(batch))
+      for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &editor) } }
+      next = batch.upperBound
+      // When all blocks are read, free them as early as possible. When few are, keep them, to encode several at a time.
+      if images == nil || decoded.count > 4 {
+        try encode(editor.edits, storing: editor.images, upTo: editor.scan.settled)
+      }
+    }
+    return try editor.scan.finish()
+  }
+
+  /// Hands on a part of a block at a time, so that files waiting to be signed do not take as much memory as the block.
+  private func feed(_ text: UnsafeRawBufferPointer, to editor: inout DataEditor) throws {
+    let part = workers * (4 << 20)
+    for start in stride(from: 0, to: text.count, by: part) {
+      try editor.feed(UnsafeRawBufferPointer(rebasing: text[start..<min(start + part, text.count)]))
+    }
+  }
+
+  /// The end of the archive as found in the last block or the last two, of which those from `next` on were not read yet;
+  /// nil if it cannot be told from them.
+  private mutating func endByTail(_ sums: MD5Sums, from next: Int) throws -> Int? {
+    let last = stream.blocks.count - 1
+    let scan = TailScan(sums: sums)
+    try decode([last].filter { decoded[$0] == nil })
+    let end = decoded[last]?.withUnsafeBytes {
+      scan.endOfArchive(in: $0, startingAt: stream.blocks[last].text.lowerBound)
+    }
+    if let end = end ?? nil { return end }
+    // A short last block may not hold a complete entry.
+    guard last - 1 >= next else { return nil }
+    try decode([last - 1].filter { decoded[$0] == nil })
+    var text: [UInt8] = []
+    for index in [last - 1, last] { decoded[index]?.withUnsafeBytes { text.append(contentsOf: $0) } }
+    return text.withUnsafeBytes {
+      scan.endOfArchive(in: $0, startingAt: stream.blocks[last - 1].text.lowerBound)
+    }
+  }
+
+  /// Encodes the blocks with edits that are left, and puts the member together. `edits` are all edits, also those of
+  /// blocks that are encoded already; `incompressible` are ranges of the text that are stored uncompressed.
+  mutating func finish(_ edits: [ByteEdit], storing incompressible: [Range<Int>] = []) throws -> RewrittenMember {
+    try encode(edits, storing: incompressible, upTo: .max)
+    var result = RewrittenMember()
+    var index = XZIndexWriter(check: stream.check)
+    result.pieces.append(.bytes(index.header))
+    var copied: Range<Int>?
+    for (number, block) in stream.blocks.enumerated() {
+      if let new = encoded[number] {
+        if let copied { result.pieces.append(.input(copied)) }
+        copied = nil
+        for record in new.records { index.add(unpaddedSize: record.unpaddedSize, textCount: record.textCount) }
+        result.pieces.append(.spooled(new.range))
+        result.fellBack = result.fellBack || new.fellBack
+      } else {
+        index.add(block)
+        let range = start + block.range.lowerBound..<start + block.range.upperBound
+        copied = (copied?.lowerBound ?? range.lowerBound)..<range.upperBound
+      }
+    }
+    if let copied { result.pieces.append(.input(copied)) }
+    result.pieces.append(.bytes(index.finish()))
+    return result
+  }
+
+  private mutating func decode(_ indices: [Int]) throws {
+    let (stream, member) = (stream, member)
+    let blocks = try ParallelWork.map(indices.count, workers: workers) {
+      try DecodedBlock(stream.blocks[indices[$0]], of: stream, from: member)
+    }
+    for (index, block) in zip(indices, blocks) { decoded[index] = block }
+  }
+
+  /// Encodes the blocks that have edits and end at `limit` or before, and frees all blocks up to there.
+  private mutating func encode(_ edits: [ByteEdit], storing incompressible: [Range<Int>], upTo limit: Int) throws {
+    let last = stream.blocks.count - 1
+    var tasks: [(index: Int, edits: [ByteEdit])] = []
+    for (index, block) in stream.blocks.enumerated() where block.text.upperBound <= limit && encoded[index] == nil {
+      let own = edits.within(block.text, isLast: index == last)
+      if own.isEmpty { decoded[index] = nil } else { tasks.append((index, own)) }
+    }
+    try decode(tasks.map(\.index).filter { decoded[$0] == nil })
+    let (texts, ready) = (decoded, tasks)
+    let threads = max(1, workers / max(1, tasks.count))
+    let results = try ParallelWork.map(tasks.count, workers: workers) { number in
+      let blocks = try texts[ready[number].index]?.encode(
+        applying: ready[number].edits, verify: true, storing: incompressible, workers: threads)
+      return blocks ?? []
+    }
+    for (task, blocks) in zip(tasks, results) {
+      let start = spool.count
+      for block in blocks { try spool.write(block.bytes) }
+      encoded[task.index] = Encoded(
+        range: start..<spool.count, records: blocks.map { ($0.unpaddedSize, $0.textCount) },
+        fellBack: blocks.contains { !$0.wasTranscoded })
+      self.decoded[task.index] = nil
+    }
+  }
+}

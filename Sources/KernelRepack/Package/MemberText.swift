@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Compression
+internal import DebianArchive
+internal import Messages
+internal import XZ
+
+extension DebLayout.Archive {
+  /// Throws `ParseError` unless the member is exactly one xz stream or zstd frame. dpkg reads only the first one, other
+  /// programs read all, so that they would see different packages. An xz stream states its unpacked size; throws also if
+  /// that is more than `limit` bytes.
+  func requireOneStream(in package: any RandomAccessBytes, limit: Int) throws {
+    let content = FileSlice(package, member.contentRange)
+    switch compression {
+    case .xz:
+      let count = try XZStream(parsing: content).textCount
+      guard count <= limit else { throw DataLimits.exceeded(by: count) }
+    case .zstd: try ZstandardFrame.requireOne(content)
+    // dpkg reads all members of a gzip file. An uncompressed archive ends where the member does.
+    case .gzip, .none: break
+    case .bzip2, .lzma:
+      throw ParseError(
+        "deb", at: member.headerRange.lowerBound, .unsupported,
+        "\(member.name) is compressed in a way that kernel packages are not")
+    }
+  }
+
+  /// Calls `body` with the unpacked archive, piece by piece. Throws `ParseError` or `CompressionError` if it is damaged
+  /// or has more than `limit` bytes.
+  func forEachChunk(
+    of package: any RandomAccessBytes, limit: Int, body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let content = FileSlice(package, member.contentRange)
+    guard compression == .none else { return try CompressedStream(content).forEachChunk(limit: limit, body) }
+    guard content.count <= limit else { throw ParseError("tar", at: limit, .range, "it has more than \(limit) bytes") }
+    try TransferBuffer().forEachChunk(of: content, in: 0..<content.count, body)
+  }
+
+  /// The limit for the unpacked data archive, in bytes.
+  var textLimit: Int { DataLimits.text(of: member.contentRange.count) }
+}
+
+/// Limits for the unpacked size of a data archive. That of a kernel package has half a gigabyte.
+enum DataLimits {
+  /// The limit in bytes for an archive that has `packed` bytes. The files of a kernel are compressed to a tenth of their
+  /// size, zeros to less than a thousandth.
+  static func text(of packed: Int) -> Int { packed > 127 << 20 ? 8 << 30 : (64 << 20) + 64 * packed }
+
+  /// The error for an xz stream that unpacks to `count` bytes.
+  static func exceeded(by count: Int) -> ParseError {
+    ParseError("xz", at: 0, .range, "it has \(count) bytes unpacked, more than any kernel's package")
+  }
+}
+
+/// A range of a file, read as a file of its own: a member of a package.
+struct FileSlice: RandomAccessBytes {
+  private let source: any RandomAccessBytes
+  private let start: Int
+  let count: Int
+
+  /// `range` must lie within `source`.
+  init(_ source: any RandomAccessBytes, _ range: Range<Int>) {
+    self.source = source
+    start = range.lowerBound
+    count = range.count
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    guard offset >= 0, offset <= count, buffer.count <= count - offset else {
+      throw ParseError(
+        "deb", at: start + max(0, offset), .truncated, "\(buffer.count) bytes wanted of a member of \(count)")
+    }
+    try source.read(into: buffer, at: start + offset)
+  }
+
+  func requireUnchanged() throws { try source.requireUnchanged() }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Compression
+internal import Cryptography
+internal import DebianArchive
+internal import HostSystem
+internal import Messages
+internal import RepositoryTrust
+
+/// An open package whose control archive was read.
+struct PackageInput {
+  let path: String
+  let file: File
+  let layout: DebLayout
+  let control: ControlArchive
+  let identity: ControlStanza.Identity
+  /// Of the whole file.
+  let sha256: [UInt8]
+
+  /// Throws `HostError` if the file cannot be read, `ParseError` or `CompressionError` if it is damaged or not a package.
+  init(_ path: String, from files: FileSystem) throws {
+    self.path = path
+    file = try files.openFile(path)
+    layout = try DebLayout(parsing: file)
+    try layout.control.requireOneStream(in: file, limit: ControlArchive.limit)
+    try layout.data.requireOneStream(in: file, limit: layout.data.textLimit)
+    var text: [UInt8] = []
+    try layout.control.forEachChunk(of: file, limit: ControlArchive.limit) { text.append(contentsOf: $0) }
+    control = try ControlArchive(text: text)
+    identity = try control.stanza.identity()
+    var digest = try Digest()
+    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
+    sha256 = try digest.finish()
+  }
+
+  /// The name without directories.
+  var fileName: String {
+    String(decoding: path.utf8.reversed().prefix { $0 != UInt8(ascii: "/") }.reversed(), as: UTF8.self)
+  }
+
+  var trustIdentity: DebIdentity {
+    DebIdentity(
+      path: path, sha256: sha256, package: identity.package, version: identity.version,
+      architecture: identity.architecture)
+  }
+}
+
+extension PackageInput {
+  /// Thrown to stop reading.
+  private struct Stop: Error {}
+
+  /// Calls `body` with each regular file of the data archive that `isWanted` selects, in the archive's order, until it
+  /// returns false. Throws `ParseError` or `CompressionError` for an archive that is damaged or unsafe to unpack.
+  func forEachFile(
+    where isWanted: @escaping @Sendable (ArchivePath) -> Bool, _ body: (DataScan.File) throws -> Bool
+  ) throws {
+    var scan = DataScan(checksAll: false) { isWanted($0.path) ? .image : nil }
+    func take(_ bytes: UnsafeRawBufferPointer) throws {
+      try scan.feed(bytes)
+      for file in scan.takeFiles() {
+        guard try body(file) else { throw Stop() }
+      }
+    }
+    do {
+      try layout.data.forEachChunk(of: file, limit: layout.data.textLimit, body: take)
+      _ = try scan.finish()
+    } catch is Stop {}
+  }
+}
+
+/// Runs `body` and turns any error into a failure whose message begins with the package's path and which has a hint.
+func describingPackage<Value>(_ path: String, _ body: () throws -> Value) throws(Failure) -> Value {
+  do {
+    return try body()
+  } catch let failure as Failure {
+    let names = failure.message.description.utf8.starts(with: "\(path):".utf8)
+    throw names ? failure : Failure("\(path): \(failure.message)", hint: failure.hint)
+  } catch {
+    var failure = Failure(path, error)
+    if error is ParseError || error is CompressionError {
+      failure.hint = "the package is damaged or was changed; fetch it again"
+    }
+    throw failure
+  }
+}

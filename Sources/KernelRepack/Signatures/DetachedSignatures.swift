@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import Cryptography
+internal import DebianArchive
+package import HostSystem
+package import Messages
+internal import ModuleSignature
+internal import PortableExecutable
+package import SigningKeys
+
+/// `pve-sb-uki-repack --detached-signatures`: what a signing service does. It signs the files that a package
+/// `*-signed-template` lists, and writes each signature to `PACKAGE/PATH.sig`, where the source package built from the
+/// template expects it.
+package struct DetachedSignatures: Sendable {
+  /// Path of the template package.
+  package var template: String
+  /// Paths of the packages that hold the files.
+  package var packages: [String]
+  /// Created if it does not exist.
+  package var outputDirectory: String
+  package var key: KeySource
+
+  package init(template: String, packages: [String], outputDirectory: String, key: KeySource = .hostDefault) {
+    self.template = template
+    self.packages = packages
+    self.outputDirectory = outputDirectory
+    self.key = key
+  }
+
+  /// One signature that was made.
+  package struct Signature: Sendable {
+    /// Name of the package.
+    package let package: String
+    /// Path of the file in the package.
+    package let file: String
+    package let kind: SignatureKind
+    /// Path of the signature that was written.
+    package let path: String
+  }
+
+  package struct Outcome: Sendable {
+    /// Ordered as the packages were given and as the template lists the files.
+    package var signatures: [Signature]
+    /// What to tell the user.
+    package var notes: [Message]
+  }
+
+  /// Makes all signatures before it writes any. Throws `Failure` or `HostError`; nothing is written unless the error is
+  /// one of writing.
+  package func run(on host: Host) throws -> Outcome {
+    let identity = try key.load(from: host)
+    let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
+    let source = KeySignatures(identity: identity, signingTime: host.buildTime)
+    var made: [(signature: Signature, content: [UInt8])] = []
+    var missing = wanted.packages.map(\.name)
+    for path in packages {
+      let input = try describing(path) { try PackageInput(path, from: host.userFiles) }
+      guard let package = wanted.packages.first(where: { $0.name == input.identity.package }) else {
+        throw Failure(
+          "\(path): \(template) wants nothing of package \(input.identity.package) signed",
+          hint: "give the packages that it names: \(wanted.packages.map(\.name).joined(separator: ", "))")
+      }
+      guard let index = missing.firstIndex(of: package.name) else {
+        throw Failure("\(path): package \(package.name) was given before", hint: "give each package once")
+      }
+      missing.remove(at: index)
+      made += try describing(path) { try sign(package, in: input, by: source) }
+    }
+    guard missing.isEmpty else {
+      throw Failure(
+        "\(template) wants files of packages signed that were not given: \(missing.joined(separator: ", "))",
+        hint: "give all packages that it names, of the version that it was built with")
+    }
+    for (signature, content) in made {
+      try host.userFiles.makeDirectory(parent(of: signature.path))
+      try host.userFiles.replaceFile(signature.path, content: content)
+    }
+    return Outcome(signatures: made.map(\.signature), notes: wanted.packages.compactMap { Self.note(on: $0) })
+  }
+
+  private static func template(in input: PackageInput) throws -> SigningTemplate {
+    var template: SigningTemplate?
+    try input.forEachFile(where: { path in
+      path.hasPrefix(SigningTemplate.directory) && path.hasSuffix("/\(SigningTemplate.fileName)")
+        && path.parents.count == 4
+    }) { file in
+      guard template == nil, file.content.count <= SigningTemplate.sizeLimit else {
+        throw Failure("it has not one \(SigningTemplate.directory)…/\(SigningTemplate.fileName) of a sane size")
+      }
+      template = try SigningTemplate(parsing: file.content)
+      return true
+    }
+    guard let template, !template.packages.isEmpty else {
+      throw Failure(
+        "it lists nothing to sign in \(SigningTemplate.directory)",
+        hint: "give a package such as linux-image-amd64-signed-template or proxmox-kernel-…-signed-template")
+    }
+    return template
+  }
+
+  private func sign(
+    _ package: SigningTemplate.Package, in input: PackageInput, by source: KeySignatures
+  ) throws -> [(signature: Signature, content: [UInt8])] {
+    let kinds = Dictionary(uniqueKeysWithValues: package.files.map { ($0.path, $0.kind) })
+    var signatures: [ArchivePath: [UInt8]] = [:]
+    var algorithms: [String: DigestAlgorithm] = [:]
+    let needsConfiguration = kinds.values.contains(.linuxModule)
+    try input.forEachFile(where: { path in
+      kinds[path] != nil
+        || needsConfiguration && KernelFiles.kind(of: path, modules: .all) == .configuration
+    }) { file in
+      let path = file.entry.path
+      switch kinds[path] {
+      case .efi: signatures[path] = try describing(path.description) { try Self.signImage(file, by: source) }
+      case .linuxModule:
+        signatures[path] = try describing(path.description) {
+          try Self.signModule(file, algorithms: algorithms, by: source)
+        }
+      case nil: algorithms[KernelFiles.kernel(ofConfiguration: path)] = KernelFiles.moduleDigest(in: file.content)
+      }
+      return signatures.count < kinds.count
+    }
+    return try package.files.map { file in
+      guard let content = signatures[file.path] else {
+        throw Failure(
+          "there is no plain file \(file.path) in it, which \(template) wants signed",
+          hint: "give the package of the version that the template was built with")
+      }
+      let name = file.path.description
+      let path = "\(outputDirectory)/\(package.name)/\(name).sig"
+      return (Signature(package: package.name, file: name, kind: file.kind, path: path), content)
+    }
+  }
+
+  private static func signImage(_ file: DataScan.File, by source: KeySignatures) throws -> [UInt8] {
+    let image = try SignedImage(parsing: file.content)
+    let digest = try ImageDigest.compute(of: file.content, header: image.header)
+    return try source.imageSignature(of: file.entry.path, digest: digest).data
+  }
+
+  /// Signs the module without its trailer, if it has one. `algorithms` are by kernel version.
+  private static func signModule(
+    _ file: DataScan.File, algorithms: [String: DigestAlgorithm], by source: KeySignatures
+  ) throws -> [UInt8] {
+    guard let algorithm = KernelFiles.kernel(ofModule: file.entry.path).flatMap({ algorithms[$0] }) else {
+      throw Failure(
+        "nothing before it in the package says with which digest its kernel verifies modules",
+        hint: "give packages that hold the kernel's boot/config file")
+    }
+    let content = try PackedModule(file.content).content
+    let trailer = try ModuleTrailer(tail: content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: content.count)
+    let digest = try Digest.of(Array(content.prefix(trailer?.contentCount ?? content.count)), algorithm)
+    return try source.moduleSignature(of: file.entry.path, digest: digest, algorithm: algorithm)
+  }
+
+  private static func note(on package: SigningTemplate.Package) -> Message? {
+    guard !package.trustedCertificates.isEmpty else { return nil }
+    return """
+      what was signed in \(package.name) trusts these certificates in turn: \
+      \(package.trustedCertificates.joined(separator: ", "))
+      """
+  }
+
+  private func parent(of path: String) -> String {
+    String(
+      decoding: path.utf8.prefix(upTo: path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.utf8.startIndex),
+      as: UTF8.self)
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import BinaryFormat
+internal import Cryptography
+internal import DebianArchive
+internal import Messages
+internal import ModuleSignature
+internal import PortableExecutable
+
+/// Signs the files of one package.
+struct FileSigner: Sendable {
+  let signatures: any SignatureSource
+  let images: ImagePolicy
+  let modules: ModulePolicy
+  /// By kernel version, from the kernels' configurations.
+  var moduleDigests: [String: DigestAlgorithm] = [:]
+
+  /// Signs a file; nil for one that stays unchanged. Throws a `Failure` that names the file.
+  func change(of file: DataScan.File) throws -> FileChange? {
+    try describing(file.entry.path.description) {
+      switch file.kind {
+      case .image: try image(file)
+      case .module: try module(file)
+      case .configuration: nil
+      }
+    }
+  }
+
+  private func image(_ file: DataScan.File) throws -> FileChange? {
+    let image = try SignedImage(parsing: file.content)
+    let before = image.table.entries.count
+    if images == .keep, before > 0 { return nil }
+    let isDone = try image.signatures(in: file.content).contains {
+      $0.verdict == .valid && signatures.isOurs($0.signature.message.signers)
+    }
+    if isDone, images == .add || before == 1 { return nil }
+    let sink = MemorySink(reserving: file.content.count + (64 << 10))
+    let signer = ImageSigner(existing: images == .replace ? .replace : .append) { digest in
+      try signatures.imageSignature(of: file.entry.path, digest: digest)
+    }
+    try signer.sign(file.content, to: sink)
+    let after = images == .replace ? 1 : before + 1
+    let signed = try SignedImage(parsing: sink.bytes).signatures(in: sink.bytes)
+    guard signed.count == after, signed.last?.verdict == .valid else {
+      throw Failure(
+        "\(file.entry.path): the signature does not belong to this image",
+        hint: "make the signature of just this package, or sign with --key and --cert")
+    }
+    if let obstacle = signed.last?.signature.firmwareObstacle {
+      throw Failure("\(file.entry.path): the signature \(obstacle)", hint: "sign with an RSA key of 2048 bits or more")
+    }
+    return try FileChange(file, kind: .image(before: before, after: after), new: sink.bytes)
+  }
+
+  private func module(_ file: DataScan.File) throws -> FileChange? {
+    guard signatures.covers(file.entry.path) else { return nil }
+    let packed = try PackedModule(file.content)
+    let trailer = try ModuleTrailer(
+      tail: packed.content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: packed.content.count)
+    if case .unsigned = modules, trailer != nil { return nil }
+    let algorithm = try algorithm(for: file.entry.path)
+    let content = trailer.map { Array(packed.content.prefix($0.contentCount)) } ?? packed.content
+    let digest = try Digest.of(content, algorithm)
+    let signature = try signatures.moduleSignature(of: file.entry.path, digest: digest, algorithm: algorithm)
+    let signed = content + (try ModuleTrailer.bytes(for: signature))
+    if signed == packed.content { return nil }
+    return try FileChange(
+      file, kind: .module(algorithm: algorithm.rawValue, replaced: trailer != nil), new: packed.pack(signed))
+  }
+
+  /// The digest that the module's kernel requires, from the kernel's configuration.
+  private func algorithm(for path: ArchivePath) throws -> DigestAlgorithm {
+    guard let kernel = KernelFiles.kernel(ofModule: path), let algorithm = moduleDigests[kernel] else {
+      throw Failure(
+        "\(path): nothing in the package says with which digest its kernel verifies modules",
+        hint: "repack the package that holds the kernel's boot/config file, too, or leave modules as they are")
+    }
+    return algorithm
+  }
+}
+
+/// How one file of a package was changed by signing it.
+package struct FileChange: Sendable {
+  package enum Kind: Sendable {
+    /// The number of signatures before and after; ours is the last.
+    case image(before: Int, after: Int)
+    /// The digest algorithm, and whether our signature replaces another one.
+    case module(algorithm: String, replaced: Bool)
+  }
+
+  /// Size and digests of the file before or after.
+  package struct State: Sendable {
+    /// Bytes.
+    package let size: Int
+    package let md5: [UInt8]
+    package let sha256: [UInt8]
+
+    init(_ content: [UInt8]) throws(CryptoError) {
+      size = content.count
+      md5 = try Digest.of(content, .md5)
+      sha256 = try Digest.of(content)
+    }
+
+    /// The size in KiB, rounded up, as Installed-Size counts it.
+    var kibibytes: Int { (size + 1023) / 1024 }
+  }
+
+  package let path: String
+  package let kind: Kind
+  package let old: State
+  package let new: State
+  let archivePath: ArchivePath
+  /// Edits of the data archive.
+  let edits: [ByteEdit]
+
+  init(_ file: DataScan.File, kind: Kind, new content: [UInt8]) throws {
+    self.kind = kind
+    archivePath = file.entry.path
+    path = archivePath.description
+    old = try State(file.content)
+    new = try State(content)
+    edits = try file.entry.edits(ofContent: ContentEdits.inPlace(from: file.content, to: content))
+  }
+}

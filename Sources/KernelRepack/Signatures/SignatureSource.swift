@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+internal import Cryptography
+internal import DebianArchive
+internal import HostSystem
+internal import Messages
+internal import ModuleSignature
+internal import PortableExecutable
+
+/// Where signatures come from: a key, or a directory with signatures that were made elsewhere.
+protocol SignatureSource: Sendable {
+  /// Subject of the signer's certificate, for display.
+  var signer: String { get }
+  /// SHA-256 of the signer's certificate; nil if it is not known.
+  func certificateFingerprint() throws -> [UInt8]?
+  /// Whether there is a signature for the module at `path`; without one it stays unchanged.
+  func covers(_ path: ArchivePath) -> Bool
+  /// Whether the only signer is the one of this source.
+  func isOurs(_ signers: [Certificate]) -> Bool
+  /// The signature of an image with this SHA-256 Authenticode digest. `path` is its path in the package.
+  func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry
+  /// The signature of a module whose content without trailer has this digest: PKCS#7 in DER.
+  func moduleSignature(of path: ArchivePath, digest: [UInt8], algorithm: DigestAlgorithm) throws -> [UInt8]
+}
+
+/// Signs with a key.
+struct KeySignatures: SignatureSource {
+  let identity: SigningIdentity
+  /// Seconds since 1970; nil for signatures without a time.
+  let signingTime: Int64?
+
+  var signer: String { identity.certificate.subject }
+  func certificateFingerprint() throws -> [UInt8]? { try identity.certificate.fingerprint() }
+  func covers(_ path: ArchivePath) -> Bool { true }
+  func isOurs(_ signers: [Certificate]) -> Bool { signers == [identity.certificate] }
+
+  func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry {
+    try AuthenticodeSignature.sign(digest: digest, by: identity, signingTime: signingTime)
+  }
+
+  func moduleSignature(of path: ArchivePath, digest: [UInt8], algorithm: DigestAlgorithm) throws -> [UInt8] {
+    try ModuleSigner(identity: identity, algorithm: algorithm).signature(ofContentWith: digest)
+  }
+}
+
+/// Signatures that a signing service wrote to a directory, `PACKAGE/PATH.sig` for each file: see `DetachedSignatures`.
+struct AttachedSignatures: SignatureSource {
+  /// The package's directory, for messages.
+  let directory: String
+  private let content: [ArchivePath: [UInt8]]
+  private let certificate: Certificate?
+
+  /// Bytes of a signature; it has some thousand.
+  private static let sizeLimit = 64 << 10
+  /// Signatures in a directory; a kernel has some thousand modules.
+  private static let countLimit = 1 << 16
+
+  /// Reads all signatures for a package. Throws `Failure` if there are none or too many, `HostError` if one cannot be
+  /// read.
+  init(_ directory: String, package: String, from files: FileSystem) throws {
+    self.directory = "\(directory)/\(package)"
+    content = try Self.read(self.directory, from: files)
+    guard !content.isEmpty else {
+      throw Failure(
+        "there are no signatures for package \(package) in \(directory)",
+        hint: "make them with --detached-signatures, or name the directory that has a directory \(package) in it")
+    }
+    certificate = try Self.signer(of: content, in: self.directory)
+  }
+
+  /// By the path that a signature is for, with all directories below `directory`.
+  private static func read(_ directory: String, from files: FileSystem) throws -> [ArchivePath: [UInt8]] {
+    var found: [ArchivePath: [UInt8]] = [:]
+    var directories = [""]
+    while let next = directories.popLast() {
+      for name in try files.list(next.isEmpty ? directory : "\(directory)/\(next)") ?? [] {
+        let path = next.isEmpty ? name : "\(next)/\(name)"
+        let status = try files.linkStatus(of: "\(directory)/\(path)")
+        if status?.kind == .directory { directories.append(path) }
+        guard status?.kind == .regular, path.hasSuffix(".sig") else { continue }
+        found[ArchivePath(String(path.dropLast(4)))] = try files.readFile("\(directory)/\(path)", limit: sizeLimit)
+        guard found.count <= countLimit, directories.count <= countLimit else {
+          throw Failure("there are more than \(countLimit) signatures in \(directory)")
+        }
+      }
+    }
+    return found
+  }
+
+  /// The signer's certificate. It is in the signatures of images; those of modules only name it.
+  private static func signer(of content: [ArchivePath: [UInt8]], in directory: String) throws -> Certificate? {
+    for (path, der) in content.sorted(by: { $0.key < $1.key })
+    where KernelFiles.kind(of: path, modules: .none) == .image {
+      return try describing("\(directory)/\(path).sig") { try SignedData(parsing: der).signers.first }
+    }
+    return nil
+  }
+
+  var signer: String { certificate?.subject ?? "who signed \(directory)" }
+  func certificateFingerprint() throws -> [UInt8]? { try certificate?.fingerprint() }
+  func isOurs(_ signers: [Certificate]) -> Bool { certificate.map { signers == [$0] } ?? false }
+  func covers(_ path: ArchivePath) -> Bool { content[path] != nil }
+
+  /// Modules are signed if there is a signature for any of them.
+  var modules: ModulePolicy {
+    content.keys.contains { KernelFiles.kind(of: $0, modules: .all) == .module } ? .all : .none
+  }
+
+  func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry {
+    CertificateTable.Entry(data: try signature(of: path))
+  }
+
+  /// Throws `Failure` if the signature was not made with `algorithm`, which the kernel requires.
+  func moduleSignature(of path: ArchivePath, digest: [UInt8], algorithm: DigestAlgorithm) throws -> [UInt8] {
+    let der = try signature(of: path)
+    guard let signer = try SignedData(parsing: der).plainSigner, signer.algorithm == algorithm else {
+      throw Failure(
+        "\(directory)/\(path).sig is no signature that the kernel takes: it wants one with \(algorithm.rawValue)",
+        hint: "sign modules with sign-file -d, or with --detached-signatures")
+    }
+    return der
+  }
+
+  private func signature(of path: ArchivePath) throws -> [UInt8] {
+    guard let der = content[path] else {
+      throw Failure(
+        "there is no signature \(directory)/\(path).sig",
+        hint: "have all files of the package signed, or sign with --key and --cert")
+    }
+    return der
+  }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+internal import Cryptography
+internal import DebianArchive
+internal import HostSystem
+internal import Messages
+
+/// Everything that a package contains, read completely: the files of the control archive with their content, those of the
+/// data archive with their digests and signatures.
+struct PackageSurvey: Sendable {
+  struct ControlFile: Sendable {
+    let entry: TarEntry
+    let content: [UInt8]
+  }
+
+  let path: String
+  /// Of the whole file.
+  let sha256: [UInt8]
+  let layout: DebLayout
+  let controlFiles: [ControlFile]
+  let stanza: ControlStanza
+  let identity: ControlStanza.Identity
+  /// Nil if the package has none.
+  let sums: MD5Sums?
+  let files: [SurveyedFile]
+  /// Indices into `files` by path.
+  let indices: [ArchivePath: Int]
+
+  private static let entryLimit = 1 << 17
+
+  /// Reads the package. `digestsModules`: whether signatures of modules will be verified. Throws `HostError` if it
+  /// cannot be read, `ParseError` or `CompressionError` if it is damaged or unsafe to unpack.
+  init(_ path: String, from fileSystem: FileSystem, digestsModules: Bool) throws {
+    let file = try fileSystem.openFile(path)
+    let layout = try DebLayout(parsing: file)
+    var control: [ControlFile] = []
+    var content: [UInt8] = []
+    try Self.readEntries(of: layout.control, in: file, limit: ControlArchive.limit) { event in
+      switch event {
+      case .begin: content = []
+      case .bytes(let bytes): content.append(contentsOf: bytes)
+      case .end(let entry): control.append(ControlFile(entry: entry, content: content))
+      }
+    }
+    guard let stanza = control.first(where: { $0.entry.path == "control" }) else {
+      throw ParseError("control archive", at: 0, .truncated, "there is no file control in it")
+    }
+    var files: [SurveyedFile] = []
+    var survey: FileSurvey?
+    try Self.readEntries(of: layout.data, in: file, limit: layout.data.textLimit) { event in
+      switch event {
+      case .begin(let entry): survey = try FileSurvey(entry, digestsAll: digestsModules)
+      case .bytes(let bytes): try survey?.feed(bytes)
+      case .end: if let file = try survey?.finish() { files.append(file) }
+      }
+    }
+    var digest = try Digest()
+    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
+    try file.requireUnchanged()
+
+    self.path = path
+    self.layout = layout
+    sha256 = try digest.finish()
+    controlFiles = control
+    self.stanza = try ControlStanza(parsing: stanza.content)
+    identity = try self.stanza.identity()
+    sums = try control.first { $0.entry.path == "md5sums" }.map { try MD5Sums(parsing: $0.content) }
+    self.files = files
+    indices = [ArchivePath: Int](files.enumerated().map { ($1.entry.path, $0) }) { $1 }
+  }
+
+  /// MD5 of the file at a path, hard links followed; nil if there is no file.
+  func md5(of path: ArchivePath) -> [UInt8]? {
+    var path = path
+    // A hard link names an earlier entry, mostly the file itself.
+    for _ in 0..<64 {
+      guard let file = indices[path].map({ files[$0] }) else { return nil }
+      switch file.entry.kind {
+      case .file: return file.md5
+      case .hardLink: path = file.entry.linkPath
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  private enum Event {
+    case begin(TarEntry)
+    case bytes(UnsafeRawBufferPointer)
+    case end(TarEntry)
+  }
+
+  /// Unpacks an archive of at most `limit` bytes and calls `handle` for each entry: when it begins, for each piece of
+  /// its content, and when it ends.
+  private static func readEntries(
+    of archive: DebLayout.Archive, in file: any RandomAccessBytes, limit: Int, handle: (Event) throws -> Void
+  ) throws {
+    var limits = TarLimits()
+    limits.entries = entryLimit
+    var reader = TarReader(limits: limits)
+    var names = TarNames()
+    var current: TarEntry?
+    try describing(member: archive.member.name) {
+      try archive.requireOneStream(in: file, limit: limit)
+      try archive.forEachChunk(of: file, limit: limit) { chunk in
+        try reader.feed(chunk) { event in
+          switch event {
+          case .entry(let entry):
+            try names.admit(entry)
+            current = entry
+            try handle(.begin(entry))
+          case .content(let bytes): try handle(.bytes(bytes))
+          case .endOfEntry: if let entry = current { try handle(.end(entry)) }
+          case .endOfArchive: break
+          }
+        }
+      }
+      try reader.finish()
+    }
+  }
+
+  private static func describing(member: String, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as ParseError {
+      throw ParseError("\(member): \(error.format)", at: error.offset, error.rule, error.detail)
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+package import HostSystem
+internal import Messages
+
+/// A repository's release file with a valid signature (https://wiki.debian.org/DebianRepository/Format, "Release" files).
+package struct SignedRelease: Sendable {
+  /// The path that the user gave.
+  let file: String
+  /// Fingerprints of the primary keys with a valid signature, in upper-case hexadecimal.
+  let signers: [String]
+  let release: ReleaseFile
+
+  /// Bytes of a release file, signature or keyring. Debian's release file has less than 1 MB.
+  private static let sizeLimit = 16 << 20
+
+  /// Reads `InRelease`, or `Release` with `Release.gpg` beside it, from a repository or from apt's lists (where the file
+  /// names end in these words), and has gpgv verify it with the keys in `keyring`, binary or ASCII-armoured.
+  ///
+  /// Throws `TrustError` if there is no valid signature or a bad one, or if the file is out of date or cannot be
+  /// understood; `HostError` if a file cannot be read or gpgv cannot be run.
+  package init(_ file: String, keyring: String, on host: Host) throws {
+    let files = host.userFiles
+    let signed = try files.readFile(file, limit: Self.sizeLimit)
+    let isInline = file.hasSuffix("InRelease")
+    let signature = isInline ? nil : try files.readFile("\(file).gpg", limit: Self.sizeLimit)
+    let keys = try OpenPGPArmor.binary(files.readFile(keyring, limit: Self.sizeLimit), of: keyring)
+
+    // gpgv reads copies, so that it verifies the bytes that we go on to use.
+    let directory = try files.makePrivateDirectory(in: host.environment("TMPDIR") ?? "/tmp")
+    let parts = (keys: "\(directory)/keys.gpg", text: "\(directory)/text", signature: "\(directory)/signature")
+    let verified = "\(directory)/verified"
+    defer {
+      for path in [parts.keys, parts.text, parts.signature, verified] { _ = try? files.remove(path) }
+      _ = try? files.removeDirectory(directory)
+    }
+    try files.replaceFile(parts.keys, mode: 0o600, content: keys)
+    try files.replaceFile(parts.text, mode: 0o600, content: signed)
+    if let signature { try files.replaceFile(parts.signature, mode: 0o600, content: signature) }
+    // Signatures over SHA-1 can be forged; apt refuses them, too.
+    let options = ["--homedir", directory, "--keyring", parts.keys, "--weak-digest", "SHA1", "--status-fd", "1"]
+    let report: ProcessOutput
+    do {
+      report = try host.processes.collect(
+        "gpgv",
+        arguments: options
+          + (signature == nil ? ["--output", verified, parts.text] : [parts.signature, parts.text]))
+    } catch var error as HostError {
+      error.hint = "install gpgv, or compare the package's digest with --sha256"
+      throw error
+    }
+    signers = try Self.signers(in: report, of: file, keyring: keyring)
+    // InRelease may have text around its signed part; gpgv writes out the signed part only.
+    let text = signature == nil ? try files.readFile(verified, limit: Self.sizeLimit) : signed
+    self.file = file
+    release = try ReleaseFile(parsing: text, of: file)
+    try release.requireCurrent(at: host.now(), file: file)
+  }
+
+  /// The keys with a valid signature. A signature by a key outside the keyring is ignored, as apt does.
+  private static func signers(in report: ProcessOutput, of file: String, keyring: String) throws(TrustError)
+    -> [String]
+  {
+    let status = GpgvStatus(parsing: report.output)
+    guard !status.hasBadSignature else {
+      throw TrustError(
+        .signature, "\(file) is not what was signed: its signature is bad",
+        hint: "get the release file once more, from a mirror that you trust")
+    }
+    guard !status.signers.isEmpty else {
+      let errors = String(decoding: report.errors, as: UTF8.self).split(separator: "\n").last.map(String.init)
+      throw TrustError(
+        .signature, "no key in \(keyring) has signed \(file): \(errors ?? "gpgv ended with status \(report.status)")",
+        hint: "name the keyring of the repository with --keyring, such as those in /usr/share/keyrings")
+    }
+    return status.signers
+  }
+}
+
+/// What gpgv reports on its status descriptor (GnuPG, doc/DETAILS).
+private struct GpgvStatus {
+  /// Fingerprints of the primary keys with a good signature, where neither signature nor key has expired and the key is
+  /// not revoked.
+  private(set) var signers: [String] = []
+  private(set) var hasBadSignature = false
+
+  init(parsing output: [UInt8]) {
+    var isGood = false
+    for line in output.split(separator: UInt8(ascii: "\n")) {
+      let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+      guard words.count > 1, words[0] == "[GNUPG:]" else { continue }
+      switch words[1] {
+      case "NEWSIG": isGood = false
+      case "GOODSIG": isGood = true
+      case "BADSIG": hasBadSignature = true
+      case "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG": isGood = false
+      // The last argument is the fingerprint of the primary key; old versions do not give it.
+      case "VALIDSIG" where isGood && words.count > 2: signers.append(String(words.count > 11 ? words[11] : words[2]))
+      default: break
+      }
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Messages
+import RepositoryTrust
+import TestSupport
+import Testing
+
+@Suite struct OpenPGPArmorTests {
+  private static let begin = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+  private static let end = "-----END PGP PUBLIC KEY BLOCK-----\n"
+
+  private static func binary(_ text: String) throws -> [UInt8] { try OpenPGPArmor.binary(Array(text.utf8), of: "keys") }
+
+  @Test func binaryKeyringsStayAsTheyAre() throws {
+    for keyring in [[], [0x99, 0x01, 0x0a, 0x0d, 0x2d], Array("no armour\n".utf8)] {
+      #expect(try OpenPGPArmor.binary(keyring, of: "keys") == keyring)
+    }
+  }
+
+  @Test func allBlocksAreRead() throws {
+    let block = "\(Self.begin)Version: 1\nComment: a\n\nZm9v\nYmFy\n=abcd\n\(Self.end)"
+    #expect(try Self.binary(block) == Array("foobar".utf8))
+    #expect(try Self.binary("text\n\(block)more\n\(Self.begin)\nYmF6\n\(Self.end)") == Array("foobarbaz".utf8))
+    // Line ends of Windows, padding, no checksum, nothing in it.
+    let windows = "\(Self.begin)\nZm8=\n\(Self.end)".split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(try Self.binary(windows.joined(separator: "\r\n")) == Array("fo".utf8))
+    #expect(try Self.binary("\(Self.begin)\n\(Self.end)") == [])
+  }
+
+  @Test(arguments: [
+    // No end, or with more on its line.
+    "\(begin)\nZm9v\n", "\(begin)\nZm9v\n\(end.dropLast()) \n",
+    // No blank line before the data.
+    "\(begin)Zm9v\n\(end)",
+    // Other characters, blanks and NULs.
+    "\(begin)\nZm9*\n\(end)", "\(begin)\n Zm9v\n\(end)", "\(begin)\nZm9v \n\(end)", "\(begin)\nZm9v\n\0\0\0\0\n\(end)",
+    // Padding that is missing, on a line of its own, and in the middle.
+    "\(begin)\nZm8\n\(end)", "\(begin)\nZg\n==\n\(end)", "\(begin)\nZg==\nZg==\n\(end)",
+    // A second block that is damaged.
+    "\(begin)\nZm9v\n\(end)\(begin)\nZm9\n\(end)",
+  ])
+  func damagedArmourIsRefused(_ text: String) {
+    let error = thrown(TrustError.self) { try Self.binary(text) }
+    #expect(error?.rule == .signature && error?.message.contains("damaged") == true)
+  }
+}
