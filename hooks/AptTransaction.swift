@@ -3,8 +3,9 @@
 
 internal import Reconcile
 
-/// DPkg::Pre-Invoke and DPkg::Post-Invoke of apt, which enclose all that one apt run installs and removes. Neither
-/// fails: apt would stop.
+/// DPkg::Pre-Invoke and DPkg::Post-Invoke of apt, which enclose all that one apt run installs and removes.
+///
+/// Neither fails: apt would stop.
 struct AptTransaction {
   let program: HookProgram
 

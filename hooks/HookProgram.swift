@@ -20,7 +20,9 @@ package struct HookProgram {
     self.say = say
   }
 
-  /// Runs the hook that the first argument, the path it was called by, stands for. Returns the exit code.
+  /// Runs the hook that the first argument, the path it was called by, stands for.
+  ///
+  /// Returns the exit code.
   package func run(_ arguments: [String]) -> Int32 {
     let parameters = host.environment("DEB_MAINT_PARAMS")
     guard let call = HookCall(arguments: arguments, maintainerParameters: parameters) else {
@@ -41,13 +43,16 @@ package struct HookProgram {
     }
   }
 
-  /// Reconciles, unless it can be put off: one run for all packages of an apt transaction. Of `release`, if there is
-  /// one, an image is expected then.
+  /// Reconciles, unless it can be put off: one run for all packages of an apt transaction.
+  ///
+  /// Of `release`, if there is one, an image is expected then.
   func reconcileInTime(_ release: String? = nil) {
     if !DeferredApply.postpone(release, on: host) { _ = reconcile(release) }
   }
 
-  /// Reconciles and reports. Returns whether every kernel has the image it should have, or there is nothing to do here.
+  /// Reconciles and reports.
+  ///
+  /// Returns whether every kernel has the image it should have, or there is nothing to do here.
   func reconcile(_ release: String? = nil) -> Bool {
     var options = ApplyOptions()
     options.expected = release
@@ -56,7 +61,9 @@ package struct HookProgram {
 
   private func tell(_ line: Message) { say(line.localLine) }
 
-  /// Says what `run` changed or failed at. Returns whether nothing failed.
+  /// Says what `run` changed or failed at.
+  ///
+  /// Returns whether nothing failed.
   func report(_ run: () throws -> ApplyReport) -> Bool {
     do {
       let result = try run()

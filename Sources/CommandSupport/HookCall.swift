@@ -32,7 +32,7 @@ package struct HookCall: Hashable, Sendable {
 
   /// Nil unless `arguments` begin with a path in a directory of hooks, or the program's own and a word it knows.
   package init?(arguments: [String], maintainerParameters: String?) {
-    let components = (arguments.first ?? "").split(separator: "/")
+    let components = PathName(arguments.first ?? "").components
     if components.last.map({ $0 == Self.programName }) == true {
       guard let word = arguments.dropFirst().first, !word.utf8.contains(UInt8(ascii: "/")),
         let place = Place(rawValue: word)

@@ -8,6 +8,7 @@ package enum Base64 {
   private static let padding = UInt8(ascii: "=")
 
   /// The bytes that `text` stands for; nil if it has anything but the alphabet and the padding that its length needs.
+  ///
   /// The bits that padding leaves unused are ignored.
   package static func decode(_ text: [UInt8]) -> [UInt8]? {
     guard !text.isEmpty else { return [] }

@@ -49,9 +49,10 @@ package struct Repack: Sendable {
     package let result: Result<PackageReport, Failure>
   }
 
-  /// Repacks all inputs, several at a time, and goes on after one that fails. Calls `progress` for each as soon as it is
-  /// done, one call at a time but on any thread. Throws `Failure` if the key cannot be loaded, `HostError` if the output
-  /// directory cannot be created.
+  /// Repacks all inputs, several at a time, and goes on after one that fails.
+  ///
+  /// Calls `progress` for each as soon as it is done, one call at a time but on any thread. Throws `Failure` if the key
+  /// cannot be loaded, `HostError` if the output directory cannot be created.
   package func run(on host: Host, progress: @escaping @Sendable (Outcome) -> Void = { _ in }) throws -> [Outcome] {
     let key = try keySignatures(on: host)
     try host.userFiles.makeDirectory(outputDirectory)

@@ -13,8 +13,10 @@ internal import Messages
 package enum Apply {
   package static let lockPath = "/run/pve-sb-uki/lock"
 
-  /// Reconciles. What concerns one kernel is in the report; what stops the whole run is thrown. Either is kept in
-  /// `FailureRecord` until a run succeeds, unless somebody chose kernels and so looks at what becomes of them.
+  /// Reconciles.
+  ///
+  /// What concerns one kernel is in the report; what stops the whole run is thrown. Either is kept in `FailureRecord`
+  /// until a run succeeds, unless somebody chose kernels and so looks at what becomes of them.
   package static func run(_ options: ApplyOptions = ApplyOptions(), on host: Host) throws -> ApplyReport {
     do {
       return try reconcile(host, options)
@@ -26,8 +28,9 @@ package enum Apply {
     }
   }
 
-  /// `Strict=yes`: a kernel package shall fail to configure when its image cannot be made. No if the settings are
-  /// wrong themselves.
+  /// `Strict=yes`: a kernel package shall fail to configure when its image cannot be made.
+  ///
+  /// No if the settings are wrong themselves.
   package static func isStrict(on host: Host) -> Bool { (try? Configuration(of: host.files))?.isStrict ?? false }
 
   private static func reconcile(_ host: Host, _ options: ApplyOptions) throws -> ApplyReport {
@@ -69,13 +72,17 @@ package enum Apply {
   }
 }
 
-/// What there is on a host, and what is to be done about it. Nothing was written to find out.
+/// What there is on a host, and what is to be done about it.
+///
+/// Nothing was written to find out.
 package struct Foresight: ~Copyable, Sendable {
   package let observation: HostObservation
   package internal(set) var plan: ApplyPlan
 
-  /// Observes and plans. Where a plan takes an image away, those that stay are read whole first: what was taken for an
-  /// image and is damaged makes another plan. Throws what stops the whole run.
+  /// Observes and plans.
+  ///
+  /// Where a plan takes an image away, those that stay are read whole first: what was taken for an image and is damaged
+  /// makes another plan. Throws what stops the whole run.
   package init(
     of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions
   ) throws {

@@ -55,11 +55,15 @@ package struct ApplyReport: Sendable {
   package var skipReason: SkipReason?
   /// What was to be done; nil with a `skipReason`.
   package var plan: ApplyPlan?
-  /// By ESP and kernel, the newest first, then those of gone kernels. In a dry run what they would be.
+  /// By ESP and kernel, the newest first, then those of gone kernels.
+  ///
+  /// In a dry run what they would be.
   package var images: [ImageOutcome] = []
   /// Boot loaders and their settings that were written, or would be: ESP, colon, path.
   package var loaders: [String] = []
-  /// Changes made to boot entries, in the imperative. In a dry run those that would be.
+  /// Changes made to boot entries, in the imperative.
+  ///
+  /// In a dry run those that would be.
   package var entries: [Message] = []
   /// Settings of dkms that were written or removed, or would be, in the imperative.
   package var moduleSigning: [Message] = []

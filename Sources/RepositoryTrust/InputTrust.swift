@@ -12,7 +12,9 @@ package enum InputTrust: Sendable {
   case digest([UInt8])
   case release(SignedRelease)
 
-  /// Takes a digest in hexadecimal. Throws `TrustError` unless it has 64 digits and nothing else.
+  /// Takes a digest in hexadecimal.
+  ///
+  /// Throws `TrustError` unless it has 64 digits and nothing else.
   package static func sha256(_ text: String) throws(TrustError) -> InputTrust {
     guard let digest = [UInt8](hexadecimal: text), digest.count == 32 else {
       throw TrustError(
@@ -21,7 +23,9 @@ package enum InputTrust: Sendable {
     return .digest(digest)
   }
 
-  /// Says who vouches for the package. Throws `TrustError` if nobody does, `HostError` if a file cannot be read.
+  /// Says who vouches for the package.
+  ///
+  /// Throws `TrustError` if nobody does, `HostError` if a file cannot be read.
   package func establish(for deb: DebIdentity, on host: Host) throws -> TrustFinding {
     switch self {
     case .nothing: return .unchecked

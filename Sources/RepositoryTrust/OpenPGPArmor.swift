@@ -9,9 +9,10 @@ package enum OpenPGPArmor {
   private static let start = Array("-----BEGIN PGP PUBLIC KEY BLOCK-----".utf8)
   private static let end = Array("-----END PGP PUBLIC KEY BLOCK-----".utf8)
 
-  /// The keys of all armoured blocks in `keyring`, or `keyring` itself if it has no armoured block. The checksum is
-  /// ignored: a damaged key verifies no signature. Throws `TrustError` for a block without its end or with malformed
-  /// Base64.
+  /// The keys of all armoured blocks in `keyring`, or `keyring` itself if it has no armoured block.
+  ///
+  /// The checksum is ignored: a damaged key verifies no signature. Throws `TrustError` for a block without its end or
+  /// with malformed Base64.
   package static func binary(_ keyring: [UInt8], of path: String) throws(TrustError) -> [UInt8] {
     let lines = keyring.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
       line.last == UInt8(ascii: "\r") ? line.dropLast() : line

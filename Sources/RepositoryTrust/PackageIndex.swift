@@ -10,11 +10,14 @@ internal import Messages
 extension SignedRelease {
   /// Suffixes that repositories and apt's lists use.
   private static let suffixes = ["", ".xz", ".gz", ".zst", ".lz4"]
-  /// Bytes of an index, compressed or not. Debian's largest has some 60 MB.
+  /// Bytes of an index, compressed or not.
+  ///
+  /// Debian's largest has some 60 MB.
   private static let sizeLimit = 1 << 30
 
-  /// Finds the package in one of the indexes beside the release file. Throws `TrustError` if no index that the release
-  /// file vouches for lists it, `HostError` if one cannot be read.
+  /// Finds the package in one of the indexes beside the release file.
+  ///
+  /// Throws `TrustError` if no index that the release file vouches for lists it, `HostError` if one cannot be read.
   func establish(for deb: DebIdentity, on host: Host) throws -> TrustFinding.Release {
     let architecture = "binary-\(deb.architecture)/Packages"
     let names = release.entries.keys.map { name in
@@ -49,8 +52,9 @@ extension SignedRelease {
       hint: "get the package once more, and the release file and the index anew if they are older than it")
   }
 
-  /// Where the index is: beside the release file. apt keeps the lists of all repositories in one directory, and writes
-  /// `_` for each `/`.
+  /// Where the index is: beside the release file.
+  ///
+  /// apt keeps the lists of all repositories in one directory, and writes `_` for each `/`.
   private func path(of index: String) -> String {
     let name = file.hasSuffix("InRelease") ? "InRelease" : "Release"
     let prefix = file.dropLast(name.count)
@@ -58,8 +62,10 @@ extension SignedRelease {
     return prefix + String(decoding: index.utf8.map { $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
   }
 
-  /// The stanza with the package's digest, or nil. Throws `TrustError` unless the release file has the digest of the
-  /// index file or, where apt compressed it anew, of its text.
+  /// The stanza with the package's digest, or nil.
+  ///
+  /// Throws `TrustError` unless the release file has the digest of the index file or, where apt compressed it anew, of
+  /// its text.
   private func find(
     _ deb: DebIdentity, in index: String, packed suffix: String, path: String, on host: Host
   ) throws -> PackageStanza? {

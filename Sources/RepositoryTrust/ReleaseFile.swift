@@ -80,8 +80,10 @@ struct ReleaseFile: Hashable, Sendable {
 extension CalendarDate {
   private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-  /// A date in the format of mail (RFC 5322 section 3.3), which repositories give in UTC: `Fri, 27 Nov 2026 00:12:41
-  /// UTC`. Nil if it is malformed or in another time zone. The day of the week is ignored.
+  /// A date in the format of mail (RFC 5322 section 3.3), which repositories give in UTC:
+  /// `Fri, 27 Nov 2026 00:12:41 UTC`.
+  ///
+  /// Nil if it is malformed or in another time zone. The day of the week is ignored.
   fileprivate init?(mail text: String) {
     let words = text.split(separator: " ")
     guard words.count == 6, words[0].utf8.last == UInt8(ascii: ","), ["UTC", "GMT", "Z", "+0000"].contains(words[5]),

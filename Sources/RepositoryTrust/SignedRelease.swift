@@ -12,7 +12,9 @@ package struct SignedRelease: Sendable {
   let signers: [String]
   let release: ReleaseFile
 
-  /// Bytes of a release file, signature or keyring. Debian's release file has less than 1 MB.
+  /// Bytes of a release file, signature or keyring.
+  ///
+  /// Debian's release file has less than 1 MB.
   private static let sizeLimit = 16 << 20
 
   /// Reads `InRelease`, or `Release` with `Release.gpg` beside it, from a repository or from apt's lists (where the file
@@ -58,7 +60,9 @@ package struct SignedRelease: Sendable {
     try release.requireCurrent(at: host.now(), file: file)
   }
 
-  /// The keys with a valid signature. A signature by a key outside the keyring is ignored, as apt does.
+  /// The keys with a valid signature.
+  ///
+  /// A signature by a key outside the keyring is ignored, as apt does.
   private static func signers(in report: ProcessOutput, of file: String, keyring: String) throws(TrustError)
     -> [String]
   {

@@ -87,7 +87,9 @@ extension TrustAnchors {
     try self.init(machine: host)
   }
 
-  /// Whether an EFI program would be started. What cannot be read would not.
+  /// Whether an EFI program would be started.
+  ///
+  /// What cannot be read would not.
   package func accepts(_ program: File) -> Bool {
     let verdict = try? { () throws -> Bool in
       let image = try SignedImage(parsing: program)

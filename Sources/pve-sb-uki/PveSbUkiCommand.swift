@@ -6,7 +6,9 @@ import BootEnvironment
 import CommandLineInterface
 import CommandSupport
 
-/// The command for people. Every subcommand parses, calls one use case, prints.
+/// The command for people.
+///
+/// Every subcommand parses, calls one use case, prints.
 @main
 struct PveSbUkiCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

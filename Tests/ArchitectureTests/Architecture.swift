@@ -19,7 +19,9 @@ struct Architecture {
   /// Files below `Sources` and `Tests` that no target compiles.
   private let strayFiles: [String]
 
-  /// Reads the package in `root`, an absolute path. Throws `HostError` if a file cannot be read.
+  /// Reads the package in `root`, an absolute path.
+  ///
+  /// Throws `HostError` if a file cannot be read.
   init(ofPackageIn root: String) throws {
     let reader = try FileSystem(root: root)
     func text(_ path: String) throws -> String {

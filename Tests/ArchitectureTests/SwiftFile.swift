@@ -80,6 +80,7 @@ struct SwiftFile {
   ]
 
   /// What a line declares; nil if it begins with something else than attributes, modifiers and a declaration's keyword.
+  ///
   /// `imported`, such as `Module` or `Module.name`, is nil unless that is `import`.
   private static func head(_ words: [String]) -> (isPublic: Bool, imported: String?)? {
     let rest = words.drop { $0.hasPrefix("@") || modifiers.contains($0) }

@@ -9,8 +9,10 @@ import Messages
 import TestSupport
 import Testing
 
-/// FAT file systems by mkfs.vfat as power cuts leave them, and the real fsck.vfat. What stands for the device is a file; a
-/// directory stands for its mount, since the machine under test may have no vfat.
+/// FAT file systems by mkfs.vfat as power cuts leave them, and the real fsck.vfat.
+///
+/// What stands for the device is a file; a directory stands for its mount, since the machine under test may have no
+/// vfat.
 @Suite struct ESPMendingTests {
   private let image: FATImage
   private let mounted: TemporaryDirectory

@@ -7,8 +7,10 @@ import HostSystem
 import Reconcile
 import TestSupport
 
-/// `fault-runner ROOT kill|fail|none NUMBER`: runs `apply` in a root that stands for a running machine. The change of that
-/// number, counted from 1, fails or is the end of the process. Prints the number of changes that were asked for.
+/// `fault-runner ROOT kill|fail|none NUMBER`: runs `apply` in a root that stands for a running machine.
+///
+/// The change of that number, counted from 1, fails or is the end of the process. Prints the number of changes that
+/// were asked for.
 @main
 struct FaultRunner {
   static func main() throws {

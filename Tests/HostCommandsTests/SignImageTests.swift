@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BootEnvironment
 import HostCommands
 import HostSystem
 import Messages
@@ -50,6 +51,17 @@ import Testing
     let result = try sign { $0.output = copy }
     #expect(result.wasWritten && result.signaturesAfter == 2)
     #expect(try directory.read("copy.efi") == directory.read("kernel.efi"))
+  }
+
+  /// Without a key of its own the image gets that of the settings, not whatever lies at the default path.
+  @Test func theSettingsNameTheKey() throws {
+    try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Key=/srv/sign.key\nCertificate=/srv/sign.crt\n")
+    try directory.write("srv/sign.key", #require(directory.read("rsa.key")), mode: 0o600)
+    try directory.write("srv/sign.crt", #require(directory.read("rsa.crt")))
+    #expect(try sign { $0.key = nil }.wasWritten)
+    try ExternalTool("sbverify").run(["--cert", directory.path(of: "rsa.crt"), image])
+    try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Keys=x\n")
+    #expect(throws: BootEnvironmentError.self) { try sign { $0.key = nil } }
   }
 
   @Test func replaceLeavesOursOnly() throws {

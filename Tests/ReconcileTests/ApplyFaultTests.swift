@@ -111,7 +111,9 @@ import Testing
     #expect(try machine.read(foreign) == scene.directory.read(foreign), "\(what): the foreign entry")
   }
 
-  /// What the partitions hold, and in which order the firmware tries it. Entries may have other numbers after a fault.
+  /// What the partitions hold, and in which order the firmware tries it.
+  ///
+  /// Entries may have other numbers after a fault.
   private func content(_ machine: TemporaryDirectory) throws -> [String] {
     let paths = MirroredMachine.serials.map { machine.path(of: MirroredMachine.path(of: $0)) }
     let script = "find \"$@\" -type f -exec sha256sum {} + | sort -k 2"

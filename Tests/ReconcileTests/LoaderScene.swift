@@ -10,7 +10,9 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// A host with boot loaders of Debian and a directory for an EFI System Partition. A stub stands in for shim.
+/// A host with boot loaders of Debian and a directory for an EFI System Partition.
+///
+/// A stub stands in for shim.
 struct LoaderScene {
   let directory: TemporaryDirectory
   let key: SigningKey

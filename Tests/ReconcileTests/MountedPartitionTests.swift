@@ -9,7 +9,9 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// An ESP that fstab mounts cannot be mended while it is mounted. What unlinking would destroy there is left alone.
+/// An ESP that fstab mounts cannot be mended while it is mounted.
+///
+/// What unlinking would destroy there is left alone.
 @Suite struct MountedPartitionTests {
   private let scene: ApplyScene
   private let image: FATImage

@@ -31,9 +31,13 @@ package enum BootChain: Hashable, Sendable {
     }
   }
 
+  /// The chain of this run.
+  ///
   /// - Parameters:
+  ///   - setting: what `Chain=` says.
   ///   - usesSystemdBoot: whether the host boots by systemd-boot.
   ///   - needsShim: whether our certificate is trusted by shim only; `auto` then goes through it.
+  /// - Returns: the chain.
   package static func decide(_ setting: Configuration.Chain, usesSystemdBoot: Bool, needsShim: Bool) -> BootChain {
     let second: SecondStage = usesSystemdBoot ? .systemdBoot : .image
     return switch setting {
@@ -46,8 +50,9 @@ package enum BootChain: Hashable, Sendable {
 
   /// Whether the host boots by systemd-boot: it says so itself, or, where nobody tells how it was booted, systemd-boot
   /// is on one of its ESPs as `bootctl install` and `proxmox-boot-tool init` put it there.
-  /// - Parameter wasUsed: whether the run before used it. That the firmware started an image by itself then says only
-  ///   that this once it had to.
+  ///
+  /// `wasUsed` says whether the run before used it: that the firmware started an image by itself then says only that this
+  /// once it had to. Throws `HostError` if an ESP cannot be read.
   package static func usesSystemdBoot(
     _ evidence: BootEvidence?, wasUsed: Bool, esps: [FileSystem]
   ) throws -> Bool {

@@ -43,7 +43,9 @@ package enum LoaderDefault {
     return content.flatMap { EFIText.parse($0.data) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 
-  /// Sets the variable, if it is not so already; nil removes it. Throws `EFIVariableError` or `HostError`.
+  /// Sets the variable, if it is not so already; nil removes it.
+  ///
+  /// Throws `EFIVariableError` or `HostError`.
   package static func setVariable(_ text: String?, in store: EFIVariableStore) throws {
     if let text {
       _ = try store.set(.loaderEntryDefault, data: EFIText.serialize(text))
@@ -55,8 +57,9 @@ package enum LoaderDefault {
 }
 
 extension EFIVariableStore {
-  /// Gives a variable of systemd-boot that data, and keeps its attributes if it is there. Returns whether it was not so
-  /// already. Throws `EFIVariableError` or `HostError`.
+  /// Gives a variable of systemd-boot that data, and keeps its attributes if it is there.
+  ///
+  /// Returns whether it was not so already. Throws `EFIVariableError` or `HostError`.
   package func set(_ variable: EFIVariableName, data: [UInt8]) throws -> Bool {
     let old = try read(variable.fileName)
     let attributes =

@@ -5,7 +5,9 @@ package import HostSystem
 package import Messages
 
 /// An entry of type 1 of the Boot Loader Specification: a text file in `loader/entries` that names a kernel, initrds
-/// and a command line on the same ESP. No signature covers the text or the initrds.
+/// and a command line on the same ESP.
+///
+/// No signature covers the text or the initrds.
 package struct TypeOneEntry: Hashable, Sendable {
   /// From the root of the ESP; nil for a kernel of proxmox-boot-tool's to which no entry leads.
   package var path: String?
@@ -82,8 +84,9 @@ package struct TypeOneEntries: Hashable, Sendable {
 
   private init() {}
 
-  /// Looks through an ESP. What cannot be read or is no entry is passed over with a note. Throws `HostError` if a
-  /// directory cannot be read.
+  /// Looks through an ESP.
+  ///
+  /// What cannot be read or is no entry is passed over with a note. Throws `HostError` if a directory cannot be read.
   package static func survey(on files: FileSystem) throws -> TypeOneEntries {
     var found = TypeOneEntries()
     // As systemd-boot chooses them.
@@ -119,8 +122,10 @@ package struct TypeOneEntries: Hashable, Sendable {
   }
 
   /// What is to be removed to be rid of proxmox-boot-tool's entries: each entry before its kernel and initrd, so that a
-  /// kill leaves no entry that leads nowhere, and their directory only if it holds nothing else. Entries of others stay:
-  /// they may start another system. Nothing is removed if something was passed over, since that may need the files.
+  /// kill leaves no entry that leads nowhere, and their directory only if it holds nothing else.
+  ///
+  /// Entries of others stay: they may start another system. Nothing is removed if something was passed over, since that
+  /// may need the files.
   package var removals: [Removal] {
     guard notes.isEmpty else { return [] }
     let own = entries.filter(\.isOfProxmox)
@@ -144,7 +149,9 @@ package struct TypeOneEntries: Hashable, Sendable {
     Set(entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) }).sorted()
   }
 
-  /// Carries out a step of the plan. No change if it is done already.
+  /// Carries out a step of the plan.
+  ///
+  /// No change if it is done already.
   package static func perform(_ removal: Removal, on files: FileSystem) throws {
     switch removal {
     case .file(let path): try files.remove(path)

@@ -39,14 +39,18 @@ package struct CommandLine: Hashable, Sendable {
   package static func overridePath(of kernel: Kernel) -> String { "\(overridePrefix)\(kernel.release)" }
   static let overridePrefix = "\(filePath)-"
 
-  /// Reads the line of kernels that have none of their own. Throws `BootEnvironmentError` if there is none or a file
-  /// cannot be part of one, `HostError` if a file cannot be read.
+  /// Reads the line of kernels that have none of their own.
+  ///
+  /// Throws `BootEnvironmentError` if there is none or a file cannot be part of one, `HostError` if a file cannot be
+  /// read.
   package init(of files: FileSystem) throws {
     let fragments = try Self.fragments(of: files)
     self.init(parts: [try Self.base(of: files, fragments)] + fragments)
   }
 
-  /// Reads the line of one kernel. Throws as above.
+  /// Reads the line of one kernel.
+  ///
+  /// Throws as above.
   package init(of files: FileSystem, for kernel: Kernel) throws {
     if let override = try Self.override(for: kernel, in: files) {
       self.init(parts: [override])
@@ -60,7 +64,9 @@ extension CommandLine {
   private static let sizeLimit = 1 << 16
   static let hint: Message = "write the command line into \(filePath), for example: root=/dev/mapper/pve-root ro"
 
-  /// The base: the file, else what the running kernel was started with. Throws as `init(of:)`.
+  /// The base: the file, else what the running kernel was started with.
+  ///
+  /// Throws as `init(of:)`.
   package static func base(of files: FileSystem) throws -> Part { try base(of: files, fragments(of: files)) }
 
   static func base(of files: FileSystem, _ fragments: [Part]) throws -> Part {
@@ -80,7 +86,9 @@ extension CommandLine {
     return Part(path: runningPath, text: words.joined(separator: " "))
   }
 
-  /// `cmdline.d/*.conf` in byte order; hidden files and other names are none. Throws as `init(of:)`.
+  /// `cmdline.d/*.conf` in byte order; hidden files and other names are none.
+  ///
+  /// Throws as `init(of:)`.
   package static func fragments(of files: FileSystem) throws -> [Part] {
     let names = try files.list(fragmentDirectory) ?? []
     return try names.filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") }.compactMap { name in
@@ -88,7 +96,9 @@ extension CommandLine {
     }
   }
 
-  /// The kernel's own line; nil if it has none. Throws as `init(of:)`.
+  /// The kernel's own line; nil if it has none.
+  ///
+  /// Throws as `init(of:)`.
   package static func override(for kernel: Kernel, in files: FileSystem) throws -> Part? {
     let path = overridePath(of: kernel)
     guard let part = try part(path, of: files) else { return nil }
@@ -108,7 +118,9 @@ extension CommandLine {
   }
 
   /// What the running kernel was started with, less `BOOT_IMAGE=` and `initrd=`, a boot loader's words to itself and to
-  /// the kernel it starts. Nil where /proc does not say it.
+  /// the kernel it starts.
+  ///
+  /// Nil where /proc does not say it.
   package static func running(in files: FileSystem) throws -> String? {
     guard let content = try files.readFileIfPresent(runningPath, limit: sizeLimit) else { return nil }
     let words = CommandLineWord.split(try checked(content, path: runningPath))
@@ -121,16 +133,19 @@ extension CommandLine {
   }
 
   /// The line that a file of that content stands for: lines that begin with `#` and blank lines do not count, and the
-  /// others are joined by a space. (proxmox-boot-tool reads the first line only; a second line that is silently without
-  /// effect would be worse.) Throws `BootEnvironmentError` if it holds what cannot be in one.
+  /// others are joined by a space.
+  ///
+  /// (proxmox-boot-tool reads the first line only; a second line that is silently without effect would be worse.)
+  /// Throws `BootEnvironmentError` if it holds what cannot be in one.
   package static func part(_ path: String, _ content: [UInt8]) throws -> Part {
     let lines = try checked(content, path: path).split(separator: "\n").map(trimmed)
     let text = lines.filter { !$0.isEmpty && $0.first != "#" }.joined(separator: " ")
     return Part(path: path, text: text)
   }
 
-  /// The content as text. A control character would end the line for the stub or the kernel, or change what a
-  /// terminal shows of it.
+  /// The content as text.
+  ///
+  /// A control character would end the line for the stub or the kernel, or change what a terminal shows of it.
   private static func checked(_ content: [UInt8], path: String) throws -> String {
     var line = 1
     for byte in content {
@@ -163,12 +178,16 @@ extension CommandLine {
   }
 }
 
-/// The command lines of a host's kernels, read once. What is wrong with one kernel's own concerns that kernel alone.
+/// The command lines of a host's kernels, read once.
+///
+/// What is wrong with one kernel's own concerns that kernel alone.
 package struct CommandLines: Sendable {
   private let common: Result<CommandLine, any Error>
   private let own: [Kernel: Result<CommandLine, any Error>]
 
-  /// Reads the lines for `kernels`. Throws as `CommandLine.init(of:)` if all of them miss the common one.
+  /// Reads the lines for `kernels`.
+  ///
+  /// Throws as `CommandLine.init(of:)` if all of them miss the common one.
   package init(of files: FileSystem, for kernels: [Kernel]) throws {
     var own: [Kernel: Result<CommandLine, any Error>] = [:]
     for kernel in kernels {

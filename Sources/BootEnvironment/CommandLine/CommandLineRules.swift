@@ -43,8 +43,9 @@ package struct CommandLineRules {
     self.host = host
   }
 
-  /// What is to be said about a line, the file of each word named where it is not `path`. Throws `HostError` if the
-  /// machine cannot be looked at.
+  /// What is to be said about a line, the file of each word named where it is not `path`.
+  ///
+  /// Throws `HostError` if the machine cannot be looked at.
   package func findings(in line: CommandLine, namedLike path: String? = nil) throws -> [CommandLineFinding] {
     func place(_ part: CommandLine.Part) -> String? { part.path == path ? nil : part.path }
     var findings = line.parts.flatMap { part in bytes(of: part.text).map { $0.at(place(part)) } }

@@ -37,8 +37,9 @@ package struct CommandLineWord: Hashable, Sendable {
     value = String(decoding: content, as: UTF8.self)
   }
 
-  /// The words of a line. White space is what it is in C; the kernel counts byte 0xa0 too, which
-  /// `CommandLineRules` refuses.
+  /// The words of a line.
+  ///
+  /// White space is what it is in C; the kernel counts byte 0xa0 too, which `CommandLineRules` refuses.
   package static func split(_ line: String) -> [CommandLineWord] {
     var isQuoted = false
     let words = line.utf8.split { byte in
@@ -55,8 +56,10 @@ package struct CommandLineWord: Hashable, Sendable {
 }
 
 extension CommandLineWord {
-  /// What is to be said about the word by itself; nil for all that is nobody's business. Words that only trade safety
-  /// for speed or show more of what happens, such as `mitigations=off` and `systemd.log_level=debug`, are that.
+  /// What is to be said about the word by itself; nil for all that is nobody's business.
+  ///
+  /// Words that only trade safety for speed or show more of what happens, such as `mitigations=off` and
+  /// `systemd.log_level=debug`, are that.
   var finding: CommandLineFinding? {
     if let reason = loaderReason ?? installerReason ?? takeoverReason {
       return CommandLineFinding(.error, "'\(text)' \(reason)")
@@ -64,8 +67,10 @@ extension CommandLineWord {
     return warningReason.map { CommandLineFinding(.warning, "'\(text)' \($0)") }
   }
 
-  /// Words between a boot loader and the kernel that it starts. The kernel's EFI stub takes the initrd of an image;
-  /// where there was none it would load the one that `initrd=` names, whoever wrote it.
+  /// Words between a boot loader and the kernel that it starts.
+  ///
+  /// The kernel's EFI stub takes the initrd of an image; where there was none it would load the one that `initrd=`
+  /// names, whoever wrote it.
   private var loaderReason: Message? {
     switch name {
     case "BOOT_IMAGE": "is left over from a boot loader"

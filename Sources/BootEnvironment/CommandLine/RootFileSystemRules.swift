@@ -62,8 +62,10 @@ extension CommandLineRules {
     get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists("/usr/sbin/mkinitramfs") }
   }
 
-  /// Whether the devices that can be seen are those of the machine that is to boot. In a chroot or container they are
-  /// not, or there are none; nothing is mounted at its root then, no device, or a directory of one.
+  /// Whether the devices that can be seen are those of the machine that is to boot.
+  ///
+  /// In a chroot or container they are not, or there are none; nothing is mounted at its root then, no device, or a
+  /// directory of one.
   private var knowsDevices: Bool {
     get throws { try host.isRunningSystem ? mountedRoot != nil : host.files.isDirectory("/dev/disk") }
   }

@@ -24,32 +24,51 @@ package struct Configuration: Hashable, Sendable {
     case remove
   }
 
-  /// `Enabled=yes|no`: whether hooks and `apply` do anything. Default yes.
+  /// `Enabled=yes|no`: whether hooks and `apply` do anything.
+  ///
+  /// Default yes.
   package var isEnabled = true
-  /// `Strict=yes|no`: whether a kernel package fails to configure when its image cannot be built. Default no.
+  /// `Strict=yes|no`: whether a kernel package fails to configure when its image cannot be built.
+  ///
+  /// Default no.
   package var isStrict = false
-  /// `Keep=N`: how many of the wanted kernels get an image, 0 for all of them. Default 0.
+  /// `Keep=N`: how many of the wanted kernels get an image, 0 for all of them.
+  ///
+  /// Default 0.
   package var keep = 0
-  /// `Key=`: the signing key, an absolute path or an OpenSSL store URI. Default `/etc/pve-sb-uki/keys/db.key`.
+  /// `Key=`: the signing key, an absolute path or an OpenSSL store URI.
+  ///
+  /// Default `/etc/pve-sb-uki/keys/db.key`.
   package var key = defaultKey
-  /// `Certificate=`: its certificate, a path. Default `/etc/pve-sb-uki/keys/db.crt`.
+  /// `Certificate=`: its certificate, a path.
+  ///
+  /// Default `/etc/pve-sb-uki/keys/db.crt`.
   package var certificate = defaultCertificate
-  /// `Chain=auto|direct|systemd-boot|shim`. Default auto, which keeps what the host uses.
+  /// `Chain=auto|direct|systemd-boot|shim`.
+  ///
+  /// Default auto, which keeps what the host uses.
   package var chain = Chain.auto
-  /// `Esp=PATH`: where the EFI System Partition is mounted; taken at its word. Default: found among the mounts.
+  /// `Esp=PATH`: where the EFI System Partition is mounted; taken at its word.
+  ///
+  /// Default: found among the mounts.
   package var espPath: String?
   /// `Removable=yes|no`: whether `EFI/BOOT/BOOTX64.EFI`, which firmware starts without a boot entry, may be written.
+  ///
   /// Default no.
   package var writesRemovablePath = false
-  /// `Type1=keep|remove`. Default keep.
+  /// `Type1=keep|remove`.
+  ///
+  /// Default keep.
   package var typeOne = TypeOne.keep
-  /// `Dkms=yes|no`: whether dkms signs the modules that it builds with the same key. Default no.
+  /// `Dkms=yes|no`: whether dkms signs the modules that it builds with the same key.
+  ///
+  /// Default no.
   package var signsModules = false
 
   package static let path = "/etc/pve-sb-uki/pve-sb-uki.conf"
   package static let directory = "/etc/pve-sb-uki/pve-sb-uki.conf.d"
-  package static let defaultKey = KeySource.hostDefault.key
-  package static let defaultCertificate = KeySource.hostDefault.certificate
+  package static let defaultKey = KeyStore.standardKeyPath
+  package static let defaultCertificate = KeyStore.standardCertificatePath
   private static let sizeLimit = 1 << 18
 
   /// The defaults.
@@ -58,8 +77,10 @@ package struct Configuration: Hashable, Sendable {
   /// The key that images, boot loaders and modules are signed with.
   package var signingKey: KeySource { KeySource(key: key, certificate: certificate, isHostPath: true) }
 
-  /// Reads the host's settings; files that do not exist say nothing. Throws `BootEnvironmentError` that names file and
-  /// line for an unknown key or a value that is none, `HostError` if a file cannot be read.
+  /// Reads the host's settings; files that do not exist say nothing.
+  ///
+  /// Throws `BootEnvironmentError` that names file and line for an unknown key or a value that is none, `HostError` if
+  /// a file cannot be read.
   package init(of files: FileSystem) throws {
     let dropIns = try files.list(Self.directory) ?? []
     let paths =

@@ -15,7 +15,9 @@ package struct SettingsFile: Hashable, Sendable {
 
   package let entries: [Entry]
 
-  /// Throws `BootEnvironmentError` for the first line that is none of the three. `path` is for messages.
+  /// Throws `BootEnvironmentError` for the first line that is none of the three.
+  ///
+  /// `path` is for messages.
   package init(parsing content: [UInt8], path: String) throws {
     var entries: [Entry] = []
     for (index, line) in content.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {

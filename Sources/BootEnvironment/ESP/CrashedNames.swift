@@ -4,10 +4,11 @@
 package import FATFileSystem
 internal import HostSystem
 
-/// Names of this program that a power cut left in a state in which they must not be unlinked: with clusters that another
-/// name has as well, or with clusters that are free by the allocation table and may become another file's; and
-/// directories of this program or of proxmox-boot-tool that were being made and are there by their names only. Names of
-/// `loader.conf` count too, which proxmox-boot-tool's hook replaces as sed(1) does it.
+/// Names of this program that a power cut left in a state in which they must not be unlinked: with clusters that
+/// another name has as well, or with clusters that are free by the allocation table and may become another file's; and
+/// directories of this program or of proxmox-boot-tool that were being made and are there by their names only.
+///
+/// Names of `loader.conf` count too, which proxmox-boot-tool's hook replaces as sed(1) does it.
 ///
 /// Linux writes the two directory entries of an exchange one after the other, and a file's entry and its clusters apart
 /// from each other. Removing such a name as usual would free clusters that another name needs.
@@ -17,7 +18,8 @@ package enum CrashedNames {
   /// Of several names with the same clusters one keeps them. A name whose content the manifest confirms comes first, then
   /// an image or boot loader, then a previous image, then a temporary name. If a foreign file has these clusters as well,
   /// nothing is removed: that is damage.
-  /// - Parameter isRight: whether the manifest knows the file's content for its kernel. Asked for names that share.
+  ///
+  /// `isRight` says whether the manifest knows the file's content for its kernel; it is asked for names that share.
   package static func toRemove(
     in volume: FATVolume, paths: LoaderPath, isRight: (FATFile) throws -> Bool
   ) rethrows -> [FATFile] {
@@ -71,7 +73,9 @@ package enum CrashedNames {
     return own.contains(folded) || folded.hasPrefix(TypeOneEntry.proxmoxDirectory.lowercased() + "/")
   }
 
-  /// Whether a file can be read at all. Clusters behind its end do no harm.
+  /// Whether a file can be read at all.
+  ///
+  /// Clusters behind its end do no harm.
   private static func isTorn(_ chain: FATChain) -> Bool {
     switch chain {
     case .sound, .long: false
@@ -81,9 +85,8 @@ package enum CrashedNames {
 
   /// How much a name of ours matters, 0 the most; nil for a name of others.
   package static func rank(of path: String, _ paths: LoaderPath) -> Int? {
-    let parts = path.split(separator: "/")
-    let directory = "/" + parts.dropLast().joined(separator: "/")
-    let name = parts.last.map(String.init) ?? ""
+    let directory = PathName(path).directory
+    let name = String(PathName(path).fileName)
     if directory.lowercased() == UKIName.directory.lowercased() {
       if let image = UKIName(fileName: name) { return image.isPrevious ? 1 : 0 }
       return name.hasPrefix(".pve-") && TemporaryName.matches(name) ? 2 : nil
@@ -106,7 +109,6 @@ package enum CrashedNames {
   }
 
   private static func temporaryPrefix(_ path: String) -> String {
-    let parts = path.split(separator: "/")
-    return "/" + parts.dropLast().joined(separator: "/") + "/.\(parts.last ?? "")."
+    PathName.join(PathName(path).directory, ".\(PathName(path).fileName).")
   }
 }

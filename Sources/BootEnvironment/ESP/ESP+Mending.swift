@@ -10,8 +10,9 @@ package import Messages
 // takes the mark away again. At boot it runs for what fstab lists; the partitions of proxmox-boot-tool's list are not in
 // there.
 extension ESP {
-  /// Looks at a file system that was not unmounted and is not mounted now. Sets `blemish` and returns the lines that tell
-  /// of damage, which is not ours to mend. Throws `HostError`.
+  /// Looks at a file system that was not unmounted and is not mounted now.
+  ///
+  /// Sets `blemish` and returns the lines that tell of damage, which is not ours to mend. Throws `HostError`.
   mutating func examine(on host: Host) throws -> [String] {
     guard let device else { return [] }
     // Not fsck.vfat first: it can get lost in a directory that is none.
@@ -38,12 +39,13 @@ extension ESP {
     return []
   }
 
-  /// Puts names of ours right, then has fsck.vfat mend the rest. It must not be mounted. Returns what was done, a sentence
-  /// each.
+  /// Puts names of ours right, then has fsck.vfat mend the rest.
+  ///
+  /// It must not be mounted. Returns what was done, a sentence each.
   ///
   /// Throws `ESPProblem` for damage, and for a missing fsck.vfat that would have to take the mark of a file system
-  /// in use away; `HostError` or `ParseError` if the device cannot be read or written to.
-  /// - Parameter isRight: as of `CrashedNames.toRemove`.
+  /// in use away; `HostError` or `ParseError` if the device cannot be read or written to. `isRight` is asked as by
+  /// `CrashedNames.toRemove`.
   package func mend(
     on host: Host, isRight: (FATFile, FATVolume, any RandomAccessBytes) throws -> Bool
   ) throws -> [Message] {

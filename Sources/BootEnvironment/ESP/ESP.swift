@@ -21,7 +21,9 @@ package struct ESP: Hashable, Sendable {
   package let locationNote: Message?
   /// Host path of the device that holds it; nil for a directory that only stands for one.
   package let device: String?
-  /// What keeps it from being written to until it is mended; nil if nothing does. See `FileSystemCheck`.
+  /// What keeps it from being written to until it is mended; nil if nothing does.
+  ///
+  /// See `FileSystemCheck`.
   package var blemish: Blemish?
 
   /// The state of a FAT file system that was not unmounted, and of which nothing is known to be damaged.

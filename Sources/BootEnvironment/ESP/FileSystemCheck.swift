@@ -45,7 +45,9 @@ package struct FileSystemCheck: Hashable, Sendable {
 
   package init() {}
 
-  /// Runs the check without or with mending; nil if dosfstools is not installed. Throws `HostError` if it cannot be run.
+  /// Runs the check without or with mending; nil if dosfstools is not installed.
+  ///
+  /// Throws `HostError` if it cannot be run.
   package init?(of device: String, mending: Bool, on host: Host) throws {
     // A damaged file system can keep it busy for ever.
     let command = ["LC_ALL=C", "timeout", "-k", "5", "\(Self.timeLimit)", Self.program, mending ? "-a" : "-n", device]
@@ -130,8 +132,9 @@ package struct FileSystemCheck: Hashable, Sendable {
     return words.count == 4 && words.last == "clusters" && words.dropFirst().first?.hasPrefix("file") == true
   }
 
-  /// Whether the next run writes the file again. Names of ours that cannot be read are removed before the check, see
-  /// `CrashedNames`.
+  /// Whether the next run writes the file again.
+  ///
+  /// Names of ours that cannot be read are removed before the check, see `CrashedNames`.
   private static func isMadeAgain(_ path: String) -> Bool {
     let folded = path.lowercased()
     let prefixes = [

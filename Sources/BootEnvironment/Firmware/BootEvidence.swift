@@ -23,7 +23,9 @@ package struct BootEvidence: Hashable, Sendable {
   /// started the image and where a loader does not introduce itself, as GRUB before 2.12.
   package var loader: String?
   /// File name of the unified image that was booted, such as `pve-6.8.12-4-pve.efi`; in lower case where only
-  /// systemd-boot names it. Nil if there was none or nobody tells.
+  /// systemd-boot names it.
+  ///
+  /// Nil if there was none or nobody tells.
   package var imageName: String?
   /// Unique GUID of the partition that image or the boot loader was read from.
   package var partition: GUID?
@@ -34,9 +36,11 @@ package struct BootEvidence: Hashable, Sendable {
   private static let systemdBoot = "systemd-boot "
 
   /// Nil where the system does not say when it was booted or has no EFI variables: in another root, after a BIOS boot,
-  /// in a container. A variable that cannot be read or understood tells nothing.
+  /// in a container.
+  ///
+  /// A variable that cannot be read or understood tells nothing.
   package init?(of host: Host) throws {
-    guard let bootTime = try Self.bootTime(of: host.files), let names = try host.files.list(Self.directory),
+    guard let bootTime = try Self.bootTime(of: host.files), let names = try host.files.list(EFIVariableStore.directory),
       !names.isEmpty
     else { return nil }
     func text(_ variable: EFIVariableName) -> String? {
@@ -68,16 +72,15 @@ package struct BootEvidence: Hashable, Sendable {
     return line.flatMap { Int64($0.dropFirst("btime ".count)) }.flatMap { $0 > 0 ? $0 : nil }
   }
 
-  private static let directory = "/sys/firmware/efi/efivars"
-
   private static func data(of variable: EFIVariableName, _ files: FileSystem) -> [UInt8]? {
-    let content = try? files.readFileIfPresent("\(directory)/\(variable.fileName)", limit: 1 << 16)
+    let content = (try? EFIVariableStore(of: files).read(variable.fileName)).flatMap { $0 }
     return content.flatMap { try? EFIVariableContent(parsing: $0).data }
   }
 
-  /// The last component of a device path's text, in which firmware separates with `\` and nodes with `/`. Nil unless
-  /// it is the name of an image: systemd-boot's other entries are no files or end in `.conf`. Profiles of one image
-  /// are told apart by `@` and a number behind its name.
+  /// The last component of a device path's text, in which firmware separates with `\` and nodes with `/`.
+  ///
+  /// Nil unless it is the name of an image: systemd-boot's other entries are no files or end in `.conf`. Profiles of
+  /// one image are told apart by `@` and a number behind its name.
   private static func fileName(_ path: String) -> String? {
     let name = path.split { $0 == "\\" || $0 == "/" }.last.map { $0.prefix { $0 != "@" } } ?? ""
     return name.utf8.count > 4 && name.suffix(4).lowercased() == ".efi" ? String(name) : nil

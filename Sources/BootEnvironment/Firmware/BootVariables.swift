@@ -12,7 +12,9 @@ package struct BootVariables: Hashable, Sendable {
     package var number: UInt16
     /// The variable's file in efivarfs; nil if it is there but cannot be read.
     package var content: [UInt8]?
-    /// Nil for content that is no load option. Such an entry is not ours, and never touched.
+    /// Nil for content that is no load option.
+    ///
+    /// Such an entry is not ours, and never touched.
     package var option: LoadOption?
 
     package init(number: UInt16, content: [UInt8]?, option: LoadOption?) {
@@ -26,7 +28,9 @@ package struct BootVariables: Hashable, Sendable {
 
   /// By number.
   package var entries: [Entry] = []
-  /// BootOrder: what the firmware tries, the first first. May name entries that do not exist.
+  /// BootOrder: what the firmware tries, the first first.
+  ///
+  /// May name entries that do not exist.
   package var order: [UInt16] = []
   /// BootNext: what it tries once, before all others.
   package var next: UInt16?
@@ -37,8 +41,10 @@ package struct BootVariables: Hashable, Sendable {
 
   package init() {}
 
-  /// Reads the variables. Throws `EFIVariableError` where there is no efivarfs, and `BootEnvironmentError` or
-  /// `HostError` for an order that cannot be understood or read, since one that replaced it would lose entries.
+  /// Reads the variables.
+  ///
+  /// Throws `EFIVariableError` where there is no efivarfs, and `BootEnvironmentError` or `HostError` for an order that
+  /// cannot be understood or read, since one that replaced it would lose entries.
   package init(readingFrom store: EFIVariableStore) throws {
     for name in try store.names() {
       guard let number = EFIVariableName.bootOptionNumber(ofFile: name) else { continue }

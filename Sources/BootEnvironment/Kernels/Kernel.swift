@@ -44,8 +44,9 @@ extension Kernel {
   /// first, as in `6.8.12-4-pve` and `6.8.12-4-pve-custom`.
   package var isProxmox: Bool { release.split(separator: "-").dropFirst().contains { $0.hasPrefix("pve") } }
 
-  /// Whether the kernel comes before `other` in a list that begins with the newest. Releases of equal versions, such as
-  /// `6.8` and `6.08`, have an order too, so that it is the same in each run.
+  /// Whether the kernel comes before `other` in a list that begins with the newest.
+  ///
+  /// Releases of equal versions, such as `6.8` and `6.08`, have an order too, so that it is the same in each run.
   package func isNewer(than other: Kernel) -> Bool {
     let (left, right) = (DebianVersion(release), DebianVersion(other.release))
     return left == right ? other.release.utf8.lexicographicallyPrecedes(release.utf8) : left > right
@@ -67,7 +68,9 @@ package struct KernelInventory: Hashable, Sendable {
     self.present = present
   }
 
-  /// Looks through `/boot`. A `vmlinuz` without a directory of modules is a leftover, and does not count.
+  /// Looks through `/boot`.
+  ///
+  /// A `vmlinuz` without a directory of modules is a leftover, and does not count.
   package init(of files: FileSystem) throws {
     let names = try files.list("/boot") ?? []
     let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }

@@ -5,12 +5,15 @@ internal import BinaryFormat
 package import HostSystem
 internal import Messages
 
-/// The kernel that `boot prefer` chose, in `/var/lib/pve-sb-uki/preferred`: its release and a line feed. Proxmox's own
-/// pin is not written, and outweighs it.
+/// The kernel that `boot prefer` chose, in `/var/lib/pve-sb-uki/preferred`: its release and a line feed.
+///
+/// Proxmox's own pin is not written, and outweighs it.
 package enum PreferredKernel {
   package static let path = "/var/lib/pve-sb-uki/preferred"
 
-  /// The choice; nil if there is none. Throws `BootEnvironmentError` for a file that holds anything else.
+  /// The choice; nil if there is none.
+  ///
+  /// Throws `BootEnvironmentError` for a file that holds anything else.
   package static func load(from files: FileSystem) throws -> Kernel? {
     guard let content = try files.readFileIfPresent(path, limit: 1 << 12) else { return nil }
     let line = content.last == UInt8(ascii: "\n") ? content.dropLast() : content[...]
@@ -21,7 +24,9 @@ package enum PreferredKernel {
     return kernel
   }
 
-  /// Keeps the choice; nil forgets it. No change if it is kept already.
+  /// Keeps the choice; nil forgets it.
+  ///
+  /// No change if it is kept already.
   package static func save(_ kernel: Kernel?, to files: FileSystem) throws {
     guard let kernel else {
       try files.remove(path)

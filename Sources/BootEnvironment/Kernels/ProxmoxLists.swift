@@ -4,14 +4,17 @@
 package import HostSystem
 package import Messages
 
-/// What proxmox-boot-tool was told about kernels: `kernel pin`, `kernel pin --next-boot` and `kernel add`. Read, never
-/// written.
+/// What proxmox-boot-tool was told about kernels: `kernel pin`, `kernel pin --next-boot` and `kernel add`.
+///
+/// Read, never written.
 ///
 /// A pin is the first line of its file, and an empty one is none; the manual list holds a release a line. White space
 /// at either end of a line does not count. Nothing in these files is an error: what cannot be read or names no kernel
 /// is passed over with a note, so that a damaged list does not stop the rest.
 package struct ProxmoxLists: Hashable, Sendable {
-  /// The kernel to boot until it is unpinned. Like the others it need not be installed.
+  /// The kernel to boot until it is unpinned.
+  ///
+  /// Like the others it need not be installed.
   package var pin: Kernel?
   /// The kernel to boot once.
   package var nextBootPin: Kernel?

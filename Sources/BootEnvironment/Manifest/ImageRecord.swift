@@ -27,8 +27,9 @@ package struct ImageRecord: Hashable, Sendable {
   package var digest: [UInt8]
   /// SHA-256 Authenticode digest, by which dbx revokes an image; nil if it is not known.
   package var authenticode: [UInt8]?
-  /// When a machine that was booted from it started, in seconds since 1970; nil if none has been seen. Such an image is
-  /// known to be good.
+  /// When a machine that was booted from it started, in seconds since 1970; nil if none has been seen.
+  ///
+  /// Such an image is known to be good.
   package var booted: Int64?
   package var commandLine: String
   /// SHA-256 of the certificate it is signed with.

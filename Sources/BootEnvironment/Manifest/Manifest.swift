@@ -7,8 +7,9 @@ package import Messages
 
 /// What this program put where, in `/var/lib/pve-sb-uki/manifest`.
 package struct Manifest: Hashable, Sendable {
-  /// No two have the same digest, no two copies of any lie at the same place, and none is without a copy. In order of
-  /// kernel and digest, their copies in that of ESP and name.
+  /// No two have the same digest, no two copies of any lie at the same place, and none is without a copy.
+  ///
+  /// In order of kernel and digest, their copies in that of ESP and name.
   package private(set) var images: [ImageRecord] = []
 
   package static let path = "/var/lib/pve-sb-uki/manifest"
@@ -65,7 +66,9 @@ package struct Manifest: Hashable, Sendable {
 
   private mutating func dropPlaceless() { images.removeAll { $0.copies.isEmpty } }
 
-  /// Reads the host's manifest. One that cannot be understood is empty; `note` then says so.
+  /// Reads the host's manifest.
+  ///
+  /// One that cannot be understood is empty; `note` then says so.
   package static func load(from files: FileSystem) -> (manifest: Manifest, note: Message?) {
     do {
       guard let content = try files.readFileIfPresent(path, limit: sizeLimit) else { return (Manifest(), nil) }

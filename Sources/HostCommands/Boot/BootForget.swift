@@ -21,8 +21,10 @@ package struct BootForget: Sendable {
     package var failures: [Failure] = []
   }
 
-  /// Removes all of them or, if one must not go, none. Throws `Failure` for an entry that does not exist, that the
-  /// machine was booted from, or without which the boot order would reach nothing.
+  /// Removes all of them or, if one must not go, none.
+  ///
+  /// Throws `Failure` for an entry that does not exist, that the machine was booted from, or without which the boot
+  /// order would reach nothing.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {

@@ -119,7 +119,9 @@ struct OwnESPs {
     }
   }
 
-  /// Whose an entry is. Where not all ESPs are known, its path and label decide.
+  /// Whose an entry is.
+  ///
+  /// Where not all ESPs are known, its path and label decide.
   func owner(of entry: BootVariables.Entry) -> BootList.Owner {
     guard let option = entry.option, let file = option.file, file.isInOurNameSpace else { return .foreign }
     if let locations, locations.contains(where: { $0.guid == file.partition.guid }) { return .ours }

@@ -24,8 +24,9 @@ package struct BootPrefer: Sendable {
     package var notes: [Message] = []
   }
 
-  /// Keeps the choice of a kernel, or forgets it where `release` is nil; `Apply` acts upon it. Throws `Failure` for a
-  /// kernel that is not there whole, and so can have no image.
+  /// Keeps the choice of a kernel, or forgets it where `release` is nil; `Apply` acts upon it.
+  ///
+  /// Throws `Failure` for a kernel that is not there whole, and so can have no image.
   package func prefer(kernel release: String?, on host: Host) throws {
     guard let release else { return try PreferredKernel.save(nil, to: host.files) }
     guard let kernel = try KernelInventory(of: host.files).kernels.first(where: { $0.release == release }) else {
@@ -39,8 +40,10 @@ package struct BootPrefer: Sendable {
     try PreferredKernel.save(kernel, to: host.files)
   }
 
-  /// Puts an entry at the front of the boot order. Throws `Failure` for one that does not exist or is not active, and
-  /// for one of ours that the firmware would turn down (promise I3).
+  /// Puts an entry at the front of the boot order.
+  ///
+  /// Throws `Failure` for one that does not exist or is not active, and for one of ours that the firmware would turn
+  /// down (promise I3).
   package func prefer(_ number: BootEntryNumber, on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
@@ -76,7 +79,7 @@ extension BootPrefer {
     // Without Secure Boot keys need not be there.
     guard database.isEnforced else { return }
     let key = try Configuration(of: host.files).signingKey
-    let name = path.split(separator: "/").last ?? ""
+    let name = PathName(path).fileName
     let verdict = try BootTrust.evaluate(
       certificate: key.loadCertificate(from: host), database: database,
       throughShim: name.lowercased().hasPrefix("shim"))

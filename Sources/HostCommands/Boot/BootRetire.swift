@@ -8,8 +8,9 @@ package import Messages
 internal import Reconcile
 internal import SecureBoot
 
-/// `pve-sb-uki boot retire`: what becomes of this machine without the package, and what that takes. The package calls it
-/// before it is removed.
+/// `pve-sb-uki boot retire`: what becomes of this machine without the package, and what that takes.
+///
+/// The package calls it before it is removed.
 ///
 /// Images, boot loaders and boot entries stay. With Secure Boot on they are all that starts, so what systemd-boot is told
 /// stays, too: Proxmox's hook goes on writing its own default into `loader.conf`. With Secure Boot off the
@@ -33,7 +34,9 @@ package struct BootRetire: Sendable {
     package var notes: [Message] = []
   }
 
-  /// Nothing is said where there are no images. Throws `HostError` or `EFIVariableError` if it cannot be done.
+  /// Nothing is said where there are no images.
+  ///
+  /// Throws `HostError` or `EFIVariableError` if it cannot be done.
   package func run(on host: Host) throws -> Result {
     let lock = try isDryRun ? nil : host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {

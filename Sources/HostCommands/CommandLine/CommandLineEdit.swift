@@ -20,8 +20,9 @@ package struct CommandLineEdit: Sendable {
   private static let directory = "/run/pve-sb-uki"
   private static let sizeLimit = 1 << 16
 
-  /// Lets the user edit a copy until it is right or `editAgain`, which sees what is wrong with it, says no. Then the
-  /// result has errors and nothing was written, as when the editor fails or is killed.
+  /// Lets the user edit a copy until it is right or `editAgain`, which sees what is wrong with it, says no.
+  ///
+  /// Then the result has errors and nothing was written, as when the editor fails or is killed.
   ///
   /// Throws `Failure` or `HostError` without a terminal or editor, or if the file was changed meanwhile.
   package func run(

@@ -7,7 +7,9 @@ package import Messages
 internal import Reconcile
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki cmdline set`: judges a command line and writes it into its file. Images are `Apply`'s work.
+/// `pve-sb-uki cmdline set`: judges a command line and writes it into its file.
+///
+/// Images are `Apply`'s work.
 package struct CommandLineSet: Sendable {
   /// The new line; nil removes the kernel's own.
   package var line: String?
@@ -138,8 +140,9 @@ struct CommandLineTarget {
     return (try? CommandLine.override(for: kernel, in: files))?.text
   }
 
-  /// The whole line that kernels get with `text` in the file. Throws `BootEnvironmentError` for a fragment that cannot be
-  /// one.
+  /// The whole line that kernels get with `text` in the file.
+  ///
+  /// Throws `BootEnvironmentError` for a fragment that cannot be one.
   func line(with text: String, in files: FileSystem) throws -> CommandLine {
     let part = CommandLine.Part(path: path, text: text)
     return CommandLine(parts: [part] + (kernel == nil ? try CommandLine.fragments(of: files) : []))

@@ -9,7 +9,9 @@ internal import PortableExecutable
 internal import UnifiedKernelImage
 
 /// `pve-sb-uki cmdline show`: the command lines that are set, the ones in the images as these say themselves, and the
-/// one this machine was started with. Changes nothing.
+/// one this machine was started with.
+///
+/// Changes nothing.
 package struct CommandLineShow: Sendable {
   package init() {}
 

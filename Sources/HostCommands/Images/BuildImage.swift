@@ -48,11 +48,13 @@ package struct BuildImage: Sendable {
     package var notes: [Message]
   }
 
-  /// Builds, signs, reads back and only then puts the image in place. Throws `Failure` or `HostError`.
+  /// Builds, signs, reads back and only then puts the image in place.
+  ///
+  /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let identity = try key?.load(from: host)
     let plan = try describing(linux) { try ImagePlan(try recipe(host)) }
-    let path = output ?? (linux.split(separator: "/").last.map(String.init) ?? linux) + ".efi"
+    let path = output ?? "\(PathName(linux).fileName).efi"
     try ImageWriter.require(path, toBeNoneOf: inputs, in: host.userFiles)
     return try describing(path) {
       let written = try ImageWriter.write(

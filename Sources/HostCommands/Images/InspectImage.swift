@@ -50,7 +50,9 @@ package struct InspectImage: Sendable {
     ".pcrsig", ".pcrpkey", ".profile",
   ]
 
-  /// Reads the image. Throws `Failure` if it cannot be read or is malformed.
+  /// Reads the image.
+  ///
+  /// Throws `Failure` if it cannot be read or is malformed.
   package func run(on host: Host) throws -> Report {
     try describing(path) {
       let source = try host.userFiles.openFile(path)
@@ -92,7 +94,7 @@ package struct InspectImage: Sendable {
   ) throws -> Section {
     let range = section.contentRange
     var digest = try Digest(.sha256)
-    try buffer.forEachChunk(of: source, in: range) { try digest.update($0) }
+    try digest.update(contentsOf: source, in: range, through: buffer)
     var text: String?
     if textSections.contains(section.name), range.count <= 1 << 16 {
       let bytes = try source.readBytes(at: range.lowerBound, count: range.count, format: section.name)

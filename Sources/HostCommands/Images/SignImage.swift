@@ -38,7 +38,9 @@ package struct SignImage: Sendable {
     package var wasWritten: Bool
   }
 
-  /// Signs, reads back, verifies, and only then puts the image in place. Throws `Failure` or `HostError`.
+  /// Signs, reads back, verifies, and only then puts the image in place.
+  ///
+  /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let key = try key ?? Configuration(of: host.files).signingKey
     let identity = try key.load(from: host)
@@ -64,7 +66,7 @@ package struct SignImage: Sendable {
         verify: { try Self.requireSignature(of: identity.certificate, in: $0, count: result.signaturesAfter) },
         writing: { sink in
           if isDone {
-            try TransferBuffer().forEachChunk(of: source, in: 0..<source.count) { try sink.write($0) }
+            try sink.write(contentsOf: source)
           } else {
             try signer.sign(source, to: sink)
           }

@@ -33,9 +33,9 @@ package struct SignatureReport: Hashable, Sendable {
   package var fingerprint: String?
   /// End of the certificate's validity; firmware does not look at it.
   package var notAfter: String?
-  /// `RSA 2048`
+  /// Such as `RSA 2048`.
   package var keyAlgorithm: String?
-  /// `sha256`
+  /// Such as `sha256`.
   package var digestAlgorithm: String
   /// Subject of the trusted certificate it descends from; nil if none was given or none fits.
   package var trustedBy: String?

@@ -7,8 +7,9 @@ package import HostSystem
 internal import Messages
 internal import SigningKeys
 
-/// `pve-sb-uki keys export`: what firmware menus, sd-boot, MokManager and other tools take. Private keys stay where
-/// they are.
+/// `pve-sb-uki keys export`: what firmware menus, sd-boot, MokManager and other tools take.
+///
+/// Private keys stay where they are.
 package struct KeysExport: Sendable {
   /// The invoker's path; made if it does not exist.
   package var directory = "."
@@ -28,8 +29,10 @@ package struct KeysExport: Sendable {
   }
 
   /// Writes, for each role, `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth`, and `noPK.auth`, which removes
-  /// PK. Every export carries times later than the one before, since firmware refuses an update that is not newer
-  /// than the last; only a directory that holds the last export still is left as it is. Throws `Failure`.
+  /// PK.
+  ///
+  /// Every export carries times later than the one before, since firmware refuses an update that is not newer than the
+  /// last; only a directory that holds the last export still is left as it is. Throws `Failure`.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }

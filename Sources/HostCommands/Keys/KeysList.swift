@@ -39,7 +39,9 @@ package struct KeysList: Sendable {
   /// Seconds before a certificate's end from which on it is mentioned.
   private static let expiryNotice: Int64 = 90 * 86_400
 
-  /// What cannot be used becomes a warning. Throws `HostError` for a directory that cannot be read.
+  /// What cannot be used becomes a warning.
+  ///
+  /// Throws `HostError` for a directory that cannot be read.
   package func run(on host: Host) throws -> Result {
     let store = KeyStore(of: host)
     var result = Result(directory: store.displayPath, keys: [], warnings: [])

@@ -9,7 +9,9 @@ package import Messages
 package import Reconcile
 internal import SecureBoot
 
-/// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next. Changes nothing.
+/// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next.
+///
+/// Changes nothing.
 package struct Status: Sendable {
   /// Whether images are taken at the manifest's word and not read.
   package var isQuick = false
@@ -110,7 +112,9 @@ package struct Status: Sendable {
 }
 
 extension Status {
-  /// Looks at everything and changes nothing. Throws for settings that cannot be understood, as `apply` does.
+  /// Looks at everything and changes nothing.
+  ///
+  /// Throws for settings that cannot be understood, as `apply` does.
   package func run(on host: Host) throws -> Report {
     var report = Report()
     switch try Readiness(of: host) {

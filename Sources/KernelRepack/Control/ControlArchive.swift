@@ -5,9 +5,13 @@ internal import BinaryFormat
 package import DebianArchive
 package import Messages
 
-/// A package's control archive, unpacked in memory. Of its files only `control` and `md5sums` can be edited.
+/// A package's control archive, unpacked in memory.
+///
+/// Of its files only `control` and `md5sums` can be edited.
 struct ControlArchive {
-  /// Bytes unpacked. That of a kernel package has half a megabyte.
+  /// Bytes unpacked.
+  ///
+  /// That of a kernel package has half a megabyte.
   static let limit = 64 << 20
 
   /// The unpacked tar archive.
@@ -68,7 +72,9 @@ struct ControlArchive {
 }
 
 extension ControlStanza {
-  /// The stanza of the repacked package. `growth` is added to Installed-Size, in KiB; `signer` goes into the description.
+  /// The stanza of the repacked package.
+  ///
+  /// `growth` is added to Installed-Size, in KiB; `signer` goes into the description.
   package func repacked(as name: PackageName, growth: Int, signer: String) throws(ParseError) -> ControlStanza {
     var stanza = self
     try stanza.setSource(name)

@@ -86,8 +86,10 @@ package enum ContentEdits {
 
 extension TarEntry {
   /// The edits of the archive that apply `edits` to the entry's content: of the content, of size and checksum in the
-  /// header, and of the padding after the content. Offsets in `edits` count from the content's first byte. Throws
-  /// `ParseError` if the header has no room for the new size.
+  /// header, and of the padding after the content.
+  ///
+  /// Offsets in `edits` count from the content's first byte. Throws `ParseError` if the header has no room for the new
+  /// size.
   func edits(ofContent edits: [ByteEdit]) throws(ParseError) -> [ByteEdit] {
     let start = contentRange.lowerBound
     let moved = edits.map {
@@ -103,8 +105,9 @@ extension TarEntry {
 }
 
 extension [ByteEdit] {
-  /// The edits of one block, whose bytes are `text`. An edit that crosses the block's borders is cut there; its
-  /// replacement goes to the block in which the edit begins.
+  /// The edits of one block, whose bytes are `text`.
+  ///
+  /// An edit that crosses the block's borders is cut there; its replacement goes to the block in which the edit begins.
   package func within(_ text: Range<Int>, isLast: Bool) -> [ByteEdit] {
     compactMap { edit in
       let begins = text.contains(edit.range.lowerBound) || (isLast && edit.range.lowerBound == text.upperBound)

@@ -15,7 +15,9 @@ struct DataEditor {
   let workers: Int
   var scan: DataScan
   private(set) var changes: [FileChange] = []
-  /// Offsets of kernel images in the archive. They are compressed already, so that LZMA cannot make them smaller.
+  /// Offsets of kernel images in the archive.
+  ///
+  /// They are compressed already, so that LZMA cannot make them smaller.
   private(set) var images: [Range<Int>] = []
   /// Images that were read, changed or not.
   private(set) var imageCount = 0
@@ -50,8 +52,10 @@ struct DataEditor {
 
   mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
 
-  /// Takes the next bytes of the archive, and signs the files that they complete, several at a time. Throws `Failure` if
-  /// a changed file does not match the package's md5sums; whatever `DataScan` and `FileSigner` throw.
+  /// Takes the next bytes of the archive, and signs the files that they complete, several at a time.
+  ///
+  /// Throws `Failure` if a changed file does not match the package's md5sums; whatever `DataScan` and `FileSigner`
+  /// throw.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
     try scan.feed(bytes)
     let files = scan.takeFiles()
@@ -91,7 +95,9 @@ struct DataEditor {
     renamed.append((entry.path, new))
   }
 
-  /// Throws `Failure` unless every file in md5sums is in the archive and matches. The scan must check all files.
+  /// Throws `Failure` unless every file in md5sums is in the archive and matches.
+  ///
+  /// The scan must check all files.
   func requireListedFiles() throws {
     for path in sums.paths {
       guard let md5 = scan.digests[path] else {

@@ -20,8 +20,9 @@ struct DataRewriter {
     var provenance: AddedFiles?
   }
 
-  /// Reads the archive through `editor` and applies its edits. Calls `addFiles` when everything is signed, with the
-  /// offset at which entries can be added.
+  /// Reads the archive through `editor` and applies its edits.
+  ///
+  /// Calls `addFiles` when everything is signed, with the offset at which entries can be added.
   func run(_ editor: inout DataEditor, addFiles: (inout DataEditor, Int) throws -> AddedFiles?) throws -> Result {
     let archive = input.layout.data
     let wanted = options.compression.member ?? archive.compression
@@ -64,8 +65,10 @@ extension OutputCompression {
   }
 }
 
-/// Makes a new data member by unpacking the old one and compressing all of it anew: for compressions without blocks, and
-/// where the compression changes. Reads the member twice, so that memory does not grow with it.
+/// Makes a new data member by unpacking the old one and compressing all of it anew: for compressions without blocks,
+/// and where the compression changes.
+///
+/// Reads the member twice, so that memory does not grow with it.
 private struct StreamDataRewriter {
   private let member: FileSlice
   private let isCompressed: Bool
@@ -83,7 +86,9 @@ private struct StreamDataRewriter {
     }
   }
 
-  /// Reads all of the archive. Returns the offset at which an entry can be added.
+  /// Reads all of the archive.
+  ///
+  /// Returns the offset at which an entry can be added.
   func scan(_ editor: inout DataEditor) throws -> Int {
     try forEachChunk { try editor.feed($0) }
     return try editor.scan.finish()

@@ -14,7 +14,9 @@ struct DataScan {
     let content: [UInt8]
   }
 
-  /// The largest file that is kept, in bytes. Kernel images and modules have a tenth of that.
+  /// The largest file that is kept, in bytes.
+  ///
+  /// Kernel images and modules have a tenth of that.
   static let fileLimit = 128 << 20
 
   /// Which files are kept, and as what.
@@ -53,14 +55,18 @@ struct DataScan {
     return current.kind == nil ? reader.offset : current.entry.start
   }
 
-  /// Takes the next bytes of the archive. Throws `ParseError` if it is damaged or unsafe to unpack; `CryptoError`.
+  /// Takes the next bytes of the archive.
+  ///
+  /// Throws `ParseError` if it is damaged or unsafe to unpack; `CryptoError`.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
     var reader = reader
     try reader.feed(bytes) { try take($0) }
     self.reader = reader
   }
 
-  /// Returns the offset at which an entry can be added. Throws `ParseError` if the archive is incomplete.
+  /// Returns the offset at which an entry can be added.
+  ///
+  /// Throws `ParseError` if the archive is incomplete.
   mutating func finish() throws -> Int { try reader.finish() }
 
   /// Returns the files that were completed since the last call.

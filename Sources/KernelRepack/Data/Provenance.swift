@@ -95,8 +95,9 @@ struct ProvenanceWriter {
     sums.hasFile(below: ArchivePath("usr/share/doc/\(package)"))
   }
 
-  /// Adds the file at offset `end` of the archive. Returns nil if the path of a directory above it is that of something
-  /// else, such as a symbolic link.
+  /// Adds the file at offset `end` of the archive.
+  ///
+  /// Returns nil if the path of a directory above it is that of something else, such as a symbolic link.
   func add(to editor: inout DataEditor, at end: Int) throws -> AddedFiles? {
     let (sums, kinds) = (editor.sums, editor.scan.entryKinds)
     let path = Provenance.path(in: name.new) { sums.digest(of: $0) != nil || kinds[$0] != nil }

@@ -13,8 +13,9 @@ package struct TailScan {
 
   package init(sums: MD5Sums) { self.sums = sums }
 
-  /// The offset at which an entry can be added; nil if there is no such run. `text` begins at `offset` of the archive and
-  /// reaches to its end.
+  /// The offset at which an entry can be added; nil if there is no such run.
+  ///
+  /// `text` begins at `offset` of the archive and reaches to its end.
   package func endOfArchive(in text: UnsafeRawBufferPointer, startingAt offset: Int) -> Int? {
     let blockSize = 512
     var candidate = (blockSize - offset % blockSize) % blockSize

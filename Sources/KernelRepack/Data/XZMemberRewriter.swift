@@ -27,7 +27,9 @@ struct XZMemberRewriter {
     var fellBack: Bool
   }
 
-  /// Reads the index of the stream at `range` of `package`. Throws `ParseError` if it is damaged or too large.
+  /// Reads the index of the stream at `range` of `package`.
+  ///
+  /// Throws `ParseError` if it is damaged or too large.
   init(_ package: any RandomAccessBytes, member range: Range<Int>, workers: Int, spool: SpoolFile) throws {
     member = FileSlice(package, range)
     start = range.lowerBound
@@ -37,8 +39,10 @@ struct XZMemberRewriter {
     guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
   }
 
-  /// Reads the archive through `editor`. Given the number of images, it skips the blocks after the last image and finds
-  /// the archive's end in its last blocks, if it can. Returns the offset at which an entry can be added.
+  /// Reads the archive through `editor`.
+  ///
+  /// Given the number of images, it skips the blocks after the last image and finds the archive's end in its last
+  /// blocks, if it can. Returns the offset at which an entry can be added.
   mutating func scan(_ editor: inout DataEditor, stoppingAfter images: Int?) throws -> Int {
     var next = 0
     while next < stream.blocks.count {
@@ -85,8 +89,10 @@ struct XZMemberRewriter {
     }
   }
 
-  /// Encodes the blocks with edits that are left, and puts the member together. `edits` are all edits, also those of
-  /// blocks that are encoded already; `incompressible` are ranges of the text that are stored uncompressed.
+  /// Encodes the blocks with edits that are left, and puts the member together.
+  ///
+  /// `edits` are all edits, also those of blocks that are encoded already; `incompressible` are ranges of the text that
+  /// are stored uncompressed.
   mutating func finish(_ edits: [ByteEdit], storing incompressible: [Range<Int>] = []) throws -> RewrittenMember {
     try encode(edits, storing: incompressible, upTo: .max)
     var result = RewrittenMember()

@@ -21,7 +21,9 @@ enum KernelFiles {
   private static let moduleDirectories = ["lib/modules/", "usr/lib/modules/"]
   private static let moduleSuffixes = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"]
 
-  /// The kind of the file at `path`; nil for other files. Modules and configurations count only if modules are signed.
+  /// The kind of the file at `path`; nil for other files.
+  ///
+  /// Modules and configurations count only if modules are signed.
   static func kind(of path: ArchivePath, modules: ModulePolicy) -> Kind? {
     if path.hasPrefix(imagePrefix) { return path.parents.count == 1 ? .image : nil }
     guard modules != .none else { return nil }

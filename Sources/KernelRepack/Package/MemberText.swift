@@ -8,9 +8,10 @@ internal import Messages
 internal import XZ
 
 extension DebLayout.Archive {
-  /// Throws `ParseError` unless the member is exactly one xz stream or zstd frame. dpkg reads only the first one, other
-  /// programs read all, so that they would see different packages. An xz stream states its unpacked size; throws also if
-  /// that is more than `limit` bytes.
+  /// Throws `ParseError` unless the member is exactly one xz stream or zstd frame.
+  ///
+  /// dpkg reads only the first one, other programs read all, so that they would see different packages. An xz stream
+  /// states its unpacked size; throws also if that is more than `limit` bytes.
   func requireOneStream(in package: any RandomAccessBytes, limit: Int) throws {
     let content = FileSlice(package, member.contentRange)
     switch compression {
@@ -27,8 +28,9 @@ extension DebLayout.Archive {
     }
   }
 
-  /// Calls `body` with the unpacked archive, piece by piece. Throws `ParseError` or `CompressionError` if it is damaged
-  /// or has more than `limit` bytes.
+  /// Calls `body` with the unpacked archive, piece by piece.
+  ///
+  /// Throws `ParseError` or `CompressionError` if it is damaged or has more than `limit` bytes.
   func forEachChunk(
     of package: any RandomAccessBytes, limit: Int, body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
@@ -42,10 +44,13 @@ extension DebLayout.Archive {
   var textLimit: Int { DataLimits.text(of: member.contentRange.count) }
 }
 
-/// Limits for the unpacked size of a data archive. That of a kernel package has half a gigabyte.
+/// Limits for the unpacked size of a data archive.
+///
+/// That of a kernel package has half a gigabyte.
 enum DataLimits {
-  /// The limit in bytes for an archive that has `packed` bytes. The files of a kernel are compressed to a tenth of their
-  /// size, zeros to less than a thousandth.
+  /// The limit in bytes for an archive that has `packed` bytes.
+  ///
+  /// The files of a kernel are compressed to a tenth of their size, zeros to less than a thousandth.
   static func text(of packed: Int) -> Int { packed > 127 << 20 ? 8 << 30 : (64 << 20) + 64 * packed }
 
   /// The error for an xz stream that unpacks to `count` bytes.

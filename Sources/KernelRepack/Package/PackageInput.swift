@@ -30,9 +30,7 @@ struct PackageInput {
     try layout.control.forEachChunk(of: file, limit: ControlArchive.limit) { text.append(contentsOf: $0) }
     control = try ControlArchive(text: text)
     identity = try control.stanza.identity()
-    var digest = try Digest()
-    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
-    sha256 = try digest.finish()
+    sha256 = try Digest.of(file)
   }
 
   /// The name without directories.
@@ -52,7 +50,9 @@ extension PackageInput {
   private struct Stop: Error {}
 
   /// Calls `body` with each regular file of the data archive that `isWanted` selects, in the archive's order, until it
-  /// returns false. Throws `ParseError` or `CompressionError` for an archive that is damaged or unsafe to unpack.
+  /// returns false.
+  ///
+  /// Throws `ParseError` or `CompressionError` for an archive that is damaged or unsafe to unpack.
   func forEachFile(
     where isWanted: @escaping @Sendable (ArchivePath) -> Bool, _ body: (DataScan.File) throws -> Bool
   ) throws {

@@ -21,8 +21,9 @@ struct PackageOutput {
     var sha256: [UInt8]
   }
 
-  /// Writes the package under a temporary name, reads its layout back, and then renames it to `path`. Throws `HostError`;
-  /// `Failure` if the input has changed meanwhile or the layout is wrong.
+  /// Writes the package under a temporary name, reads its layout back, and then renames it to `path`.
+  ///
+  /// Throws `HostError`; `Failure` if the input has changed meanwhile or the layout is wrong.
   func write(to path: String, in files: FileSystem) throws -> Written {
     try files.replaceFile(path, verify: { try requireLayout($0) }) { file in
       let sink = DigestingSink(file, try RunningDigest(.sha256))
@@ -47,7 +48,7 @@ struct PackageOutput {
       try new.member.write(to: sink, input: input.file, spool: spool)
     } else {
       let range = member.headerRange.lowerBound..<member.contentRange.upperBound
-      try TransferBuffer().forEachChunk(of: input.file, in: range) { try sink.write($0) }
+      try sink.write(contentsOf: input.file, in: range)
     }
     let count = new?.member.count ?? member.contentRange.count
     if !count.isMultiple(of: 2) { try sink.write([UInt8(ascii: "\n")]) }
@@ -133,13 +134,15 @@ struct RewrittenMember {
     pieces.append(.spooled(start..<spool.count))
   }
 
-  /// Writes the member. `input` is the whole input package.
+  /// Writes the member.
+  ///
+  /// `input` is the whole input package.
   func write(to sink: any ByteSink, input: any RandomAccessBytes, spool: SpoolFile) throws {
     let buffer = TransferBuffer()
     for piece in pieces {
       switch piece {
-      case .input(let range): try buffer.forEachChunk(of: input, in: range) { try sink.write($0) }
-      case .spooled(let range): try buffer.forEachChunk(of: spool, in: range) { try sink.write($0) }
+      case .input(let range): try sink.write(contentsOf: input, in: range, through: buffer)
+      case .spooled(let range): try sink.write(contentsOf: spool, in: range, through: buffer)
       case .bytes(let bytes): try sink.write(bytes)
       }
     }

@@ -11,9 +11,10 @@ internal import ModuleSignature
 internal import PortableExecutable
 package import SigningKeys
 
-/// `pve-sb-uki-repack --detached-signatures`: what a signing service does. It signs the files that a package
-/// `*-signed-template` lists, and writes each signature to `PACKAGE/PATH.sig`, where the source package built from the
-/// template expects it.
+/// `pve-sb-uki-repack --detached-signatures`: what a signing service does.
+///
+/// It signs the files that a package `*-signed-template` lists, and writes each signature to `PACKAGE/PATH.sig`, where
+/// the source package built from the template expects it.
 package struct DetachedSignatures: Sendable {
   /// Path of the template package.
   package var template: String
@@ -48,8 +49,9 @@ package struct DetachedSignatures: Sendable {
     package var notes: [Message]
   }
 
-  /// Makes all signatures before it writes any. Throws `Failure` or `HostError`; nothing is written unless the error is
-  /// one of writing.
+  /// Makes all signatures before it writes any.
+  ///
+  /// Throws `Failure` or `HostError`; nothing is written unless the error is one of writing.
   package func run(on host: Host) throws -> Outcome {
     let identity = try key.load(from: host)
     let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
@@ -141,7 +143,9 @@ package struct DetachedSignatures: Sendable {
     return try source.imageSignature(of: file.entry.path, digest: digest).data
   }
 
-  /// Signs the module without its trailer, if it has one. `algorithms` are by kernel version.
+  /// Signs the module without its trailer, if it has one.
+  ///
+  /// `algorithms` are by kernel version.
   private static func signModule(
     _ file: DataScan.File, algorithms: [String: DigestAlgorithm], by source: KeySignatures
   ) throws -> [UInt8] {

@@ -17,7 +17,9 @@ struct FileSigner: Sendable {
   /// By kernel version, from the kernels' configurations.
   var moduleDigests: [String: DigestAlgorithm] = [:]
 
-  /// Signs a file; nil for one that stays unchanged. Throws a `Failure` that names the file.
+  /// Signs a file; nil for one that stays unchanged.
+  ///
+  /// Throws a `Failure` that names the file.
   func change(of file: DataScan.File) throws -> FileChange? {
     try describing(file.entry.path.description) {
       switch file.kind {

@@ -57,8 +57,9 @@ struct AttachedSignatures: SignatureSource {
   /// Signatures in a directory; a kernel has some thousand modules.
   private static let countLimit = 1 << 16
 
-  /// Reads all signatures for a package. Throws `Failure` if there are none or too many, `HostError` if one cannot be
-  /// read.
+  /// Reads all signatures for a package.
+  ///
+  /// Throws `Failure` if there are none or too many, `HostError` if one cannot be read.
   init(_ directory: String, package: String, from files: FileSystem) throws {
     self.directory = "\(directory)/\(package)"
     content = try Self.read(self.directory, from: files)
@@ -89,7 +90,9 @@ struct AttachedSignatures: SignatureSource {
     return found
   }
 
-  /// The signer's certificate. It is in the signatures of images; those of modules only name it.
+  /// The signer's certificate.
+  ///
+  /// It is in the signatures of images; those of modules only name it.
   private static func signer(of content: [ArchivePath: [UInt8]], in directory: String) throws -> Certificate? {
     for (path, der) in content.sorted(by: { $0.key < $1.key })
     where KernelFiles.kind(of: path, modules: .none) == .image {

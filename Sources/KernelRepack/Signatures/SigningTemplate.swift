@@ -24,7 +24,9 @@ struct SigningTemplate {
 
   static let directory = "usr/share/code-signing/"
   static let fileName = "files.json"
-  /// Bytes. The file of Debian 10 listed every module, and had 900 KB.
+  /// Bytes.
+  ///
+  /// The file of Debian 10 listed every module, and had 900 KB.
   static let sizeLimit = 16 << 20
 
   /// Throws `ParseError` for text that is not JSON, or lacks a member or has one of another type.
@@ -58,7 +60,9 @@ struct SigningTemplate {
     return Package(name: name, trustedCertificates: fingerprints, files: files)
   }
 
-  /// Debian Policy 5.6.1. The name becomes that of a directory.
+  /// Debian Policy 5.6.1.
+  ///
+  /// The name becomes that of a directory.
   private static func isPackageName(_ name: String) -> Bool {
     let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")

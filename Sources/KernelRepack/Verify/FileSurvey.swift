@@ -10,8 +10,9 @@ internal import Messages
 internal import ModuleSignature
 internal import PortableExecutable
 
-/// Reads one entry of the data archive piece by piece. Keeps only kernel images, compressed modules and provenance files in
-/// memory.
+/// Reads one entry of the data archive piece by piece.
+///
+/// Keeps only kernel images, compressed modules and provenance files in memory.
 struct FileSurvey {
   private enum Handling {
     /// Digested like every file.
@@ -21,7 +22,9 @@ struct FileSurvey {
     case image, packedModule, provenance
   }
 
-  /// Bytes of the largest file that is kept. Kernel images and modules have a tenth of that.
+  /// Bytes of the largest file that is kept.
+  ///
+  /// Kernel images and modules have a tenth of that.
   private static let keptLimit = 256 << 20
   /// Bytes.
   private static let provenanceLimit = 1 << 20
@@ -36,8 +39,9 @@ struct FileSurvey {
   private var handling: Handling
   private var kept: [UInt8] = []
 
-  /// `digestsAll`: whether modules are digested with all algorithms that signatures use. Throws `ParseError` for a sparse
-  /// file.
+  /// `digestsAll`: whether modules are digested with all algorithms that signatures use.
+  ///
+  /// Throws `ParseError` for a sparse file.
   init(_ entry: TarEntry, digestsAll: Bool) throws {
     guard entry.kind != .sparseFile else {
       throw ParseError("tar", at: entry.headerOffset, .unsupported, "\(entry.path) is sparse, which dpkg does not read")
@@ -147,8 +151,9 @@ struct SurveyedModule: Sendable {
   let digests: [DigestAlgorithm: [UInt8]]
 }
 
-/// Digests a module without its trailer, given piece by piece. The trailer is at the end and tells its own size, so that
-/// the last bytes are held back until the module is complete.
+/// Digests a module without its trailer, given piece by piece.
+///
+/// The trailer is at the end and tells its own size, so that the last bytes are held back until the module is complete.
 private struct ModuleDigest {
   private let algorithms: [DigestAlgorithm]
   private let digests: [RunningDigest]

@@ -30,8 +30,10 @@ struct PackageSurvey: Sendable {
 
   private static let entryLimit = 1 << 17
 
-  /// Reads the package. `digestsModules`: whether signatures of modules will be verified. Throws `HostError` if it
-  /// cannot be read, `ParseError` or `CompressionError` if it is damaged or unsafe to unpack.
+  /// Reads the package.
+  ///
+  /// `digestsModules`: whether signatures of modules will be verified. Throws `HostError` if it cannot be read,
+  /// `ParseError` or `CompressionError` if it is damaged or unsafe to unpack.
   init(_ path: String, from fileSystem: FileSystem, digestsModules: Bool) throws {
     let file = try fileSystem.openFile(path)
     let layout = try DebLayout(parsing: file)
@@ -56,13 +58,12 @@ struct PackageSurvey: Sendable {
       case .end: if let file = try survey?.finish() { files.append(file) }
       }
     }
-    var digest = try Digest()
-    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
+    let digest = try Digest.of(file)
     try file.requireUnchanged()
 
     self.path = path
     self.layout = layout
-    sha256 = try digest.finish()
+    sha256 = digest
     controlFiles = control
     self.stanza = try ControlStanza(parsing: stanza.content)
     identity = try self.stanza.identity()

@@ -8,7 +8,9 @@ internal import Messages
 internal import ModuleSignature
 
 extension RepackComparison {
-  /// Compares two images that are not the same. They may differ only by a new signature, which must be valid.
+  /// Compares two images that are not the same.
+  ///
+  /// They may differ only by a new signature, which must be valid.
   mutating func compare(_ old: SurveyedImage, with new: SurveyedImage, at path: ArchivePath) throws {
     guard old.digest == new.digest else {
       return addProblem(.content, at: path, detail: "its Authenticode digest is another: more than signatures changed")
@@ -52,7 +54,9 @@ extension RepackComparison {
     return try signature.message.anchor(among: anchors) == nil ? "is not by the certificate that was given" : nil
   }
 
-  /// Compares two modules that are not the same. They may differ only in their trailers.
+  /// Compares two modules that are not the same.
+  ///
+  /// They may differ only in their trailers.
   mutating func compare(_ old: SurveyedModule, with new: SurveyedModule, at path: ArchivePath) throws {
     guard old.contentDigest == new.contentDigest else {
       return addProblem(.content, at: path, detail: "it differs in more than its signature")

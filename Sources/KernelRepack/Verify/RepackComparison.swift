@@ -7,8 +7,9 @@ internal import DebianArchive
 internal import DebianPackage
 internal import Messages
 
-/// Compares a repacked package with its original, from the ar archive down to md5sums. Every difference becomes a finding,
-/// expected or a problem.
+/// Compares a repacked package with its original, from the ar archive down to md5sums.
+///
+/// Every difference becomes a finding, expected or a problem.
 struct RepackComparison {
   let original: PackageSurvey
   let repacked: PackageSurvey
@@ -42,7 +43,9 @@ struct RepackComparison {
     }
   }
 
-  /// Adds a difference that repacking makes. `detail` is the rest of a sentence about `subject`.
+  /// Adds a difference that repacking makes.
+  ///
+  /// `detail` is the rest of a sentence about `subject`.
   mutating func addExpected(
     _ kind: RepackFinding.Kind, at subject: some CustomStringConvertible, detail: Message
   ) {
@@ -201,7 +204,9 @@ struct RepackComparison {
     repacked.files.reduce(0) { $0 + $1.kibibytes } - original.files.reduce(0) { $0 + $1.kibibytes }
   }
 
-  /// Repacking adds lines at the end. In a renamed package it may add `(signed)` to the first line.
+  /// Repacking adds lines at the end.
+  ///
+  /// In a renamed package it may add `(signed)` to the first line.
   private func isExpectedDescription(_ old: String, _ new: String) -> Bool {
     var lines = old.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     let newLines = new.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -344,7 +349,9 @@ struct RepackComparison {
     }
   }
 
-  /// Every changed or added file must be listed, if there is a list. Configuration files are listed in neither package.
+  /// Every changed or added file must be listed, if there is a list.
+  ///
+  /// Configuration files are listed in neither package.
   private mutating func checkListing() {
     guard let sums = repacked.sums else { return }
     let listed = Set(original.sums?.paths.map { renamed($0) } ?? [])

@@ -75,7 +75,9 @@ package struct VerifyRepack: Sendable {
 
 /// A difference between a repacked package and its original, or between a package and its own md5sums.
 package struct RepackFinding: Hashable, Sendable {
-  /// What differs. The raw value stands in JSON.
+  /// What differs.
+  ///
+  /// The raw value stands in JSON.
   package enum Kind: String, Sendable {
     /// The compression of a member.
     case compression
@@ -101,7 +103,9 @@ package struct RepackFinding: Hashable, Sendable {
   }
 
   package var kind: Kind
-  /// Whether repacking makes this difference. If not, it is a problem.
+  /// Whether repacking makes this difference.
+  ///
+  /// If not, it is a problem.
   package var isExpected: Bool
   /// The path, field or member that differs.
   package var subject: String

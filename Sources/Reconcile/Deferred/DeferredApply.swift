@@ -7,8 +7,9 @@ package import HostSystem
 /// `apply` put off by the hooks of an apt transaction to its end, so that many packages are one run's work and each
 /// image is built once.
 package enum DeferredApply {
-  /// DPkg::Pre-Invoke: from here on work is put off, unless there is none on this host. apt runs its commands in
-  /// `child`.
+  /// DPkg::Pre-Invoke: from here on work is put off, unless there is none on this host.
+  ///
+  /// apt runs its commands in `child`.
   ///
   /// Settings that are wrong do not keep it from being put off: their error then comes once, at the end.
   package static func begin(child: Int, on host: Host) throws {
@@ -19,7 +20,9 @@ package enum DeferredApply {
   }
 
   /// Puts work off if this process is part of a transaction that will end with `finish`; `release` is a kernel that
-  /// must then have an image. Returns whether it was, which it is not either when it cannot be remembered.
+  /// must then have an image.
+  ///
+  /// Returns whether it was, which it is not either when it cannot be remembered.
   package static func postpone(_ release: String?, on host: Host) -> Bool {
     // apt tells dpkg, and so all below it, that it holds dpkg's lock (dpkg's doc/frontend.txt); nobody else does.
     guard host.environment("DPKG_FRONTEND_LOCKED") != nil else { return false }

@@ -22,6 +22,7 @@ package struct PackageTransaction: Hashable, Sendable {
   }
 
   /// Marks the transaction of the apt that runs its commands in `child`, a process it starts for nothing else.
+  ///
   /// No mark is made where /proc does not tell which apt that is.
   package static func begin(child: Int, in files: FileSystem) throws {
     guard let child = try files.process(child), child.parent > 1, let apt = try files.process(child.parent) else {

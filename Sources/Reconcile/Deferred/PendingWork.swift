@@ -4,14 +4,17 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// What hooks put off until the end of an apt transaction, in `/var/lib/pve-sb-uki/pending` until a run succeeds. One
-/// that is found later tells of a transaction that was killed before its end.
+/// What hooks put off until the end of an apt transaction, in `/var/lib/pve-sb-uki/pending` until a run succeeds.
+///
+/// One that is found later tells of a transaction that was killed before its end.
 ///
 /// Text: seconds since 1970, then a kernel's release a line.
 package struct PendingWork: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
-  /// Kernels that were configured and must end with an image. There may be work without any.
+  /// Kernels that were configured and must end with an image.
+  ///
+  /// There may be work without any.
   package var releases: [String]
 
   package static let path = "/var/lib/pve-sb-uki/pending"
@@ -23,7 +26,9 @@ package struct PendingWork: Hashable, Sendable {
     self.releases = releases
   }
 
-  /// Remembers that there is work, for `release` if it is that of a kernel. Nothing is written if that is known.
+  /// Remembers that there is work, for `release` if it is that of a kernel.
+  ///
+  /// Nothing is written if that is known.
   package static func note(_ release: String?, at time: Int64, in files: FileSystem) throws {
     let known = try load(from: files)
     var work = known ?? PendingWork(time: time)

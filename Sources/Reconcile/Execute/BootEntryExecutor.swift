@@ -46,9 +46,10 @@ package struct BootEntryExecutor: ~Copyable {
     order = present.order
   }
 
-  /// Does the steps in their order. One that fails does not stop those behind it that make sense without it, and never
-  /// leads to an order that reaches nothing. Entries for which there was no space are tried again once some were
-  /// removed.
+  /// Does the steps in their order.
+  ///
+  /// One that fails does not stop those behind it that make sense without it, and never leads to an order that reaches
+  /// nothing. Entries for which there was no space are tried again once some were removed.
   package static func execute(_ plan: BootEntryPlan, on store: EFIVariableStore) -> BootEntryPlan.Outcome {
     var executor = BootEntryExecutor(present: plan.present, store: store)
     var outcome = BootEntryPlan.Outcome()

@@ -15,7 +15,9 @@ struct ImageExecutor: ~Copyable {
   private let plan: ApplyPlan
   let open: OpenESPs
   private var manifest: Manifest
-  /// By kernel: what images are made of, opened once. A kernel whose inputs are not usable has an error.
+  /// By kernel: what images are made of, opened once.
+  ///
+  /// A kernel whose inputs are not usable has an error.
   private var parts: [Kernel: Result<ImageInputs.Open, any Error>] = [:]
   /// Digests of the images that this run has made.
   private var made: [Kernel: [UInt8]] = [:]
@@ -55,7 +57,9 @@ struct ImageExecutor: ~Copyable {
     }
   }
 
-  /// Whether the image can be copied, or all that it takes to make it is at hand. Writes nothing.
+  /// Whether the image can be copied, or all that it takes to make it is at hand.
+  ///
+  /// Writes nothing.
   private mutating func canWrite(_ kernel: Kernel) -> Bool {
     if source(of: kernel) != nil { return true }
     return (try? openParts(of: kernel)) != nil && (try? signingIdentity()) != nil
@@ -136,7 +140,7 @@ struct ImageExecutor: ~Copyable {
               hint: "the partition or its disk may be failing")
           }
         },
-        writing: { sink in try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try sink.write($0) } })
+        writing: { try $0.write(contentsOf: file) })
       return image
     }
     return nil
@@ -170,15 +174,18 @@ struct ImageExecutor: ~Copyable {
     if !name.isPrevious, reason != .room { report(name.kernel, work, .removed) }
   }
 
-  /// The key that images and boot loaders are signed with, loaded once. Throws `Failure`.
+  /// The key that images and boot loaders are signed with, loaded once.
+  ///
+  /// Throws `Failure`.
   mutating func signingIdentity() throws -> SigningIdentity {
     if loadedIdentity == nil { loadedIdentity = Result { try plan.configuration.signingKey.load(from: host) } }
     guard let identity = try loadedIdentity?.get() else { throw Failure("there is no signing key") }
     return identity
   }
 
-  /// Without the record of an image the next run has to read it; without its boot entry it would not boot. So what is
-  /// to be done goes on.
+  /// Without the record of an image the next run has to read it; without its boot entry it would not boot.
+  ///
+  /// So what is to be done goes on.
   mutating func saveManifest() {
     do {
       try manifest.save(to: host.files)

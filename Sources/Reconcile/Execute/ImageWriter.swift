@@ -24,8 +24,9 @@ package enum ImageWriter {
   }
 
   /// Writes the image under a temporary name, reads it back, compares it with the plan and verifies its signature, and
-  /// only then gives it its name. What was at `path` stays as it was if anything fails, `furtherCheck` of the file that
-  /// was read back included.
+  /// only then gives it its name.
+  ///
+  /// What was at `path` stays as it was if anything fails, `furtherCheck` of the file that was read back included.
   package static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
     signingBy identity: SigningIdentity?, signingTime: Int64?,

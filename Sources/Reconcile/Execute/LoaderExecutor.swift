@@ -13,7 +13,9 @@ package struct LoaderExecutor {
   private let loaders: LoaderFiles
   private let signingTime: Int64?
 
-  /// Opens the programs of the plan's chain. Throws `Failure` if one is missing.
+  /// Opens the programs of the plan's chain.
+  ///
+  /// Throws `Failure` if one is missing.
   init(_ plan: ApplyPlan, _ host: Host) throws {
     guard let chain = plan.chain?.chain, let certificate = plan.certificate else {
       throw Failure("the chain is not known")
@@ -29,13 +31,14 @@ package struct LoaderExecutor {
     self.signingTime = signingTime
   }
 
-  /// Carries out a step; nothing is written if it is done already. What is read back is verified before it takes its
-  /// place. Throws `Failure` or `HostError`.
+  /// Carries out a step; nothing is written if it is done already.
+  ///
+  /// What is read back is verified before it takes its place. Throws `Failure` or `HostError`.
   package func execute(_ step: LoaderStep, on files: FileSystem, signingBy identity: () throws -> SigningIdentity)
     throws
   {
     if try loaders.isInPlace(step.source, at: step.path, on: files) { return }
-    try files.makeDirectory(Self.parent(of: step.path))
+    try files.makeDirectory(PathName(step.path).directory)
     switch step.source {
     case .signed(let path):
       let program = try loaders.program(path)
@@ -65,9 +68,7 @@ package struct LoaderExecutor {
   ) throws {
     try files.replaceFile(
       path, verify: { try Self.require(LoaderFiles.areEqual($0, source) && check($0), $0) },
-      writing: { sink in
-        try TransferBuffer().forEachChunk(of: source, in: 0..<source.count) { try sink.write($0) }
-      })
+      writing: { try $0.write(contentsOf: source) })
   }
 
   private static func require(_ isRight: Bool, _ file: File) throws {
@@ -75,9 +76,5 @@ package struct LoaderExecutor {
       throw Failure(
         "\(file.path) does not read back as it was written", hint: "the partition or its disk may be failing")
     }
-  }
-
-  private static func parent(of path: String) -> String {
-    "/" + path.split(separator: "/").dropLast().joined(separator: "/")
   }
 }

@@ -17,8 +17,10 @@ struct PlanExecutor: ~Copyable {
   /// ESPs of which a boot loader could not be written: their boot entries then stay as they are.
   private var lackingLoader: Set<String>
 
-  /// Carries the plan out. What one ESP cannot do does not stop the next, and the next is not touched before all that was
-  /// written to the first is verified.
+  /// Carries the plan out.
+  ///
+  /// What one ESP cannot do does not stop the next, and the next is not touched before all that was written to the
+  /// first is verified.
   static func execute(_ plan: ApplyPlan, on host: Host) -> ApplyReport {
     var executor = PlanExecutor(plan, host)
     executor.keepDefaultRecord()

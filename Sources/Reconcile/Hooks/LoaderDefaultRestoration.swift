@@ -12,8 +12,9 @@ package enum LoaderDefaultRestoration {
   /// Seconds to wait for a run that is under way.
   private static let lockTimeout = 30
 
-  /// Restores what `apply` has recorded, where it is not so. In silence: `apply` follows sooner or later, and reports what
-  /// cannot be done.
+  /// Restores what `apply` has recorded, where it is not so.
+  ///
+  /// In silence: `apply` follows sooner or later, and reports what cannot be done.
   package static func run(on host: Host) {
     let record = LoaderDefaultRecord.load(from: host.files)
     guard !record.defaults.isEmpty, let configuration = try? Configuration(of: host.files), configuration.isEnabled,

@@ -11,12 +11,14 @@ package import HostSystem
 package enum ProxmoxBootHook {
   /// Where the diversion has put the file.
   private static let original = "/etc/kernel/postinst.d/zz-proxmox-boot.distrib"
-  /// The command of the same package. Without it the file is what a purge has left: dpkg looks for a conffile under
-  /// the diverted name too late.
+  /// The command of the same package.
+  ///
+  /// Without it the file is what a purge has left: dpkg looks for a conffile under the diverted name too late.
   private static let commands = ["/usr/sbin/proxmox-boot-tool", "/usr/bin/proxmox-boot-tool"]
 
-  /// Runs the file with `arguments` if it is wanted. Returns its exit code, else 0; throws `HostError` if it cannot be
-  /// run.
+  /// Runs the file with `arguments` if it is wanted.
+  ///
+  /// Returns its exit code, else 0; throws `HostError` if it cannot be run.
   package static func run(_ arguments: [String], on host: Host) throws -> Int32 {
     try isWanted(on: host) ? host.run(original, arguments: arguments) : 0
   }

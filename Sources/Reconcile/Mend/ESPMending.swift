@@ -18,15 +18,18 @@ struct ESPMending: ~Copyable {
 
   init(_ host: Host) { self.host = host }
 
-  /// Mends the ESPs that were not unmounted. One that is damaged becomes a problem of the survey.
+  /// Mends the ESPs that were not unmounted.
+  ///
+  /// One that is damaged becomes a problem of the survey.
   mutating func mendDirty(_ survey: inout ESPSurvey) {
     for esp in survey.esps where esp.blemish != nil { mend(esp, &survey) }
     keepRecord()
   }
 
   /// Looks at the ESPs from which a file is to be unlinked, since that frees its clusters: no other name may have them;
-  /// and at those that the kernel could not read. Returns whether an ESP was mended, and so looks other than it was
-  /// observed.
+  /// and at those that the kernel could not read.
+  ///
+  /// Returns whether an ESP was mended, and so looks other than it was observed.
   ///
   /// What is mounted cannot be mended: the plan leaves it alone, and the run fails with what to do.
   mutating func secureRemovals(_ foresight: inout Foresight, _ survey: inout ESPSurvey) -> Bool {
@@ -93,12 +96,12 @@ struct ESPMending: ~Copyable {
   private static func isRight(
     _ file: FATFile, _ volume: FATVolume, _ device: any RandomAccessBytes, _ manifest: Manifest
   ) throws -> Bool {
-    guard let name = file.path.split(separator: "/").last, let image = UKIName(fileName: String(name)),
+    guard let image = UKIName(fileName: String(PathName(file.path).fileName)),
       let extents = volume.extents(of: file)
     else { return false }
     var digest = try Digest(.sha256)
     let buffer = TransferBuffer()
-    for extent in extents { try buffer.forEachChunk(of: device, in: extent) { try digest.update($0) } }
+    for extent in extents { try digest.update(contentsOf: device, in: extent, through: buffer) }
     return manifest.image(withDigest: try digest.finish())?.kernel == image.kernel
   }
 

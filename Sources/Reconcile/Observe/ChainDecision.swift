@@ -15,10 +15,15 @@ package struct ChainDecision: Hashable, Sendable {
   /// Whether this machine would start our images over that chain.
   package let trust: BootTrust
 
+  /// Decides for a host.
+  ///
   /// - Parameters:
+  ///   - host: the machine, or a tree elsewhere.
+  ///   - configuration: its settings.
   ///   - certificate: what images are signed with.
   ///   - evidence: how the host was booted.
   ///   - esps: the files of the ESPs, open for reading.
+  /// - Throws: `HostError` or `CryptoError` if firmware, shim or an ESP cannot be looked at.
   package init(
     of host: Host, _ configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
     esps: [FileSystem]

@@ -16,7 +16,9 @@ struct ESPReader: ~Copyable {
   let certificate: Certificate?
   let paths: LoaderPath
 
-  /// What is there. The manifest is brought up to date where a file is what it says after all, or is not.
+  /// What is there.
+  ///
+  /// The manifest is brought up to date where a file is what it says after all, or is not.
   func read(_ manifest: inout Manifest) throws -> ESPContents {
     var contents = ESPContents(images: [], free: try files.availableSpace(at: "/"))
     for fileName in try files.list(UKIName.directory) ?? [] {
@@ -42,17 +44,19 @@ struct ESPReader: ~Copyable {
 
   /// What kills left of a file that is not an image.
   private func addLeftovers(of path: String, to contents: inout ESPContents) throws {
-    let names = path.split(separator: "/")
-    let directory = "/" + names.dropLast().joined(separator: "/")
+    let file = PathName(path)
+    let directory = file.directory
     for name in try files.list(directory) ?? [] where TemporaryName.matches(name) {
-      guard name.hasPrefix(".\(names.last ?? "")."),
+      guard name.hasPrefix(".\(file.fileName)."),
         let status = try files.linkStatus(of: "\(directory)/\(name)"), status.kind == .regular
       else { continue }
       contents.leftovers.append(ESPContents.Leftover(path: "\(directory)/\(name)", size: status.size))
     }
   }
 
-  /// What fsck.vfat has made of clusters without a name. An image of ours among them goes like a piece of one.
+  /// What fsck.vfat has made of clusters without a name.
+  ///
+  /// An image of ours among them goes like a piece of one.
   private func addSalvaged(_ manifest: Manifest, to contents: inout ESPContents) throws {
     for name in try files.list("/") ?? [] where ESP.isSalvaged(name) {
       guard let status = try files.linkStatus(of: "/\(name)"), status.kind == .regular else { continue }
@@ -85,7 +89,9 @@ struct ESPReader: ~Copyable {
     return isSigned(file) ? .signed : .unknown
   }
 
-  /// Whether the certificate in use signed it, whole as it is. What cannot be read is not signed.
+  /// Whether the certificate in use signed it, whole as it is.
+  ///
+  /// What cannot be read is not signed.
   private func isSigned(_ file: File) -> Bool {
     guard let certificate, let image = try? SignedImage(parsing: file),
       // Most of what is not ours says so, and need not be read whole at each run.

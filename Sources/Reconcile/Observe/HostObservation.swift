@@ -7,8 +7,9 @@ package import Cryptography
 internal import EFIData
 package import Messages
 
-/// A picture of the host, its ESPs and its firmware as far as images depend on them. It does not change, and planning
-/// needs nothing else.
+/// A picture of the host, its ESPs and its firmware as far as images depend on them.
+///
+/// It does not change, and planning needs nothing else.
 package struct HostObservation: Sendable {
   package let configuration: Configuration
   /// The ESPs that are there, and those that were to be.

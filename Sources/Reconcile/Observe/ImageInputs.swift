@@ -20,7 +20,9 @@ package struct ImageInputs: Hashable, Sendable {
 
   var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
 
-  /// The parts that do not depend on the kernel. Throws `HostError` if the host cannot be looked at.
+  /// The parts that do not depend on the kernel.
+  ///
+  /// Throws `HostError` if the host cannot be looked at.
   init(_ kernel: Kernel, commandLine: CommandLine, _ configuration: Configuration, on host: Host) throws {
     self.kernel = kernel
     self.commandLine = commandLine.text
@@ -29,7 +31,9 @@ package struct ImageInputs: Hashable, Sendable {
     certificate = configuration.certificate
   }
 
-  /// The files, open. All are read through these, whatever comes to stand at their paths meanwhile.
+  /// The files, open.
+  ///
+  /// All are read through these, whatever comes to stand at their paths meanwhile.
   struct Open {
     /// In the order of `paths`.
     let files: [File]
@@ -55,7 +59,9 @@ package struct ImageInputs: Hashable, Sendable {
       plan: try ImagePlan(recipe))
   }
 
-  /// The stub of the host. Throws `Failure` that says how to get one.
+  /// The stub of the host.
+  ///
+  /// Throws `Failure` that says how to get one.
   package static func openStub(_ path: String, _ host: Host) throws -> File {
     do {
       return try host.files.openFile(path)
@@ -101,13 +107,4 @@ package struct ImageInputs: Hashable, Sendable {
   }
 
   private static func named(_ file: File) -> NamedInput { NamedInput(name: file.path, bytes: file) }
-}
-
-extension Digest {
-  /// SHA-256 of a whole file.
-  static func of(_ file: File) throws -> [UInt8] {
-    var digest = try Digest(.sha256)
-    try TransferBuffer().forEachChunk(of: file, in: 0..<file.count) { try digest.update($0) }
-    return try digest.finish()
-  }
 }

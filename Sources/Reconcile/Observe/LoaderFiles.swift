@@ -29,8 +29,9 @@ package struct LoaderPrograms: Hashable, Sendable {
   /// Bytes, by host path.
   fileprivate(set) var sizes: [String: Int] = [:]
 
-  /// The files on an ESP in the order in which they are to be written: what is started before what starts it. `first` is
-  /// the image that is to boot first.
+  /// The files on an ESP in the order in which they are to be written: what is started before what starts it.
+  ///
+  /// `first` is the image that is to boot first.
   func files(first: UKIName) -> [(path: String, source: LoaderSource)] {
     slots.map { path, source in (path, source ?? .image(first)) }
   }
@@ -89,7 +90,9 @@ package struct LoaderFiles: Sendable {
   /// Digests of the programs that are to be signed, by host path.
   private var digests: [String: [UInt8]] = [:]
 
-  /// Opens what the chain needs. Throws `Failure` that says which package is missing.
+  /// Opens what the chain needs.
+  ///
+  /// Throws `Failure` that says which package is missing.
   package init(_ chain: BootChain, writesRemovablePath: Bool, certificate: Certificate, on host: Host) throws {
     self.certificate = certificate
     let machine = try host.machine
@@ -127,12 +130,14 @@ package struct LoaderFiles: Sendable {
 
   func digest(ofProgram path: String) -> [UInt8]? { digests[path] }
 
-  /// Looks at an ESP. Throws `HostError` if it cannot be read.
+  /// Looks at an ESP.
   ///
   /// - Parameters:
   ///   - files: the ESP, open for reading.
   ///   - images: those of this program on it.
   ///   - isPreferred: whether the machine would start our images, and systemd-boot's default is ours to set.
+  /// - Returns: what lies at the paths that the chain uses.
+  /// - Throws: `HostError` if it cannot be read.
   package func observe(_ files: FileSystem, images: [UKIName], isPreferred: Bool) throws -> LoaderState {
     var state = LoaderState()
     for (path, sources) in programs.candidates(images) {
@@ -151,7 +156,9 @@ package struct LoaderFiles: Sendable {
     return state
   }
 
-  /// Whether the file at `path` is what `source` makes. What cannot be read is not.
+  /// Whether the file at `path` is what `source` makes.
+  ///
+  /// What cannot be read is not.
   func isInPlace(_ source: LoaderSource, at path: String, on files: FileSystem) throws -> Bool {
     guard try files.linkStatus(of: path)?.kind == .regular, let file = try? files.openFile(path) else { return false }
     switch source {
@@ -194,7 +201,9 @@ package struct LoaderFiles: Sendable {
   }
 
   /// Whether two images are one by what does not take reading all of them, at each run, some hundred megabytes: size,
-  /// headers and signatures. A signature is over all the rest; if that was changed, the firmware refuses the image.
+  /// headers and signatures.
+  ///
+  /// A signature is over all the rest; if that was changed, the firmware refuses the image.
   private static func areCopies(_ left: File, _ right: File) throws -> Bool {
     guard left.count == right.count else { return false }
     let (one, other) = (try SignedImage(parsing: left), try SignedImage(parsing: right))

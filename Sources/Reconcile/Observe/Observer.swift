@@ -14,7 +14,9 @@ internal import SecureBoot
 internal import SigningKeys
 internal import UnifiedKernelImage
 
-/// Looks at a host, its ESPs and its firmware. Writes nothing.
+/// Looks at a host, its ESPs and its firmware.
+///
+/// Writes nothing.
 ///
 /// Most of it is stat(2). What lies on an ESP and is not in the manifest is read, and so are files of the host that changed
 /// since an image was made of them.
@@ -43,7 +45,9 @@ final class Observer {
   /// ESPs whose images were read whole.
   private var readWhole: Set<String> = []
 
-  /// Looks at the host and its ESPs. Throws for what concerns all images, such as a command line that cannot be read.
+  /// Looks at the host and its ESPs.
+  ///
+  /// Throws for what concerns all images, such as a command line that cannot be read.
   init(of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions) throws {
     self.host = host
     self.configuration = configuration
@@ -84,9 +88,10 @@ final class Observer {
     }
   }
 
-  /// Reads the images of these ESPs whole and holds them against the manifest, which knows a file by size and time only;
-  /// damage changes neither. Returns whether one is not what it was taken for: it is not ours then, and counts as nothing
-  /// to boot from.
+  /// Reads the images of these ESPs whole and holds them against the manifest, which knows a file by size and time
+  /// only; damage changes neither.
+  ///
+  /// Returns whether one is not what it was taken for: it is not ours then, and counts as nothing to boot from.
   ///
   /// Before one image goes, those that stay must be known to be right: the one that goes may be the last good one. An ESP
   /// is read once.
@@ -106,7 +111,9 @@ final class Observer {
     return damaged.count > before
   }
 
-  /// The picture as far as it was looked at. Throws `HostError` if the host's files cannot be looked at.
+  /// The picture as far as it was looked at.
+  ///
+  /// Throws `HostError` if the host's files cannot be looked at.
   func observe() throws -> HostObservation {
     let chain = decideChain()
     let decision = try? chain?.get()

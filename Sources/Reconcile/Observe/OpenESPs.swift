@@ -4,8 +4,9 @@
 internal import BootEnvironment
 internal import HostSystem
 
-/// The ESPs of one observation or execution: any number is open for reading, and at most one for writing. A power cut then
-/// leaves at most one that was not unmounted.
+/// The ESPs of one observation or execution: any number is open for reading, and at most one for writing.
+///
+/// A power cut then leaves at most one that was not unmounted.
 final class OpenESPs {
   private let host: Host
   private var esps: [String: ESP]
@@ -16,7 +17,9 @@ final class OpenESPs {
     self.esps = Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0) })
   }
 
-  /// The files of an ESP, open for reading. Throws `HostError` if it cannot be opened.
+  /// The files of an ESP, open for reading.
+  ///
+  /// Throws `HostError` if it cannot be opened.
   func openForReading(_ esp: ESP) throws -> FileSystem {
     if let opened = files[esp.name] { return opened }
     let opened = try esp.open(on: host, for: .reading)
@@ -27,7 +30,9 @@ final class OpenESPs {
   /// The same for an ESP of that name; nil if it cannot be opened.
   func files(of name: String) -> FileSystem? { esps[name].flatMap { try? openForReading($0) } }
 
-  /// Has `body` write to an ESP, which is unmounted and on disk when it returns. `body` must not keep its files.
+  /// Has `body` write to an ESP, which is unmounted and on disk when it returns.
+  ///
+  /// `body` must not keep its files.
   func write<Value>(to esp: ESP, _ body: (FileSystem) throws -> Value) throws -> Value {
     // A mount for reading would be in the way of one for writing.
     files[esp.name] = nil

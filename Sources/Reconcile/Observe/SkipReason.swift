@@ -5,7 +5,9 @@ package import BootEnvironment
 package import HostSystem
 package import Messages
 
-/// Why there is nothing for this program to do on a host. Hooks are silent about all of them.
+/// Why there is nothing for this program to do on a host.
+///
+/// Hooks are silent about all of them.
 package enum SkipReason: String, Hashable, Sendable {
   /// `Enabled=no`.
   case disabled

@@ -5,8 +5,9 @@ package import BootEnvironment
 internal import Cryptography
 package import Messages
 
-/// What `apply` is going to do about what it found. It is complete: nothing else is done, and with `--dry-run` nothing at
-/// all.
+/// What `apply` is going to do about what it found.
+///
+/// It is complete: nothing else is done, and with `--dry-run` nothing at all.
 package struct ApplyPlan: Sendable {
   let configuration: Configuration
   /// What images are signed with; nil if there is none that can be read.

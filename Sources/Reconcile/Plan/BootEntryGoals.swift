@@ -6,8 +6,9 @@ internal import BootEnvironment
 internal import EFIData
 internal import SecureBoot
 
-/// What boot entries there are to be for whatever images lie on the ESPs. All is as planned only where every image could
-/// be written; the entries must lead to what is there.
+/// What boot entries there are to be for whatever images lie on the ESPs.
+///
+/// All is as planned only where every image could be written; the entries must lead to what is there.
 struct BootEntryGoals: Sendable {
   private let present: BootVariables
   private let decision: ChainDecision
@@ -18,11 +19,14 @@ struct BootEntryGoals: Sendable {
   private let isComplete: Bool
   /// Partitions of this machine that others look after.
   private let foreignPartitions: Set<GUID>
-  /// Files of our name space of which nothing is known. They may be what boots, so their entries stay.
+  /// Files of our name space of which nothing is known.
+  ///
+  /// They may be what boots, so their entries stay.
   private let unknownFiles: [DevicePath.File]
 
-  /// Nil where no entry can be made: no firmware with variables, or no ESP that has a place in a partition table. Throws
-  /// what keeps the firmware's variables from being read.
+  /// Nil where no entry can be made: no firmware with variables, or no ESP that has a place in a partition table.
+  ///
+  /// Throws what keeps the firmware's variables from being read.
   init?(_ observation: HostObservation, _ decision: ChainDecision) throws {
     // What lies on an ESP that could not be read is not known, so its entries are left alone.
     esps = observation.readESPs.filter { $0.location != nil }
@@ -44,7 +48,9 @@ struct BootEntryGoals: Sendable {
   }
 
   /// The entries for these images, by ESP; those that lead to an ESP in `lacking`, which has not got its boot loaders,
-  /// stay as they are. Images in `refused` come last.
+  /// stay as they are.
+  ///
+  /// Images in `refused` come last.
   ///
   /// Behind systemd-boot each image has an entry of its own, too: what systemd-boot is told may come to lead to something
   /// that the firmware refuses, and then the firmware goes on with the next entry.

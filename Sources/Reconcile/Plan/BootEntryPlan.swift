@@ -76,15 +76,18 @@ package struct BootEntryPlan: Hashable, Sendable {
   ///
   /// An entry that leads to a target already is taken over: its label, partition and data are corrected where they
   /// differ.
+  ///
   /// - Parameters:
   ///   - targets: in order of preference. They must be in our name space.
   ///   - arePreferred: whether they go before all foreign entries, else behind them, or where the machine was booted
   ///     from one of ours behind all that there is.
   ///   - next: which of the targets is to be booted once, before all others; nil leaves BootNext as it is.
-  ///   - ownPartitions: all EFI System Partitions that are there.
+  ///   - ownPartitions: all ESPs that are there.
   ///   - isComplete: whether no configured partition is missing.
   ///   - foreignPartitions: all others that are there.
   ///   - unknownFiles: files of our name space that are no targets but may be what boots; they keep what they have.
+  ///   - present: the entries as they are.
+  /// - Returns: the steps from what is present to what is wanted.
   package static func make(
     targets: [BootTarget], arePreferred: Bool, next: BootTarget?, ownPartitions: [PartitionLocation], isComplete: Bool,
     foreignPartitions: Set<GUID> = [], unknownFiles: [DevicePath.File] = [], present: BootVariables

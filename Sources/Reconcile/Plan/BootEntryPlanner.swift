@@ -91,8 +91,10 @@ struct BootEntryPlanner: ~Copyable {
     return unknownFiles.contains { $0.isSameFile(as: file) }
   }
 
-  /// Ours go behind the others. But one that this machine was booted from did start, so its place is proven right; and
-  /// where there is no order one of ours alone would put them first.
+  /// Ours go behind the others.
+  ///
+  /// But one that this machine was booted from did start, so its place is proven right; and where there is no order one
+  /// of ours alone would put them first.
   private func orderOfRefused(_ ours: [UInt16], foreign: [UInt16], kept: [UInt16], gone: [UInt16]) -> [UInt16] {
     if present.order.isEmpty { return [] }
     guard own.contains(where: { $0.number == present.current }) else { return foreign + ours + kept }
@@ -105,7 +107,9 @@ struct BootEntryPlanner: ~Copyable {
   }
 
   /// The entry to take over among those that lead to the target: the one this machine was booted from, else the one
-  /// that comes first in the order. A file that is told by data what to start, as shim, is a target for each of its data.
+  /// that comes first in the order.
+  ///
+  /// A file that is told by data what to start, as shim, is a target for each of its data.
   private func entry(for target: BootTarget) -> BootVariables.Entry? {
     let candidates = own.filter { entry in
       guard let option = entry.option, option.file?.isSameFile(as: target.file) == true else { return false }
@@ -116,8 +120,9 @@ struct BootEntryPlanner: ~Copyable {
     return candidates.first { $0.number == first } ?? candidates.first
   }
 
-  /// The option as it must be; nil if it is so. Its device path stays as the firmware has written it where it leads to
-  /// the right place.
+  /// The option as it must be; nil if it is so.
+  ///
+  /// Its device path stays as the firmware has written it where it leads to the right place.
   private static func correction(of option: LoadOption, to wanted: LoadOption) -> LoadOption? {
     var corrected = option.file?.partition == wanted.file?.partition ? option : wanted
     corrected.attributes = option.attributes.union(.active)

@@ -32,7 +32,7 @@ extension DevicePath.File {
   /// Whether only this program puts files of that name there: `/EFI/Linux/pve-K.efi`, which `pve-K~previous.efi` is
   /// too, and all below `/EFI/pve-sb-uki`.
   package var isInOurNameSpace: Bool {
-    let names = Self.folded(path).split(separator: "/")
+    let names = PathName(path).folded.components
     guard names.count >= 3, names[0] == "efi", !names.contains("."), !names.contains("..") else { return false }
     if names[1] == "pve-sb-uki" { return true }
     return names.count == 3 && names[1] == "linux" && UKIName(fileName: String(names[2])) != nil
@@ -40,15 +40,14 @@ extension DevicePath.File {
 
   /// Whether both are one file: FAT does not tell upper from lower case, and a partition is known by its GUID alone.
   package func isSameFile(as other: Self) -> Bool {
-    partition.guid == other.partition.guid && Self.folded(path) == Self.folded(other.path)
+    partition.guid == other.partition.guid && PathName(path).isSameOnFAT(as: PathName(other.path))
   }
-
-  private static func folded(_ path: String) -> String { path.lowercased() }
 }
 
 extension BootChain {
-  /// What has a boot entry so that the firmware reaches `image` on `partition`. With systemd-boot in the chain all images
-  /// of a partition have one and the same.
+  /// What has a boot entry so that the firmware reaches `image` on `partition`.
+  ///
+  /// With systemd-boot in the chain all images of a partition have one and the same.
   ///
   /// `loaders` says where those of the chain lie; `suffix` tells entries of several partitions apart in the firmware's menu.
   package func target(
@@ -65,8 +64,9 @@ extension BootChain {
   }
 
   /// The load option data that makes shim start `path`: UTF-16 with a NUL at its end, of which it takes the first word.
-  /// Only what begins with `\EFI\`, in capitals, is taken for a path from the partition's root and not for a name beside
-  /// shim (rhboot/shim 16.1, load-options.c).
+  ///
+  /// Only what begins with `\EFI\`, in capitals, is taken for a path from the partition's root and not for a name
+  /// beside shim (rhboot/shim 16.1, load-options.c).
   package static func shimOption(starting path: String) -> [UInt8] {
     EFIText.serialize(String(path.map { $0 == "/" ? "\\" : $0 }))
   }

@@ -25,8 +25,9 @@ package struct DKMSSigning: Hashable, Sendable {
   /// No file.
   package init() { files = [] }
 
-  /// `key` is what `Key=` names, `certificate` its certificate in DER. Throws `BootEnvironmentError` for a key that dkms
-  /// cannot use.
+  /// `key` is what `Key=` names, `certificate` its certificate in DER.
+  ///
+  /// Throws `BootEnvironmentError` for a key that dkms cannot use.
   package init(key: String, certificate: [UInt8]) throws {
     let isPath = key.hasPrefix("/")
     // A URI is not shown: it may hold a PIN (RFC 7512 section 2.4), which is no secret any more in dkms's settings.
@@ -46,8 +47,9 @@ package struct DKMSSigning: Hashable, Sendable {
     ]
   }
 
-  /// dkms makes a new pair at these paths if one of the two files is missing, over the one that is there. So it is told
-  /// of them only while both exist.
+  /// dkms makes a new pair at these paths if one of the two files is missing, over the one that is there.
+  ///
+  /// So it is told of them only while both exist.
   private static func text(_ key: String, isPath: Bool) -> String {
     """
     \(heading)
@@ -71,7 +73,9 @@ package struct DKMSSigning: Hashable, Sendable {
       || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "/._-+:;=?&%@,~".utf8.contains(byte)
   }
 
-  /// What has to change, in this order. A file of that name that is not ours stays if none is to be there.
+  /// What has to change, in this order.
+  ///
+  /// A file of that name that is not ours stays if none is to be there.
   package func steps(from present: DKMSFiles) -> [Step] {
     guard files.isEmpty else { return files.filter { present.content(of: $0.path) != $0.content } }
     // The settings go before what they name.
@@ -108,7 +112,7 @@ extension DKMSSigning.Step: MessageConvertible {
       try files.remove(path)
       return
     }
-    try files.makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+    try files.makeDirectory(PathName(path).directory)
     try files.replaceFile(path, content: content)
   }
 }

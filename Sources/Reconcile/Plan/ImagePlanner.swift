@@ -18,11 +18,15 @@ package struct ImagePlanner: ~Copyable {
   private var written: Set<UKIName> = []
   private var plan = ImageChanges()
 
+  /// Plans for one ESP.
+  ///
   /// - Parameters:
   ///   - wanted: in order of precedence; where not all find room, the last go without.
+  ///   - contents: what lies on the ESP.
   ///   - inventory: what is installed; images of incomplete kernels are neither made nor removed.
   ///   - running: release of the running kernel.
   ///   - removesOthers: whether images that nobody wants are removed.
+  /// - Returns: the steps in their order, and what the ESP holds after them.
   package static func plan(
     _ wanted: [PlannedKernel], on contents: ESPContents, inventory: KernelInventory, running: String?,
     removesOthers: Bool = true

@@ -38,7 +38,9 @@ struct LoaderDefaultObservation: Sendable {
     }
   }
 
-  /// The administrator's own choice stays. It is a failure only where it leads to what Secure Boot refuses.
+  /// The administrator's own choice stays.
+  ///
+  /// It is a failure only where it leads to what Secure Boot refuses.
   func judge(_ text: String, _ esps: [ESPPlan]) -> (failure: Failure?, note: Message?) {
     for esp in esps {
       guard let target = targets[esp.name] else { continue }

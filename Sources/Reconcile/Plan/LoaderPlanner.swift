@@ -14,8 +14,10 @@ package struct LoaderPlanner {
   let pending: [UKIName: Int]
   /// Those that will be gone by then.
   let removed: Set<UKIName>
-  /// Whether the machine would start our images. If not, what is there may work now and is not touched: no boot loader,
-  /// systemd-boot's default or the removable path.
+  /// Whether the machine would start our images.
+  ///
+  /// If not, what is there may work now and is not touched: no boot loader, systemd-boot's default or the removable
+  /// path.
   let isPreferred: Bool
 
   package init(

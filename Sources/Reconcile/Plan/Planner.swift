@@ -47,7 +47,9 @@ struct Planner: ~Copyable {
 
   // MARK: Images
 
-  /// What the image of each kernel is to be. A kernel whose inputs are not usable keeps what it has, and the plan says why.
+  /// What the image of each kernel is to be.
+  ///
+  /// A kernel whose inputs are not usable keeps what it has, and the plan says why.
   private mutating func planKernels() {
     for note in observation.choice.notes { plan.note(note) }
     for failure in observation.choice.failures { plan.fail(failure) }
@@ -94,7 +96,9 @@ struct Planner: ~Copyable {
   }
 
   /// Where the machine would not start what is signed now, with a new key that is not enrolled yet, an image that it
-  /// does start stays as it is: promise I1. The plan says so.
+  /// does start stays as it is: promise I1.
+  ///
+  /// The plan says so.
   private mutating func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
     guard case .refused(let reason, let hint) = plan.chain?.trust else { return }
     for image in contents.images where observation.accepted[esp.name]?.contains(image.name) == true {
@@ -110,8 +114,9 @@ struct Planner: ~Copyable {
 
   // MARK: Boot
 
-  /// How the images are reached: boot loaders on each ESP, then boot entries. What cannot be done about them is a
-  /// failure and leaves both as they are.
+  /// How the images are reached: boot loaders on each ESP, then boot entries.
+  ///
+  /// What cannot be done about them is a failure and leaves both as they are.
   private mutating func planBoot() {
     guard let decision = plan.chain, let loaders = observation.loaders else { return }
     guard !observation.kernels.present.isEmpty else {
@@ -196,8 +201,9 @@ struct Planner: ~Copyable {
     }
   }
 
-  /// Type 1 entries start a kernel whose initrd and command line nobody has signed. They are removed if the settings
-  /// say so, and only where one of our images has booted already.
+  /// Type 1 entries start a kernel whose initrd and command line nobody has signed.
+  ///
+  /// They are removed if the settings say so, and only where one of our images has booted already.
   private mutating func planRemovals(_ found: TypeOneEntries, _ decision: ChainDecision, _ esp: inout ESPPlan) {
     for note in found.notes { plan.note(note) }
     let kernels = found.entries.filter(\.startsKernel)
@@ -255,7 +261,9 @@ struct Planner: ~Copyable {
 
   // MARK: The rest
 
-  /// What dkms is told of the key. Without a certificate that can be read nothing changes: images fail for it, too.
+  /// What dkms is told of the key.
+  ///
+  /// Without a certificate that can be read nothing changes: images fail for it, too.
   private mutating func planModuleSigning() {
     let configuration = observation.configuration
     do {

@@ -42,7 +42,9 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
     return record
   }
 
-  /// Keeps the record. No change if it is kept already.
+  /// Keeps the record.
+  ///
+  /// No change if it is kept already.
   package func save(to files: FileSystem) throws {
     try files.makeDirectory("/var/lib/pve-sb-uki")
     let lines =

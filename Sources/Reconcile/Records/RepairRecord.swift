@@ -3,8 +3,9 @@
 
 package import HostSystem
 
-/// What was mended on EFI System Partitions, in `/var/lib/pve-sb-uki/repairs`. Many repairs are a sign of a failing disk or
-/// of power cuts that went unnoticed.
+/// What was mended on EFI System Partitions, in `/var/lib/pve-sb-uki/repairs`.
+///
+/// Many repairs are a sign of a failing disk or of power cuts that went unnoticed.
 ///
 /// Text, a repair a line: seconds since 1970, a blank and a sentence. The last 50 are kept.
 package struct RepairRecord: Hashable, Sendable {

@@ -101,7 +101,9 @@ struct CommandLineChangeOptions: ParsableArguments {
     if let last = result.errors.last { ErrorReport.write(Failure(last, hint: result.hint), program: "pve-sb-uki") }
   }
 
-  /// Reports what was written and makes images of it. That this fails takes nothing back.
+  /// Reports what was written and makes images of it.
+  ///
+  /// That this fails takes nothing back.
   func conclude(_ result: CommandLineSet.Result, _ global: GlobalOptions, isDryRun: Bool) throws {
     for warning in result.warnings { try global.note(warning) }
     if !global.json { try global.print(result.text(isDryRun: isDryRun), json: .null) }

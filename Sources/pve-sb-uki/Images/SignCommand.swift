@@ -12,7 +12,7 @@ struct SignCommand: ParsableCommand {
     commandName: "sign",
     abstract: "Sign an EFI image.",
     discussion: """
-      Without --key the host's own db key signs. Signatures that the image carries stay, with ours behind them, unless \
+      Without --key the key that the host's settings name signs. Signatures that the image carries stay, with ours behind them, unless \
       --replace is given; an image that carries our valid signature already is left alone.
       """)
 
