@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import HostSystem
+
 /// Which hook a program was called as, and with what.
 ///
 /// run-parts passes the path of the link, with a doubled slash in initramfs-tools' case, so the directory says which

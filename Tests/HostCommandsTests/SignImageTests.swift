@@ -56,8 +56,10 @@ import Testing
   /// Without a key of its own the image gets that of the settings, not whatever lies at the default path.
   @Test func theSettingsNameTheKey() throws {
     try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Key=/srv/sign.key\nCertificate=/srv/sign.crt\n")
-    try directory.write("srv/sign.key", #require(directory.read("rsa.key")), mode: 0o600)
-    try directory.write("srv/sign.crt", #require(directory.read("rsa.crt")))
+    for (source, target) in [("rsa.key", "srv/sign.key"), ("rsa.crt", "srv/sign.crt")] {
+      let content = try #require(try directory.read(source))
+      try directory.write(target, content, mode: 0o600)
+    }
     #expect(try sign { $0.key = nil }.wasWritten)
     try ExternalTool("sbverify").run(["--cert", directory.path(of: "rsa.crt"), image])
     try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Keys=x\n")

@@ -3,6 +3,7 @@
 
 package import BootEnvironment
 package import EFIData
+internal import HostSystem
 
 /// A file on an EFI System Partition that shall have a boot entry.
 package struct BootTarget: Hashable, Sendable {
