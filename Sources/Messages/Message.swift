@@ -75,6 +75,7 @@ extension Message: CustomStringConvertible {
 extension Message: Hashable {
   @inline(never)
   package static func == (left: Message, right: Message) -> Bool { left.description == right.description }
+  @inline(never)
   package func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 

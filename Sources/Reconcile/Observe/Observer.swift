@@ -126,7 +126,7 @@ final class Observer {
     let accepted = decision.map { acceptedImages($0, database) } ?? [:]
     let forbiddenDigests = forbidden ?? []
     let imageDigests = forbiddenDigests.isEmpty ? [:] : digestImages()
-    let loaders = decision.map { observeLoaders($0) }
+    let loaders = decision.flatMap { observeLoaders($0) }
     return HostObservation(
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
       unreadable: unreadable, salvageNotes: salvageNotes, damaged: damaged, kernels: kernels, running: requests.running,
@@ -329,9 +329,9 @@ final class Observer {
 
   private func observeLoaders(
     _ decision: ChainDecision
-  ) -> (programs: Result<LoaderPrograms, Failure>, files: [String: Result<BootFiles, Failure>]) {
+  ) -> (programs: Result<LoaderPrograms, Failure>, files: [String: Result<BootFiles, Failure>])? {
+    guard let certificate else { return nil }
     do {
-      guard let certificate else { throw Failure("there is no certificate") }
       let loaders = try LoaderFiles(
         decision.chain, writesRemovablePath: configuration.writesRemovablePath, certificate: certificate, on: host)
       var found: [String: Result<BootFiles, Failure>] = [:]
