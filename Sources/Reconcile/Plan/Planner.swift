@@ -277,7 +277,7 @@ struct Planner: ~Copyable {
       }
       plan.moduleSigning = wanted.steps(from: try observation.dkms.get())
     } catch {
-      plan.fail(Failure(adopting: error, of: "dkms"))
+      plan.fail(Failure(adopting: error, of: Message(verbatim: "dkms")))
     }
   }
 
