@@ -4,7 +4,6 @@
 internal import CLinux
 import Glibc
 internal import Messages
-internal import Synchronization
 
 /// Work that several processors share.
 package enum ParallelWork {
@@ -103,14 +102,27 @@ private final class WorkQueue<Value: Sendable>: Sendable {
   }
 }
 
-/// A value that several threads share, one at a time: a `Mutex` that can be copied and stored, since it is a reference.
-package final class Guarded<Value>: Sendable {
-  private let mutex: Mutex<Value>
+/// A value that several threads share, one at a time.
+///
+/// Not `Synchronization.Mutex`: Swift 6.0.3 does not let one be wrapped, and hooks would carry that library along.
+package final class Guarded<Value>: @unchecked Sendable {  // the lock is what makes it so
+  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private var value: Value
 
-  package init(_ value: sending Value) { mutex = Mutex(value) }
+  package init(_ value: Value) {
+    self.value = value
+    pthread_mutex_init(lock, nil)
+  }
+
+  deinit {
+    pthread_mutex_destroy(lock)
+    lock.deallocate()
+  }
 
   /// Calls `body` with the value while no other thread has it.
-  package func withLock<Result>(_ body: (inout sending Value) throws -> sending Result) rethrows -> sending Result {
-    try mutex.withLock(body)
+  package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return try body(&value)
   }
 }
