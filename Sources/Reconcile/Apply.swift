@@ -41,23 +41,25 @@ package enum Apply {
       // Anew: what held the lock, or made somebody wait for it, may have changed it.
       switch try Readiness(of: host) {
       case .skip(let reason): return ApplyReport(skipped: reason)
-      case .ready(let configuration, let survey): return try reconcile(host, options, configuration, survey)
+      case .ready(let configuration, let survey):
+        return try reconcile(host, options: options, configuration: configuration, survey: survey)
       }
     }
   }
 
   private static func reconcile(
-    _ host: Host, _ options: ApplyOptions, _ configuration: Configuration, _ found: ESPSurvey
+    _ host: Host, options: ApplyOptions, configuration: Configuration, survey found: ESPSurvey
   ) throws -> ApplyReport {
     if options.isDryRun {
-      return ApplyReport(foreseenBy: try Foresight(of: host, configuration, found, options).plan)
+      return ApplyReport(
+        foreseenBy: try Foresight(of: host, configuration: configuration, survey: found, options: options).plan)
     }
     var survey = found
     var mending = ESPMending(host)
     mending.mendDirty(&survey)
-    var foresight = try Foresight(of: host, configuration, survey, options)
+    var foresight = try Foresight(of: host, configuration: configuration, survey: survey, options: options)
     if mending.secureRemovals(&foresight, &survey) {
-      foresight = try Foresight(of: host, configuration, survey, options)
+      foresight = try Foresight(of: host, configuration: configuration, survey: survey, options: options)
     }
     var report = PlanExecutor.execute(foresight.plan, on: host)
     mending.tell(&report)
@@ -84,9 +86,9 @@ package struct Foresight: ~Copyable, Sendable {
   /// Where a plan takes an image away, those that stay are read whole first: what was taken for an image and is damaged
   /// makes another plan. Throws what stops the whole run.
   package init(
-    of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions
+    of host: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions
   ) throws {
-    let observer = try Observer(of: host, configuration, survey, options)
+    let observer = try Observer(of: host, configuration: configuration, survey: survey, options: options)
     if options.reading == .all { _ = observer.readImages(on: survey.esps.map(\.name)) }
     var observation = try observer.observe()
     var plan = Planner.plan(observation, options)

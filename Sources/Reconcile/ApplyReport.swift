@@ -41,7 +41,7 @@ package struct ImageOutcome: Hashable, Sendable {
   package var name: String
   package var state: State
 
-  init(_ kernel: Kernel, on esp: String, _ state: State) {
+  init(_ kernel: Kernel, on esp: String, state: State) {
     self.kernel = kernel.release
     self.esp = esp
     name = String(UKIName(kernel).path.dropFirst())
@@ -100,9 +100,9 @@ package struct ApplyReport: Sendable {
         switch step {
         case .write(let kernel, _):
           let isCopy = !made.insert(kernel).inserted || plan.kernels.contains { $0.kernel == kernel && $0.isMade }
-          images.append(ImageOutcome(kernel, on: esp.name, isCopy ? .copied : .signed))
+          images.append(ImageOutcome(kernel, on: esp.name, state: isCopy ? .copied : .signed))
         case .remove(let name, let reason) where !name.isPrevious && reason != .room:
-          images.append(ImageOutcome(name.kernel, on: esp.name, .removed))
+          images.append(ImageOutcome(name.kernel, on: esp.name, state: .removed))
         default: break
         }
       }
@@ -134,7 +134,8 @@ extension ESPPlan {
     let failed =
       plan.kernels.filter(\.isUnusable).map(\.kernel) + plan.kernels.map(\.kernel).filter(withheld.contains)
       + images.shortages.map(\.kernel)
-    return images.current.map { ImageOutcome($0, on: name, .current) }
-      + kept.map { ImageOutcome($0, on: name, .kept) } + failed.map { ImageOutcome($0, on: name, .failed) }
+    return images.current.map { ImageOutcome($0, on: name, state: .current) }
+      + kept.map { ImageOutcome($0, on: name, state: .kept) }
+      + failed.map { ImageOutcome($0, on: name, state: .failed) }
   }
 }

@@ -23,7 +23,7 @@ import Testing
       let outcome = try scene.run(hook)
       #expect(outcome.code == 0 && outcome.text.isEmpty)
     }
-    #expect(try scene.run(HookScene.program, ["reconcile"]).text.isEmpty)
+    #expect(try scene.run(HookScene.program, arguments: ["reconcile"]).text.isEmpty)
     #expect(try images().isEmpty)
     #expect(try pending() == PendingWork(time: SigningKey.now, releases: [HookScene.release]))
     let end = try scene.postInvoke()
@@ -117,7 +117,7 @@ import Testing
     try scene.settings("Enabled=no\n")
     #expect(try scene.preInvoke() == Self.silence)
     for hook in HookScene.all { #expect(try scene.run(hook) == Self.silence) }
-    #expect(try scene.run(HookScene.program, ["reconcile"]) == Self.silence)
+    #expect(try scene.run(HookScene.program, arguments: ["reconcile"]) == Self.silence)
     #expect(try scene.postInvoke() == Self.silence)
   }
 
@@ -132,6 +132,6 @@ import Testing
 
   @Test(arguments: [[], [""], ["x"], ["-1"], ["20"], ["4711"], ["99999999999999999999"]])
   func aPreInvokeThatMakesNoSenseMarksNothing(arguments: [String]) throws {
-    #expect(try scene.run(HookScene.program, ["pre-invoke"] + arguments) == Self.silence)
+    #expect(try scene.run(HookScene.program, arguments: ["pre-invoke"] + arguments) == Self.silence)
   }
 }

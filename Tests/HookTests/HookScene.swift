@@ -59,7 +59,7 @@ final class HookScene {
   func settings(_ text: String) throws { try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", text) }
 
   /// Runs the hook `path` with what a kernel package gives it, or with `arguments`.
-  func run(_ path: String, _ arguments: [String]? = nil, parameters: String? = nil) throws -> Outcome {
+  func run(_ path: String, arguments: [String]? = nil, parameters: String? = nil) throws -> Outcome {
     let recorder = MutationRecorder()
     var host = try directory.host(gate: recorder.gate)
     host.now = { SigningKey.now }
@@ -102,13 +102,13 @@ extension HookScene {
     try addProcess(20, parent: 10, as: "20")
     try addProcess(21, parent: 20, as: "21")
     try addProcess(22, parent: 21, as: "self")
-    let outcome = try run(Self.program, ["pre-invoke", "21"])
+    let outcome = try run(Self.program, arguments: ["pre-invoke", "21"])
     try addProcess(30, parent: 20, as: "self")
     environment["DPKG_FRONTEND_LOCKED"] = "true"
     return outcome
   }
 
-  func postInvoke() throws -> Outcome { try run(Self.program, ["post-invoke"]) }
+  func postInvoke() throws -> Outcome { try run(Self.program, arguments: ["post-invoke"]) }
 
   /// apt is killed and another process gets its number.
   func killApt() throws {

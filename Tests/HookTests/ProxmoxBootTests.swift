@@ -19,7 +19,7 @@ import Testing
   }
 
   private func run(_ arguments: [String]? = nil, parameters: String? = nil) throws -> HookScene.Outcome {
-    try scene.run(HookScene.proxmoxBoot, arguments, parameters: parameters)
+    try scene.run(HookScene.proxmoxBoot, arguments: arguments, parameters: parameters)
   }
 
   @Test func theOriginalRunsWithTheSameArgumentsThenImagesAreMade() throws {

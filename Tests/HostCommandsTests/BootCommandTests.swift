@@ -32,11 +32,11 @@ import Testing
   /// 1 is ours, 2 grub's, 3 inactive, 4 damaged, 5 outside the order, 9 is named and not there.
   init() throws {
     directory = try TemporaryDirectory()
-    try put(1, "Proxmox VE 6.8.12-9-pve", Self.path)
-    try put(2, "proxmox", "/EFI/proxmox/shimx64.efi")
-    try put(3, "old", "/EFI/old.efi", isActive: false)
+    try put(1, label: "Proxmox VE 6.8.12-9-pve", path: Self.path)
+    try put(2, label: "proxmox", path: "/EFI/proxmox/shimx64.efi")
+    try put(3, label: "old", path: "/EFI/old.efi", isActive: false)
     try put(.bootOption(4), [1])
-    try put(5, "spare", "/EFI/spare.efi")
+    try put(5, label: "spare", path: "/EFI/spare.efi")
     try put(.bootOrder, BootOrder([2, 9, 1, 3, 4, 1]).serialize())
     try put(.bootCurrent, BootOrder([2]).serialize())
     try put(.bootNext, BootOrder([1]).serialize())
@@ -45,7 +45,7 @@ import Testing
   private func put(_ variable: EFIVariableName, _ data: [UInt8]) throws {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
-  private func put(_ number: UInt16, _ label: String, _ path: String, isActive: Bool = true) throws {
+  private func put(_ number: UInt16, label: String, path: String, isActive: Bool = true) throws {
     var option = try LoadOption(description: label, file: DevicePath.File(partition: partition, path: path))
     if !isActive { option.attributes = [] }
     try put(.bootOption(number), option.serialize())
@@ -172,7 +172,7 @@ import Testing
     try put(.secureBoot, [1])
     let lists = SignatureDatabase(certificates: [key.certificate.der], owner: partition.guid)
     try put(.machineOwnerKeys, lists.serialize())
-    try put(6, "Proxmox VE", "/EFI/pve-sb-uki/SHIMX64.EFI")
+    try put(6, label: "Proxmox VE", path: "/EFI/pve-sb-uki/SHIMX64.EFI")
     #expect(try prefer(6).isChange)
     #expect(thrown(Failure.self) { try prefer(1) }?.hint?.contains("Chain=shim") == true)
     #expect(try order() == [6, 2, 9, 1, 3, 4, 1])

@@ -63,7 +63,7 @@ import Testing
     ("empty", "rsa.crt", "cannot read the private key", false),
     ("rsa.key", "empty", "cannot read the certificate", false),
   ])
-  func keysThatFirmwareOrWeRefuse(_ key: String, _ certificate: String, _ reason: String, _ hasHint: Bool) throws {
+  func keysThatFirmwareOrWeRefuse(_ key: String, certificate: String, reason: String, hasHint: Bool) throws {
     let failure = thrown(Failure.self) {
       try run(build { $0.key = KeySource(key: path(key), certificate: path(certificate)) })
     }

@@ -19,7 +19,7 @@ import Testing
 
   @discardableResult
   private func set(
-    _ line: String?, kernel: String? = nil, _ recorder: MutationRecorder = MutationRecorder(),
+    _ line: String?, kernel: String? = nil, recorder: MutationRecorder = MutationRecorder(),
     change: (inout CommandLineSet) -> Void = { _ in }
   ) throws -> CommandLineSet.Result {
     var set = CommandLineSet(line: line, kernel: kernel)
@@ -48,7 +48,7 @@ import Testing
   @Test func theSameLineIsNotWritten() throws {
     try directory.write(Self.name, "# one\nroot=/dev/sda1\n  quiet")
     let recorder = MutationRecorder()
-    let result = try set("root=/dev/sda1 quiet", recorder)
+    let result = try set("root=/dev/sda1 quiet", recorder: recorder)
     #expect(!result.isChange && result.difference?.isEmpty == true)
     // The lock is there after the first run.
     #expect(recorder.mutations.allSatisfy { $0.path.hasPrefix("/run") })
@@ -57,7 +57,7 @@ import Testing
 
   @Test func aDryRunWritesNothing() throws {
     let recorder = MutationRecorder()
-    let result = try set("root=/dev/sda1", recorder) { $0.isDryRun = true }
+    let result = try set("root=/dev/sda1", recorder: recorder) { $0.isDryRun = true }
     #expect(result.isChange && recorder.mutations.isEmpty)
   }
 
@@ -65,7 +65,7 @@ import Testing
   func aWrongLineIsNotWritten(line: String) throws {
     try directory.write(Self.name, "root=/dev/sda1\n")
     let recorder = MutationRecorder()
-    let result = try set(line, recorder)
+    let result = try set(line, recorder: recorder)
     #expect(result.errors.count == 1 && result.hint != nil && !result.isChange && recorder.mutations.isEmpty)
     #expect(try text() == "root=/dev/sda1\n")
   }
@@ -117,15 +117,15 @@ import Testing
   @Test func aFailedWriteChangesNothing() throws {
     try directory.write(Self.name, "root=/dev/sda1\n")
     let count = MutationRecorder()
-    try set("root=/dev/sda1 x", count) { $0.isDryRun = false }
+    try set("root=/dev/sda1 x", recorder: count) { $0.isDryRun = false }
     try directory.write(Self.name, "root=/dev/sda1\n")
     for number in 1...count.mutations.count {
-      _ = try? set("root=/dev/sda1 x", MutationRecorder(.from(number)))
+      _ = try? set("root=/dev/sda1 x", recorder: MutationRecorder(.from(number)))
       let left = try text()
       #expect(left == "root=/dev/sda1\n" || left == "root=/dev/sda1 x\n")
       try directory.write(Self.name, "root=/dev/sda1\n")
     }
-    #expect(throws: HostError.self) { try set("root=/dev/sda1 x", MutationRecorder(.only(1))) }
+    #expect(throws: HostError.self) { try set("root=/dev/sda1 x", recorder: MutationRecorder(.only(1))) }
   }
 
   @Test func theBaseIsTold() throws {

@@ -22,7 +22,7 @@ package struct MirrorScene {
     scene = try ApplyScene(key: key)
     try directory.write("etc/kernel/proxmox-boot-uuids", Self.serials.joined(separator: "\n"))
     for serial in Self.serials { try directory.write("\(MirroredMachine.path(of: serial))/EFI/other/file", "not ours") }
-    try put(0, "proxmox", 0, "/EFI/proxmox/grubx64.efi")
+    try put(0, label: "proxmox", on: 0, path: "/EFI/proxmox/grubx64.efi")
     try put(.bootOrder, BootOrder([0]).serialize())
     if isApplied { try apply() }
   }
@@ -31,7 +31,7 @@ package struct MirrorScene {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
   /// An entry for a file on the partition of that index; those behind the last are of no disk that is there.
-  package func put(_ number: UInt16, _ label: String, _ partition: Int, _ path: String) throws {
+  package func put(_ number: UInt16, label: String, on partition: Int, path: String) throws {
     let option = try LoadOption(
       description: label, file: DevicePath.File(partition: Self.location(partition), path: path))
     try put(.bootOption(number), option.serialize())

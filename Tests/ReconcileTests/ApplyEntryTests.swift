@@ -57,8 +57,8 @@ import Testing
 
   /// Another installation on this machine that is looked after by this program too.
   @Test func ofAnotherInstallation() throws {
-    try machine.put(0x20, "Proxmox VE 6.8.12-9-pve", 2, "/EFI/Linux/pve-6.8.12-9-pve.efi")
-    try machine.put(0x21, "Proxmox VE 6.8.12-9-pve", 3, "/EFI/Linux/pve-6.8.12-9-pve.efi")
+    try machine.put(0x20, label: "Proxmox VE 6.8.12-9-pve", on: 2, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
+    try machine.put(0x21, label: "Proxmox VE 6.8.12-9-pve", on: 3, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
     for index in 0...2 {
       try machine.directory.write("dev/disk/by-partuuid/\(MirrorScene.location(index).guid)", "")
     }

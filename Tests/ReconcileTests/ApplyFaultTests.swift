@@ -32,8 +32,8 @@ import Testing
     let location = try #require(MirroredMachine.location(of: MirroredMachine.serials[0]))
     let foreign = try LoadOption(
       description: "proxmox", file: DevicePath.File(partition: location, path: "/EFI/proxmox/grubx64.efi"))
-    try Self.set(.bootOption(0), foreign.serialize(), in: directory)
-    try Self.set(.bootOrder, BootOrder([0]).serialize(), in: directory)
+    try Self.set(.bootOption(0), to: foreign.serialize(), in: directory)
+    try Self.set(.bootOrder, to: BootOrder([0]).serialize(), in: directory)
     #expect(try Apply.run(on: MirroredMachine.host(root: directory.path)).failures.isEmpty)
 
     // The machine starts from the image of `newer`.
@@ -54,7 +54,7 @@ import Testing
     unlink(directory.path(of: "boot/vmlinuz-\(older)"))
   }
 
-  private static func set(_ variable: EFIVariableName, _ data: [UInt8], in directory: TemporaryDirectory) throws {
+  private static func set(_ variable: EFIVariableName, to data: [UInt8], in directory: TemporaryDirectory) throws {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
 

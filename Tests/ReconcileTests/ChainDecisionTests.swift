@@ -34,7 +34,7 @@ import Testing
     var configuration = Configuration()
     configuration.chain = setting
     return try ChainDecision(
-      of: scene.directory.host(), configuration, certificate: scene.key.certificate, evidence: nil,
+      of: scene.directory.host(), configuration: configuration, certificate: scene.key.certificate, evidence: nil,
       esps: [scene.files()])
   }
 

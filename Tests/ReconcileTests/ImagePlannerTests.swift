@@ -18,12 +18,13 @@ import Testing
     let place = text.prefix { !"=*?".contains($0) }
     let rest = text.dropFirst(place.count)
     let name = try name(String(place))
-    if rest == "?" { return PresentImage(name, size: size * mebibyte, .unknown) }
+    if rest == "?" { return PresentImage(name, size: size * mebibyte, content: .unknown) }
     let parts = rest.split(separator: "*", omittingEmptySubsequences: false)
     let booted = parts.count == 2 ? Int64(parts[1]) : nil
     let content = parts.first.map { $0.dropFirst() } ?? ""
     return PresentImage(
-      name, size: size * mebibyte, .recorded(digest: digest(content.isEmpty ? "old" : String(content)), booted: booted))
+      name, size: size * mebibyte,
+      content: .recorded(digest: digest(content.isEmpty ? "old" : String(content)), booted: booted))
   }
 
   struct Case: Sendable, CustomTestStringConvertible {

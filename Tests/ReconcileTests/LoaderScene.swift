@@ -75,7 +75,7 @@ struct LoaderScene {
     let files = try files()
     let images = images ?? [image, older].compactMap { $0 }
     let present = try images.compactMap { name in
-      try files.linkStatus(of: name.path).map { PresentImage(name, size: $0.size, .signed) }
+      try files.linkStatus(of: name.path).map { PresentImage(name, size: $0.size, content: .signed) }
     }
     let planner = LoaderPlanner(
       programs: loaders.programs, state: try loaders.observe(files, images: images, isPreferred: isPreferred),
@@ -85,7 +85,7 @@ struct LoaderScene {
   }
 
   func perform(
-    _ plan: Plan, _ loaders: LoaderFiles, _ recorder: MutationRecorder = MutationRecorder(),
+    _ plan: Plan, with loaders: LoaderFiles, recorder: MutationRecorder = MutationRecorder(),
     key: SigningKey? = nil
   ) throws {
     let files = try files(recorder)

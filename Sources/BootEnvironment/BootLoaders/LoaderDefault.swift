@@ -68,7 +68,7 @@ extension EFIVariableStore {
       ]
     let content = EFIVariableContent(attributes: attributes, data: data).serialize()
     guard content != old else { return false }
-    try write(variable.fileName, content, replacing: old)
+    try write(variable.fileName, content: content, replacing: old)
     return true
   }
 }
@@ -87,10 +87,10 @@ package enum LoaderVersion {
       left = left.drop { !isPart($0) }
       right = right.drop { !isPart($0) }
       // What follows a tilde is older than the name that ends before it.
-      if let order = separator("~", &left, &right) { return order }
+      if let order = separator("~", at: &left, and: &right) { return order }
       if left.isEmpty || right.isEmpty { return left.count.signum() - right.count.signum() }
       for mark in ["-", "^", "."] as [Character] {
-        if let order = separator(mark, &left, &right) { return order }
+        if let order = separator(mark, at: &left, and: &right) { return order }
       }
       let isNumber = left.first.map(isDigit) == true || right.first.map(isDigit) == true
       let part = isNumber ? isDigit : isLetter
@@ -104,7 +104,7 @@ package enum LoaderVersion {
 
   /// Takes the mark from both; if only one of them has it, that one is older.
   private static func separator(
-    _ mark: Character, _ left: inout ArraySlice<UInt8>, _ right: inout ArraySlice<UInt8>
+    _ mark: Character, at left: inout ArraySlice<UInt8>, and right: inout ArraySlice<UInt8>
   ) -> Int? {
     let (one, other) = (left.first == mark.asciiValue, right.first == mark.asciiValue)
     if one != other { return one ? -1 : 1 }

@@ -108,7 +108,8 @@ extension ESPSurvey {
       guard Self.isSerialNumber(line.text) else {
         let path = Self.listPath
         add(
-          .unreadable, path, "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
+          .unreadable, name: path,
+          message: "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
           hint: "correct or remove the line")
         continue
       }
@@ -121,7 +122,7 @@ extension ESPSurvey {
     let path = host.files.display(esp.path)
     guard let status = try host.files.status(of: esp.path) else {
       add(
-        .missing, serial, "the EFI System Partition \(serial) is not there: \(path) does not exist",
+        .missing, name: serial, message: "the EFI System Partition \(serial) is not there: \(path) does not exist",
         hint: "connect its disk, then run 'pve-sb-uki apply'; if it is gone for good, run 'proxmox-boot-tool clean'")
       return
     }
@@ -145,11 +146,13 @@ extension ESPSurvey {
       }
       esps.append(found)
     } catch let error as HostError {
-      add(.unreadable, serial, "the EFI System Partition \(serial) cannot be used: \(error)", hint: error.hint)
+      add(
+        .unreadable, name: serial, message: "the EFI System Partition \(serial) cannot be used: \(error)",
+        hint: error.hint)
     }
   }
 
-  private mutating func add(_ kind: ESPProblem.Kind, _ name: String, _ message: Message, hint: Message?) {
+  private mutating func add(_ kind: ESPProblem.Kind, name: String, message: Message, hint: Message?) {
     problems.append(ESPProblem(name: name, kind: kind, message: message, hint: hint))
   }
 }

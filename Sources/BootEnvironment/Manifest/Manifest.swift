@@ -149,7 +149,8 @@ extension Manifest {
   }
 
   private static func image(from lines: inout ArraySlice<Substring>) -> ImageRecord? {
-    guard let head = lines.popFirst().flatMap({ fields($0, "image", 4) }), let kernel = Kernel(release: head[1]),
+    guard let head = lines.popFirst().flatMap({ fields($0, keyword: "image", count: 4) }),
+      let kernel = Kernel(release: head[1]),
       let size = count(head[2]), let digest = digest(head[3])
     else { return nil }
     var authenticode: [UInt8]?
@@ -179,26 +180,29 @@ extension Manifest {
   }
 
   private static func input(_ line: Substring) -> InputRecord? {
-    guard let fields = fields(line, "input", 6), let size = count(fields[1]), let modified = Int64(fields[2]),
+    guard let fields = fields(line, keyword: "input", count: 6), let size = count(fields[1]),
+      let modified = Int64(fields[2]),
       let inode = UInt64(fields[3]), let digest = digest(fields[4]), fields[5].hasPrefix("/")
     else { return nil }
     return InputRecord(path: String(fields[5]), size: size, modified: modified, inode: inode, digest: digest)
   }
 
   private static func copy(_ line: Substring) -> ImageRecord.Copy? {
-    guard let fields = fields(line, "copy", 4), let modified = Int64(fields[1]),
+    guard let fields = fields(line, keyword: "copy", count: 4), let modified = Int64(fields[1]),
       let name = UKIName(fileName: String(fields[2])), !fields[3].isEmpty
     else { return nil }
     return ImageRecord.Copy(esp: String(fields[3]), name: name, modified: modified)
   }
 
   /// The fields of a line that begins with `keyword`, the last of `number` to the end of the line.
-  private static func fields(_ line: Substring, _ keyword: String, _ number: Int) -> [Substring]? {
+  private static func fields(_ line: Substring, keyword: String, count number: Int) -> [Substring]? {
     let fields = line.split(separator: " ", maxSplits: number - 1, omittingEmptySubsequences: false)
     return fields.count == number && fields[0] == keyword ? fields : nil
   }
 
-  private static func value(_ keyword: String, _ line: Substring) -> Substring? { fields(line, keyword, 2)?[1] }
+  private static func value(_ keyword: String, _ line: Substring) -> Substring? {
+    fields(line, keyword: keyword, count: 2)?[1]
+  }
 
   private static func count(_ text: Substring) -> Int? { Int(text).flatMap { $0 >= 0 ? $0 : nil } }
 

@@ -57,13 +57,13 @@ package struct BootList: Sendable {
     let ordered = variables.order.filter { seen.insert($0).inserted }
     let others = variables.entries.map(\.number).filter { !seen.contains($0) }
     let entries = (ordered + others).enumerated().map { index, number in
-      describe(number, place: index < ordered.count ? index + 1 : nil, variables, esps)
+      describe(number, place: index < ordered.count ? index + 1 : nil, among: variables, esps: esps)
     }
     return Result(entries: entries, problems: variables.problems + esps.problems)
   }
 
   private func describe(
-    _ number: UInt16, place: Int?, _ variables: BootVariables, _ esps: OwnESPs
+    _ number: UInt16, place: Int?, among variables: BootVariables, esps: OwnESPs
   ) -> Entry {
     let entry = variables[number]
     let option = entry?.option

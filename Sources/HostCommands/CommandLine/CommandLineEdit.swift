@@ -42,11 +42,11 @@ package struct CommandLineEdit: Sendable {
     while true {
       try copy.edit(with: host)
       let content = try copy.content(limit: Self.sizeLimit)
-      var result = try judge(content, target, host)
+      var result = try judge(content, for: target, on: host)
       if result.errors.isEmpty {
         guard content != start else { return result }
         do {
-          try write(content, replacing: original, target, host)
+          try write(content, replacing: original, to: target, on: host)
           result.isChange = true
           return result
         } catch {
@@ -64,7 +64,7 @@ package struct CommandLineEdit: Sendable {
     return Array("\(base ?? "")\n".utf8)
   }
 
-  private func judge(_ content: [UInt8], _ target: CommandLineTarget, _ host: Host) throws -> CommandLineSet.Result {
+  private func judge(_ content: [UInt8], for target: CommandLineTarget, on host: Host) throws -> CommandLineSet.Result {
     var result = CommandLineSet.Result(path: target.path)
     result.old = target.present(in: host.files)
     do {
@@ -79,7 +79,7 @@ package struct CommandLineEdit: Sendable {
   }
 
   private func write(
-    _ content: [UInt8], replacing original: [UInt8]?, _ target: CommandLineTarget, _ host: Host
+    _ content: [UInt8], replacing original: [UInt8]?, to target: CommandLineTarget, on host: Host
   ) throws {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     try withExtendedLifetime(lock) {

@@ -53,16 +53,16 @@ package struct CommandLineSet: Sendable {
   package func run(on host: Host) throws -> Result {
     let target = try CommandLineTarget(kernel: kernel)
     var result = Result(path: target.path)
-    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, &result) }
+    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, result: &result) }
     result.new = line
     result.judge(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
     result.old = target.present(in: host.files)
     guard result.errors.isEmpty else { return result }
-    return try write(line, to: target, on: host, &result)
+    return try write(line, to: target, on: host, result: &result)
   }
 
   private func write(
-    _ line: String, to target: CommandLineTarget, on host: Host, _ result: inout Result
+    _ line: String, to target: CommandLineTarget, on host: Host, result: inout Result
   ) throws -> Result {
     try locked(host) {
       let files = host.files
@@ -77,7 +77,7 @@ package struct CommandLineSet: Sendable {
     return result
   }
 
-  private func remove(_ target: CommandLineTarget, on host: Host, _ result: inout Result) throws -> Result {
+  private func remove(_ target: CommandLineTarget, on host: Host, result: inout Result) throws -> Result {
     guard target.kernel != nil else { throw Failure("only a kernel's own line can be removed", hint: "add --kernel") }
     result.old = target.present(in: host.files)
     try locked(host) {

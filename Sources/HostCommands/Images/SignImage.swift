@@ -53,7 +53,7 @@ package struct SignImage: Sendable {
       var result = Result(
         path: target, signer: identity.certificate.subject, signaturesBefore: before,
         signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true)
-      let isDone = try isDone(image, source, identity.certificate)
+      let isDone = try isDone(image, in: source, by: identity.certificate)
       if isDone {
         result.signaturesAfter = before
         result.wasWritten = target != path
@@ -76,7 +76,7 @@ package struct SignImage: Sendable {
   }
 
   /// Whether the image carries just what was asked for.
-  private func isDone(_ image: SignedImage, _ source: File, _ certificate: Certificate) throws -> Bool {
+  private func isDone(_ image: SignedImage, in source: File, by certificate: Certificate) throws -> Bool {
     guard !image.table.entries.isEmpty, !(replacesExisting && image.table.entries.count > 1) else { return false }
     // What cannot be read is to be replaced, too; with --append it is an error when the result is verified.
     guard let signatures = try? image.signatures(in: source) else { return false }

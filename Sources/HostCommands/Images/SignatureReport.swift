@@ -41,7 +41,7 @@ package struct SignatureReport: Hashable, Sendable {
   package var trustedBy: String?
 
   init(
-    _ signature: AuthenticodeSignature, _ verdict: SignedImage.Verdict, trusting anchors: [Certificate] = []
+    _ signature: AuthenticodeSignature, verdict: SignedImage.Verdict, trusting anchors: [Certificate] = []
   ) throws {
     self.verdict =
       switch verdict {

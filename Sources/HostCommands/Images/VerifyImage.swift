@@ -42,7 +42,7 @@ package struct VerifyImage: Sendable {
       let (isAccepted, reason) = try anchors.judge(digest: digest, signatures)
       return Report(
         path: path, isAccepted: isAccepted, reason: reason,
-        signatures: try signatures.map { try SignatureReport($0, $1, trusting: anchors.allowed) })
+        signatures: try signatures.map { try SignatureReport($0, verdict: $1, trusting: anchors.allowed) })
     }
   }
 }

@@ -58,14 +58,14 @@ package struct KeysList: Sendable {
     for role in KeyRole.allCases where present.contains(KeyStore.certificateFile(of: role)) {
       guard let certificate = Self.collect(&result.warnings, { try store.certificate(of: role) }) else { continue }
       let hasKey = present.contains(KeyStore.keyFile(of: role))
-      result.keys.append(try describe(role, certificate, hasKey: hasKey, in: store))
+      result.keys.append(try describe(role, certificate: certificate, hasKey: hasKey, in: store))
       result.warnings += warnings(about: certificate, of: role, hasKey: hasKey, in: store, on: host)
     }
     return result
   }
 
   private func describe(
-    _ role: KeyRole, _ certificate: Certificate, hasKey: Bool, in store: KeyStore
+    _ role: KeyRole, certificate: Certificate, hasKey: Bool, in store: KeyStore
   ) throws -> Key {
     Key(
       role: role.name, certificatePath: store.displayPath(of: KeyStore.certificateFile(of: role)),

@@ -125,7 +125,7 @@ extension Status {
       var options = ApplyOptions()
       options.isDryRun = true
       options.reading = isQuick ? .none : .all
-      let foresight = try Foresight(of: host, configuration, survey, options)
+      let foresight = try Foresight(of: host, configuration: configuration, survey: survey, options: options)
       var reporter = StatusReporter(host, foresight)
       try reporter.describe(isQuick: isQuick)
       report = reporter.report
@@ -203,7 +203,7 @@ private struct StatusReporter: ~Copyable {
   private mutating func describeKernels() {
     for planned in plan.kernels {
       let states = plan.esps.map { esp in
-        (esp.name, state(of: planned, on: esp, observation.contents[esp.name]?.images ?? []))
+        (esp.name, state(of: planned, on: esp, among: observation.contents[esp.name]?.images ?? []))
       }
       let kernel = Status.Kernel(
         release: planned.release, isRunning: planned.release == observation.running, reasons: planned.reasonNames,
@@ -227,7 +227,7 @@ private struct StatusReporter: ~Copyable {
   }
 
   private func state(
-    of planned: PlannedKernel, on esp: ESPPlan, _ images: [PresentImage]
+    of planned: PlannedKernel, on esp: ESPPlan, among images: [PresentImage]
   ) -> Status.Kernel.State {
     if planned.isUnusable { return .unusable }
     if planned.isStanding, images.contains(where: { $0.name == planned.uki && $0.isOurs }) { return .kept }

@@ -92,13 +92,13 @@ package struct BootEntryExecutor: ~Copyable {
 
   private mutating func create(_ number: UInt16, _ option: LoadOption) throws {
     missing.insert(number)
-    try write(.bootOption(number), option.serialize(), replacing: nil)
+    try write(.bootOption(number), data: option.serialize(), replacing: nil)
     missing.remove(number)
     made.insert(number)
   }
 
   private mutating func update(_ number: UInt16, _ option: LoadOption) throws {
-    try write(.bootOption(number), option.serialize(), replacing: present[number]?.content)
+    try write(.bootOption(number), data: option.serialize(), replacing: present[number]?.content)
     made.insert(number)
   }
 
@@ -109,7 +109,7 @@ package struct BootEntryExecutor: ~Copyable {
     let old = try store.read(EFIVariableName.bootOrder.fileName)
     let now = try old.map { try BootOrder(parsing: EFIVariableContent(parsing: $0).data).numbers } ?? []
     guard now == order else { throw EFIVariableError("write", EFIVariableName.bootOrder.name, .changed) }
-    try write(.bootOrder, BootOrder(wanted).serialize(), replacing: old)
+    try write(.bootOrder, data: BootOrder(wanted).serialize(), replacing: old)
     order = wanted
     return true
   }
@@ -121,7 +121,7 @@ package struct BootEntryExecutor: ~Copyable {
       guard !missing.contains(number) else { throw BootEntryObstacle(message: "its entry could not be made") }
       let data = BootOrder([number]).serialize()
       if let old, try EFIVariableContent(parsing: old).data == data { return false }
-      try write(name, data, replacing: old)
+      try write(name, data: data, replacing: old)
     } else {
       guard old != nil else { return false }
       try store.remove(name.fileName, holding: old)
@@ -147,11 +147,11 @@ package struct BootEntryExecutor: ~Copyable {
     }
   }
 
-  private func write(_ variable: EFIVariableName, _ data: [UInt8], replacing old: [UInt8]?) throws {
+  private func write(_ variable: EFIVariableName, data: [UInt8], replacing old: [UInt8]?) throws {
     // A variable's attributes cannot be changed, so an old one keeps whatever it has.
     let attributes = try old.map { try EFIVariableContent(parsing: $0).attributes } ?? .bootManager
     let content = EFIVariableContent(attributes: attributes, data: data)
-    try store.write(variable.fileName, content.serialize(), replacing: old)
+    try store.write(variable.fileName, content: content.serialize(), replacing: old)
   }
 }
 

@@ -43,15 +43,15 @@ struct ImageExecutor: ~Copyable {
       do {
         switch step {
         case .sweep(let path): try work.files.remove(path)
-        case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious: keepsPrevious, &work)
+        case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious: keepsPrevious, on: &work)
         case .remove(let name, let reason):
           let writesAhead = steps[index...].contains { if case .write = $0 { true } else { false } }
           // Nothing makes room for an image that cannot be made, and the last one stays until another is in place.
           let isSafe = writesAhead ? work.unusable.isEmpty : !work.inPlace.isEmpty
-          if isSafe { try remove(name, reason, &work) } else { report(name.kernel, work, .kept) }
+          if isSafe { try remove(name, reason: reason, on: &work) } else { report(name.kernel, on: work, state: .kept) }
         }
       } catch {
-        if case .write(let kernel, _) = step { report(kernel, work, .failed) }
+        if case .write(let kernel, _) = step { report(kernel, on: work, state: .failed) }
         failures.append(Failure(adopting: error, of: "\(work.name)"))
       }
     }
@@ -69,23 +69,23 @@ struct ImageExecutor: ~Copyable {
   ///
   /// Where the old one is known to be good it stays as the previous one: the new image is written to that name first and
   /// then changes places with it, so that at every instant the old one is at a name that the firmware knows.
-  private mutating func write(_ kernel: Kernel, keepsPrevious: Bool, _ work: inout ESPWork) throws {
+  private mutating func write(_ kernel: Kernel, keepsPrevious: Bool, on work: inout ESPWork) throws {
     let name = UKIName(kernel)
     let landing = UKIName(kernel, isPrevious: keepsPrevious)
     try work.files.makeDirectory(UKIName.directory)
     var state = ImageOutcome.State.copied
-    var image = try copy(kernel, to: landing, work)
+    var image = try copy(kernel, to: landing, on: work)
     if image == nil {
       state = .signed
-      image = try build(kernel, to: landing, work)
+      image = try build(kernel, to: landing, on: work)
     }
     guard let image else { return }
     work.images.insert(landing)
-    try place(image, landing, work)
+    try place(image, at: landing, on: work)
     if keepsPrevious {
       let old = manifest.image(on: work.name, name)
       if try work.files.exchange(landing.path, name.path) {
-        if let old { try place(old, landing, work, saving: false) }
+        if let old { try place(old, at: landing, on: work, saving: false) }
       } else {
         // The kernel cannot swap two names: the new image takes the old one's place, which is at least atomic.
         try work.files.rename(landing.path, to: name.path)
@@ -93,18 +93,18 @@ struct ImageExecutor: ~Copyable {
         work.images.remove(landing)
       }
       work.images.insert(name)
-      try place(image, name, work)
+      try place(image, at: name, on: work)
     }
     made[kernel] = image.digest
     if let digest = image.authenticode, plan.forbiddenDigests.contains(digest), refused.insert(name).inserted {
       failures.append(ApplyPlan.refusal(of: name, on: work.name))
     }
     work.inPlace.append(kernel)
-    report(kernel, work, state)
+    report(kernel, on: work, state: state)
   }
 
   private mutating func place(
-    _ image: ImageRecord, _ name: UKIName, _ work: ESPWork, saving: Bool = true
+    _ image: ImageRecord, at name: UKIName, on work: ESPWork, saving: Bool = true
   ) throws {
     guard let status = try work.files.linkStatus(of: name.path) else {
       throw Failure("\(work.files.display(name.path)) vanished after it was written")
@@ -125,7 +125,7 @@ struct ImageExecutor: ~Copyable {
   }
 
   /// Copies the image from wherever it lies; nil if it lies nowhere as it should.
-  private mutating func copy(_ kernel: Kernel, to name: UKIName, _ work: ESPWork) throws -> ImageRecord? {
+  private mutating func copy(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
     while let (image, copy) = source(of: kernel), let files = open.files(of: copy.esp) {
       guard let file = try? files.openFile(copy.name.path), try Digest.of(file) == image.digest else {
         manifest.remove(copy.name, on: copy.esp)
@@ -146,7 +146,7 @@ struct ImageExecutor: ~Copyable {
     return nil
   }
 
-  private mutating func build(_ kernel: Kernel, to name: UKIName, _ work: ESPWork) throws -> ImageRecord? {
+  private mutating func build(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
     let (inputs, opened) = try openParts(of: kernel)
     let identity = try signingIdentity()
     var image: ImageRecord?
@@ -166,12 +166,12 @@ struct ImageExecutor: ~Copyable {
     return (inputs, try opened.get())
   }
 
-  private mutating func remove(_ name: UKIName, _ reason: ImageChanges.Reason, _ work: inout ESPWork) throws {
+  private mutating func remove(_ name: UKIName, reason: ImageChanges.Reason, on work: inout ESPWork) throws {
     try work.files.remove(name.path)
     work.images.remove(name)
     manifest.remove(name, on: work.name)
     saveManifest()
-    if !name.isPrevious, reason != .room { report(name.kernel, work, .removed) }
+    if !name.isPrevious, reason != .room { report(name.kernel, on: work, state: .removed) }
   }
 
   /// The key that images and boot loaders are signed with, loaded once.
@@ -194,7 +194,7 @@ struct ImageExecutor: ~Copyable {
     }
   }
 
-  private mutating func report(_ kernel: Kernel, _ work: ESPWork, _ state: ImageOutcome.State) {
-    outcomes.append(ImageOutcome(kernel, on: work.name, state))
+  private mutating func report(_ kernel: Kernel, on work: ESPWork, state: ImageOutcome.State) {
+    outcomes.append(ImageOutcome(kernel, on: work.name, state: state))
   }
 }

@@ -39,7 +39,7 @@ package enum ImageWriter {
       verify: { file in
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
-        try ImageSelfCheck.check(file, against: plan, image)
+        try ImageSelfCheck.check(file, against: plan, result: image)
         try furtherCheck(file)
       },
       writing: { sink in

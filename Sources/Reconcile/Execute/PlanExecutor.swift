@@ -66,7 +66,7 @@ struct PlanExecutor: ~Copyable {
       }
     } catch {
       fail(Failure(esp.name, error))
-      for kernel in esp.images.written { report.images.append(ImageOutcome(kernel, on: esp.name, .failed)) }
+      for kernel in esp.images.written { report.images.append(ImageOutcome(kernel, on: esp.name, state: .failed)) }
       return esp.present
     }
   }

@@ -22,22 +22,22 @@ package enum LoaderDefaultRestoration {
       var survey = try? ESPSurvey(of: host, configuration)
     else { return }
     withExtendedLifetime(lock) {
-      guard survey.esps.contains(where: { isOverwritten($0, record, host) }) else { return }
+      guard survey.esps.contains(where: { isOverwritten($0, record: record, on: host) }) else { return }
       var mending = ESPMending(host)
       mending.mendDirty(&survey)
-      for esp in survey.esps { try? restore(esp, record, host) }
+      for esp in survey.esps { try? restore(esp, from: record, on: host) }
     }
   }
 
-  private static func isOverwritten(_ esp: ESP, _ record: LoaderDefaultRecord, _ host: Host)
+  private static func isOverwritten(_ esp: ESP, record: LoaderDefaultRecord, on host: Host)
     -> Bool
   {
     guard let files = try? esp.open(on: host, for: .reading) else { return false }
     return (try? change(on: files, record.defaults[esp.name])) != nil
   }
 
-  private static func restore(_ esp: ESP, _ record: LoaderDefaultRecord, _ host: Host) throws {
-    guard isOverwritten(esp, record, host) else { return }
+  private static func restore(_ esp: ESP, from record: LoaderDefaultRecord, on host: Host) throws {
+    guard isOverwritten(esp, record: record, on: host) else { return }
     let files = try esp.open(on: host, for: .writing)
     guard let text = try change(on: files, record.defaults[esp.name]) else { return }
     try files.replaceFile(

@@ -73,7 +73,7 @@ struct ESPMending: ~Copyable {
     let manifest = Manifest.load(from: host.files).manifest
     do {
       done += try esp.mend(on: host) { file, volume, device in
-        try Self.isRight(file, volume, device, manifest)
+        try Self.isRight(file, in: volume, on: device, manifest: manifest)
       }
       survey.esps[index].blemish = nil
     } catch let problem as ESPProblem where problem.kind == .unchecked {
@@ -94,7 +94,7 @@ struct ESPMending: ~Copyable {
 
   /// Whether the manifest knows the content for the kernel that the name stands for.
   private static func isRight(
-    _ file: FATFile, _ volume: FATVolume, _ device: any RandomAccessBytes, _ manifest: Manifest
+    _ file: FATFile, in volume: FATVolume, on device: any RandomAccessBytes, manifest: Manifest
   ) throws -> Bool {
     guard let image = UKIName(fileName: String(PathName(file.path).fileName)),
       let extents = volume.extents(of: file)

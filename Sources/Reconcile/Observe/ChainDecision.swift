@@ -25,7 +25,7 @@ package struct ChainDecision: Hashable, Sendable {
   ///   - esps: the files of the ESPs, open for reading.
   /// - Throws: `HostError` or `CryptoError` if firmware, shim or an ESP cannot be looked at.
   package init(
-    of host: Host, _ configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
+    of host: Host, configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
     esps: [FileSystem]
   ) throws {
     let database = try TrustDatabase(readingFrom: host)

@@ -55,7 +55,7 @@ package struct PresentImage: Hashable, Sendable {
   package var size: Int
   package var content: Content
 
-  package init(_ name: UKIName, size: Int, _ content: Content) {
+  package init(_ name: UKIName, size: Int, content: Content) {
     self.name = name
     self.size = size
     self.content = content

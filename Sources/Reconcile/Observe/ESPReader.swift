@@ -27,9 +27,9 @@ struct ESPReader: ~Copyable {
       if fileName.hasPrefix(".pve-"), TemporaryName.matches(fileName) {
         contents.leftovers.append(ESPContents.Leftover(path: path, size: status.size))
       } else if let name = UKIName(fileName: fileName) {
-        let content = try recognize(name, status, &manifest)
+        let content = try recognize(name, status: status, manifest: &manifest)
         if case .recorded = content {} else { manifest.remove(name, on: esp.name) }
-        contents.images.append(PresentImage(name, size: status.size, content))
+        contents.images.append(PresentImage(name, size: status.size, content: content))
       }
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
@@ -71,7 +71,7 @@ struct ESPReader: ~Copyable {
   }
 
   private func recognize(
-    _ name: UKIName, _ status: FileStatus, _ manifest: inout Manifest
+    _ name: UKIName, status: FileStatus, manifest: inout Manifest
   ) throws -> PresentImage.Content {
     if let image = manifest.image(on: esp.name, name), image.size == status.size,
       image.copy(on: esp.name, name)?.modified == status.modified

@@ -23,7 +23,7 @@ package struct ImageInputs: Hashable, Sendable {
   /// The parts that do not depend on the kernel.
   ///
   /// Throws `HostError` if the host cannot be looked at.
-  init(_ kernel: Kernel, commandLine: CommandLine, _ configuration: Configuration, on host: Host) throws {
+  init(_ kernel: Kernel, commandLine: CommandLine, configuration: Configuration, on host: Host) throws {
     self.kernel = kernel
     self.commandLine = commandLine.text
     stub = BootPrograms(try host.machine).stub

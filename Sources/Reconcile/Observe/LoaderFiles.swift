@@ -100,11 +100,11 @@ package struct LoaderFiles: Sendable {
     programs = LoaderPrograms(
       chain: chain, writesRemovablePath: writesRemovablePath, sources: sources, paths: LoaderPath(machine))
     if chain.hasShim {
-      try open(sources.shim, package: "shim-signed", host)
-      try open(sources.mokManager, package: sources.mokManagerPackage, host)
+      try open(sources.shim, package: "shim-signed", on: host)
+      try open(sources.mokManager, package: sources.mokManagerPackage, on: host)
     }
     if chain.hasSystemdBoot {
-      try open(sources.systemdBoot, package: "systemd-boot-efi", host)
+      try open(sources.systemdBoot, package: "systemd-boot-efi", on: host)
       let file = try program(sources.systemdBoot)
       digests[sources.systemdBoot] = try describing(sources.systemdBoot) {
         try ImageDigest.compute(of: file, header: SignedImage(parsing: file).header)
@@ -112,7 +112,7 @@ package struct LoaderFiles: Sendable {
     }
   }
 
-  private mutating func open(_ path: String, package: String, _ host: Host) throws {
+  private mutating func open(_ path: String, package: String, on host: Host) throws {
     guard try host.files.exists(path) else {
       throw Failure(
         "the chain \(programs.chain) needs \(host.files.display(path)), which is not there",

@@ -48,7 +48,7 @@ final class Observer {
   /// Looks at the host and its ESPs.
   ///
   /// Throws for what concerns all images, such as a command line that cannot be read.
-  init(of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions) throws {
+  init(of host: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions) throws {
     self.host = host
     self.configuration = configuration
     self.options = options
@@ -119,7 +119,7 @@ final class Observer {
     let decision = try? chain?.get()
     let database = try? TrustDatabase(readingFrom: host)
     let forbidden = decision != nil && database?.isEnforced == true ? database?.forbiddenImageDigests : nil
-    let choice = KernelChoice(kernels, requests, contents: contents, options)
+    let choice = KernelChoice(kernels, requests: requests, contents: contents, options: options)
     var sources: [Kernel: ImageSource] = [:]
     for kernel in choice.kernels where choice.isChosen(kernel) { sources[kernel.kernel] = source(of: kernel.kernel) }
     markBooted()
@@ -134,7 +134,9 @@ final class Observer {
       forbiddenDigests: forbiddenDigests, imageDigests: imageDigests, accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
-      loaderDefault: decision.flatMap { LoaderDefaultObservation(of: host, $0, open: open, survey.esps, options) },
+      loaderDefault: decision.flatMap {
+        LoaderDefaultObservation(of: host, decision: $0, open: open, esps: survey.esps, options: options)
+      },
       firmware: observeFirmware(), dkms: dkms())
   }
 
@@ -143,7 +145,7 @@ final class Observer {
   private func source(of kernel: Kernel) -> ImageSource {
     do {
       let inputs = try ImageInputs(
-        kernel, commandLine: commandLines.line(for: kernel), configuration, on: host)
+        kernel, commandLine: commandLines.line(for: kernel), configuration: configuration, on: host)
       if !options.isForced, let known = try recordedImage(inputs) {
         return .recorded(digest: known.digest, size: known.size, inputs: inputs)
       }
@@ -184,13 +186,13 @@ final class Observer {
       guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
       var record = try inputs.record(of: file, parts)
       record.authenticode = digest
-      place(record, name, on: esp, modified: file.status.modified)
+      place(record, at: name, on: esp, modified: file.status.modified)
       adopted = record
     }
     return adopted
   }
 
-  private func place(_ record: ImageRecord, _ name: UKIName, on esp: ESP, modified: Int64) {
+  private func place(_ record: ImageRecord, at name: UKIName, on esp: ESP, modified: Int64) {
     manifest.place(record, at: [ImageRecord.Copy(esp: esp.name, name: name, modified: modified)])
     contents[esp.name]?.set(name, .recorded(digest: record.digest, booted: nil))
   }
@@ -236,7 +238,7 @@ final class Observer {
         let record = ImageRecord(
           kernel: image.name.kernel, size: file.count, digest: digest, commandLine: "", certificate: fingerprint,
           inputs: [])
-        place(record, image.name, on: esp, modified: file.status.modified)
+        place(record, at: image.name, on: esp, modified: file.status.modified)
       }
     }
   }
@@ -284,7 +286,7 @@ final class Observer {
     guard let certificate else { return nil }
     do {
       let decision = try ChainDecision(
-        of: host, configuration, certificate: certificate, evidence: evidence,
+        of: host, configuration: configuration, certificate: certificate, evidence: evidence,
         esps: survey.esps.compactMap { contents[$0.name] == nil ? nil : open.files(of: $0.name) })
       return .success(decision)
     } catch {
@@ -303,7 +305,7 @@ final class Observer {
       let names = found.images.filter { image in
         let known = manifest.image(on: esp, image.name)
         return image.content != .signed && (known == nil || known?.certificate != fingerprint)
-          && (try? isAccepted(image, files, database, throughShim: decision.chain.hasShim)) == true
+          && (try? isAccepted(image, in: files, by: database, throughShim: decision.chain.hasShim)) == true
       }
       accepted[esp] = Set(names.map(\.name))
     }
@@ -311,7 +313,7 @@ final class Observer {
   }
 
   private func isAccepted(
-    _ image: PresentImage, _ files: FileSystem, _ database: TrustDatabase, throughShim: Bool
+    _ image: PresentImage, in files: FileSystem, by database: TrustDatabase, throughShim: Bool
   ) throws -> Bool {
     let file = try files.openFile(image.name.path)
     let parsed = try SignedImage(parsing: file)

@@ -31,7 +31,7 @@ package struct ImagePlanner: ~Copyable {
     _ wanted: [PlannedKernel], on contents: ESPContents, inventory: KernelInventory, running: String?,
     removesOthers: Bool = true
   ) -> ImageChanges {
-    var planner = ImagePlanner(wanted, contents, inventory, running)
+    var planner = ImagePlanner(wanted, contents: contents, inventory: inventory, running: running)
     for leftover in contents.leftovers { planner.sweep(leftover) }
     for (index, kernel) in wanted.enumerated() { planner.place(kernel, index) }
     if removesOthers { planner.removeOthers() }
@@ -40,17 +40,17 @@ package struct ImagePlanner: ~Copyable {
     return planner.plan
   }
 
-  private init(_ wanted: [PlannedKernel], _ contents: ESPContents, _ inventory: KernelInventory, _ running: String?) {
+  private init(_ wanted: [PlannedKernel], contents: ESPContents, inventory: KernelInventory, running: String?) {
     self.wanted = wanted
     self.inventory = inventory
     self.running = running
     images = contents.images
     free = contents.free
-    anchor = Self.anchor(of: contents.images.filter(\.isOurs), wanted, running)
+    anchor = Self.anchor(of: contents.images.filter(\.isOurs), wanted: wanted, running: running)
   }
 
   private static func anchor(
-    of images: [PresentImage], _ wanted: [PlannedKernel], _ running: String?
+    of images: [PresentImage], wanted: [PlannedKernel], running: String?
   ) -> PresentImage? {
     if let good = images.max(by: { ($0.booted ?? .min) < ($1.booted ?? .min) }), good.booted != nil { return good }
     func image(of kernel: Kernel) -> PresentImage? { images.first { $0.name == UKIName(kernel) } }
@@ -82,11 +82,11 @@ package struct ImagePlanner: ~Copyable {
     free += images.first { $0.name == replaced }?.size ?? 0
     images.removeAll { $0.name == replaced || $0.name == name }
     if keeps, let old {
-      let kept = PresentImage(previous, size: old.size, old.content)
+      let kept = PresentImage(previous, size: old.size, content: old.content)
       images.append(kept)
       if anchor == old { anchor = kept }
     }
-    images.append(PresentImage(name, size: size, .signed))
+    images.append(PresentImage(name, size: size, content: .signed))
     written.insert(name)
   }
 

@@ -43,7 +43,7 @@ struct KernelChoice: Sendable {
   private let chosen: [String]
 
   init(
-    _ inventory: KernelInventory, _ requests: KernelRequests, contents: [String: ESPContents], _ options: ApplyOptions
+    _ inventory: KernelInventory, requests: KernelRequests, contents: [String: ESPContents], options: ApplyOptions
   ) {
     let standing = inventory.withoutInitrd.filter { kernel in
       contents.values.contains { $0.own.contains(UKIName(kernel)) }
@@ -55,9 +55,9 @@ struct KernelChoice: Sendable {
     self.wanted = wanted
     chosen = options.kernels
     kernels =
-      wanted.kernels.map { PlannedKernel($0.kernel, $0.reasons, isStanding: standing.contains($0.kernel)) }
+      wanted.kernels.map { PlannedKernel($0.kernel, reasons: $0.reasons, isStanding: standing.contains($0.kernel)) }
       + extra.map { PlannedKernel($0) }
-    for kernel in inventory.withoutInitrd { tell(kernel, isStanding: standing.contains(kernel), options) }
+    for kernel in inventory.withoutInitrd { tell(kernel, isStanding: standing.contains(kernel), options: options) }
     for release in options.kernels + [options.expected].compactMap({ $0 }) {
       guard !(inventory.kernels + standing).contains(where: { $0.release == release }) else { continue }
       failures.append(
@@ -70,7 +70,7 @@ struct KernelChoice: Sendable {
     }
   }
 
-  private mutating func tell(_ kernel: Kernel, isStanding: Bool, _ options: ApplyOptions) {
+  private mutating func tell(_ kernel: Kernel, isStanding: Bool, options: ApplyOptions) {
     if isStanding {
       guard options.kernels.isEmpty || options.kernels.contains(kernel.release) else { return }
       failures.append(

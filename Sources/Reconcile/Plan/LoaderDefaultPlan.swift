@@ -25,7 +25,7 @@ struct LoaderDefaultObservation: Sendable {
   }
 
   /// Nil where systemd-boot is not in the chain, the machine would refuse our images, or there are no variables.
-  init?(of host: Host, _ decision: ChainDecision, open: OpenESPs, _ esps: [ESP], _ options: ApplyOptions) {
+  init?(of host: Host, decision: ChainDecision, open: OpenESPs, esps: [ESP], options: ApplyOptions) {
     let store = EFIVariableStore(of: host.files)
     guard decision.chain.hasSystemdBoot, decision.trust.isAccepted, (try? store.isPresent) == true else { return nil }
     record = LoaderDefaultRecord.load(from: host.files)
@@ -34,7 +34,7 @@ struct LoaderDefaultObservation: Sendable {
       let anchors = try? TrustAnchors(enforcedBy: host)
     else { return }
     for esp in esps {
-      if let files = open.files(of: esp.name) { targets[esp.name] = Target(of: text, files, anchors) }
+      if let files = open.files(of: esp.name) { targets[esp.name] = Target(of: text, on: files, trusting: anchors) }
     }
   }
 
@@ -48,9 +48,11 @@ struct LoaderDefaultObservation: Sendable {
       // systemd-boot lists unified images before entries that have no sort key, as Proxmox's.
       if let choice = LoaderDefault.choice(of: text, among: target.unifiedNames + images) {
         if images.contains(choice) || target.isUnifiedStarted { continue }
-        return (Self.failure(text, choice, on: esp.name), nil)
+        return (Self.failure(text, choosing: choice, on: esp.name), nil)
       }
-      if let entry = target.entry, !entry.isStarted { return (Self.failure(text, entry.name, on: esp.name), nil) }
+      if let entry = target.entry, !entry.isStarted {
+        return (Self.failure(text, choosing: entry.name, on: esp.name), nil)
+      }
     }
     return (
       nil,
@@ -61,7 +63,7 @@ struct LoaderDefaultObservation: Sendable {
     )
   }
 
-  private static func failure(_ text: String, _ choice: String, on esp: String) -> Failure {
+  private static func failure(_ text: String, choosing choice: String, on esp: String) -> Failure {
     Failure(
       """
       systemd-boot would start \(choice) on \(esp), which Secure Boot refuses: its default was set to \
@@ -71,7 +73,7 @@ struct LoaderDefaultObservation: Sendable {
 }
 
 extension LoaderDefaultObservation.Target {
-  init(of text: String, _ files: FileSystem, _ anchors: TrustAnchors) {
+  init(of text: String, on files: FileSystem, trusting anchors: TrustAnchors) {
     let unified = (try? files.list(UKIName.directory)) ?? []
     func isStarted(_ path: String) -> Bool { (try? files.openFile(path)).map(anchors.accepts) ?? false }
     let choice = LoaderDefault.choice(of: text, among: unified)

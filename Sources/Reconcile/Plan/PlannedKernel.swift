@@ -27,7 +27,7 @@ package struct PlannedKernel: Hashable, Sendable {
   var inputs: ImageInputs?
 
   package init(
-    _ kernel: Kernel, _ reasons: [WantedKernels.Reason] = [], isStanding: Bool = false, demand: Demand = .none
+    _ kernel: Kernel, reasons: [WantedKernels.Reason] = [], isStanding: Bool = false, demand: Demand = .none
   ) {
     self.kernel = kernel
     self.reasons = reasons

@@ -77,13 +77,13 @@ struct Planner: ~Copyable {
       guard let contents = observation.contents[esp.name] else { continue }
       var planned = ESPPlan(esp, contents)
       withhold(&planned, contents)
-      planImages(&planned, contents, reserve: 0)
+      planImages(&planned, contents: contents, reserve: 0)
       plan.esps.append(planned)
     }
   }
 
   /// `reserve`: bytes that must stay free for what is not an image.
-  private func planImages(_ esp: inout ESPPlan, _ contents: ESPContents, reserve: Int) {
+  private func planImages(_ esp: inout ESPPlan, contents: ESPContents, reserve: Int) {
     var contents = contents
     contents.free -= reserve
     esp.images = ImagePlanner.plan(
@@ -136,7 +136,7 @@ struct Planner: ~Copyable {
     findRefused()
     switch loaders {
     case .success(let programs):
-      for index in plan.esps.indices { planBootFiles(programs, decision, at: index) }
+      for index in plan.esps.indices { planBootFiles(programs, decision: decision, at: index) }
       planLoaderDefault()
       planEntries(decision)
     case .failure(let failure): plan.fail(failure)
@@ -164,12 +164,12 @@ struct Planner: ~Copyable {
     return observation.manifest.image(withDigest: digest)?.authenticode
   }
 
-  private mutating func planBootFiles(_ programs: LoaderPrograms, _ decision: ChainDecision, at index: Int) {
+  private mutating func planBootFiles(_ programs: LoaderPrograms, decision: ChainDecision, at index: Int) {
     var esp = plan.esps[index]
     switch observation.bootFiles[esp.name] {
     case .success(let files):
-      planLoaders(programs, files.loaders, decision, &esp)
-      planRemovals(files.typeOne, decision, &esp)
+      planLoaders(programs, state: files.loaders, decision: decision, on: &esp)
+      planRemovals(files.typeOne, decision: decision, on: &esp)
       plan.esps[index] = esp
     case .failure(let failure):
       plan.lackingLoader.insert(esp.name)
@@ -180,7 +180,7 @@ struct Planner: ~Copyable {
 
   /// Boot loaders take little room, but if they find none the images are planned anew around them.
   private mutating func planLoaders(
-    _ programs: LoaderPrograms, _ state: LoaderState, _ decision: ChainDecision, _ esp: inout ESPPlan
+    _ programs: LoaderPrograms, state: LoaderState, decision: ChainDecision, on esp: inout ESPPlan
   ) {
     guard let contents = observation.contents[esp.name] else { return }
     var reserve = 0
@@ -197,14 +197,14 @@ struct Planner: ~Copyable {
       let needed = esp.loaders.reduce(0) { $0 + $1.size + (128 << 10) }
       if needed <= esp.images.free + reserve || reserve > 0 { break }
       reserve = needed
-      planImages(&esp, contents, reserve: reserve)
+      planImages(&esp, contents: contents, reserve: reserve)
     }
   }
 
   /// Type 1 entries start a kernel whose initrd and command line nobody has signed.
   ///
   /// They are removed if the settings say so, and only where one of our images has booted already.
-  private mutating func planRemovals(_ found: TypeOneEntries, _ decision: ChainDecision, _ esp: inout ESPPlan) {
+  private mutating func planRemovals(_ found: TypeOneEntries, decision: ChainDecision, on esp: inout ESPPlan) {
     for note in found.notes { plan.note(note) }
     let kernels = found.entries.filter(\.startsKernel)
     guard !kernels.isEmpty else { return }

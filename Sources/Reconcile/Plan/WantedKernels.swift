@@ -82,7 +82,7 @@ package struct WantedKernels: Hashable, Sendable {
         reasons[kernel, default: []].append(reason)
       }
     }
-    let bootOrder = Self.bootOrder(of: order, lists.pin, preferred)
+    let bootOrder = Self.bootOrder(of: order, pin: lists.pin, preferred: preferred)
     let kept = keep > 0 ? Set(order.prefix(keep) + [running, bootOrder.first].compactMap { $0 }) : Set(order)
     return WantedKernels(
       kernels: order.filter { kept.contains($0) }.map { Wanted(kernel: $0, reasons: reasons[$0] ?? []) },
@@ -91,7 +91,7 @@ package struct WantedKernels: Hashable, Sendable {
         let isUsed = kernel == running && bootTime.map { lists.nextBootPinTime / 1_000_000_000 < $0 } ?? false
         return present.contains(kernel) && !isUsed ? kernel : nil
       },
-      notes: notes(on: inventory, lists, preferred, present))
+      notes: notes(on: inventory, lists: lists, preferred: preferred, present: present))
   }
 
   private static func newestOfPreviousSeries(_ kernels: [Kernel]) -> [Kernel] {
@@ -99,7 +99,7 @@ package struct WantedKernels: Hashable, Sendable {
     return kernels.first { $0.series != nil && $0.series != newest }.map { [$0] } ?? []
   }
 
-  private static func bootOrder(of kernels: [Kernel], _ pin: Kernel?, _ preferred: Kernel?) -> [Kernel] {
+  private static func bootOrder(of kernels: [Kernel], pin: Kernel?, preferred: Kernel?) -> [Kernel] {
     let chosen = [pin, preferred].compactMap { $0 }.filter { kernels.contains($0) }
     let others = kernels.filter { !chosen.contains($0) }
     let newestFirst = others.sorted { left, right in
@@ -125,9 +125,9 @@ extension WantedKernels {
 extension WantedKernels {
   /// What was asked for by name and is not among the complete kernels, `present`; proxmox-boot-tool passes over it, too.
   static func notes(
-    on inventory: KernelInventory, _ lists: ProxmoxLists, _ preferred: Kernel?, _ present: Set<Kernel>
+    on inventory: KernelInventory, lists: ProxmoxLists, preferred: Kernel?, present: Set<Kernel>
   ) -> [Message] {
-    func note(_ kernel: Kernel?, _ asked: Message, _ advice: (Kernel) -> Message, others: Int = 0) -> Message? {
+    func note(_ kernel: Kernel?, asked: Message, advice: (Kernel) -> Message, others: Int = 0) -> Message? {
       guard let kernel, !present.contains(kernel) else { return nil }
       let release = kernel.release
       let note: Message =
@@ -141,12 +141,12 @@ extension WantedKernels {
     }
     let absent = lists.manual.filter { !present.contains($0) }
     return [
-      note(lists.pin, "pinned", { _ in choose("") }),
-      note(lists.nextBootPin, "pinned for the next boot", { _ in choose(" --next-boot") }),
-      note(preferred, "preferred", { _ in "choose another with: pve-sb-uki boot prefer" }),
+      note(lists.pin, asked: "pinned", advice: { _ in choose("") }),
+      note(lists.nextBootPin, asked: "pinned for the next boot", advice: { _ in choose(" --next-boot") }),
+      note(preferred, asked: "preferred", advice: { _ in "choose another with: pve-sb-uki boot prefer" }),
       note(
-        absent.first, "listed in \(ProxmoxLists.manualPath)",
-        { "take it out with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
+        absent.first, asked: "listed in \(ProxmoxLists.manualPath)",
+        advice: { "take it out with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
     ].compactMap { $0 }
   }
 }

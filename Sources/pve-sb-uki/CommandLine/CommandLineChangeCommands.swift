@@ -43,11 +43,11 @@ struct CommandLineSetCommand: ParsableCommand {
     let result = try set.run(on: global.host())
     guard result.errors.isEmpty else {
       for warning in result.warnings { try global.note(warning) }
-      try change.report(result, nil, global, isDryRun: dryRun)
+      try change.report(result, apply: nil, with: global, isDryRun: dryRun)
       change.tell(result)
       throw ExitCode(1)
     }
-    try change.conclude(result, global, isDryRun: dryRun)
+    try change.conclude(result, with: global, isDryRun: dryRun)
   }
 }
 
@@ -79,7 +79,7 @@ struct CommandLineEditCommand: ParsableCommand {
       return false
     }
     guard result.errors.isEmpty else { throw Failure("\(result.path): nothing was changed") }
-    try change.conclude(result, global, isDryRun: false)
+    try change.conclude(result, with: global, isDryRun: false)
   }
 }
 
@@ -104,15 +104,15 @@ struct CommandLineChangeOptions: ParsableArguments {
   /// Reports what was written and makes images of it.
   ///
   /// That this fails takes nothing back.
-  func conclude(_ result: CommandLineSet.Result, _ global: GlobalOptions, isDryRun: Bool) throws {
+  func conclude(_ result: CommandLineSet.Result, with global: GlobalOptions, isDryRun: Bool) throws {
     for warning in result.warnings { try global.note(warning) }
     if !global.json { try global.print(result.text(isDryRun: isDryRun), json: .null) }
-    guard !noApply, !isDryRun else { return try report(result, nil, global, isDryRun: isDryRun) }
+    guard !noApply, !isDryRun else { return try report(result, apply: nil, with: global, isDryRun: isDryRun) }
     var apply = try ApplyCommand.parse([])
     apply.global = global
     do {
       let images = try apply.perform()
-      try report(result, apply.json(images), global, isDryRun: isDryRun)
+      try report(result, apply: apply.json(images), with: global, isDryRun: isDryRun)
       if !global.json { try apply.report(images) }
       try apply.conclude(images)
     } catch {
@@ -123,7 +123,7 @@ struct CommandLineChangeOptions: ParsableArguments {
 
   /// One document for both.
   func report(
-    _ result: CommandLineSet.Result, _ apply: JSONValue?, _ global: GlobalOptions, isDryRun: Bool
+    _ result: CommandLineSet.Result, apply: JSONValue?, with global: GlobalOptions, isDryRun: Bool
   ) throws {
     guard global.json else { return }
     try global.print("", json: result.json(isDryRun: isDryRun, apply: apply))

@@ -39,7 +39,7 @@ extension Status.Report {
     let shown = sections(modules).filter { !$0.lines.isEmpty }.map { ($0.title.localText, $0.lines.map(\.localText)) }
     // Other languages may need wider titles.
     let margin = shown.reduce(14) { max($0, $1.0.count + 2) }
-    return shown.map { Self.lines($0, $1, margin: margin) }.joined()
+    return shown.map { Self.lines($0, texts: $1, margin: margin) }.joined()
   }
 
   private typealias Section = (title: Message, lines: [Message])
@@ -74,7 +74,7 @@ extension Status.Report {
   }
 
   /// The title, then each text at the margin, broken at blanks.
-  private static func lines(_ title: String, _ texts: [String], margin: Int) -> String {
+  private static func lines(_ title: String, texts: [String], margin: Int) -> String {
     var output = ""
     for (index, text) in texts.flatMap({ wrapped($0, 80 - margin) }).enumerated() {
       let head = index == 0 ? title : ""
