@@ -15,12 +15,12 @@ import Testing
 @Suite struct BootEntryNumberTests {
   @Test(
     arguments: [("Boot001a", 0x1a), ("001A", 0x1a), ("1a", 0x1a), ("0", 0), ("FFFF", 0xffff)] as [(String, UInt16)])
-  func waysToWriteANumber(text: String, number: UInt16) {
+  func formsOfANumber(text: String, number: UInt16) {
     #expect(BootEntryNumber(text) == BootEntryNumber(number))
   }
 
   @Test(arguments: ["", "Boot", "Boot00001", "+1", "-1", "0x1", "6.8.12-9-pve", "boot1", "g", "１"])
-  func whatIsNone(text: String) { #expect(BootEntryNumber(text) == nil) }
+  func invalidNumbersAreRejected(text: String) { #expect(BootEntryNumber(text) == nil) }
 }
 
 @Suite struct BootCommandTests {
@@ -29,7 +29,7 @@ import Testing
     number: 2, startBlock: 2048, blockCount: 1 << 20, guid: GUID(0x1111_2222, 1, 0x3333, 0x4444_5555_6666_7777))
   private static let path = "/EFI/Linux/pve-6.8.12-9-pve.efi"
 
-  /// 1 is ours, 2 grub's, 3 inactive, 4 damaged, 5 outside the order, 9 is named and not there.
+  /// 1 is ours, 2 is GRUB's, 3 is inactive, 4 is damaged, 5 is not in the boot order, 9 is in it but does not exist.
   init() throws {
     directory = try TemporaryDirectory()
     try put(1, label: "Proxmox VE 6.8.12-9-pve", path: Self.path)
@@ -111,7 +111,7 @@ import Testing
       #expect(error?.description == words && error?.hint != nil)
       #expect(recorder.mutations.allSatisfy { !$0.path.hasPrefix("/sys") })
     }
-    // Without what it was booted from, 1 is the last one that the firmware would try.
+    // Apart from the current entry, 1 is the last that the firmware would try.
     try put(.bootCurrent, [])
     #expect(
       thrown(Failure.self) { try forget(1, 2) }?.description.hasSuffix("nothing else is left in the boot order") == true
@@ -151,7 +151,7 @@ import Testing
     let error = thrown(Failure.self) { try prefer(1) }
     #expect(error?.description.contains("this machine would turn it down: db does not hold the certificate") == true)
     #expect(try order() == [2, 9, 1, 3, 4, 1])
-    // Whose entry it is not, we cannot say of.
+    // Nothing is known about foreign entries.
     #expect(try prefer(5).isChange)
     try database(key.certificate)
     #expect(try prefer(1).isChange)

@@ -29,7 +29,7 @@ import Testing
 
   struct Case: Sendable, CustomTestStringConvertible {
     var what: String
-    /// Kernels that want an image, with the contents it must have, or `!` for one that must be made and has that size.
+    /// Kernels that want an image, with the content it must have, or `!` for one that must be built and has that size.
     var wanted: [String]
     var present: [String]
     var size = 40
@@ -43,7 +43,7 @@ import Testing
   }
 
   static let cases: [Case] = [
-    Case(what: "an empty partition", wanted: ["a!", "b!"], present: [], free: 100, expected: ["write a", "write b"]),
+    Case(what: "an empty ESP", wanted: ["a!", "b!"], present: [], free: 100, expected: ["write a", "write b"]),
     Case(what: "all is right", wanted: ["a1", "b2"], present: ["a=1", "b=2"], free: 0, expected: []),
     Case(
       what: "one has changed and never booted", wanted: ["a3", "b2"], present: ["a=1", "b=2"], free: 50,
@@ -143,7 +143,7 @@ import Testing
       case .write(let kernel, let keepsPrevious): "write \(kernel.release)" + (keepsPrevious ? " keeping" : "")
       }
     }
-    let stays = plan.stays.map { "stay \(short($0.key)) \($0.value.rawValue)" }.sorted()
+    let stays = plan.kept.map { "stay \(short($0.key)) \($0.value.rawValue)" }.sorted()
     return steps + plan.shortages.map { "full \($0.kernel.release)" } + stays
   }
 }

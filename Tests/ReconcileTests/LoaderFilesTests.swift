@@ -32,11 +32,11 @@ import Testing
     #expect(recorder.mutations.isEmpty)
   }
 
-  @Test func whatChangedIsMadeAnew() throws {
+  @Test func aChangedInputRebuildsTheImage() throws {
     let scene = try LoaderScene(.systemdBoot252)
     try scene.perform(scene.plan(scene.loaders(.systemdBoot)), with: scene.loaders(.systemdBoot))
     let right = try #require(try scene.read(LoaderPath.amd64.systemdBoot))
-    // The package, the key, and what somebody did to the file.
+    // Changes of the package, of the key, and of the file.
     try scene.put(.systemdBoot257)
     #expect(try scene.plan(scene.loaders(.systemdBoot)).steps.map(\.path) == [LoaderPath.amd64.systemdBoot])
     try scene.put(.systemdBoot252)
@@ -95,7 +95,7 @@ import Testing
     #expect(try scene.plan(scene.loaders(.direct)).steps.isEmpty)
   }
 
-  @Test func whatTheMachineWouldNotStartIsNotPutFirst() throws {
+  @Test func refusedImagesAreNotPutFirst() throws {
     let scene = try LoaderScene()
     let loaders = try scene.loaders(.systemdBoot, removable: true)
     #expect(try scene.plan(loaders, isPreferred: false).steps.map(\.path) == [LoaderPath.amd64.systemdBoot])
@@ -123,7 +123,7 @@ import Testing
     try scene.perform(plan, with: loaders)
     #expect(try scene.read(LoaderPath.amd64.removable) == scene.read(image.path))
     #expect(try scene.plan(loaders).steps.isEmpty)
-    // An image that is to be written before counts as changed, with the size that it will have.
+    // An image that is written first counts as changed, with its future size.
     #expect(try scene.plan(loaders, pending: [image: 12_345]).steps.map(\.size) == [12_345])
     try scene.putImage(image, .stub252)
     #expect(try scene.plan(loaders).steps.count == 1)
@@ -163,7 +163,7 @@ import Testing
     #expect(try scene.plan(both).steps.isEmpty)
   }
 
-  /// Whatever fails, each file is the old one or the new one, and the next run brings the rest.
+  /// Whichever change fails, each file is the old or the new one, and the next run completes the work.
   @Test func aFailureLeavesEachFileOldOrNew() throws {
     let scene = try LoaderScene(.systemdBoot252)
     let paths = [LoaderPath.amd64.systemdBoot, LoaderPath.amd64.removable, LoaderConfiguration.path]

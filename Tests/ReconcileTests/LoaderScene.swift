@@ -10,9 +10,9 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// A host with boot loaders of Debian and a directory for an EFI System Partition.
+/// A host with Debian's boot loaders and a directory for the ESP.
 ///
-/// A stub stands in for shim.
+/// A stub serves as shim.
 struct LoaderScene {
   let directory: TemporaryDirectory
   let key: SigningKey
@@ -35,7 +35,7 @@ struct LoaderScene {
     try directory.write(BootPrograms.amd64.systemdBoot, systemdBoot.bytes())
   }
 
-  /// Puts an image on the partition, signed by sbsign.
+  /// Writes an image to the ESP, signed by sbsign.
   func putImage(_ name: UKIName?, _ content: Fixture = .stub257) throws {
     let name = try #require(name)
     try directory.write("esp/EFI/Linux/x", "")

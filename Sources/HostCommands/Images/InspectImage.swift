@@ -9,7 +9,7 @@ internal import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki inspect`: what an EFI image is made of.
+/// `pve-sb-uki inspect`: shows the parts of an EFI image.
 package struct InspectImage: Sendable {
   package var path: String
 
@@ -17,7 +17,7 @@ package struct InspectImage: Sendable {
 
   package struct Section: Hashable, Sendable {
     package var name: String
-    /// Exact size of the content in bytes.
+    /// Size of the content in bytes, without padding.
     package var size: Int
     package var virtualAddress: Int
     package var rawSize: Int
@@ -26,7 +26,7 @@ package struct InspectImage: Sendable {
     package var characteristics: Int
     /// SHA-256 of the content in hexadecimal.
     package var sha256: String
-    /// The content of sections that hold text; nil for others.
+    /// The content of sections with text; nil for others.
     package var text: String?
   }
 
@@ -76,7 +76,9 @@ package struct InspectImage: Sendable {
     }
   }
 
-  /// Gives the content of the first section called `name` to `body`, a buffer at a time.
+  /// Passes the content of the first section called `name` to `body`, one buffer at a time.
+  ///
+  /// Throws `Failure`.
   package func extract(_ name: String, on host: Host, to body: (UnsafeRawBufferPointer) throws -> Void) throws {
     try describing(path) {
       let source = try host.userFiles.openFile(path)
