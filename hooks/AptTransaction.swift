@@ -3,20 +3,20 @@
 
 internal import Reconcile
 
-/// DPkg::Pre-Invoke and DPkg::Post-Invoke of apt, which enclose all that one apt run installs and removes.
+/// apt's DPkg::Pre-Invoke and DPkg::Post-Invoke, which enclose everything that one apt run installs and removes.
 ///
-/// Neither fails: apt would stop.
+/// Neither fails: that would stop apt.
 struct AptTransaction {
   let program: HookProgram
 
-  /// `child` is the number of the process that apt runs its commands in, the parent of the shell that called this.
+  /// `child` is the number of the process in which apt runs its commands: the parent of the shell that called this.
   func begin(child: String?) -> Int32 {
-    // In silence: without a mark every hook does its work at once, and says itself what keeps it from it.
+    // Reports nothing: without the mark each hook works at once and reports errors itself.
     if let child = child.flatMap({ Int($0) }) { try? DeferredApply.begin(child: child, on: program.host) }
     return 0
   }
 
-  /// What is still wrong is repeated here as the last thing on the screen.
+  /// Reports what is still wrong as the last output on the screen.
   func end() -> Int32 {
     _ = program.report { try DeferredApply.finish(on: program.host) }
     return 0

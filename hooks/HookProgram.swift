@@ -6,13 +6,13 @@ package import HostSystem
 internal import Messages
 internal import Reconcile
 
-/// What all hooks share: they find out which one is meant, reconcile now or at the end of the apt transaction they are
-/// part of, and say on standard error what changed or failed.
+/// The common part of all hooks: finds out which one was called, reconciles now or at the end of the apt transaction,
+/// and reports changes and failures on standard error.
 package struct HookProgram {
   package static let name = "pve-sb-uki"
 
   let host: Host
-  /// Takes lines with their line feeds.
+  /// Writes text that consists of lines with line feeds.
   let say: (String) -> Void
 
   package init(host: Host, say: @escaping (String) -> Void) {
@@ -20,14 +20,14 @@ package struct HookProgram {
     self.say = say
   }
 
-  /// Runs the hook that the first argument, the path it was called by, stands for.
+  /// Runs the hook that the first argument, the path of the link, stands for.
   ///
   /// Returns the exit code.
   package func run(_ arguments: [String]) -> Int32 {
     let parameters = host.environment("DEB_MAINT_PARAMS")
     guard let call = HookCall(arguments: arguments, maintainerParameters: parameters) else {
-      tell("\(Self.name): error: this program is called by its links in /etc/kernel and /etc/initramfs")
-      tell("hint: for people there is: pve-sb-uki apply")
+      printLine("\(Self.name): error: this program is called by its links in /etc/kernel and /etc/initramfs")
+      printLine("hint: for people there is: pve-sb-uki apply")
       return 2
     }
     switch call.place {
@@ -38,42 +38,42 @@ package struct HookProgram {
     case .aptPreInvoke: return AptTransaction(program: self).begin(child: call.arguments.first)
     case .aptPostInvoke: return AptTransaction(program: self).end()
     case .reconcile:
-      reconcileInTime()
+      reconcileOrDefer()
       return 0
     }
   }
 
-  /// Reconciles, unless it can be put off: one run for all packages of an apt transaction.
+  /// Reconciles, or defers that to the end of the apt transaction, so that one run serves all packages.
   ///
-  /// Of `release`, if there is one, an image is expected then.
-  func reconcileInTime(_ release: String? = nil) {
+  /// `release` is a kernel that must have an image then.
+  func reconcileOrDefer(_ release: String? = nil) {
     if !DeferredApply.postpone(release, on: host) { _ = reconcile(release) }
   }
 
   /// Reconciles and reports.
   ///
-  /// Returns whether every kernel has the image it should have, or there is nothing to do here.
+  /// Returns true if every kernel has the image it should have, or if there is nothing to do.
   func reconcile(_ release: String? = nil) -> Bool {
     var options = ApplyOptions()
     options.expected = release
     return report { try Apply.run(options, on: host) }
   }
 
-  private func tell(_ line: Message) { say(line.localLine) }
+  private func printLine(_ line: Message) { say(line.localLine) }
 
-  /// Says what `run` changed or failed at.
+  /// Reports what `run` changed and what failed.
   ///
-  /// Returns whether nothing failed.
+  /// Returns true if nothing failed.
   func report(_ run: () throws -> ApplyReport) -> Bool {
     do {
       let result = try run()
-      for mended in result.mended { tell("\(Self.name): \(mended)") }
+      for mended in result.mended { printLine("\(Self.name): \(mended)") }
       for image in result.images where [.signed, .copied, .removed].contains(image.state) {
-        tell("\(Self.name): \(image.esp): \(image.name) \(image.state.word)")
+        printLine("\(Self.name): \(image.esp): \(image.name) \(image.state.word)")
       }
-      for loader in result.loaders { tell("\(Self.name): \(loader) written") }
-      for entry in result.entries + result.moduleSigning { tell("\(Self.name): done: \(entry)") }
-      if result.isChange { for note in result.notes { tell("\(Self.name): note: \(note)") } }
+      for loader in result.loaders { printLine("\(Self.name): \(loader) written") }
+      for entry in result.entries + result.moduleSigning { printLine("\(Self.name): done: \(entry)") }
+      if result.isChange { for note in result.notes { printLine("\(Self.name): note: \(note)") } }
       for failure in result.failures { say(ErrorReport.text(failure, program: Self.name)) }
       return result.failures.isEmpty
     } catch {

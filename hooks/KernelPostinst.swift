@@ -4,20 +4,20 @@
 internal import CommandSupport
 internal import Reconcile
 
-/// /etc/kernel/postinst.d: a kernel was configured; its initrd was made by a hook before this one.
+/// /etc/kernel/postinst.d: a kernel package is being configured; an earlier hook has made its initrd.
 ///
-/// A failure would leave the kernel package half-configured and stop the hooks behind this one, although what booted
-/// before still does. So it is reported, kept on record, and success returned, unless `Strict=yes` asks otherwise; then
-/// nothing is put off either, since the answer is wanted now.
+/// A failure would leave the kernel package half-configured and stop later hooks, although the machine still boots its
+/// previous images. So a failure is reported and recorded, and the exit code is 0. With `Strict=yes` the exit code is
+/// 1, and nothing is deferred, since the result is needed at once.
 struct KernelPostinst {
   let program: HookProgram
-  /// Of the kernel that was configured; it must end with an image.
+  /// The call with the release of the kernel, which must have an image afterwards.
   let call: HookCall
 
   func run() -> Int32 {
     guard call.isSettled else { return 0 }
     if Apply.isStrict(on: program.host) { return program.reconcile(call.release) ? 0 : 1 }
-    program.reconcileInTime(call.release)
+    program.reconcileOrDefer(call.release)
     return 0
   }
 }

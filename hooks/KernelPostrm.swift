@@ -4,19 +4,19 @@
 internal import CommandSupport
 internal import Reconcile
 
-/// /etc/kernel/postrm.d: a kernel was removed or purged.
+/// /etc/kernel/postrm.d: a kernel package is being removed or purged.
 ///
-/// Which images go is decided by what /boot holds, not by the argument: the signed and the unsigned package of one
-/// kernel share its release, and purging what is left of one must not take the image of the other. It never fails: a
-/// kernel package whose postrm fails cannot be repaired by `dpkg --configure`.
+/// The files in /boot decide which images are removed, not the argument: the signed and the unsigned package of a
+/// kernel share its release, and purging the leftover of one must not remove the image of the other. It never fails:
+/// `dpkg --configure` cannot repair a kernel package whose postrm fails.
 struct KernelPostrm {
   let program: HookProgram
   let call: HookCall
 
   func run() -> Int32 {
-    // Proxmox's hook of that name has run before this one.
+    // Proxmox's postrm hook has run before this one.
     LoaderDefaultRestoration.run(on: program.host)
-    if call.isSettled { program.reconcileInTime() }
+    if call.isSettled { program.reconcileOrDefer() }
     return 0
   }
 }

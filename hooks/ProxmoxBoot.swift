@@ -4,12 +4,12 @@
 internal import CommandSupport
 internal import Reconcile
 
-/// /etc/kernel/postinst.d/zz-proxmox-boot, in the place of Proxmox's hook: a kernel was configured, an initrd made, or
-/// somebody typed `proxmox-boot-tool refresh`.
+/// /etc/kernel/postinst.d/zz-proxmox-boot, in place of Proxmox's hook: a kernel package is being configured, an initrd
+/// was made, or `proxmox-boot-tool refresh` was called.
 ///
-/// Proxmox's own is run first and at once, with what this one was given, and its failure is this one's: to kernel
-/// packages and to `proxmox-boot-tool` it is as it was. What it makes systemd-boot's default is put right as soon as it
-/// returns: until the apt run ends, whatever happens, the machine must boot.
+/// It first runs Proxmox's own hook with the same arguments, and returns its exit code, so that kernel packages and
+/// `proxmox-boot-tool` see no difference. Then it restores systemd-boot's default at once: the machine must boot even
+/// if it stops before the apt run ends.
 struct ProxmoxBoot {
   let program: HookProgram
   let call: HookCall
@@ -17,8 +17,8 @@ struct ProxmoxBoot {
   func run() -> Int32 {
     let code = original()
     LoaderDefaultRestoration.run(on: program.host)
-    // No kernel is expected here: the hook behind this one is for that.
-    if call.isSettled { program.reconcileInTime() }
+    // No kernel must have an image here: a later hook takes care of that.
+    if call.isSettled { program.reconcileOrDefer() }
     return code
   }
 

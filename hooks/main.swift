@@ -5,8 +5,8 @@ import CommandSupport
 import Glibc
 import HostSystem
 
-// One executable behind the links in /etc/kernel/postinst.d, /etc/kernel/postrm.d and /etc/initramfs/post-update.d.
-// It reads nothing from standard input and writes nothing to standard output, which belong to the package manager.
+// One executable behind the links in /etc/kernel/postinst.d, /etc/kernel/postrm.d and /etc/initramfs/post-update.d. It
+// does not use standard input and standard output, which belong to the package manager.
 signal(SIGPIPE, SIG_IGN)
 CoreFile.forbid()
 Catalogue.open(HookProgram.name)

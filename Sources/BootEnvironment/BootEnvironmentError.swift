@@ -3,13 +3,13 @@
 
 package import Messages
 
-/// A file of the host that says what to boot is wrong: which file, which line, and what to write instead.
+/// An error in a file of the host that says what to boot: which file, which line, and what to write instead.
 package struct BootEnvironmentError: HintedError, Hashable {
-  /// What is wrong: the file's path, or words for what is none.
+  /// The object of the error: the path of a file, or a description.
   package var object: Message
   /// The same in English.
   package var path: String { object.description }
-  /// Counted from 1; nil where the file as a whole is meant.
+  /// Line number, from 1; nil for the file as a whole.
   package var line: Int?
   /// What is wrong, as the rest of a sentence.
   package var detail: Message

@@ -3,28 +3,30 @@
 
 internal import HostSystem
 
-/// Which hook a program was called as, and with what.
+/// Which hook the program was called as, and its arguments.
 ///
-/// run-parts passes the path of the link, with a doubled slash in initramfs-tools' case, so the directory says which
-/// hook is meant; the one link that has another package's name is told by that too. apt's configuration and the
-/// package's own scripts call the executable by its own name and say what for. Debian's kernels put their maintainer
-/// script's arguments into DEB_MAINT_PARAMS; Proxmox's leave it unset, so it can only forbid.
+/// run-parts passes the path of the link, with a double slash from initramfs-tools, so the directory tells which hook
+/// is meant. The link with the name of Proxmox's hook is recognised by that name. apt's configuration and the package's
+/// own scripts call the executable by its own name and pass a word.
+///
+/// Debian's kernels put the arguments of their maintainer script into DEB_MAINT_PARAMS. Proxmox's kernels leave it
+/// unset, so it can only prevent work.
 package struct HookCall: Hashable, Sendable {
   /// The end of the link's path, or the first argument.
   package enum Place: String, CaseIterable, Sendable {
     case kernelPostinst = "kernel/postinst.d"
     case kernelPostrm = "kernel/postrm.d"
     case initramfsPostUpdate = "initramfs/post-update.d"
-    /// In the place of Proxmox's hook of that name, which was diverted.
+    /// In place of Proxmox's hook of that name, which is diverted.
     case proxmoxBoot = "kernel/postinst.d/zz-proxmox-boot"
     case aptPreInvoke = "pre-invoke"
     case aptPostInvoke = "post-invoke"
-    /// Something that images depend on was changed by another package.
+    /// Another package has changed something that images depend on.
     case reconcile
   }
 
   package let place: Place
-  /// What followed the path, or the word.
+  /// The arguments after the path or the word.
   package let arguments: [String]
   /// The first word of DEB_MAINT_PARAMS; nil if that is unset or empty.
   package let action: String?
@@ -32,7 +34,8 @@ package struct HookCall: Hashable, Sendable {
   /// The name under which the executable is installed.
   private static let programName = "pve-sb-uki-hook"
 
-  /// Nil unless `arguments` begin with a path in a directory of hooks, or the program's own and a word it knows.
+  /// Parses the arguments; nil unless they begin with a path in a hook directory, or with the path of the program and a
+  /// known word.
   package init?(arguments: [String], maintainerParameters: String?) {
     let components = PathName(arguments.first ?? "").components
     if components.last.map({ $0 == Self.programName }) == true {
@@ -52,11 +55,13 @@ package struct HookCall: Hashable, Sendable {
     action = maintainerParameters?.split(separator: " ").first.map(String.init)
   }
 
-  /// The kernel's release; nil if the hook was called without one, as `proxmox-boot-tool refresh` does.
+  /// The kernel release; nil if the hook was called without one, as by `proxmox-boot-tool refresh`.
   package var release: String? { arguments.first { !$0.isEmpty } }
 
-  /// Whether the kernel package has come to a state that this hook acts upon: the new kernel is in place after `configure`, the
-  /// old one gone after `remove` and `purge`; during an `upgrade` neither is settled.
+  /// Whether the kernel package is in a state that the hook acts on.
+  ///
+  /// After `configure` the new kernel is in place, after `remove` and `purge` the old one is gone. During an `upgrade`
+  /// neither is the case.
   package var isSettled: Bool {
     switch place {
     case .kernelPostinst, .proxmoxBoot: action == nil || action == "configure"

@@ -5,18 +5,19 @@ package import BootEnvironment
 package import HostSystem
 internal import Messages
 
-/// `pve-sb-uki apply`: makes every ESP hold a signed UKI for every wanted kernel, and does the least for it.
+/// `pve-sb-uki apply`: puts a signed UKI for every wanted kernel on every ESP, with as few changes as possible.
 ///
-/// Three steps, each of which hands a value to the next: `HostObservation` is what there is, `ApplyPlan` what is to be
-/// done about it, `ApplyReport` what was done. A second run finds by stat(2) alone that nothing changed and writes
-/// nothing.
+/// It works in three steps. Each one hands a value to the next: `HostObservation` is what is there, `ApplyPlan` is what
+/// has to be done, and `ApplyReport` is what was done. If nothing changed since the last run, a run needs only stat(2)
+/// to see that, and it writes nothing.
 package enum Apply {
   package static let lockPath = "/run/pve-sb-uki/lock"
 
-  /// Reconciles.
+  /// Reconciles the ESPs and boot entries with the installed kernels.
   ///
-  /// What concerns one kernel is in the report; what stops the whole run is thrown. Either is kept in `FailureRecord`
-  /// until a run succeeds, unless somebody chose kernels and so looks at what becomes of them.
+  /// A problem with one kernel or one ESP goes into the report. A problem that stops the whole run is thrown. Both are
+  /// kept in `FailureRecord` until a run succeeds. A run for selected kernels keeps nothing: the person who started it
+  /// sees the result.
   package static func run(_ options: ApplyOptions = ApplyOptions(), on host: Host) throws -> ApplyReport {
     do {
       return try reconcile(host, options)
@@ -28,39 +29,41 @@ package enum Apply {
     }
   }
 
-  /// `Strict=yes`: a kernel package shall fail to configure when its image cannot be made.
+  /// Whether `Strict=yes` is set: a kernel package then fails to configure if its image cannot be made.
   ///
-  /// No if the settings are wrong themselves.
+  /// False if the settings cannot be read.
   package static func isStrict(on host: Host) -> Bool { (try? Configuration(of: host.files))?.isStrict ?? false }
 
   private static func reconcile(_ host: Host, _ options: ApplyOptions) throws -> ApplyReport {
-    // Where there is nothing to do nothing is written, not even a lock.
+    // If there is nothing to do, nothing is written, not even the lock file.
     if case .skip(let reason) = try Readiness(of: host) { return ApplyReport(skipped: reason) }
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
-      // Anew: what held the lock, or made somebody wait for it, may have changed it.
+      // Look again: whoever held the lock may have changed the host.
       switch try Readiness(of: host) {
       case .skip(let reason): return ApplyReport(skipped: reason)
-      case .ready(let configuration, let survey): return try reconcile(host, options, configuration, survey)
+      case .ready(let configuration, let survey):
+        return try reconcile(host, options: options, configuration: configuration, survey: survey)
       }
     }
   }
 
   private static func reconcile(
-    _ host: Host, _ options: ApplyOptions, _ configuration: Configuration, _ found: ESPSurvey
+    _ host: Host, options: ApplyOptions, configuration: Configuration, survey found: ESPSurvey
   ) throws -> ApplyReport {
     if options.isDryRun {
-      return ApplyReport(foreseenBy: try Foresight(of: host, configuration, found, options).plan)
+      return ApplyReport(
+        dryRunOf: try Assessment(of: host, configuration: configuration, survey: found, options: options).plan)
     }
     var survey = found
     var mending = ESPMending(host)
     mending.mendDirty(&survey)
-    var foresight = try Foresight(of: host, configuration, survey, options)
-    if mending.secureRemovals(&foresight, &survey) {
-      foresight = try Foresight(of: host, configuration, survey, options)
+    var assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
+    if mending.secureRemovals(&assessment, &survey) {
+      assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
     }
-    var report = PlanExecutor.execute(foresight.plan, on: host)
-    mending.tell(&report)
+    var report = PlanExecutor.execute(assessment.plan, on: host)
+    mending.addResults(to: &report)
     if options.isRemembered {
       do {
         try FailureRecord.keep(report.failures, at: host.now(), in: host.files)
@@ -72,21 +75,23 @@ package enum Apply {
   }
 }
 
-/// What there is on a host, and what is to be done about it.
+/// An observation of a host and the plan that was made from it.
 ///
-/// Nothing was written to find out.
-package struct Foresight: ~Copyable, Sendable {
+/// Making one writes nothing.
+package struct Assessment: ~Copyable, Sendable {
   package let observation: HostObservation
   package internal(set) var plan: ApplyPlan
 
   /// Observes and plans.
   ///
-  /// Where a plan takes an image away, those that stay are read whole first: what was taken for an image and is damaged
-  /// makes another plan. Throws what stops the whole run.
+  /// If the plan removes an image from an ESP, the images that stay there are read in full first. An image that turns
+  /// out to be damaged changes the plan.
+  ///
+  /// Throws errors that stop the whole run.
   package init(
-    of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions
+    of host: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions
   ) throws {
-    let observer = try Observer(of: host, configuration, survey, options)
+    let observer = try Observer(of: host, configuration: configuration, survey: survey, options: options)
     if options.reading == .all { _ = observer.readImages(on: survey.esps.map(\.name)) }
     var observation = try observer.observe()
     var plan = Planner.plan(observation, options)

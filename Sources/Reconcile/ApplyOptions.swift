@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// What `apply` was asked for.
+/// The options of `apply`.
 package struct ApplyOptions: Sendable {
-  /// Releases to restrict the run to; empty for all kernels, and only then are images of gone kernels removed.
+  /// Releases of the kernels to work on; empty for all kernels.
+  ///
+  /// Images of removed kernels are deleted only if it is empty.
   package var kernels: [String] = []
-  /// A release that must end with an image: that it cannot have one yet is a failure, not a note.
+  /// Release of a kernel that must have an image after the run.
+  ///
+  /// If it cannot have one yet, that is a failure and not a note.
   package var expected: String?
-  /// Whether only the plan is worked out.
+  /// Whether to plan only, and change nothing.
   package var isDryRun = false
-  /// Whether images are made anew though nothing changed.
+  /// Whether to rebuild images even if nothing changed.
   package var isForced = false
-  /// Whether systemd-boot's default is ours to set though the administrator has chosen another.
+  /// Whether to replace a default that the administrator has set in systemd-boot.
   package var takesOverDefault = false
-  /// Which images are read whole, and not taken at the manifest's word.
+  /// Which images are read in full.
+  ///
+  /// For all others the manifest is trusted.
   package var reading = Reading.beforeRemoval
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
 
   package enum Reading: Sendable {
-    /// Those on an ESP from which another image goes.
+    /// The images on an ESP from which another image is removed.
     case beforeRemoval
     case all
     case none
@@ -27,6 +33,6 @@ package struct ApplyOptions: Sendable {
 
   package init() {}
 
-  /// Whether a failure of the run is kept on record.
+  /// Whether failures of the run are recorded.
   var isRemembered: Bool { !isDryRun && kernels.isEmpty }
 }

@@ -4,23 +4,23 @@
 internal import BootEnvironment
 package import Messages
 
-/// What became of one kernel's image on one ESP.
+/// The result for one kernel on one ESP.
 package struct ImageOutcome: Hashable, Sendable {
   package enum State: String, Sendable {
-    /// It was there and right; nothing was written.
+    /// The image was there and correct; nothing was written.
     case current
-    /// It was made there, verified and put in place.
+    /// The image was built there, verified and put in place.
     case signed
-    /// It was copied from another ESP, verified and put in place.
+    /// The image was copied from another ESP, verified and put in place.
     case copied
-    /// It could not be put there; one that was there before is still there.
+    /// The image could not be written; a previous version, if there was one, is still there.
     case failed
-    /// Its kernel is gone or gets no image any more, so it is gone too.
+    /// The image was removed: its kernel is gone or no longer gets an image.
     case removed
-    /// Its kernel is gone or gets no image any more, but it must stay for a reason that a note tells.
+    /// The kernel is gone or no longer gets an image, but the image must stay; a note says why.
     case kept
 
-    /// What has been done, for people.
+    /// The state in a word, for people.
     package var word: Message {
       switch self {
       case .current: "unchanged"
@@ -33,7 +33,7 @@ package struct ImageOutcome: Hashable, Sendable {
     }
   }
 
-  /// Release of its kernel.
+  /// Release of the kernel.
   package var kernel: String
   /// Name of the ESP: its volume serial number, or the path where it is mounted.
   package var esp: String
@@ -41,7 +41,7 @@ package struct ImageOutcome: Hashable, Sendable {
   package var name: String
   package var state: State
 
-  init(_ kernel: Kernel, on esp: String, _ state: State) {
+  init(_ kernel: Kernel, on esp: String, state: State) {
     self.kernel = kernel.release
     self.esp = esp
     name = String(UKIName(kernel).path.dropFirst())
@@ -51,31 +51,30 @@ package struct ImageOutcome: Hashable, Sendable {
 
 /// What `apply` did, or in a dry run would do.
 package struct ApplyReport: Sendable {
-  /// Why nothing was to be done; nil if there was something to reconcile.
+  /// Why there was nothing to do; nil if the run reconciled.
   package var skipReason: SkipReason?
-  /// What was to be done; nil with a `skipReason`.
+  /// The plan; nil if there is a `skipReason`.
   package var plan: ApplyPlan?
-  /// By ESP and kernel, the newest first, then those of gone kernels.
+  /// Sorted by ESP, then by kernel: the newest first, then those that are no longer installed.
   ///
-  /// In a dry run what they would be.
+  /// In a dry run, the expected results.
   package var images: [ImageOutcome] = []
-  /// Boot loaders and their settings that were written, or would be: ESP, colon, path.
+  /// Boot loaders and their settings that were written, as `ESP: path`; in a dry run, those that would be.
   package var loaders: [String] = []
-  /// Changes made to boot entries, in the imperative.
-  ///
-  /// In a dry run those that would be.
+  /// Changes made to boot entries, in the imperative; in a dry run, those that would be made.
   package var entries: [Message] = []
-  /// Settings of dkms that were written or removed, or would be, in the imperative.
+  /// Settings of dkms that were written or removed, in the imperative; in a dry run, those that would be.
   package var moduleSigning: [Message] = []
   /// What was mended on ESPs before anything else, one sentence each.
   package var mended: [Message] = []
   /// One sentence each.
   package var notes: [Message] = []
-  /// One for each thing that is not as it should be; the same reason counts once.
+  /// The failures.
+  ///
+  /// One with the same text is listed once.
   package var failures: [Failure] = []
 
-  /// Whether an ESP was mended, or an image, boot loader, boot entry or setting of dkms was, or would be, written or
-  /// removed.
+  /// Whether anything was changed, or would be in a dry run.
   package var isChange: Bool {
     !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !moduleSigning.isEmpty
       || images.contains { [.signed, .copied, .removed].contains($0.state) }
@@ -83,26 +82,26 @@ package struct ApplyReport: Sendable {
 
   init(skipped reason: SkipReason) { skipReason = reason }
 
-  /// A report of what the plan knows beforehand.
+  /// A report with the notes and failures that the plan already has.
   init(of plan: ApplyPlan) {
     self.plan = plan
     notes = plan.notes
     failures = plan.failures
   }
 
-  /// The report of a dry run: that everything in the plan succeeds.
-  init(foreseenBy plan: ApplyPlan) {
+  /// The report of a dry run, as if every step of the plan succeeded.
+  init(dryRunOf plan: ApplyPlan) {
     self.init(of: plan)
     var made: Set<Kernel> = []
     for esp in plan.esps {
-      images += esp.settled(plan)
+      images += esp.knownOutcomes(plan)
       for step in esp.images.steps {
         switch step {
         case .write(let kernel, _):
           let isCopy = !made.insert(kernel).inserted || plan.kernels.contains { $0.kernel == kernel && $0.isMade }
-          images.append(ImageOutcome(kernel, on: esp.name, isCopy ? .copied : .signed))
+          images.append(ImageOutcome(kernel, on: esp.name, state: isCopy ? .copied : .signed))
         case .remove(let name, let reason) where !name.isPrevious && reason != .room:
-          images.append(ImageOutcome(name.kernel, on: esp.name, .removed))
+          images.append(ImageOutcome(name.kernel, on: esp.name, state: .removed))
         default: break
         }
       }
@@ -113,7 +112,7 @@ package struct ApplyReport: Sendable {
     moduleSigning = plan.moduleSigning.map(\.message)
   }
 
-  /// By ESP, then the newest kernel first.
+  /// Sorts by ESP, then by kernel, the newest first.
   mutating func sortImages() {
     guard let plan else { return }
     let esps = plan.esps.map(\.name)
@@ -126,15 +125,17 @@ package struct ApplyReport: Sendable {
 }
 
 extension ESPPlan {
-  /// What is known of images before anything is done: those that are right, those that stay, and those that cannot be had.
-  func settled(_ plan: ApplyPlan) -> [ImageOutcome] {
+  /// The results that are known before anything is executed: images that are current, that stay, or that cannot be
+  /// made.
+  func knownOutcomes(_ plan: ApplyPlan) -> [ImageOutcome] {
     let kept =
-      plan.kernels.filter { $0.isStanding && images.outcome.contains($0.uki) }.map(\.kernel)
-      + images.stays.keys.filter { !$0.isPrevious }.map(\.kernel)
+      plan.kernels.filter { $0.hasLostInitrd && images.outcome.contains($0.uki) }.map(\.kernel)
+      + images.kept.keys.filter { !$0.isPrevious }.map(\.kernel)
     let failed =
       plan.kernels.filter(\.isUnusable).map(\.kernel) + plan.kernels.map(\.kernel).filter(withheld.contains)
       + images.shortages.map(\.kernel)
-    return images.current.map { ImageOutcome($0, on: name, .current) }
-      + kept.map { ImageOutcome($0, on: name, .kept) } + failed.map { ImageOutcome($0, on: name, .failed) }
+    return images.current.map { ImageOutcome($0, on: name, state: .current) }
+      + kept.map { ImageOutcome($0, on: name, state: .kept) }
+      + failed.map { ImageOutcome($0, on: name, state: .failed) }
   }
 }

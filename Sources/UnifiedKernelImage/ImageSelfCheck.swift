@@ -16,7 +16,7 @@ package enum ImageSelfCheck {
   ///
   /// Throws `ImageError` `selfCheck`.
   package static func check(
-    _ written: any RandomAccessBytes, against plan: ImagePlan, _ result: ImageBuilder.Result
+    _ written: any RandomAccessBytes, against plan: ImagePlan, result: ImageBuilder.Result
   ) throws {
     let image = try SignedImage(parsing: written)
     let header = image.header

@@ -31,7 +31,7 @@ struct GlobalOptions: ParsableArguments {
     }
   }
 
-  /// Tells the user something beside the result, on standard error.
+  /// Prints a note to standard error.
   func note(_ text: Message) throws {
     if !quiet { try StandardStream.error.write(("pve-sb-uki: note: \(text)" as Message).localLine.terminalText) }
   }

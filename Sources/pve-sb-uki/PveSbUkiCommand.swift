@@ -6,9 +6,9 @@ import BootEnvironment
 import CommandLineInterface
 import CommandSupport
 
-/// The command for people.
+/// The command `pve-sb-uki`.
 ///
-/// Every subcommand parses, calls one use case, prints.
+/// Each subcommand parses its arguments, calls one use case and prints the result.
 @main
 struct PveSbUkiCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,7 +22,7 @@ struct PveSbUkiCommand: ParsableCommand {
       KeysCommand.self, BootCommand.self, CommandLineCommand.self,
     ])
 
-  // Options may stand in front of the subcommand too.
+  // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions
 
   static func main() { CommandLineProgram.run(Self.self, name: "pve-sb-uki") }

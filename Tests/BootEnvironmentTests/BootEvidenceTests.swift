@@ -24,7 +24,7 @@ import Testing
   private func put(_ variable: EFIVariableName, _ text: String) throws { try put(variable, EFIText.serialize(text)) }
   private func load() throws -> BootEvidence? { try BootEvidence(of: directory.host()) }
 
-  /// What stub 252 leaves when the firmware or shim starts it.
+  /// The variables of stub 252 if the firmware or shim starts it.
   private func putLoader(_ path: String) throws {
     try put(.loaderImageIdentifier, path)
     try put(.loaderDevicePartition, "11223344-5566-7788-99AA-BBCCDDEEFF00")
@@ -73,8 +73,8 @@ import Testing
     #expect(try load()?.imageName == "pve-6.14.8-2-pve.efi")
   }
 
-  /// Without a stub it was no unified image, whatever the loader's own file is called.
-  @Test func aTypeOneEntryIsNoImage() throws {
+  /// Without a stub it was not a UKI, whatever the file name of the loader is.
+  @Test func aTypeOneEntryIsNotAnImage() throws {
     try put(.loaderInfo, "systemd-boot 252.39-1~deb12u1")
     try putLoader("\\EFI\\systemd\\systemd-bootx64.efi")
     try put(.loaderEntrySelected, "proxmox-6.8.12-4-pve.conf")
@@ -82,7 +82,7 @@ import Testing
     #expect(evidence.imageName == nil && evidence.isBySystemdBoot && evidence.partition == Self.partition)
   }
 
-  @Test func anEntryOfAnotherNameIsNoImage() throws {
+  @Test func anEntryOfAnotherNameIsNotAnImage() throws {
     try put(.loaderInfo, "systemd-boot 252.39-1~deb12u1")
     try put(.loaderEntrySelected, "auto-reboot-to-firmware-setup")
     try put(.stubInfo, "systemd-stub 252")
@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test(arguments: ["", "btime\n", "btime x\n", "btime -1\n", "btime 99999999999999999999\n", "xbtime 5\n"])
-  func aStrangeBootTimeIsNone(text: String) throws {
+  func anInvalidBootTimeIsIgnored(text: String) throws {
     try directory.write("proc/stat", text)
     #expect(try load() == nil)
   }

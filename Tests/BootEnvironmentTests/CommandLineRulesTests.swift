@@ -13,7 +13,7 @@ import Testing
 
   private static let path = "/etc/kernel/cmdline"
 
-  /// `severity: detail` of each finding, in a root without devices unless the test made some.
+  /// `severity: detail` of each finding, in a root without devices unless the test creates some.
   private func findings(_ text: String, isRunning: Bool = false) throws -> [String] {
     var host = try directory.host()
     host.isRunningSystem = isRunning
@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  /// Each is added to a line that is right.
+  /// Each word is added to a valid line.
   @Test(
     arguments: [
       ("init=/bin/sh", "error", "in place of the system"), ("init=/sbin/init", nil, ""),
@@ -44,14 +44,14 @@ import Testing
       ("intel_iommu=on iommu=pt hugepages=64", nil, ""), ("console=ttyS0,115200n8", nil, ""),
       ("dyndbg=\"file init=/bin/sh +p\"", nil, ""), ("video=efifb:off", nil, ""), ("interfaces=1", nil, ""),
     ] as [(String, String?, String)])
-  func wordsAreJudged(word: String, severity: String?, reason: String) throws {
+  func wordsAreChecked(word: String, severity: String?, reason: String) throws {
     let findings = try findings("root=/dev/sda1 ro \(word)")
     guard let severity else { return #expect(findings.isEmpty) }
     let text = try #require(findings.first)
     #expect(findings.count == 1 && text.hasPrefix("\(severity): '") && text.contains(reason))
   }
 
-  /// From the boot menus of these systems; with BOOT_IMAGE= and initrd= taken off, as from /proc/cmdline.
+  /// From the boot menus of these systems, without BOOT_IMAGE= and initrd=, as in /proc/cmdline.
   @Test(arguments: [
     ("boot=live components quiet splash findiso=", 3), ("boot=live components memtest noapic", 2),
     ("boot=casper iso-scan/filename=/x.iso maybe-ubiquity quiet splash ---", 4),
@@ -77,13 +77,13 @@ import Testing
     #expect(found.count == 1 && found[0].hasPrefix("error: ") && found[0].contains(reason))
   }
 
-  /// OpenZFS's initrd script finds the pool itself; the others lead to a root by network.
+  /// OpenZFS's initrd script finds the pool itself; the others have their root on the network.
   @Test(arguments: [
     "boot=zfs", "boot=zfs rpool=tank", "bootfs=tank/root", "root=ZFS=rpool/ROOT/pve-1 boot=zfs", "root=zfs:AUTO",
     "root=rpool/ROOT/pve-1 boot=zfs", "root=/dev/nfs nfsroot=10.0.0.1:/x ip=dhcp", "boot=nfs", "root=/dev/sda1",
     "root=UUID=0a3407de-014b-458b-b5c1-848e92a327a3", "root=8:1", "netroot=iscsi:x",
   ])
-  func otherWaysToARootAreKnown(line: String) throws {
+  func otherFormsOfARootAreKnown(line: String) throws {
     #expect(try findings(line).filter { $0.hasPrefix("error: ") }.isEmpty)
   }
 
@@ -106,7 +106,7 @@ import Testing
     #expect(found.count == 1 && found[0].hasPrefix("impossible: ") && found[0].contains(reason))
   }
 
-  @Test func otherLettersAreNoProblem() throws { #expect(try findings("root=LABEL=W\u{fc}rfel").isEmpty) }
+  @Test func nonASCIILettersAreAccepted() throws { #expect(try findings("root=LABEL=W\u{fc}rfel").isEmpty) }
 
   @Test func theLastByteThatFits() throws {
     let line = "root=/dev/sda1 x="

@@ -51,7 +51,7 @@ import Testing
       ])
   }
 
-  /// The running line has the fragments already, and would grow by them with each boot.
+  /// The running line already has the fragments, and would grow with each boot.
   @Test func fragmentsAreNotAddedTwice() throws {
     try directory.write("etc/kernel/cmdline.d/a.conf", "quiet iommu=pt")
     try directory.write("proc/cmdline", "root=/dev/sda1 quiet ro\n")
@@ -61,7 +61,7 @@ import Testing
     #expect(try line().text == first)
   }
 
-  @Test func aFragmentThatIsNoneIsNamed() throws {
+  @Test func anInvalidFragmentIsNamed() throws {
     try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
     try directory.write("etc/kernel/cmdline.d/a.conf", "ok\nb\u{7}")
     let error = thrown(BootEnvironmentError.self) { try line() }
@@ -107,7 +107,7 @@ import Testing
       ([], nil), ([0x0a, 0x20, 0x0a], nil), (Array("# only\n".utf8), nil), (Array("a\nroot=\u{0}x".utf8), 2),
       (Array("a\r\n".utf8), 1), (Array("\u{1b}[2J".utf8), 1), ([0x61, 0xff], nil),
     ] as [([UInt8], Int?)])
-  func whatIsNoLineIsRefused(content: [UInt8], line number: Int?) throws {
+  func invalidLinesAreRefused(content: [UInt8], line number: Int?) throws {
     try directory.write("etc/kernel/cmdline", content)
     let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.path == "/etc/kernel/cmdline" && error?.line == number && error?.hint != nil)

@@ -4,7 +4,7 @@
 import BootEnvironment
 import Testing
 
-/// Wanted are the values that `next_arg` of Linux 6.12 (lib/cmdline.c) gives, worked out by hand from its rules.
+/// Expected values were derived by hand from `next_arg` of Linux 6.12 (lib/cmdline.c).
 @Suite struct CommandLineWordTests {
   @Test(arguments: [
     ("", []), ("  \t ", []), ("a", ["a"]), (" a  b\tc ", ["a", "b", "c"]),

@@ -39,7 +39,7 @@ import Testing
     #expect(configuration.writesRemovablePath && configuration.typeOne == .remove)
   }
 
-  /// What a host did not ask for is neither written over nor removed.
+  /// Files that the host did not ask for are neither overwritten nor removed.
   @Test func foreignFilesAreLeftAloneByDefault() {
     #expect(!Configuration().writesRemovablePath && Configuration().typeOne == .keep)
   }
@@ -58,7 +58,7 @@ import Testing
     "Bogus=1", "enabled=no", "Enabled=maybe", "Keep=-1", "Keep=x", "Keep=99999999999999999999", "Chain=grub", "Esp=efi",
     "Removable=1", "Type1=yes", "type1=keep", "Key=relative", "no equals sign", "=x", "Key=/a\u{0}b", "Key=/a\u{1b}b",
   ])
-  func whatIsNoSettingIsNamedWithItsLine(text: String) throws {
+  func invalidSettingsAreReportedWithTheirLine(text: String) throws {
     try directory.write("\(file).d/x.conf", "# first\n\(text)\n")
     let error = thrown(BootEnvironmentError.self) { try load() }
     #expect(error?.path == "/\(file).d/x.conf" && error?.line == 2)

@@ -9,15 +9,14 @@ import Messages
 import TestSupport
 import Testing
 
-/// FAT file systems by mkfs.vfat as power cuts leave them, and the real fsck.vfat.
+/// FAT file systems by mkfs.vfat in the state that power cuts leave, and the real fsck.vfat.
 ///
-/// What stands for the device is a file; a directory stands for its mount, since the machine under test may have no
-/// vfat.
+/// A file serves as the device, and a directory as its mount, since the machine under test may lack vfat.
 @Suite struct ESPMendingTests {
   private let image: FATImage
   private let mounted: TemporaryDirectory
   private let host: Host
-  private let partition = ESP(source: .listed("1111-AAA1"), device: "/device")
+  private let esp = ESP(source: .listed("1111-AAA1"), device: "/device")
   private static let kernel = "/EFI/Linux/pve-6.8.12-4-pve.efi"
   private static let previous = "/EFI/Linux/pve-6.8.12-4-pve~previous.efi"
   private static let temporary = "/EFI/Linux/.pve-6.8.12-4-pve.efi.0011223344556677.pve-sb-uki.tmp"
@@ -73,14 +72,14 @@ import Testing
     let survey = try ESPSurvey(of: host, Configuration())
     return (survey.problems, survey.esps)
   }
-  private func mend() throws -> [String] { try partition.mend(on: host) { _, _, _ in false }.map(\.description) }
+  private func mend() throws -> [String] { try esp.mend(on: host) { _, _, _ in false }.map(\.description) }
 
   @Test func aDirtyBitAloneTakesNothingOutOfService() throws {
-    #expect(try examined().esps.map(\.blemish) == [nil])
+    #expect(try examined().esps.map(\.uncleanState) == [nil])
     try setDirty()
-    #expect(try examined().esps.map(\.blemish) == [.mendable] && examined().damage.isEmpty)
+    #expect(try examined().esps.map(\.uncleanState) == [.mendable] && examined().damage.isEmpty)
     #expect(try mend() == ["1111-AAA1 was checked and mended: it was not unmounted"])
-    #expect(try image.check().contains("fsck.fat 4.2") && examined().esps.map(\.blemish) == [nil])
+    #expect(try image.check().contains("fsck.fat 4.2") && examined().esps.map(\.uncleanState) == [nil])
     #expect(try mend().isEmpty)
   }
 
@@ -89,7 +88,7 @@ import Testing
     for cluster in 20_000..<20_010 { try image.setEntry(cluster, cluster < 20_009 ? cluster + 1 : image.end) }
     try image.setEntry(30_000, image.end, copies: [1])
     try image.write([9, 0, 0, 0], at: 512 + 488)
-    // fsck.vfat makes a file of them.
+    // fsck.vfat makes a file of the lost clusters.
     try mounted.write("FSCK0001.REC", "of an earlier check")
     let host = self.host
     let made = mounted
@@ -100,37 +99,37 @@ import Testing
       if arguments.contains("-a") { try made.write("FSCK0000.REC", "lost") }
       return try host.processes.collect(program, arguments: arguments, limit: limit)
     }
-    let done = try partition.mend(on: counting) { _, _, _ in false }.map(\.description)
+    let done = try esp.mend(on: counting) { _, _, _ in false }.map(\.description)
     #expect(done.count == 1 && done[0].contains("5 KiB belonged to no file") && done[0].contains("allocation table"))
     #expect(try mounted.read("FSCK0000.REC") == nil && mounted.read("FSCK0001.REC") != nil)
     #expect(try image.listing().contains("/FSCK0000.REC") && examined().damage.isEmpty)
   }
 
-  /// Between the two writes of an exchange both names have the new file's clusters, or the old one's.
+  /// Between the two writes of an exchange both names have the clusters of the new file, or of the old one.
   @Test(arguments: [(kernel, temporary), (temporary, kernel), (kernel, previous), (previous, temporary)])
-  func ofTwoNamesWithTheSameClustersTheOneThatMattersStays(names: (String, String)) throws {
+  func ofTwoFilesWithTheSameClustersTheMoreImportantStays(names: (String, String)) throws {
     try setDirty()
     let kept = [Self.kernel, Self.previous, Self.temporary].first { $0 == names.0 || $0 == names.1 } ?? ""
     let gone = kept == names.0 ? names.1 : names.0
     let content = try image.content(of: names.1)
     try image.point(shortName(names.0), to: cluster(names.1), size: content.count)
     #expect(try image.check().contains("share clusters"))
-    #expect(try examined().esps.map(\.blemish) == [.mendable])
+    #expect(try examined().esps.map(\.uncleanState) == [.mendable])
     #expect(try mend().first == "1111-AAA1: \(gone.dropFirst()) was left over by a power cut and is removed")
     #expect(try image.content(of: kept) == content && !image.listing().contains(gone))
     #expect(try image.volume().files.allSatisfy { $0.chain == .sound && $0.sharesWith.isEmpty })
-    #expect(try examined().esps.map(\.blemish) == [nil])
+    #expect(try examined().esps.map(\.uncleanState) == [nil])
   }
 
   @Test func theNameWhoseContentIsRightKeepsIt() throws {
     let other = "/EFI/Linux/pve-6.8.12-3-pve.efi"
     try image.write(other, pattern(100, 7))
     try image.point(shortName(Self.kernel), to: cluster(other), size: 100)
-    #expect(try partition.mend(on: host) { file, _, _ in file.path == other }.count == 2)
+    #expect(try esp.mend(on: host) { file, _, _ in file.path == other }.count == 2)
     #expect(try image.listing().contains(other) && !image.listing().contains(Self.kernel))
   }
 
-  @Test func aNameWhoseClustersAreFreeGoes() throws {
+  @Test func aFileWithFreeClustersIsRemoved() throws {
     try setDirty()
     try image.setEntry(cluster(Self.temporary), 0)
     #expect(try mend().count == 2 && !image.listing().contains(Self.temporary))
@@ -138,30 +137,30 @@ import Testing
     #expect(try mend().first?.contains(Self.kernel.dropFirst()) == true && examined().damage.isEmpty)
   }
 
-  /// proxmox-boot-tool writes both anew.
+  /// proxmox-boot-tool writes both files again.
   @Test func whatProxmoxWasWritingIsCutOff() throws {
     try setDirty()
     let vmlinuz = try image.clusters(of: "\(Self.proxmox)/vmlinuz-1")
     try image.setEntry(vmlinuz[1], image.end)
     for later in vmlinuz.dropFirst(2) { try image.setEntry(later, 0) }
     #expect(try examined().damage.isEmpty)
-    #expect(try mend().first?.contains("was cut off") == true && examined().esps.map(\.blemish) == [nil])
-    // A directory that was being made, of which only the name is on disk.
+    #expect(try mend().first?.contains("was cut off") == true && examined().esps.map(\.uncleanState) == [nil])
+    // A new directory of which only the name is on disk.
     try setDirty()
     try image.makeDirectories(["/EFI/proxmox/NEW"])
     let start = try image.entryOffset("NEW        ")
     let number = try image.bytes(at: start + 26, count: 2)
     try image.write(pattern(512, 99), at: image.offset(ofCluster: Int(number[0]) | Int(number[1]) << 8))
     #expect(try examined().damage.isEmpty)
-    #expect(try mend().first?.contains("EFI/proxmox/NEW") == true && examined().esps.map(\.blemish) == [nil])
+    #expect(try mend().first?.contains("EFI/proxmox/NEW") == true && examined().esps.map(\.uncleanState) == [nil])
   }
 
   @Test func damageOfOthersIsRefusedWithTheCommand() throws {
     try setDirty()
     try image.point("FILE       ", to: cluster(Self.kernel), size: 3000)
     let before = try image.bytes(at: 0, count: 4 << 20)
-    let (damage, partitions) = try examined()
-    #expect(partitions.isEmpty && damage.map(\.kind) == [.damaged])
+    let (damage, esps) = try examined()
+    #expect(esps.isEmpty && damage.map(\.kind) == [.damaged])
     #expect(damage.first?.repair == "fsck.vfat -r \(mounted.path(of: "dev/disk/by-uuid/1111-AAA1"))")
     #expect(
       damage.first?.description.contains("share clusters") == true || damage.first?.description.contains("file") == true
@@ -178,14 +177,14 @@ import Testing
     } collect: { _, _, _ in
       ProcessOutput(status: 127)
     }
-    #expect(try partition.mend(on: host) { _, _, _ in false }.isEmpty)
+    #expect(try esp.mend(on: host) { _, _, _ in false }.isEmpty)
     try setDirty()
-    let problem = thrown(ESPProblem.self) { try partition.mend(on: host) { _, _, _ in false } }
+    let problem = thrown(ESPProblem.self) { try esp.mend(on: host) { _, _, _ in false } }
     #expect(problem?.kind == .unchecked && problem?.hint?.contains("apt install dosfstools") == true)
   }
 
-  /// As the program begins in an initrd, which has no conversions of characters.
-  @Test func wordsAboutTheProgramItselfAreNoDamage() {
+  /// The first line of the program in an initrd, which has no character set conversions.
+  @Test func messagesAboutTheProgramItselfAreNotDamage() {
     let text = """
       fsck.fat 4.2 (2021-01-31)
       Cannot initialize conversion from codepage 850 to ANSI_X3.4-1968: Invalid argument
@@ -202,7 +201,7 @@ import Testing
     #expect(check.damage.isEmpty && check.remnants == [.dirtyBit])
   }
 
-  /// All that the real program says of each kind, of damage and of what is none.
+  /// The output of the real program for damage of each kind and for remnants.
   @Test func otherWordsAreDamage() {
     for line in [
       "Cluster 5 out of range (9 > 8). Setting to EOF.", "/a\n  Bad short file name (A).\n  Auto-renaming it.",

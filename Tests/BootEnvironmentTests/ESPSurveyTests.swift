@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  @Test func whatCannotBeUsedHidesNoOther() throws {
+  @Test func anUnusableESPHidesNoOther() throws {
     try list("AAAA-0001\nAAAA-0002\nAAAA-0003\nAAAA-0004\nAAAA-0005\nAAAA-0006\n")
     var sector = [UInt8](repeating: 0, count: 512)
     sector.replaceSubrange(510..., with: [0x55, 0xaa])
@@ -117,7 +117,7 @@ import Testing
     "../../../etc", "1111/AAA1", "1111-AAAG", "-1111AAA1", "1111-AAA1 x", "11\u{1b}1-AAA1", "１１１１-AAA1", "ä", "..",
     "AAA", String(repeating: "a", count: 65),
   ])
-  func whatIsNoSerialNumberIsNamedByItsLine(line: String) throws {
+  func invalidSerialNumbersAreReportedWithTheirLine(line: String) throws {
     try list("AAAA-0001\n\(line)\n")
     let survey = try survey(host(["AAAA-0001": facts()]))
     #expect(survey.esps.map(\.name) == ["AAAA-0001"])
@@ -126,7 +126,7 @@ import Testing
     #expect(line.utf8.count < 4 || !survey.problems[0].description.contains(line))
   }
 
-  @Test func anEmptyListIsNone() throws {
+  @Test func anEmptyListIsIgnored() throws {
     try list("\n# nothing yet\n")
     try directory.write("boot/efi/x", "")
     #expect(try survey(directory.host()).esps == [ESP(source: .directory("/boot/efi"))])
@@ -136,17 +136,17 @@ import Testing
     #expect(throws: HostError.self) { try survey(directory.host()) }
   }
 
-  /// In a root that is not the running system.
-  @Test func aDirectoryStandsForAMountedPartition() throws {
+  /// In a root other than the running system's.
+  @Test func aDirectoryStandsForAMountedESP() throws {
     try list("1111-AAA1\n")
     try directory.write("mnt/EFI/file", "x")
     try FileSystem().makeDirectory(directory.path(of: "dev/disk/by-uuid"))
     symlink("../../../mnt", directory.path(of: "dev/disk/by-uuid/1111-AAA1"))
     let host = try directory.host()
-    let partition = try #require(try survey(host).esps.first)
-    #expect(partition.name == "1111-AAA1" && partition.location == nil)
+    let esp = try #require(try survey(host).esps.first)
+    #expect(esp.name == "1111-AAA1" && esp.location == nil)
     for access in [PartitionAccess.Access.reading, .writing] {
-      #expect(try partition.open(on: host, for: access).list("/EFI") == ["file"])
+      #expect(try esp.open(on: host, for: access).list("/EFI") == ["file"])
     }
   }
 

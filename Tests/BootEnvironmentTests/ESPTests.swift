@@ -39,7 +39,7 @@ import Testing
     #expect(throws: BootEnvironmentError.self) { try find("/efi/x") }
   }
 
-  /// This machine's own root: what is not mounted there as FAT is no partition.
+  /// The root of this machine: a directory that is not a FAT mount is not an ESP.
   @Test func onTheRunningSystemOnlyAMountCounts() throws {
     let host = try Host()
     let mounts = try host.files.mountPoints()

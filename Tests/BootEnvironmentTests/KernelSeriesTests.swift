@@ -17,7 +17,9 @@ import Testing
   ])
   func proxmoxKernels(release: String, isProxmox: Bool) { #expect(Kernel(release: release)?.isProxmox == isProxmox) }
 
-  /// Each is newer than the next; so says `dpkg --compare-versions` of all but the last two, which it takes for equal.
+  /// Each is newer than the next.
+  ///
+  /// `dpkg --compare-versions` agrees, except for the last two, which it takes for equal.
   @Test func newestFirst() throws {
     let order = [
       "6.14.0-1-pve", "6.14.0~rc3-1-pve", "6.11.11-2-pve", "6.8.12-10-pve", "6.8.12-9-pve-custom", "6.8.12-9-pve",

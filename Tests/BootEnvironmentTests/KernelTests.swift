@@ -17,7 +17,7 @@ import Testing
       try directory.write("boot/initrd.img-\(release)", "i")
       try directory.write("lib/modules/\(release)/modules.dep", "")
     }
-    // No initrd yet; no modules; neither; names that are no releases; a directory.
+    // No initrd yet; no modules; neither; names that are not releases; a directory.
     try directory.write("boot/vmlinuz-6.9.0-1-pve", "k")
     try directory.write("lib/modules/6.9.0-1-pve/modules.dep", "")
     try directory.write("boot/vmlinuz-6.8.12-9-pve.dpkg-tmp", "k")
@@ -49,5 +49,5 @@ import Testing
     "", ".", "..", "a/b", "a b", "é", "-x", "a\n", "a\0", "a:b", "a*", "6.8~previous", "6.8~PREVIOUS",
     Self.longest + "1",
   ])
-  func hostileReleasesAreNone(text: String) { #expect(Kernel(release: text) == nil) }
+  func hostileReleasesAreRejected(text: String) { #expect(Kernel(release: text) == nil) }
 }

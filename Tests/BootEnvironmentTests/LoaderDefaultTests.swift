@@ -18,7 +18,7 @@ import Testing
     "", "pve", "1..2", "1.2", "1--2", "00123", "123", "a1", "1a", "z", "10", "9",
   ]
 
-  /// systemd compares names for its boot loader and for this command by the same function.
+  /// systemd uses the same comparison in its boot loader and in this command.
   @Test func namesAreOrderedAsSystemdDoes() throws {
     for left in Self.names {
       for right in Self.names where !left.isEmpty && !right.isEmpty {

@@ -30,7 +30,7 @@ import Testing
     return manifest
   }
 
-  /// What lies at a place is one image; an image that lies nowhere is none.
+  /// A place has one image; an image without a place is dropped.
   @Test func onePlaceHoldsOneImage() throws {
     var manifest = try Self.sample()
     let first = try #require(manifest.images.first)

@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: ["../../etc\n", "6.8.12-4-pve 6.8.12-5-pve\n", "# none\n", "a\u{1b}[2J\n", "\u{0}\n", "é\n"])
-  func whatIsNoReleaseIsPassedOver(text: String) throws {
+  func invalidReleasesAreSkipped(text: String) throws {
     try directory.write(ProxmoxLists.pinPath, text)
     let lists = try load()
     #expect(lists.pin == nil)

@@ -7,7 +7,7 @@ import HostSystem
 import TestSupport
 import Testing
 
-/// Devices of a machine: files stand for nodes, and links lead to them as udev makes them.
+/// Devices of a machine: files serve as device nodes, and links are those of udev.
 @Suite struct RootDeviceTests {
   let directory: TemporaryDirectory
 
@@ -43,7 +43,7 @@ import Testing
     "root=PARTUUID=B921B045-1DF0-41C3-AF44-4C6F280D3FAE", "root=PARTLABEL=swap", "root=ZFS=rpool/ROOT/pve-1",
     "root=/dev/sda2 resume=PARTLABEL=swap",
   ])
-  func whatIsHereIsFound(line: String) throws { #expect(try findings(line).isEmpty) }
+  func presentDevicesAreFound(line: String) throws { #expect(try findings(line).isEmpty) }
 
   @Test(arguments: [
     ("root=/dev/sdz1", "/dev/sdz1"), ("root=/dev/mapper/none", "/dev/mapper/none"), ("root=UUID=1", "by-uuid/1"),
@@ -51,7 +51,7 @@ import Testing
     ("root=PARTLABEL=a/b", "by-partlabel/a\\x2fb"),
     ("root=UUID=../../sda2", "by-uuid/..\\x2f..\\x2fsda2"),
   ])
-  func whatIsNotHereIsAnError(line: String, path: String) throws {
+  func missingDevicesAreErrors(line: String, path: String) throws {
     let found = try findings(line)
     #expect(found.count == 1 && found[0].hasPrefix("error: '\(line)' is not here") && found[0].contains(path))
   }
@@ -67,7 +67,7 @@ import Testing
     let other = try findings("root=/dev/sda3", mounted: "ext4 /dev/mapper/pve-root")
     #expect(other.count == 1 && other[0].hasPrefix("warning: 'root=/dev/sda3' "))
     #expect(other[0].hasSuffix("/dev/mapper/pve-root"))
-    // A name of the kernel's own for it.
+    // The kernel's own name for the device.
     #expect(try findings("root=/dev/sda2", mounted: "ext4 /dev/root").isEmpty)
   }
 
@@ -82,7 +82,7 @@ import Testing
     #expect(gone.count == 1 && gone[0].hasPrefix("error: ") && gone[0].contains("no pool tank"))
   }
 
-  /// In a chroot or container no device is mounted at the root, and those that can be seen are another machine's.
+  /// In a chroot or container no device is mounted at the root, and the visible devices are those of another machine.
   @Test func devicesOfAnotherMachineSayNothing() throws {
     #expect(try findings("root=/dev/sdz1", isRunning: true).isEmpty)
     #expect(try findings("root=/dev/sdz1", mounted: "overlay overlay").isEmpty)

@@ -14,7 +14,7 @@ import Testing
   private func survey() throws -> TypeOneEntries { try .survey(on: esp.host().files) }
   private func removals() throws -> [TypeOneEntries.Removal] { try survey().removals }
 
-  /// As proxmox-boot-tool 8.1.0 lays out a kernel.
+  /// The files of a kernel as proxmox-boot-tool 8.1.0 writes them.
   private func putProxmox(_ version: String, entry: Bool = true) throws {
     let directory = "EFI/proxmox/\(version)"
     try esp.write("\(directory)/vmlinuz-\(version)", "k")
@@ -59,7 +59,7 @@ import Testing
     #expect(try esp.list("EFI/Linux") == ["pve-6.8.12-4-pve.efi"] && esp.list("loader/entries").isEmpty)
   }
 
-  /// After a failure at any step the rest of the plan, made anew, leads to the same end, and no entry leads nowhere.
+  /// After a failure at any step a new plan completes the work, and no entry leads nowhere.
   @Test func anInterruptedRemovalIsTakenUpAgain() throws {
     for number in 1... {
       try putProxmox("6.8.12-4-pve")
@@ -84,7 +84,7 @@ import Testing
       "loader/entries/debian.conf",
       "title Debian\r\nlinux \\debian\\vmlinuz\ninitrd /a\ninitrd b\noptions x\noptions y\n")
     try esp.write("loader/entries/memtest.conf", "efi /EFI/memtest.efi\n")
-    // An entry that leads to our image, and one that needs a file of Proxmox's besides its own kernel.
+    // An entry for our image, and one that needs a file of Proxmox besides its own kernel.
     try esp.write("loader/entries/ours.conf", "linux /EFI/Linux/pve-6.8.12-4-pve.efi\n")
     try esp.write(
       "loader/entries/mixed.conf", "linux /other/vmlinuz\ninitrd /efi/PROXMOX/6.8.12-4-pve/initrd.img-6.8.12-4-pve\n")
@@ -106,12 +106,12 @@ import Testing
     #expect(try removals().count == 3 && !removals().contains(.directory("/EFI/proxmox/6.8.12-4-pve")))
   }
 
-  /// What systemd-boot does not take for an entry, and what would lead out of the directory.
+  /// Files that systemd-boot ignores, and paths that would leave the directory.
   @Test(arguments: [
     (".hidden.conf", "linux /a\n"), ("auto-x.conf", "linux /a\n"), ("x.txt", "linux /a\n"), ("x.conf", "title x\n"),
     ("x.conf", "linux\n"), ("x.conf", "# linux /a\n"), ("x.conf", "\u{0}linux /a\n"), ("x.conf", ""),
   ])
-  func whatIsNoEntryIsPassedOver(name: String, text: String) throws {
+  func invalidEntriesAreSkipped(name: String, text: String) throws {
     try esp.write("loader/entries/\(name)", text)
     #expect(try survey().entries.isEmpty)
   }
@@ -120,7 +120,7 @@ import Testing
     "/EFI/proxmox/../../x", "/EFI/proxmox/../vmlinuz", "/EFI/proxmox/a/b/c", "/EFI/proxmox/vmlinuz",
     "/EFI/proxmox/a b/c",
   ])
-  func hostilePathsAreNotProxmoxs(path: String) throws {
+  func hostilePathsAreNotOfProxmox(path: String) throws {
     try esp.write("loader/entries/x.conf", "linux \(path)\n")
     #expect(try survey().entries.map(\.isOfProxmox) == [false])
     #expect(try removals().isEmpty)

@@ -9,8 +9,7 @@ import TestSupport
 
 /// `fault-runner ROOT kill|fail|none NUMBER`: runs `apply` in a root that stands for a running machine.
 ///
-/// The change of that number, counted from 1, fails or is the end of the process. Prints the number of changes that
-/// were asked for.
+/// The change with that number, from 1, fails or ends the process. Prints the number of attempted changes.
 @main
 struct FaultRunner {
   static func main() throws {

@@ -23,7 +23,7 @@ import Testing
       let outcome = try scene.run(hook)
       #expect(outcome.code == 0 && outcome.text.isEmpty)
     }
-    #expect(try scene.run(HookScene.program, ["reconcile"]).text.isEmpty)
+    #expect(try scene.run(HookScene.program, arguments: ["reconcile"]).text.isEmpty)
     #expect(try images().isEmpty)
     #expect(try pending() == PendingWork(time: SigningKey.now, releases: [HookScene.release]))
     let end = try scene.postInvoke()
@@ -31,7 +31,7 @@ import Testing
     #expect(try images() == ["pve-\(HookScene.release).efi", "pve-\(Self.other).efi"])
     #expect(try pending() == nil)
     #expect(try scene.postInvoke() == Self.silence)
-    // What follows in the same environment is no longer part of it.
+    // Later commands in the same environment are no longer part of it.
     try scene.directory.write("boot/initrd.img-\(HookScene.release)", "changed")
     #expect(try scene.run(HookScene.postUpdate).text == HookScene.signed)
   }
@@ -57,7 +57,7 @@ import Testing
     #expect(try scene.run(hook).text == HookScene.signed)
   }
 
-  @Test func strictIsToldAtOnce() throws {
+  @Test func strictReportsAtOnce() throws {
     try scene.settings("Strict=yes\n")
     _ = try scene.preInvoke()
     #expect(try scene.run(HookScene.postinst).text == HookScene.signed)
@@ -75,7 +75,7 @@ import Testing
     let end = try scene.postInvoke()
     #expect(end.code == 0 && end.text.contains("error: kernel \(HookScene.release) gets no image"))
     #expect(try images() == ["pve-\(Self.other).efi"])
-    // It stays to be done, and is said again after the next apt run.
+    // It stays pending, and is reported again after the next apt run.
     #expect(try pending()?.releases == [HookScene.release])
     #expect(try scene.postInvoke().text.contains("error: kernel \(HookScene.release) gets no image"))
     try scene.addKernel()
@@ -83,7 +83,7 @@ import Testing
     #expect(try pending() == nil)
   }
 
-  @Test func aKernelThatWentAgainIsMissedByNobody() throws {
+  @Test func aKernelThatWasRemovedAgainIsNotMissed() throws {
     _ = try scene.preInvoke()
     try scene.addKernel(Self.other)
     _ = try scene.run(HookScene.postinst)
@@ -117,7 +117,7 @@ import Testing
     try scene.settings("Enabled=no\n")
     #expect(try scene.preInvoke() == Self.silence)
     for hook in HookScene.all { #expect(try scene.run(hook) == Self.silence) }
-    #expect(try scene.run(HookScene.program, ["reconcile"]) == Self.silence)
+    #expect(try scene.run(HookScene.program, arguments: ["reconcile"]) == Self.silence)
     #expect(try scene.postInvoke() == Self.silence)
   }
 
@@ -132,6 +132,6 @@ import Testing
 
   @Test(arguments: [[], [""], ["x"], ["-1"], ["20"], ["4711"], ["99999999999999999999"]])
   func aPreInvokeThatMakesNoSenseMarksNothing(arguments: [String]) throws {
-    #expect(try scene.run(HookScene.program, ["pre-invoke"] + arguments) == Self.silence)
+    #expect(try scene.run(HookScene.program, arguments: ["pre-invoke"] + arguments) == Self.silence)
   }
 }

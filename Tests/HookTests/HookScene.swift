@@ -7,7 +7,7 @@ import HostSystem
 import TestSupport
 import pve_sb_uki_hook
 
-/// A host in a temporary root with all that an image needs, and the hooks that run on it.
+/// A host in a temporary root with everything that an image needs, and the hooks that run on it.
 final class HookScene {
   static let release = "6.8.12-10-pve"
   static let postinst = "/etc/kernel/postinst.d/zz-pve-sb-uki"
@@ -20,16 +20,16 @@ final class HookScene {
   struct Outcome: Equatable {
     var code: Int32
     var text: String
-    /// Changes of the file system that were asked for.
+    /// Attempted changes to the file system.
     var changes: Int
   }
 
-  /// One key for all scenes: making one takes longer than a run.
+  /// One key for all scenes: creating one takes longer than a run.
   private static let key = Result { try SigningKey() }
 
   let directory: TemporaryDirectory
   var environment: [String: String] = [:]
-  /// What the hooks ran, as one line each.
+  /// The commands that the hooks ran, one line each.
   var started: [String] = []
   /// The exit code of what they run.
   var startedCode: Int32 = 0
@@ -46,7 +46,7 @@ final class HookScene {
     try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
   }
 
-  /// A stub stands in for the kernel: it is a PE file for the same machine, and small.
+  /// The stub also serves as the kernel: it is a small PE file for the same machine.
   func addKernel(_ release: String = HookScene.release) throws {
     try directory.write("boot/vmlinuz-\(release)", Fixture.stub257.bytes())
     try directory.write("boot/initrd.img-\(release)", "initrd")
@@ -58,8 +58,8 @@ final class HookScene {
 
   func settings(_ text: String) throws { try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", text) }
 
-  /// Runs the hook `path` with what a kernel package gives it, or with `arguments`.
-  func run(_ path: String, _ arguments: [String]? = nil, parameters: String? = nil) throws -> Outcome {
+  /// Runs the hook `path` with the arguments of a kernel package, or with `arguments`.
+  func run(_ path: String, arguments: [String]? = nil, parameters: String? = nil) throws -> Outcome {
     let recorder = MutationRecorder()
     var host = try directory.host(gate: recorder.gate)
     host.now = { SigningKey.now }
@@ -91,7 +91,7 @@ final class HookScene {
   static func signed(_ release: String) -> String { "pve-sb-uki: /efi: EFI/Linux/pve-\(release).efi signed\n" }
 }
 
-/// apt runs its commands in process 21, whose parent it is, and dpkg beside it.
+/// apt runs its commands in its child process 21, and dpkg beside it.
 extension HookScene {
   private func addProcess(_ number: Int, parent: Int, as name: String) throws {
     let zeros = [String](repeating: "0", count: 17).joined(separator: " ")
@@ -102,13 +102,13 @@ extension HookScene {
     try addProcess(20, parent: 10, as: "20")
     try addProcess(21, parent: 20, as: "21")
     try addProcess(22, parent: 21, as: "self")
-    let outcome = try run(Self.program, ["pre-invoke", "21"])
+    let outcome = try run(Self.program, arguments: ["pre-invoke", "21"])
     try addProcess(30, parent: 20, as: "self")
     environment["DPKG_FRONTEND_LOCKED"] = "true"
     return outcome
   }
 
-  func postInvoke() throws -> Outcome { try run(Self.program, ["post-invoke"]) }
+  func postInvoke() throws -> Outcome { try run(Self.program, arguments: ["post-invoke"]) }
 
   /// apt is killed and another process gets its number.
   func killApt() throws {

@@ -4,7 +4,7 @@
 import TestSupport
 import Testing
 
-/// The hook in the place of Proxmox's, with the diverted original beside it.
+/// The hook in place of Proxmox's, with the diverted original beside it.
 @Suite struct ProxmoxBootTests {
   private static let original = "etc/kernel/postinst.d/zz-proxmox-boot.distrib"
   private static let tool = "usr/sbin/proxmox-boot-tool"
@@ -19,7 +19,7 @@ import Testing
   }
 
   private func run(_ arguments: [String]? = nil, parameters: String? = nil) throws -> HookScene.Outcome {
-    try scene.run(HookScene.proxmoxBoot, arguments, parameters: parameters)
+    try scene.run(HookScene.proxmoxBoot, arguments: arguments, parameters: parameters)
   }
 
   @Test func theOriginalRunsWithTheSameArgumentsThenImagesAreMade() throws {
@@ -36,7 +36,7 @@ import Testing
     #expect(outcome.code == 7 && outcome.text == HookScene.signed)
   }
 
-  /// It judges DEB_MAINT_PARAMS for itself.
+  /// The original evaluates DEB_MAINT_PARAMS itself.
   @Test func itRunsWhateverTheMaintainerScriptDoes() throws {
     let outcome = try run(parameters: "upgrade 6.8.12-11")
     #expect(outcome.code == 0 && outcome.text.isEmpty && scene.started == [Self.call])
@@ -66,16 +66,16 @@ import Testing
     #expect(scene.started.isEmpty)
   }
 
-  /// Its functions went with the package, so it would fail, and each kernel package with it.
-  @Test func whatAPurgeHasLeftIsNotRun() throws {
+  /// The functions that it needs were removed with the package, so it would fail, and each kernel package with it.
+  @Test func theLeftoverOfAPurgeIsNotRun() throws {
     scene.remove(Self.tool)
     #expect(try run().text == HookScene.signed)
     #expect(scene.started.isEmpty)
   }
 
-  @Test func whereImagesTakeItsPlaceItIsNotRun() throws {
+  @Test func itIsNotRunIfImagesReplaceItsEntries() throws {
     try scene.settings("Type1=remove\n")
-    // As long as none of our images has booted, the entries of type 1 are what does.
+    // Until one of our images has booted, the machine needs the type 1 entries.
     #expect(try run().text == HookScene.signed)
     #expect(scene.started == [Self.call])
     let name = "var/lib/pve-sb-uki/manifest"

@@ -12,10 +12,9 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// A tree for arm64 that is worked on from whatever machine: names as UEFI 2.10 section 3.5.1.1 and the Debian packages
-/// for arm64 have them.
+/// A root for arm64 on any machine, with the file names of UEFI 2.10 section 3.5.1.1 and the Debian packages for arm64.
 @Suite struct ARM64Tests {
-  /// A scene whose programs and kernels are all for arm64.
+  /// A scene whose programs and kernels are for arm64.
   private func scene(_ settings: String = "") throws -> ApplyScene {
     let scene = try ApplyScene(kernels: [])
     try FileSystem().remove(scene.directory.path(of: "usr/lib/systemd/boot/efi/linuxx64.efi.stub"))

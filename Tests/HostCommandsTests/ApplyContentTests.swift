@@ -14,7 +14,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// An image is what its bytes are: size and time in the record do not show damage, and dbx revokes single images.
+/// The content of an image decides: size and time do not show damage, and dbx revokes single images.
 @Suite struct ApplyContentTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -27,7 +27,7 @@ import Testing
     machine.directory.path(of: machine.path(serial, "/EFI/Linux/pve-\(release).efi"))
   }
 
-  /// Flips a byte and leaves size and time as they are.
+  /// Flips a byte and keeps size and time.
   private func damage(_ serial: String, _ release: String) throws {
     let path = imagePath(serial, release)
     try ExternalTool("sh").run([
@@ -48,20 +48,20 @@ import Testing
     }
   }
 
-  @Test func beforeAnImageGoesThoseThatStayAreRead() throws {
+  @Test func beforeAnImageIsRemovedTheOthersAreRead() throws {
     try damage(serials[0], newer)
     #expect(try !isSound(serials[0], newer) && !machine.apply().isChange)
     removeKernel(older)
     let result = try machine.apply()
     #expect(result.failures.isEmpty)
-    // The good one that was left goes once there is another.
+    // The remaining good one is removed once there is another.
     #expect(try isSound(serials[0], newer) && isSound(serials[0], older) && machine.image(serials[1], older) == nil)
     #expect(try machine.apply().failures.isEmpty)
     #expect(try isSound(serials[0], newer) && machine.image(serials[0], older) == nil)
   }
 
-  /// With nothing to make it anew from, the good one stays.
-  @Test func theGoodImageStaysWhereTheOtherIsDamaged() throws {
+  /// If no image can be built, the good one stays.
+  @Test func theGoodImageStaysIfTheOtherIsDamaged() throws {
     for serial in serials { try damage(serial, newer) }
     try machine.directory.write("boot/vmlinuz-\(newer)", "no kernel")
     removeKernel(older)
@@ -126,10 +126,10 @@ import Testing
     #expect(result.failures.count == 2 && result.failures.allSatisfy { $0.description.contains("pve-\(newer).efi") })
     let order = try machine.order()
     #expect(order.prefix(2) == ["pve-\(older).efi on 0", "pve-\(older).efi on 1"])
-    // Made anew it has the same bytes, and so the same digest.
+    // A rebuilt image has the same bytes and so the same digest.
     try machine.apply { $0.isForced = true }
     #expect(try machine.order() == order)
-    // A record of the version before has no such digest.
+    // Records of the previous version have no such digest.
     let old =
       String(decoding: try machine.directory.read(Manifest.path) ?? [], as: UTF8.self)
       .split(separator: "\n").filter { !$0.hasPrefix("authenticode ") }.joined(separator: "\n") + "\n"
@@ -137,7 +137,7 @@ import Testing
     #expect(try machine.apply().failures.count == 2 && machine.order() == order)
   }
 
-  /// Proxmox's scripts delete the initrd of the kernel that stays when its leftover twin is purged.
+  /// Proxmox's scripts delete the initrd of an installed kernel when the leftover of its twin package is purged.
   @Test(arguments: [ApplyScene.newer, ApplyScene.older])
   func aKernelThatLosesItsInitrdKeepsItsPlace(release: String) throws {
     var host = try machine.host()
@@ -150,7 +150,7 @@ import Testing
     #expect(result.failures.count == 1)
     #expect(result.failures.first?.hint == "update-initramfs -c -k \(release)")
     for serial in serials { #expect(try machine.image(serial, release) != nil) }
-    // Nothing is signed for the time being.
+    // Nothing can be signed now.
     #expect(result.images.allSatisfy { [.current, .kept].contains($0.state) })
     #expect(try machine.order() == order)
     let report = try Status().run(on: host)
@@ -159,8 +159,8 @@ import Testing
     #expect(try machine.apply(on: host).failures.isEmpty)
   }
 
-  /// The partition that the last run missed is not listed any more.
-  @Test func aFailureWhoseCauseIsGoneIsNoProblem() throws {
+  /// The ESP that was missing in the last run is no longer listed.
+  @Test func aFailureWhoseCauseIsGoneIsNotAProblem() throws {
     try machine.directory.write("etc/kernel/proxmox-boot-uuids", (serials + ["3333-CCC3"]).joined(separator: "\n"))
     #expect(try !machine.apply().failures.isEmpty)
     #expect(try Status().run(on: machine.host()).needsAttention)

@@ -19,7 +19,7 @@ import Testing
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", settings)
   }
 
-  @Test func dkmsIsToldOfTheKeyOnlyIfAsked() throws {
+  @Test func dkmsGetsTheKeyOnlyIfAsked() throws {
     #expect(try scene.apply().moduleSigning.isEmpty)
     try set("Dkms=yes\n")
     let foreseen = try scene.apply { $0.isDryRun = true }

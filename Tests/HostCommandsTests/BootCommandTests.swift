@@ -15,12 +15,12 @@ import Testing
 @Suite struct BootEntryNumberTests {
   @Test(
     arguments: [("Boot001a", 0x1a), ("001A", 0x1a), ("1a", 0x1a), ("0", 0), ("FFFF", 0xffff)] as [(String, UInt16)])
-  func waysToWriteANumber(text: String, number: UInt16) {
+  func formsOfANumber(text: String, number: UInt16) {
     #expect(BootEntryNumber(text) == BootEntryNumber(number))
   }
 
   @Test(arguments: ["", "Boot", "Boot00001", "+1", "-1", "0x1", "6.8.12-9-pve", "boot1", "g", "１"])
-  func whatIsNone(text: String) { #expect(BootEntryNumber(text) == nil) }
+  func invalidNumbersAreRejected(text: String) { #expect(BootEntryNumber(text) == nil) }
 }
 
 @Suite struct BootCommandTests {
@@ -29,14 +29,14 @@ import Testing
     number: 2, startBlock: 2048, blockCount: 1 << 20, guid: GUID(0x1111_2222, 1, 0x3333, 0x4444_5555_6666_7777))
   private static let path = "/EFI/Linux/pve-6.8.12-9-pve.efi"
 
-  /// 1 is ours, 2 grub's, 3 inactive, 4 damaged, 5 outside the order, 9 is named and not there.
+  /// 1 is ours, 2 is GRUB's, 3 is inactive, 4 is damaged, 5 is not in the boot order, 9 is in it but does not exist.
   init() throws {
     directory = try TemporaryDirectory()
-    try put(1, "Proxmox VE 6.8.12-9-pve", Self.path)
-    try put(2, "proxmox", "/EFI/proxmox/shimx64.efi")
-    try put(3, "old", "/EFI/old.efi", isActive: false)
+    try put(1, label: "Proxmox VE 6.8.12-9-pve", path: Self.path)
+    try put(2, label: "proxmox", path: "/EFI/proxmox/shimx64.efi")
+    try put(3, label: "old", path: "/EFI/old.efi", isActive: false)
     try put(.bootOption(4), [1])
-    try put(5, "spare", "/EFI/spare.efi")
+    try put(5, label: "spare", path: "/EFI/spare.efi")
     try put(.bootOrder, BootOrder([2, 9, 1, 3, 4, 1]).serialize())
     try put(.bootCurrent, BootOrder([2]).serialize())
     try put(.bootNext, BootOrder([1]).serialize())
@@ -45,7 +45,7 @@ import Testing
   private func put(_ variable: EFIVariableName, _ data: [UInt8]) throws {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
-  private func put(_ number: UInt16, _ label: String, _ path: String, isActive: Bool = true) throws {
+  private func put(_ number: UInt16, label: String, path: String, isActive: Bool = true) throws {
     var option = try LoadOption(description: label, file: DevicePath.File(partition: partition, path: path))
     if !isActive { option.attributes = [] }
     try put(.bootOption(number), option.serialize())
@@ -111,7 +111,7 @@ import Testing
       #expect(error?.description == words && error?.hint != nil)
       #expect(recorder.mutations.allSatisfy { !$0.path.hasPrefix("/sys") })
     }
-    // Without what it was booted from, 1 is the last one that the firmware would try.
+    // Apart from the current entry, 1 is the last that the firmware would try.
     try put(.bootCurrent, [])
     #expect(
       thrown(Failure.self) { try forget(1, 2) }?.description.hasSuffix("nothing else is left in the boot order") == true
@@ -151,7 +151,7 @@ import Testing
     let error = thrown(Failure.self) { try prefer(1) }
     #expect(error?.description.contains("this machine would turn it down: db does not hold the certificate") == true)
     #expect(try order() == [2, 9, 1, 3, 4, 1])
-    // Whose entry it is not, we cannot say of.
+    // Nothing is known about foreign entries.
     #expect(try prefer(5).isChange)
     try database(key.certificate)
     #expect(try prefer(1).isChange)
@@ -172,7 +172,7 @@ import Testing
     try put(.secureBoot, [1])
     let lists = SignatureDatabase(certificates: [key.certificate.der], owner: partition.guid)
     try put(.machineOwnerKeys, lists.serialize())
-    try put(6, "Proxmox VE", "/EFI/pve-sb-uki/SHIMX64.EFI")
+    try put(6, label: "Proxmox VE", path: "/EFI/pve-sb-uki/SHIMX64.EFI")
     #expect(try prefer(6).isChange)
     #expect(thrown(Failure.self) { try prefer(1) }?.hint?.contains("Chain=shim") == true)
     #expect(try order() == [6, 2, 9, 1, 3, 4, 1])

@@ -50,7 +50,7 @@ import Testing
     #expect(try directory.list("out") == ["pve.efi"])
   }
 
-  /// Every bad part: an error that names it, with a hint where the user can act, and nothing left behind.
+  /// Each bad part gives an error that names it, with a hint if the user can act, and leaves nothing behind.
   @Test(arguments: [
     ("ec.key", "ec.crt", "its key is id-ecPublicKey; UEFI firmware verifies RSA only", true),
     ("weak.key", "weak.crt", "its RSA key has 1024 bits, fewer than 2048", true),
@@ -63,7 +63,7 @@ import Testing
     ("empty", "rsa.crt", "cannot read the private key", false),
     ("rsa.key", "empty", "cannot read the certificate", false),
   ])
-  func keysThatFirmwareOrWeRefuse(_ key: String, _ certificate: String, _ reason: String, _ hasHint: Bool) throws {
+  func keysThatFirmwareOrWeRefuse(_ key: String, certificate: String, reason: String, hasHint: Bool) throws {
     let failure = thrown(Failure.self) {
       try run(build { $0.key = KeySource(key: path(key), certificate: path(certificate)) })
     }
@@ -84,7 +84,7 @@ import Testing
     #expect(thrown(Failure.self) { try run(build { $0.key = key("bad") }) }?.description.contains("hunter2") == false)
   }
 
-  @Test func partsThatAreNoParts() throws {
+  @Test func invalidPartsAreRefused() throws {
     for change: (inout BuildImage) -> Void in [
       { $0.linux = path("initrd") }, { $0.linux = path("nowhere") }, { $0.linux = directory.path },
       { $0.initrds = [path("empty")] }, { $0.initrds = [path("nowhere")] }, { $0.stub = Fixture.kernel61.path },
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  /// The n-th change to the file system fails, for every n: the old image stays whole, or the new one is there whole.
+  /// The n-th change to the file system fails, for every n: either the old or the new image is there, and intact.
   @Test func anInterruptedBuildLeavesTheOldImage() throws {
     _ = try run(build { $0.commandLine = "root=/dev/old" })
     let old = try directory.read("out/pve.efi")
@@ -116,7 +116,7 @@ import Testing
         #expect(report.isAccepted, "step \(step): \(report.reason)")
         let hasNewName = recorder.mutations.prefix(step - 1).contains { $0.kind == .exchange }
         #expect((now == old) != hasNewName, "step \(step)")
-        // Nothing is unlinked before an exchange is on disk.
+        // Nothing is removed before the exchange is on disk.
         let others = try directory.list("out").filter { $0 != "pve.efi" }
         #expect(others.isEmpty || hasNewName && others.allSatisfy(TemporaryName.matches), "step \(step)")
         for name in others { unlink(path("out/\(name)")) }
@@ -134,7 +134,7 @@ import Testing
 }
 
 extension BuildImageTests {
-  /// Somebody appends to the initrd while the image is written: what was read is neither the old file nor the new.
+  /// The initrd grows while the image is written: the bytes read are neither the old file nor the new one.
   @Test func anInputThatChangesWhileItIsReadIsRefused() throws {
     let initrd = path("initrd")
     let failure = thrown(Failure.self) {

@@ -15,7 +15,7 @@ import Testing
     try directory.write("etc/kernel/cmdline", "# mine\nroot=/dev/sda1\n")
   }
 
-  /// What the editor is called with, and what it is to write, one after the other; nil leaves the file as it is.
+  /// The arguments of the editor, and what it writes in each call; nil leaves the file unchanged.
   private final class Editor: @unchecked Sendable {
     var calls: [[String]] = []
     var seen: [String] = []
@@ -62,7 +62,7 @@ import Testing
     try directory.read(name).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// No working copy, backup or lock of an editor stays.
+  /// No working copy, backup or lock file of an editor remains.
   private func requireNoLeftovers() throws { #expect(try directory.list("run/pve-sb-uki").allSatisfy { $0 == "lock" }) }
 
   @Test func whatWasWrittenIsPutInPlaceAsItIs() throws {
@@ -75,7 +75,7 @@ import Testing
     try requireNoLeftovers()
   }
 
-  @Test func theCopyIsForNobodyElse() throws {
+  @Test func theCopyIsPrivate() throws {
     let editor = Editor([nil])
     let host = try host(editor)
     _ = try edit(host)
@@ -129,7 +129,7 @@ import Testing
     try requireNoLeftovers()
   }
 
-  @Test func whatSomebodyElseWroteIsNotLost() throws {
+  @Test func changesByOthersAreNotLost() throws {
     let editor = Editor(["root=/dev/sda1 mine\n"])
     var host = try host(editor)
     let directory = directory

@@ -19,7 +19,7 @@ import Testing
 
   @discardableResult
   private func set(
-    _ line: String?, kernel: String? = nil, _ recorder: MutationRecorder = MutationRecorder(),
+    _ line: String?, kernel: String? = nil, recorder: MutationRecorder = MutationRecorder(),
     change: (inout CommandLineSet) -> Void = { _ in }
   ) throws -> CommandLineSet.Result {
     var set = CommandLineSet(line: line, kernel: kernel)
@@ -48,16 +48,16 @@ import Testing
   @Test func theSameLineIsNotWritten() throws {
     try directory.write(Self.name, "# one\nroot=/dev/sda1\n  quiet")
     let recorder = MutationRecorder()
-    let result = try set("root=/dev/sda1 quiet", recorder)
+    let result = try set("root=/dev/sda1 quiet", recorder: recorder)
     #expect(!result.isChange && result.difference?.isEmpty == true)
-    // The lock is there after the first run.
+    // The lock file exists after the first run.
     #expect(recorder.mutations.allSatisfy { $0.path.hasPrefix("/run") })
     #expect(try text() == "# one\nroot=/dev/sda1\n  quiet")
   }
 
   @Test func aDryRunWritesNothing() throws {
     let recorder = MutationRecorder()
-    let result = try set("root=/dev/sda1", recorder) { $0.isDryRun = true }
+    let result = try set("root=/dev/sda1", recorder: recorder) { $0.isDryRun = true }
     #expect(result.isChange && recorder.mutations.isEmpty)
   }
 
@@ -65,18 +65,18 @@ import Testing
   func aWrongLineIsNotWritten(line: String) throws {
     try directory.write(Self.name, "root=/dev/sda1\n")
     let recorder = MutationRecorder()
-    let result = try set(line, recorder)
+    let result = try set(line, recorder: recorder)
     #expect(result.errors.count == 1 && result.hint != nil && !result.isChange && recorder.mutations.isEmpty)
     #expect(try text() == "root=/dev/sda1\n")
   }
 
-  @Test func allThatIsWrongIsTold() throws {
+  @Test func allProblemsAreReported() throws {
     let result = try set("boot=casper rd.break vga=1 initrd=x")
     #expect(result.errors.count == 3 && result.warnings.count == 1)
     #expect(result.hint?.contains("--force") == true)
   }
 
-  @Test func onlyJudgementsCanBeForced() throws {
+  @Test func onlyFindingsCanBeForced() throws {
     let judged = try set("quiet rd.break") { $0.isForced = true }
     #expect(judged.errors.isEmpty && judged.warnings.count == 2 && judged.isChange)
     #expect(try text() == "quiet rd.break\n")
@@ -85,7 +85,7 @@ import Testing
     #expect(try text() == "quiet rd.break\n")
   }
 
-  @Test func fragmentsAreJudgedWithIt() throws {
+  @Test func fragmentsAreCheckedWithIt() throws {
     try directory.write("etc/kernel/cmdline.d/a.conf", "single")
     let result = try set("root=/dev/sda1")
     #expect(result.errors.count == 1 && result.errors[0].hasPrefix("/etc/kernel/cmdline.d/a.conf: 'single'"))
@@ -108,7 +108,7 @@ import Testing
     #expect(try !set(nil, kernel: "6.8.12-1-pve").isChange)
   }
 
-  @Test func whatIsNoKernelIsRefused() throws {
+  @Test func invalidKernelsAreRefused() throws {
     #expect(throws: Failure.self) { try set("root=/dev/sda1", kernel: "../x") }
     #expect(throws: Failure.self) { try set(nil) }
     #expect(try set("root=/dev/sda1", kernel: "6.8.12-9-pve").warnings.count == 2)
@@ -117,18 +117,18 @@ import Testing
   @Test func aFailedWriteChangesNothing() throws {
     try directory.write(Self.name, "root=/dev/sda1\n")
     let count = MutationRecorder()
-    try set("root=/dev/sda1 x", count) { $0.isDryRun = false }
+    try set("root=/dev/sda1 x", recorder: count) { $0.isDryRun = false }
     try directory.write(Self.name, "root=/dev/sda1\n")
     for number in 1...count.mutations.count {
-      _ = try? set("root=/dev/sda1 x", MutationRecorder(.from(number)))
+      _ = try? set("root=/dev/sda1 x", recorder: MutationRecorder(.from(number)))
       let left = try text()
       #expect(left == "root=/dev/sda1\n" || left == "root=/dev/sda1 x\n")
       try directory.write(Self.name, "root=/dev/sda1\n")
     }
-    #expect(throws: HostError.self) { try set("root=/dev/sda1 x", MutationRecorder(.only(1))) }
+    #expect(throws: HostError.self) { try set("root=/dev/sda1 x", recorder: MutationRecorder(.only(1))) }
   }
 
-  @Test func theBaseIsTold() throws {
+  @Test func theBaseIsShown() throws {
     #expect(throws: (any Error).self) { try CommandLineBase().run(on: directory.host()) }
     try directory.write("proc/cmdline", "BOOT_IMAGE=x root=/dev/sda1\n")
     try directory.write("etc/kernel/cmdline.d/a.conf", "a")

@@ -14,7 +14,7 @@ import Testing
   private let newer = ApplyScene.newer
   init() throws { scene = try ApplyScene() }
 
-  /// The report, which is made without any change.
+  /// The report; the test fails if it changes anything.
   private func show(_ change: (inout Host) -> Void = { _ in }) throws -> CommandLineShow.Report {
     let recorder = MutationRecorder()
     var host = try scene.host(recorder)
@@ -26,7 +26,7 @@ import Testing
 
   @Test func everyImageIsAskedItself() throws {
     try scene.apply()
-    // The manifest is not what counts.
+    // The image counts, not the manifest.
     try scene.directory.write("var/lib/pve-sb-uki/manifest", "")
     try scene.directory.write("etc/kernel/cmdline", "quiet root=/dev/mapper/pve-root\n")
     try scene.directory.write("etc/kernel/cmdline-\(older)", "root=/dev/mapper/pve-root ro\n")
@@ -77,7 +77,7 @@ import Testing
     #expect(!report.isComplete)
   }
 
-  @Test func partitionsThatCannotBeLookedAtAreNamed() throws {
+  @Test func espsThatCannotBeReadAreNamed() throws {
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/none\n")
     let report = try show()
     #expect(report.problems.count == 1 && report.problems[0].contains("/none") && report.images.isEmpty)

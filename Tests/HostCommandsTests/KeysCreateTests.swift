@@ -28,9 +28,9 @@ import Testing
   @Test func opensslAcceptsKeysAndCertificates() throws {
     let result = try create()
     #expect(result.wasCreated)
-    #expect(result.keys.keys.map(\.role) == Self.roles)
-    #expect(result.keys.warnings.isEmpty)
-    for (role, key) in zip(Self.roles, result.keys.keys) {
+    #expect(result.list.keys.map(\.role) == Self.roles)
+    #expect(result.list.warnings.isEmpty)
+    for (role, key) in zip(Self.roles, result.list.keys) {
       #expect(try openssl("rsa", "-check", "-noout", "-in", path("\(role).key")).contains("RSA key ok"))
       #expect(try root.read("\(Self.directory)/\(role).key")?.starts(with: "-----BEGIN PRIVATE KEY-----".utf8) == true)
       let certificate = path("\(role).crt")
@@ -73,7 +73,7 @@ import Testing
 
   @Test(arguments: [3072, 4096]) func otherSizesAreMadeOnRequest(bits: Int) throws {
     let result = try create { $0.bits = bits }
-    #expect(result.keys.keys.map(\.algorithm) == Array(repeating: "RSA \(bits)", count: 3))
+    #expect(result.list.keys.map(\.algorithm) == Array(repeating: "RSA \(bits)", count: 3))
     #expect(try openssl("x509", "-noout", "-text", "-in", path("db.crt")).contains("Public-Key: (\(bits) bit)"))
   }
 
@@ -84,7 +84,7 @@ import Testing
     #expect(failure?.description == "there are keys in \(root.path)\(Self.directory) already")
     #expect(failure?.hint != nil)
     let result = try create { $0.acceptsExisting = true }
-    #expect(!result.wasCreated && result.keys.keys.count == 3)
+    #expect(!result.wasCreated && result.list.keys.count == 3)
     #expect(try root.read("\(Self.directory)/PK.key") == before)
   }
 
@@ -105,7 +105,7 @@ import Testing
     let host = try root.host()
     for role in ["PK", "KEK"] { try host.files.remove("\(Self.directory)/\(role).key") }
     let result = try create { $0.acceptsExisting = true }
-    #expect(result.keys.keys.map { $0.privateKeyPath == nil } == [true, true, false])
+    #expect(result.list.keys.map { $0.privateKeyPath == nil } == [true, true, false])
     #expect(throws: Failure.self) { try create() }
   }
 
@@ -122,7 +122,7 @@ import Testing
     var host = try root.host()
     host.hostName = String(repeating: "ü", count: 64)
     let result = try KeysCreate().run(on: host)
-    #expect(result.keys.keys.allSatisfy { $0.subject.utf8.count < 300 })
+    #expect(result.list.keys.allSatisfy { $0.subject.utf8.count < 300 })
     let subject = try openssl("x509", "-noout", "-subject", "-nameopt", "utf8", "-in", path("KEK.crt"))
     #expect(subject.hasSuffix("ü Secure Boot KEK\n"))
   }
@@ -138,12 +138,12 @@ import Testing
       $0.commonName = "Example GmbH"
       $0.owner = "11223344-5566-7788-99AA-BBCCDDEEFF00"
     }
-    #expect(result.keys.owner == "11223344-5566-7788-99aa-bbccddeeff00")
-    #expect(result.keys.keys.map(\.subject) == Self.roles.map { "CN = Example GmbH \($0)" })
+    #expect(result.list.owner == "11223344-5566-7788-99aa-bbccddeeff00")
+    #expect(result.list.keys.map(\.subject) == Self.roles.map { "CN = Example GmbH \($0)" })
   }
 
   @Test(arguments: ["mine", "", "11223344-5566-7788-99aa-bbccddeeff0"])
-  func anOwnerThatIsNoGUIDIsRefused(_ owner: String) throws {
+  func anInvalidOwnerGUIDIsRefused(_ owner: String) throws {
     #expect(thrown(Failure.self) { try create { $0.owner = owner } }?.hint != nil)
     #expect(try root.list(Self.directory).isEmpty)
   }

@@ -154,7 +154,7 @@ import Testing
 }
 
 extension String {
-  /// The hexadecimal digits of the indented lines behind the line that is `label`.
+  /// The hexadecimal digits of the indented lines after the line `label`.
   fileprivate func components(after label: String) -> String? {
     let lines = split(separator: "\n")
     guard let start = lines.firstIndex(where: { $0 == label }) else { return nil }
@@ -163,7 +163,7 @@ extension String {
 }
 
 extension Collection where Element: Equatable {
-  /// Whether the elements of `part` occur in that order one behind the other.
+  /// Whether the elements of `part` occur in that order, one after the other.
   fileprivate func contains(_ part: some Collection<Element>) -> Bool {
     guard let first = part.first else { return true }
     return indices.contains { self[$0] == first && self[$0...].starts(with: part) }

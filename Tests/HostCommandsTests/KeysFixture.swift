@@ -5,7 +5,7 @@ import HostCommands
 import HostSystem
 import TestSupport
 
-/// Keys that were created once for all tests that do not test the creation.
+/// Keys that are created once for all tests that do not test the creation.
 enum KeysFixture {
   private static let files = Result {
     let root = try TemporaryDirectory()

@@ -18,7 +18,7 @@ import Testing
   private func path(_ name: String) -> String { root.path(of: "\(Self.directory)/\(name)") }
   private func list() throws -> KeysList.Result { try KeysList().run(on: root.host()) }
 
-  @Test func aHostWithoutKeysHasNone() throws {
+  @Test func aHostWithoutKeysListsNone() throws {
     let empty = try TemporaryDirectory()
     let result = try KeysList().run(on: empty.host())
     #expect(result.keys.isEmpty && result.warnings.isEmpty && result.owner == nil)
@@ -40,7 +40,7 @@ import Testing
     #expect(warnings.first?.hasPrefix("\(target): mode \(mode) lets others in") == true)
   }
 
-  @Test func expiryIsToldInAdvance() throws {
+  @Test func expiryIsReportedInAdvance() throws {
     var host = try root.host()
     for (days, word) in [(3652 - 91, nil), (3652 - 89, "will expire on"), (3653, "expired on")] as [(Int64, String?)] {
       host.now = { 1_750_000_000 + days * 86_400 }

@@ -53,7 +53,7 @@ import Testing
     #expect(try directory.read("copy.efi") == directory.read("kernel.efi"))
   }
 
-  /// Without a key of its own the image gets that of the settings, not whatever lies at the default path.
+  /// Without a key option the key in the settings signs, not the file at the default path.
   @Test func theSettingsNameTheKey() throws {
     try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Key=/srv/sign.key\nCertificate=/srv/sign.crt\n")
     for (source, target) in [("rsa.key", "srv/sign.key"), ("rsa.crt", "srv/sign.crt")] {

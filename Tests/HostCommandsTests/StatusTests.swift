@@ -17,7 +17,7 @@ import Testing
   private let newer = ApplyScene.newer
   init() throws { scene = try ApplyScene() }
 
-  /// The report, which is made without any change.
+  /// The report; the test fails if it changes anything.
   private func status() throws -> Status.Report {
     let recorder = MutationRecorder()
     let report = try Status().run(on: scene.host(recorder))
@@ -40,7 +40,7 @@ import Testing
     #expect(report.certificate == scene.key.certificate.subject)
   }
 
-  @Test func everyStateOfAnImageIsTold() throws {
+  @Test func everyStateOfAnImageIsReported() throws {
     #expect(states(try status()) == ["\(newer) missing", "\(older) missing"])
     try scene.apply()
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
@@ -54,11 +54,11 @@ import Testing
     #expect(states(try status()).first == "\(newer) unusable")
   }
 
-  @Test func whatFailedLastIsTold() throws {
+  @Test func theLastFailureIsReported() throws {
     try scene.apply()
     let record = FailureRecord(time: 1_750_000_000, messages: ["it went wrong (do this)"])
     try record.save(to: scene.host().files)
-    // Nothing is wrong, and nothing left to be done.
+    // Nothing is wrong, and there is nothing to do.
     #expect(try !status().needsAttention && status().lastFailure == nil)
     try PendingWork.note(newer, at: 1_750_000_000, in: scene.host().files)
     let report = try status()
@@ -96,7 +96,7 @@ import Testing
     #expect(report.nextStep?.contains("keys export") == true)
   }
 
-  @Test func obstaclesWithNothingToDoAreHealthy() throws {
+  @Test func skipReasonsWithNothingToDoAreHealthy() throws {
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Enabled=no\n")
     #expect(try status().skipReason == .disabled && !status().needsAttention)
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "")

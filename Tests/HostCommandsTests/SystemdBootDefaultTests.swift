@@ -14,8 +14,8 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Promise I1 with systemd-boot between the firmware and the images, where Proxmox's hook writes a default of its own into
-/// loader.conf at each of its runs: at no instant does the machine reach only what Secure Boot refuses.
+/// Promise I1 with systemd-boot between firmware and images, where each run of Proxmox's hook writes its own default
+/// into loader.conf: at no time does the machine reach only what Secure Boot refuses.
 @Suite struct SystemdBootDefaultTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -60,7 +60,7 @@ import Testing
   }
   private final class Seen: @unchecked Sendable { var texts: [String?] = [] }
 
-  /// What Proxmox's hook does to each partition.
+  /// What Proxmox's hook does to each ESP.
   private func proxmoxRuns() throws {
     for serial in serials {
       try machine.directory.write(machine.path(serial, LoaderConfiguration.path), "timeout 3\ndefault proxmox-*\n")
@@ -80,7 +80,7 @@ import Testing
     #expect(try variable() == "pve-*.efi" && settles())
   }
 
-  /// What systemd-boot is told may lead to something that the firmware refuses: it goes on with the next entry then.
+  /// If systemd-boot's default leads to something that the firmware refuses, the firmware tries the next entry.
   @Test func imagesHaveEntriesBehindThoseOfSystemdBoot() throws {
     try machine.apply()
     let expected = [
@@ -88,7 +88,7 @@ import Testing
       "pve-\(older).efi on 0", "pve-\(older).efi on 1", "grubx64.efi on 0",
     ]
     #expect(try machine.order() == expected)
-    // Also once systemd-boot has started the machine.
+    // Also after systemd-boot has started the machine.
     let first = try #require(try machine.variables().order.first)
     try machine.put(.bootCurrent, BootOrder([first]).serialize())
     #expect(try settles() && machine.order() == expected)
@@ -114,7 +114,7 @@ import Testing
     #expect(try settles())
   }
 
-  @Test func aChoiceOfTheAdministratorStaysAndIsJudged() throws {
+  @Test func aChoiceOfTheAdministratorStaysAndIsChecked() throws {
     try machine.apply()
     try setVariable("pve-\(older).efi")
     let harmless = try machine.apply()
@@ -129,10 +129,10 @@ import Testing
     #expect(try Status().run(on: machine.host()).needsAttention)
     #expect(try machine.apply { $0.takesOverDefault = true }.failures.isEmpty)
     #expect(try variable() == "pve-*.efi" && settles())
-    // A name that is on no partition any more is nobody's choice.
+    // A name that is on no ESP is not a choice of the administrator.
     try setVariable("pve-5.0.0-1-pve.efi")
     #expect(try machine.apply().failures.isEmpty && variable() == "pve-*.efi")
-    // Where nothing is refused it is only said.
+    // If nothing is refused, it is only a note.
     try machine.put(.secureBoot, [0])
     try setVariable("proxmox-*")
     #expect(try machine.apply().failures.isEmpty && variable() == "proxmox-*")
@@ -150,7 +150,7 @@ import Testing
     LoaderDefaultRestoration.run(on: try machine.host(recorder.gate))
     #expect(recorder.mutations.allSatisfy { $0.path == Apply.lockPath })
     #expect(try settles())
-    // Without the firmware's variables, without a key, with one partition that cannot be reached.
+    // Without EFI variables, without a key, and with an ESP that cannot be reached.
     try proxmoxRuns()
     try machine.directory.write("etc/pve-sb-uki/keys/db.key", "no key")
     rename(
@@ -180,7 +180,7 @@ import Testing
     #expect(try defaults() == ["pve-\(older).efi", "pve-*.efi"])
   }
 
-  /// Another chain for one boot is no other choice.
+  /// Booting once by another chain does not change the choice.
   @Test func autoStaysWithSystemdBootAfterTheNetWasNeeded() throws {
     try machine.directory.write(Configuration.path, "")
     try machine.apply()

@@ -18,7 +18,7 @@ import Testing
 
   func path(_ name: String) -> String { directory.path(of: name) }
 
-  /// The stub signed by sbsign, with what `change` does to it afterwards.
+  /// The stub signed by sbsign, and then changed by `change`.
   func signed(by key: String, _ change: (inout [UInt8]) -> Void = { _ in }) throws -> String {
     let image = path("image.efi")
     try ExternalTool("sbsign").run([

@@ -6,9 +6,9 @@ package import HostSystem
 package import Reconcile
 package import TestSupport
 
-/// A host in a temporary root: kernels, stub, key, command line and a directory for the EFI System Partition.
+/// A host in a temporary root: kernels, stub, key, command line and a directory for the ESP.
 ///
-/// A stub stands in for the kernels: it is a PE file for the same machine, and small.
+/// The stub also serves as the kernels: it is a small PE file for the same machine.
 package struct ApplyScene {
   package let directory: TemporaryDirectory
   package let key: SigningKey
@@ -17,7 +17,7 @@ package struct ApplyScene {
   package static let newer = "6.8.12-10-pve"
   package static let images = "boot/efi/EFI/Linux"
 
-  /// One key for all scenes: making one takes longer than a run.
+  /// One key for all scenes: creating one takes longer than a run.
   private static let sharedKey = Result { try SigningKey() }
 
   package init(kernels: [String] = [older, newer], key: SigningKey? = nil) throws {
@@ -63,7 +63,7 @@ package struct ApplyScene {
   package func image(_ release: String) throws -> [UInt8]? { try directory.read(Self.imageName(release)) }
   package func imageNames() throws -> [String] { try directory.list(Self.images) }
 
-  /// Whether sbverify accepts the image, and its parts are those of the kernel as objcopy takes them out.
+  /// Whether sbverify accepts the image, and objcopy extracts the parts of the kernel from it.
   package func isComplete(_ release: String) throws -> Bool {
     let certificate = try key.certificateFile()
     let path = directory.path(of: Self.imageName(release))

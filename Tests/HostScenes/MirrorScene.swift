@@ -10,7 +10,7 @@ package import HostSystem
 package import Reconcile
 package import TestSupport
 
-/// A running machine with two EFI System Partitions and a foreign boot entry, Boot0000, on which `apply` has run.
+/// A running machine with two ESPs and a foreign boot entry, Boot0000, on which `apply` has run.
 package struct MirrorScene {
   package let scene: ApplyScene
   package var directory: TemporaryDirectory { scene.directory }
@@ -22,7 +22,7 @@ package struct MirrorScene {
     scene = try ApplyScene(key: key)
     try directory.write("etc/kernel/proxmox-boot-uuids", Self.serials.joined(separator: "\n"))
     for serial in Self.serials { try directory.write("\(MirroredMachine.path(of: serial))/EFI/other/file", "not ours") }
-    try put(0, "proxmox", 0, "/EFI/proxmox/grubx64.efi")
+    try put(0, label: "proxmox", on: 0, path: "/EFI/proxmox/grubx64.efi")
     try put(.bootOrder, BootOrder([0]).serialize())
     if isApplied { try apply() }
   }
@@ -30,16 +30,16 @@ package struct MirrorScene {
   package func put(_ variable: EFIVariableName, _ data: [UInt8]) throws {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
-  /// An entry for a file on the partition of that index; those behind the last are of no disk that is there.
-  package func put(_ number: UInt16, _ label: String, _ partition: Int, _ path: String) throws {
+  /// Writes an entry for a file on the ESP with that index; from 2 on the ESP does not exist.
+  package func put(_ number: UInt16, label: String, on esp: Int, path: String) throws {
     let option = try LoadOption(
-      description: label, file: DevicePath.File(partition: Self.location(partition), path: path))
+      description: label, file: DevicePath.File(partition: Self.location(esp), path: path))
     try put(.bootOption(number), option.serialize())
   }
-  package static func location(_ partition: Int) -> PartitionLocation {
+  package static func location(_ esp: Int) -> PartitionLocation {
     PartitionLocation(
       number: 2, startBlock: 2048, blockCount: 1 << 20,
-      guid: GUID(0x1111_2222, UInt16(partition), 0x3333, 0x4444_5555_6666_7777))
+      guid: GUID(0x1111_2222, UInt16(esp), 0x3333, 0x4444_5555_6666_7777))
   }
 
   package func host(_ gate: @escaping Mutation.Gate = { _ in }) throws -> Host {
@@ -54,7 +54,7 @@ package struct MirrorScene {
     return try Apply.run(apply, on: try host ?? self.host())
   }
 
-  /// The boot order as `path on partition`, `?` for a number without an entry.
+  /// The boot order as `path on esp`, `?` for a number without an entry.
   package func order() throws -> [String] {
     let variables = try self.variables()
     return variables.order.map { number in

@@ -29,9 +29,9 @@ import Testing
   @Test func variablesAreMadeChangedAndRemoved() throws {
     let store = try store()
     #expect(try store.read(Self.name) == nil)
-    try store.write(Self.name, [7, 0, 0, 0, 1, 2, 3], replacing: nil)
+    try store.write(Self.name, content: [7, 0, 0, 0, 1, 2, 3], replacing: nil)
     #expect(try store.read(Self.name) == [7, 0, 0, 0, 1, 2, 3])
-    try store.write(Self.name, [7, 0, 0, 0, 9], replacing: [7, 0, 0, 0, 1, 2, 3])
+    try store.write(Self.name, content: [7, 0, 0, 0, 9], replacing: [7, 0, 0, 0, 1, 2, 3])
     #expect(try content() == [7, 0, 0, 0, 9])
     #expect(try store.names() == [Self.name, "other"])
     try store.remove(Self.name, holding: [7, 0, 0, 0, 9])
@@ -42,11 +42,11 @@ import Testing
 
   @Test func whatSomebodyElseChangedIsLeftAlone() throws {
     let store = try store()
-    #expect(cause { try store.write(Self.name, [1], replacing: [2]) } == .changed)
+    #expect(cause { try store.write(Self.name, content: [1], replacing: [2]) } == .changed)
     #expect(try content() == nil)
-    try store.write(Self.name, [7, 0, 0, 0, 1], replacing: nil)
-    #expect(cause { try store.write(Self.name, [7, 0, 0, 0, 2], replacing: nil) } == .changed)
-    #expect(cause { try store.write(Self.name, [7, 0, 0, 0, 2], replacing: [7, 0, 0, 0, 3]) } == .changed)
+    try store.write(Self.name, content: [7, 0, 0, 0, 1], replacing: nil)
+    #expect(cause { try store.write(Self.name, content: [7, 0, 0, 0, 2], replacing: nil) } == .changed)
+    #expect(cause { try store.write(Self.name, content: [7, 0, 0, 0, 2], replacing: [7, 0, 0, 0, 3]) } == .changed)
     #expect(cause { try store.remove(Self.name, holding: [7, 0, 0, 0, 3]) } == .changed)
     #expect(try content() == [7, 0, 0, 0, 1])
     try store.remove(Self.name, holding: nil)
@@ -56,16 +56,16 @@ import Testing
   @Test func anEmptyFileIsNoVariable() throws {
     try directory.write("\(EFIVariableStore.directory)/\(Self.name)", "")
     #expect(try store().read(Self.name) == nil)
-    try store().write(Self.name, [7, 0, 0, 0, 1], replacing: nil)
+    try store().write(Self.name, content: [7, 0, 0, 0, 1], replacing: nil)
     #expect(try content() == [7, 0, 0, 0, 1])
   }
 
   @Test func aChangeIsOneWrite() throws {
     let recorder = MutationRecorder()
     let store = try store(recorder.gate)
-    try store.write(Self.name, [UInt8](repeating: 7, count: 5000), replacing: nil)
+    try store.write(Self.name, content: [UInt8](repeating: 7, count: 5000), replacing: nil)
     #expect(recorder.mutations.map(\.kind) == [.create, .write])
-    try store.write(Self.name, [7], replacing: [UInt8](repeating: 7, count: 5000))
+    try store.write(Self.name, content: [7], replacing: [UInt8](repeating: 7, count: 5000))
     #expect(recorder.mutations.map(\.kind) == [.create, .write, .write])
   }
 
@@ -76,11 +76,11 @@ import Testing
   func refusalsSayWhatToDo(number: Int32, cause: EFIVariableError.Cause, hint: String) throws {
     for kind in [Mutation.Kind.create, .write] {
       let store = try store { if $0.kind == kind { throw HostError("write", $0.path, errno: number) } }
-      let error = thrown(EFIVariableError.self) { try store.write(Self.name, [1], replacing: nil) }
+      let error = thrown(EFIVariableError.self) { try store.write(Self.name, content: [1], replacing: nil) }
       #expect(error?.cause == cause && error?.hint?.contains(hint) == true)
       #expect(try content() == nil)
     }
-    try store().write(Self.name, [1], replacing: nil)
+    try store().write(Self.name, content: [1], replacing: nil)
     let store = try store { if $0.kind == .remove { throw HostError("remove", $0.path, errno: number) } }
     let error = thrown(EFIVariableError.self) { try store.remove(Self.name, holding: [1]) }
     #expect(error == EFIVariableError("remove", "Boot0001", cause))
@@ -92,7 +92,7 @@ import Testing
       try directory.write("\(EFIVariableStore.directory)/dump-type0-\(number)-1-1-C-cfc8fc79", [7, 0, 0, 0])
     }
     let store = try store { throw HostError("write", $0.path, errno: ENOSPC) }
-    let error = try #require(thrown(EFIVariableError.self) { try store.write(Self.name, [1], replacing: nil) })
+    let error = try #require(thrown(EFIVariableError.self) { try store.write(Self.name, content: [1], replacing: nil) })
     #expect(error.cause == .storeFull(dumps: 3))
     #expect(
       "\(error)"
@@ -109,7 +109,7 @@ import Testing
     let store = try store { mutation in
       if mutation.kind == .write { rename(path, path + ".gone") }
     }
-    #expect(cause { try store.write(Self.name, [2], replacing: [1]) } == .notKept)
+    #expect(cause { try store.write(Self.name, content: [2], replacing: [1]) } == .notKept)
   }
 
   @Test func withoutEfivarfsThereIsAHint() throws {
@@ -119,14 +119,14 @@ import Testing
     #expect(thrown(EFIVariableError.self) { try store.names() }?.cause == .noFirmware)
     try empty.write("sys/firmware/efi/fw_platform_size", "64")
     #expect(thrown(EFIVariableError.self) { try store.names() }?.cause == .notMounted)
-    let error = thrown(EFIVariableError.self) { try store.write(Self.name, [1], replacing: nil) }
+    let error = thrown(EFIVariableError.self) { try store.write(Self.name, content: [1], replacing: nil) }
     #expect(error?.cause == .notMounted && error?.hint?.contains("mount -t efivarfs") == true)
   }
 
   @Test func aLinkInTheirPlaceIsNotFollowed() throws {
     try directory.write("elsewhere", [1])
     symlink("/elsewhere", directory.path(of: "\(EFIVariableStore.directory)/\(Self.name)"))
-    #expect(cause { try store().write(Self.name, [2], replacing: [1]) } == .refused(ELOOP))
+    #expect(cause { try store().write(Self.name, content: [2], replacing: [1]) } == .refused(ELOOP))
     #expect(try directory.read("elsewhere") == [1])
   }
 }

@@ -14,7 +14,7 @@ import Testing
   private let newer = ApplyScene.newer
   init() throws { scene = try ApplyScene() }
 
-  /// The line in the image, as objcopy takes it out.
+  /// The line in the image, extracted by objcopy.
   private func embedded(_ release: String) throws -> String {
     let (content, copy) = (try ScratchFile(), try ScratchFile())
     try ExternalTool("objcopy").run([
@@ -25,7 +25,7 @@ import Testing
 
   private func states(_ result: ApplyReport) -> [String] { result.images.map { "\($0.kernel) \($0.state.rawValue)" } }
 
-  @Test func aFragmentMakesAllAnewOnce() throws {
+  @Test func aFragmentRebuildsAllImagesOnce() throws {
     try scene.apply()
     try scene.directory.write("etc/kernel/cmdline.d/iommu.conf", "# guests\niommu=pt\n")
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) signed"])
@@ -36,7 +36,7 @@ import Testing
     #expect(recorder.mutations.isEmpty)
   }
 
-  @Test func anOwnLineMakesThatKernelAnewAlone() throws {
+  @Test func anOverrideRebuildsOnlyThatKernelsImage() throws {
     try scene.apply()
     try scene.directory.write("etc/kernel/cmdline-\(older)", "root=/dev/mapper/pve-root debug\n")
     #expect(try states(scene.apply()) == ["\(newer) current", "\(older) signed"])

@@ -11,7 +11,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Boot entries that lead somewhere stay, whatever this run cannot see.
+/// Boot entries that lead to something stay, even if this run cannot see it.
 @Suite struct ApplyEntryTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -24,9 +24,9 @@ import Testing
 
   @Test func eachImageHasOne() throws { #expect(try machine.order() == whole) }
 
-  @Test(arguments: [[1], [0], [0, 1]]) func ofAPartitionThatCannotBeMounted(partitions: [Int]) throws {
+  @Test(arguments: [[1], [0], [0, 1]]) func ofAnESPThatCannotBeMounted(esps: [Int]) throws {
     var host = try machine.host()
-    let (good, broken) = (host.partitions, partitions.map { serials[$0] })
+    let (good, broken) = (host.partitions, esps.map { serials[$0] })
     host.partitions = PartitionAccess { device, access, label in
       if broken.contains(where: device.hasSuffix) { throw HostError("mount", device, errno: ENODEV) }
       return try good.mount(device: device, access: access, label: label)
@@ -34,12 +34,12 @@ import Testing
       try good.facts(device: $0)
     }
     let result = try machine.apply(on: host)
-    #expect(result.failures.count == partitions.count)
+    #expect(result.failures.count == esps.count)
     #expect(try Set(machine.order()) == Set(whole))
     #expect(try machine.variables().entries.count == 5)
   }
 
-  /// Its disk was partitioned anew and the kernel has not seen it.
+  /// The disk was repartitioned, and the kernel still has the old partition table.
   @Test func ofAPartitionWithoutAPlace() throws {
     var host = try machine.host()
     let good = host.partitions
@@ -55,20 +55,20 @@ import Testing
     #expect(try Set(machine.order()) == Set(whole))
   }
 
-  /// Another installation on this machine that is looked after by this program too.
+  /// Another installation on this machine that uses this program too.
   @Test func ofAnotherInstallation() throws {
-    try machine.put(0x20, "Proxmox VE 6.8.12-9-pve", 2, "/EFI/Linux/pve-6.8.12-9-pve.efi")
-    try machine.put(0x21, "Proxmox VE 6.8.12-9-pve", 3, "/EFI/Linux/pve-6.8.12-9-pve.efi")
+    try machine.put(0x20, label: "Proxmox VE 6.8.12-9-pve", on: 2, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
+    try machine.put(0x21, label: "Proxmox VE 6.8.12-9-pve", on: 3, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
     for index in 0...2 {
       try machine.directory.write("dev/disk/by-partuuid/\(MirrorScene.location(index).guid)", "")
     }
     try machine.apply()
     #expect(try machine.variables()[0x20] != nil)
-    // That of a disk which is gone for good.
+    // An ESP of a disk that is gone.
     #expect(try machine.variables()[0x21] == nil)
   }
 
-  /// The manifest is lost, the key is another one, and no image can be made: what lies there may still boot.
+  /// The manifest is lost, the key is another one, and no image can be made: existing images may still boot.
   @Test func ofAnImageThatIsNotRecognised() throws {
     unlink(machine.directory.path(of: Manifest.path))
     try machine.use(SigningKey())
@@ -80,7 +80,7 @@ import Testing
     #expect(try machine.image(serials[0], MirrorScene.newer) != nil)
   }
 
-  /// /boot is a file system of its own and not mounted: the pinned kernel is still the one to boot.
+  /// /boot is a separate file system and not mounted: the pinned kernel still boots first.
   @Test func stayInTheirOrderWhileThereIsNoKernel() throws {
     try machine.directory.write(ProxmoxLists.pinPath, MirrorScene.older)
     #expect(try machine.apply().failures.isEmpty)

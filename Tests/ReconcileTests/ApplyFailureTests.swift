@@ -19,7 +19,7 @@ import Testing
 
   private func failure() throws -> FailureRecord? { try FailureRecord.load(from: scene.host().files) }
 
-  /// Promise I1, and that one failed call leaves nothing behind.
+  /// Promise I1, and a single failed call leaves nothing behind.
   @Test func aFailureAtAnyChangeLeavesWholeImagesAndIsMendedByTheNextRun() throws {
     try scene.apply()
     let old = try #require(try scene.image(newer))
@@ -37,7 +37,7 @@ import Testing
       let result = try? scene.apply(recorder)
       let image = try scene.image(newer)
       #expect(image == new || image == old, "change \(number)")
-      // Nothing is unlinked before an exchange is on disk.
+      // Nothing is removed before the exchange is on disk.
       let isExchanged = recorder.mutations.contains { $0.kind == .exchange } && image == new
       let names = try scene.imageNames().filter { !isExchanged || !TemporaryName.matches($0) }
       #expect(names == ["pve-\(newer).efi", "pve-\(older).efi"], "change \(number)")
@@ -57,7 +57,7 @@ import Testing
     try scene.apply()
     let old = try #require(try scene.image(newer))
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
-    // The temporary as a machine that lost power leaves it.
+    // The temporary file of a machine that lost power.
     try scene.directory.write("\(ApplyScene.images)/.pve-\(newer).efi.0011223344556677.pve-sb-uki.tmp", "half")
     #expect(try scene.image(newer) == old)
     try scene.apply()
@@ -123,7 +123,7 @@ import Testing
     #expect(try scene.imageNames().isEmpty)
   }
 
-  @Test func obstaclesAreToldWithoutAnyChange() throws {
+  @Test func skipReasonsAreReportedWithoutAnyChange() throws {
     func obstacle() throws -> SkipReason? {
       let recorder = MutationRecorder()
       let result = try scene.apply(recorder)

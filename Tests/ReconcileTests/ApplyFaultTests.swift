@@ -10,11 +10,11 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Promise I1 on two partitions of a mirror: whatever change fails, or is the last before the power goes, each partition
-/// holds the image that this machine was booted from, and the firmware's order reaches it or its successor.
+/// Promise I1 on two ESPs of a mirror: whichever change fails, or is the last before a power cut, each ESP has the
+/// image that this machine was booted from, and the boot order reaches it or its successor.
 ///
-/// One run does all there is to do: the image that booted is replaced, a new kernel's is made, an old one's is removed,
-/// and the boot entries follow.
+/// One run does everything: it replaces the image that booted, makes that of a new kernel, removes that of an old one,
+/// and updates the boot entries.
 @Suite struct ApplyFaultTests {
   private let scene: ApplyScene
   private let older = ApplyScene.older
@@ -32,8 +32,8 @@ import Testing
     let location = try #require(MirroredMachine.location(of: MirroredMachine.serials[0]))
     let foreign = try LoadOption(
       description: "proxmox", file: DevicePath.File(partition: location, path: "/EFI/proxmox/grubx64.efi"))
-    try Self.set(.bootOption(0), foreign.serialize(), in: directory)
-    try Self.set(.bootOrder, BootOrder([0]).serialize(), in: directory)
+    try Self.set(.bootOption(0), to: foreign.serialize(), in: directory)
+    try Self.set(.bootOrder, to: BootOrder([0]).serialize(), in: directory)
     #expect(try Apply.run(on: MirroredMachine.host(root: directory.path)).failures.isEmpty)
 
     // The machine starts from the image of `newer`.
@@ -54,11 +54,11 @@ import Testing
     unlink(directory.path(of: "boot/vmlinuz-\(older)"))
   }
 
-  private static func set(_ variable: EFIVariableName, _ data: [UInt8], in directory: TemporaryDirectory) throws {
+  private static func set(_ variable: EFIVariableName, to data: [UInt8], in directory: TemporaryDirectory) throws {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
 
-  /// A copy of the scene in which the run fails or dies at the change of that number.
+  /// A copy of the scene in which the run fails or is killed at the change with that number.
   private func run(_ mode: String, _ number: Int) throws -> (machine: TemporaryDirectory, status: Int32, count: Int?) {
     let copy = try TemporaryDirectory()
     try ExternalTool("cp").run(["-a", "\(scene.directory.path)/.", copy.path])
@@ -67,7 +67,7 @@ import Testing
     return (copy, result.status, Int(text))
   }
 
-  /// It is built beside the program that runs the tests.
+  /// It is built in the directory of the test program.
   private static func runner() throws -> ExternalTool {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink("/proc/self/exe", &path, path.count - 1)
@@ -77,7 +77,7 @@ import Testing
     return ExternalTool(String(decoding: directory, as: UTF8.self) + "fault-runner")
   }
 
-  /// Paths of the images that the boot order leads to, in its order, on any partition.
+  /// Paths of the images that the boot order leads to, in order, on any ESP.
   private func reached(_ machine: TemporaryDirectory) throws -> [String] {
     let store = EFIVariableStore(of: try Host(root: machine.path).files)
     let variables = try BootVariables(readingFrom: store)
@@ -111,7 +111,7 @@ import Testing
     #expect(try machine.read(foreign) == scene.directory.read(foreign), "\(what): the foreign entry")
   }
 
-  /// What the partitions hold, and in which order the firmware tries it.
+  /// The content of the ESPs, and the order in which the firmware tries it.
   ///
   /// Entries may have other numbers after a fault.
   private func content(_ machine: TemporaryDirectory) throws -> [String] {

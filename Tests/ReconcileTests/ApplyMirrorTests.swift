@@ -9,7 +9,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Two partitions of a mirror, as proxmox-boot-tool knows them.
+/// Two ESPs of a mirror, in proxmox-boot-tool's list.
 @Suite struct ApplyMirrorTests {
   private let scene: ApplyScene
   private let older = ApplyScene.older
@@ -23,11 +23,11 @@ import Testing
     for name in [first, second] { try scene.directory.write("dev/disk/by-uuid/\(name)/EFI/other/file", "not ours") }
   }
 
-  private func path(_ partition: String, _ release: String) -> String {
-    "dev/disk/by-uuid/\(partition)/EFI/Linux/pve-\(release).efi"
+  private func path(_ esp: String, _ release: String) -> String {
+    "dev/disk/by-uuid/\(esp)/EFI/Linux/pve-\(release).efi"
   }
-  private func image(_ partition: String, _ release: String) throws -> [UInt8]? {
-    try scene.directory.read(path(partition, release))
+  private func image(_ esp: String, _ release: String) throws -> [UInt8]? {
+    try scene.directory.read(path(esp, release))
   }
   private func states(_ result: ApplyReport) -> [String] {
     result.images.map { "\($0.esp) \($0.kernel) \($0.state)" }
@@ -43,8 +43,8 @@ import Testing
     #expect(result.failures.isEmpty)
     for release in [older, newer] { #expect(try image(first, release) == image(second, release)) }
     let certificate = try scene.key.certificateFile()
-    for partition in [first, second] {
-      let path = scene.directory.path(of: path(partition, newer))
+    for esp in [first, second] {
+      let path = scene.directory.path(of: path(esp, newer))
       try ExternalTool("sbverify").run(["--cert", certificate.path, path])
     }
     let recorder = MutationRecorder()
@@ -56,22 +56,22 @@ import Testing
   @Test func aDamagedCopyIsRepairedFromTheOther() throws {
     try scene.apply()
     let good = try #require(try image(first, newer))
-    for partition in [first, second] {
+    for esp in [first, second] {
       var bad = good
       bad[bad.count / 2] ^= 1
       for content in [bad, Array(good.dropLast(100)), []] {
-        try scene.directory.write(path(partition, newer), content)
+        try scene.directory.write(path(esp, newer), content)
         let result = try scene.apply()
         #expect(result.images.filter { $0.state != .current }.map(\.state) == [.copied])
-        #expect(try image(partition, newer) == good)
+        #expect(try image(esp, newer) == good)
       }
     }
   }
 
-  @Test func anImageThatRottedUnseenIsMadeAnew() throws {
+  @Test func anImageThatRottedUnseenIsRebuilt() throws {
     try scene.apply()
     let good = try #require(try image(first, newer))
-    // The same size and time, so that nothing but reading tells.
+    // The same size and time, so that only reading shows the change.
     let name = scene.directory.path(of: path(first, newer))
     var status = stat()
     try #require(stat(name, &status) == 0)
@@ -87,7 +87,7 @@ import Testing
     #expect(try image(first, newer) == good)
   }
 
-  @Test func aMissingOneDoesNotStopTheOther() throws {
+  @Test func aMissingESPDoesNotStopTheOther() throws {
     try scene.apply()
     let there = scene.directory.path(of: "dev/disk/by-uuid/\(first)")
     rename(there, there + ".gone")
@@ -100,12 +100,12 @@ import Testing
     #expect(try image(first, newer) == image(second, newer))
   }
 
-  @Test func aLostManifestIsMadeAnewFromTheImages() throws {
+  @Test func aLostManifestIsRebuiltFromTheImages() throws {
     try scene.apply()
     unlink(scene.directory.path(of: "var/lib/pve-sb-uki/manifest"))
     let result = try scene.apply()
     #expect(result.failures.isEmpty && result.images.allSatisfy { $0.state == .current })
-    // An image that would not be made like this now is ours all the same.
+    // An image that would be built differently now is still ours.
     unlink(scene.directory.path(of: "var/lib/pve-sb-uki/manifest"))
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
     unlink(scene.directory.path(of: "boot/vmlinuz-\(older)"))

@@ -49,7 +49,7 @@ import Testing
     #expect(try scene.imageNames().count == 2)
   }
 
-  @Test func whileNoImageIsKnownToBeRightNoneGoes() throws {
+  @Test func noImageIsRemovedUntilOneIsKnownToBeCorrect() throws {
     try scene.apply()
     removeKernel(older)
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")

@@ -18,8 +18,8 @@ import Testing
 
   private func states(_ result: ApplyReport) -> [String] { result.images.map { "\($0.kernel) \($0.state)" } }
 
-  /// Mutations below the partition.
-  private func partitionWrites(_ recorder: MutationRecorder) -> Int {
+  /// The number of changes on the ESP.
+  private func espWrites(_ recorder: MutationRecorder) -> Int {
     recorder.mutations.count { $0.path.hasPrefix("/boot/efi") }
   }
 
@@ -50,37 +50,37 @@ import Testing
     }
     let recorder = MutationRecorder()
     #expect(try !scene.apply(recorder).isChange)
-    #expect(partitionWrites(recorder) == 0 && !recorder.mutations.isEmpty)
+    #expect(espWrites(recorder) == 0 && !recorder.mutations.isEmpty)
     let second = MutationRecorder()
     try scene.apply(second)
     #expect(second.mutations.isEmpty)
   }
 
-  @Test func onlyWhatChangedIsMadeAnew() throws {
+  @Test func onlyWhatChangedIsRebuilt() throws {
     try scene.apply()
     try scene.directory.write("boot/initrd.img-\(newer)", "a new initrd")
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) current"])
     #expect(try scene.isComplete(newer))
-    // As many bytes as before, so that only the digest tells.
+    // As many bytes as before, so that only the digest shows the change.
     try scene.directory.write("boot/initrd.img-\(newer)", "b new initrd")
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) current"])
     #expect(try scene.isComplete(newer))
   }
 
   @Test(arguments: ["etc/kernel/cmdline", "usr/lib/os-release", "usr/lib/systemd/boot/efi/linuxx64.efi.stub"])
-  func whatAllShareMakesAllAnew(name: String) throws {
+  func aSharedInputRebuildsAllImages(name: String) throws {
     try scene.apply()
     var content = Array("root=/dev/sda quiet\n".utf8)
     if name.hasSuffix("stub") {
       content = try Fixture.stub257.bytes()
-      // In the DOS program that nobody runs.
+      // In the DOS stub, which is never run.
       content[0x50] ^= 1
     }
     try scene.directory.write(name, content)
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) signed"])
   }
 
-  @Test func aNewKeyMakesAllAnew() throws {
+  @Test func aNewKeyRebuildsAllImages() throws {
     try scene.apply()
     let other = try ApplyScene(kernels: [], key: SigningKey())
     for name in ["db.key", "db.crt"] {
@@ -91,7 +91,7 @@ import Testing
     #expect(try !scene.isComplete(newer))
   }
 
-  @Test func aDamagedOrMissingImageIsMadeAnew() throws {
+  @Test func aDamagedOrMissingImageIsRebuilt() throws {
     try scene.apply()
     let good = try #require(try scene.image(newer))
     var bad = good
@@ -122,8 +122,8 @@ import Testing
     #expect(try FailureRecord.load(from: scene.host().files) == nil)
   }
 
-  /// The images are recognised by what they hold.
-  @Test func aDamagedManifestIsMadeAnewFromTheImages() throws {
+  /// The images are recognised by their content.
+  @Test func aDamagedManifestIsRebuiltFromTheImages() throws {
     try scene.apply()
     let name = "var/lib/pve-sb-uki/manifest"
     let good = try #require(try scene.directory.read(name))

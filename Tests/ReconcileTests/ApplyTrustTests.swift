@@ -13,7 +13,8 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Promises I1 and I3 where Secure Boot is on: what the machine starts is not replaced by what it would not.
+/// Promises I1 and I3 with Secure Boot on: an image that the machine starts is not replaced by one that it would
+/// refuse.
 @Suite struct ApplyTrustTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -65,7 +66,7 @@ import Testing
       #expect(try contents() == good)
       #expect(try machine.order() == order)
     }
-    // A kernel that has no image yet gets one, behind those that boot.
+    // A kernel without an image gets one, behind those that boot.
     try machine.scene.addKernel("6.8.12-11-pve")
     try machine.apply()
     #expect(try contents() == good && machine.image(serials[1], "6.8.12-11-pve") != nil)

@@ -11,16 +11,16 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// What else goes on while, or between, runs.
+/// Events during or between runs.
 @Suite struct ApplyWorldTests {
   private let serials = MirrorScene.serials
-  /// The boot order where only the first partition has its boot loader.
+  /// The boot order if only the first ESP has its boot loader.
   private let first = [
     "systemd-bootx64.efi on 0", "pve-\(MirrorScene.newer).efi on 0", "pve-\(MirrorScene.older).efi on 0",
     "grubx64.efi on 0",
   ]
 
-  /// Another run may hold the lock for minutes; what was read before it was had may be outdated.
+  /// Another run may hold the lock for minutes; data read before getting it may be outdated.
   @Test func whatChangesWhileTheLockIsWaitedForCounts() throws {
     let machine = try MirrorScene(isApplied: false)
     let directory = machine.directory
@@ -43,8 +43,8 @@ import Testing
     #expect(try machine.apply(on: host).skipReason == .disabled)
   }
 
-  /// Else one run could forget, or bring back, what another one has just found.
-  @Test func whatFailedIsNotedUnderTheLock() throws {
+  /// Otherwise a run could undo what another has just recorded.
+  @Test func failuresAreRecordedUnderTheLock() throws {
     let machine = try MirrorScene(isApplied: false)
     try FailureRecord(time: 1, messages: ["it went wrong"]).save(to: machine.host().files)
     let other = try machine.host()
@@ -56,7 +56,7 @@ import Testing
     #expect(try FailureRecord.load(from: other.files) == nil)
   }
 
-  @Test func whatAKillLeftOfABootLoaderGoes() throws {
+  @Test func leftoversOfABootLoaderAreRemoved() throws {
     let machine = try MirrorScene()
     let own = [
       "/EFI/pve-sb-uki/.systemd-bootx64.efi", "/EFI/BOOT/.BOOTX64.EFI", "/EFI/BOOT/.grubx64.efi",
@@ -80,7 +80,7 @@ import Testing
     #expect(result.failures.isEmpty && result.notes.filter { $0.contains("FSCK0001.REC") }.count == 1)
   }
 
-  @Test func aBootLoaderThatCannotBePlannedStopsNoOtherPartition() throws {
+  @Test func aBootLoaderThatCannotBePlannedDoesNotStopOtherESPs() throws {
     let machine = try MirrorScene(isApplied: false)
     try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
     try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
@@ -96,7 +96,7 @@ import Testing
     #expect(try machine.directory.read(machine.path(serials[1], LoaderPath.amd64.systemdBoot)) != nil)
   }
 
-  @Test func aBootLoaderThatCannotBeWrittenStopsNoOtherPartition() throws {
+  @Test func aBootLoaderThatCannotBeWrittenDoesNotStopOtherESPs() throws {
     let machine = try MirrorScene(isApplied: false)
     try machine.directory.write(BootPrograms.amd64.systemdBoot, Fixture.systemdBoot257.bytes())
     try machine.directory.write(Configuration.path, "Chain=systemd-boot\n")
@@ -115,7 +115,7 @@ import Testing
     #expect(try Set(machine.order()) == Set(whole))
   }
 
-  /// Somebody else has it mounted for reading for a moment, such as `status`.
+  /// Another process, such as `status`, has it mounted for reading for a moment.
   @Test func aPartitionThatIsBusyForAMomentIsWaitedFor() throws {
     let machine = try MirrorScene(isApplied: false)
     var host = try machine.host()
@@ -134,7 +134,7 @@ import Testing
     #expect(attempts.mutations.count == 4)
   }
 
-  @Test func aKeyThatVanishedIsNoNewHost() throws {
+  @Test func aHostWithAVanishedKeyIsNotNew() throws {
     let machine = try MirrorScene()
     unlink(machine.directory.path(of: "etc/pve-sb-uki/keys/db.key"))
     #expect(try machine.apply().failures.isEmpty)
@@ -144,13 +144,13 @@ import Testing
     #expect(try FailureRecord.load(from: machine.host().files) != nil)
   }
 
-  /// The list is being written anew, or was lost; what is mounted somewhere is not where the images are.
-  @Test(arguments: ["", nil]) func partitionsThatAreListedNoMoreAreMissed(list: String?) throws {
+  /// The list is being rewritten or was lost; an ESP mounted elsewhere is not the one with the images.
+  @Test(arguments: ["", nil]) func espsThatAreNoLongerListedAreMissed(list: String?) throws {
     let machine = try MirrorScene()
     let path = "etc/kernel/proxmox-boot-uuids"
     if let list { try machine.directory.write(path, list) } else { unlink(machine.directory.path(of: path)) }
     let order = try machine.order()
-    // Not the running system, where the directory would have to be a mount.
+    // Not the running system, where the directory would have to be a mount point.
     let failure = thrown(Failure.self) { try machine.scene.apply() }
     #expect(failure?.description.contains("1111-AAA1") == true && failure?.hint?.contains("Esp=") == true)
     #expect(try machine.scene.imageNames().isEmpty)

@@ -33,13 +33,13 @@ import Testing
     #expect(Self.every.map(\.description) == ["direct", "systemd-boot", "shim", "shim, systemd-boot"])
   }
 
-  /// Files on a partition, LoaderInfo and StubInfo with an image; whether systemd-boot is in use.
+  /// Files on an ESP, LoaderInfo, the image in StubInfo; whether systemd-boot is in use.
   @Test(
     arguments: [
       ([], nil, false, false), (["EFI/systemd/systemd-bootx64.efi"], nil, false, true),
       (["loader/loader.conf"], nil, false, true),
       (["loader/loader.conf", "EFI/proxmox/grubx64.efi"], nil, false, false),
-      // What booted the machine says more than what lies on a partition.
+      // How the machine was booted has precedence over what is on an ESP.
       (["loader/loader.conf"], nil, true, false), (["loader/loader.conf"], "GRUB 2.12", false, false),
       ([], "systemd-boot 257.9", false, true), ([], "systemd-boot 257.9", true, true),
     ] as [([String], String?, Bool, Bool)])

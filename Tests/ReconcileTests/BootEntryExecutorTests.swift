@@ -17,7 +17,7 @@ import Testing
   private let older = BootScene.target("6.8.12-9-pve")
   private let mirrored = BootScene.target("6.8.12-10-pve", BootScene.second)
 
-  /// An entry of a removed kernel, a duplicate, a wrong label, foreign and opaque ones.
+  /// An entry of a removed kernel, a duplicate, a wrong label, foreign and unreadable ones.
   init() throws {
     scene = try BootScene()
     try fill()
@@ -42,7 +42,7 @@ import Testing
     return try scene.contents().filter { names.contains($0.key) }
   }
 
-  /// Whether the order reaches an entry that the firmware would boot and that is not about to go.
+  /// Whether the order names an entry that the firmware would boot and that will not be removed.
   private func reachesSomething() throws -> Bool {
     let variables = try scene.variables()
     return variables.order.contains { variables[$0]?.isActive == true }
@@ -64,7 +64,7 @@ import Testing
       BootEntryExecutor.execute(second, on: try scene.store(recorder)).completed.isEmpty && recorder.mutations.isEmpty)
   }
 
-  /// Promises I1 and I5: whichever change fails, alone or with all behind it.
+  /// Promises I1 and I5: whichever change fails, alone or with all later ones.
   @Test func aFailureAtAnyChangeLeavesAnOrderThatReachesSomething() throws {
     let before = try foreign()
     for isPowerCut in [false, true] {
@@ -119,7 +119,7 @@ import Testing
     #expect(failure.hint?.contains("rm /sys/firmware/efi/efivars/dump-type0-*") == true)
   }
 
-  @Test func whatAnotherProgramChangedSinceIsNotOverwritten() throws {
+  @Test func changesByAnotherProgramAreNotOverwritten() throws {
     let plan = try scene.plan(targets)
     try scene.put(7, BootScene.grub)
     try scene.put(4, BootScene.grub)

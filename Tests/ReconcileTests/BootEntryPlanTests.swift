@@ -56,7 +56,7 @@ import Testing
     #expect(try scene.plan([newer]).steps == [.update(7, expected)])
   }
 
-  /// shim starts what its data says, so entries for one file are as many as there are data.
+  /// shim starts the program in its optional data, so there is one entry for each value.
   @Test func dataTellsEntriesOfOneFileApart() throws {
     func shim(_ kernel: String) -> BootTarget {
       BootTarget(
@@ -65,7 +65,7 @@ import Testing
     }
     let (first, second, third) = (shim("6.8.12-10-pve"), shim("6.8.12-9-pve"), shim("6.8.12-8-pve"))
     try scene.put(0, BootScene.grub)
-    // A mark such as firmware sets.
+    // Data such as firmware appends.
     var marked = second
     marked.optionalData += [UInt8](repeating: 0xa5, count: 16)
     try scene.put(1, marked)
@@ -122,7 +122,7 @@ import Testing
     #expect(try scene.plan([]).steps == [.order([0]), .remove(1), .remove(2)])
   }
 
-  @Test func whatTheMachineWasBootedFromStaysUntilItHasBootedAnotherWay() throws {
+  @Test func theCurrentEntryStaysUntilTheMachineHasBootedAnother() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(1, older)
     try scene.put(2, newer)
@@ -137,7 +137,7 @@ import Testing
     #expect(try scene.plan([newer]).isEmpty)
   }
 
-  /// A machine that was booted from one of ours starts ours, whatever is thought of our certificate.
+  /// A machine that was booted from one of our entries starts our images, even if the certificate seems untrusted.
   @Test func theOrderStaysWhereOursBootedThoughRefused() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(1, older)
@@ -152,7 +152,7 @@ import Testing
     #expect(try scene.plan([newer, older], arePreferred: false).steps == [.order([0, 2, 1])])
   }
 
-  /// Without an order the firmware makes one of what it finds; one that names ours alone would put them first.
+  /// Without a boot order the firmware makes one; an order with only our entries would put them first.
   @Test func noOrderIsMadeOfWhatIsRefused() throws {
     #expect(try scene.plan([newer], arePreferred: false).steps == [.create(0, option(newer))])
     try scene.put(0, newer)
@@ -160,7 +160,7 @@ import Testing
     #expect(try scene.plan([newer]).steps == [.order([0])])
   }
 
-  @Test func theLastWayToBootIsKept() throws {
+  @Test func theLastBootableEntryIsKept() throws {
     try scene.put(1, older)
     try scene.put(.bootOption(4), [0xff])
     try scene.put(order: [1, 4, 9])
@@ -214,7 +214,7 @@ import Testing
     #expect(plan.rejections[1].reason.contains("is too long") || plan.rejections[1].reason.contains("can hold"))
   }
 
-  @Test func whenAllNumbersAreTakenOthersAreCorrectedAllTheSame() throws {
+  @Test func whenAllNumbersAreTakenOtherEntriesAreStillCorrected() throws {
     var present = BootVariables()
     let foreign = try option(BootScene.grub)
     present.entries = (0...UInt16.max).map { BootVariables.Entry(number: $0, content: [], option: foreign) }

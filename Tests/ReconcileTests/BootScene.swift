@@ -17,7 +17,7 @@ struct BootScene {
       number: 2, startBlock: 2048, blockCount: 1 << 20,
       guid: GUID(0x1111_2222, number, 0x3333, 0x4444_5555_6666_7777))
   }
-  /// Two partitions of a mirror, and one of a disk that is gone.
+  /// Two ESPs of a mirror, and one of a disk that is gone.
   static let first = partition(1)
   static let second = partition(2)
   static let gone = partition(3)
@@ -32,7 +32,7 @@ struct BootScene {
       optionalData: target.optionalData)
   }
 
-  /// What grub-install makes on our own partition.
+  /// The entry that grub-install makes for our ESP.
   static let grub = BootTarget(partition: first, path: "/EFI/proxmox/shimx64.efi", label: "proxmox")
   /// The firmware's own menu, as OVMF has it.
   static let menu =

@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test(arguments: [[7, 0, 0], [7, 0, 0, 0, 1, 0, 2]] as [[UInt8]])
-  func anOrderThatIsNoneStopsEverything(content: [UInt8]) throws {
+  func anInvalidOrderStopsEverything(content: [UInt8]) throws {
     try scene.put(EFIVariableName.bootOrder.fileName, content)
     let error = thrown(BootEnvironmentError.self) { try scene.variables() }
     #expect(error?.path == "firmware variable BootOrder" && error?.hint?.contains("efibootmgr") == true)

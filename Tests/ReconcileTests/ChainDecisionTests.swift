@@ -34,11 +34,11 @@ import Testing
     var configuration = Configuration()
     configuration.chain = setting
     return try ChainDecision(
-      of: scene.directory.host(), configuration, certificate: scene.key.certificate, evidence: nil,
+      of: scene.directory.host(), configuration: configuration, certificate: scene.key.certificate, evidence: nil,
       esps: [scene.files()])
   }
 
-  /// shim as somebody signed it whose certificate the firmware may have.
+  /// shim with the signature of somebody whose certificate may be in db.
   private func signShim(by key: SigningKey) throws {
     let path = scene.directory.path(of: BootPrograms.amd64.shim)
     try LoaderScene.sign(path, to: path, by: key)
@@ -69,7 +69,7 @@ import Testing
     #expect(try decide(.shim) == decision)
   }
 
-  /// Somebody switches Secure Boot off for a moment: an entry past shim would not start when it is on again.
+  /// Secure Boot is off for a moment: an entry that bypasses shim would not start once it is on again.
   @Test func throughShimAlsoWhileSecureBootIsOff() throws {
     try putFlag(.secureBoot, 0)
     #expect(try decide().chain == .direct)

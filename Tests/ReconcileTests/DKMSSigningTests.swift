@@ -21,7 +21,7 @@ import Testing
     return steps.map(\.description)
   }
 
-  /// What bash makes of the settings, as dkms does: it sources them.
+  /// The variables after bash has sourced the settings, as dkms does.
   private func sourced() throws -> String {
     let script = #"mok_signing_key=none; . "$1"; echo "$mok_signing_key $mok_certificate""#
     let output = try ExternalTool("bash").run(["-ec", script, "bash", root.path(of: DKMSSigning.path)])
@@ -36,11 +36,11 @@ import Testing
     #expect(try apply(DKMSSigning(key: Self.key, certificate: [4])) == ["write \(DKMSSigning.certificatePath)"])
   }
 
-  /// dkms makes a new key over the one that is there if the certificate is missing.
+  /// dkms overwrites the key if the certificate is missing.
   @Test func aFileThatIsMissingIsNotNamedToDkms() throws {
     try #require(try FileSystem().exists("/etc/hostname"))
     _ = try apply(DKMSSigning(key: "/etc/hostname", certificate: [1]))
-    // The certificate's path is the host's, not the root's.
+    // The path of the certificate is that of the host, not of the test's root.
     let path = try #require(try root.read(DKMSSigning.path))
     #expect(
       String(decoding: path, as: UTF8.self).contains(

@@ -18,17 +18,18 @@ import Testing
     let place = text.prefix { !"=*?".contains($0) }
     let rest = text.dropFirst(place.count)
     let name = try name(String(place))
-    if rest == "?" { return PresentImage(name, size: size * mebibyte, .unknown) }
+    if rest == "?" { return PresentImage(name, size: size * mebibyte, content: .unknown) }
     let parts = rest.split(separator: "*", omittingEmptySubsequences: false)
     let booted = parts.count == 2 ? Int64(parts[1]) : nil
     let content = parts.first.map { $0.dropFirst() } ?? ""
     return PresentImage(
-      name, size: size * mebibyte, .recorded(digest: digest(content.isEmpty ? "old" : String(content)), booted: booted))
+      name, size: size * mebibyte,
+      content: .recorded(digest: digest(content.isEmpty ? "old" : String(content)), booted: booted))
   }
 
   struct Case: Sendable, CustomTestStringConvertible {
     var what: String
-    /// Kernels that want an image, with the contents it must have, or `!` for one that must be made and has that size.
+    /// Kernels that want an image, with the content it must have, or `!` for one that must be built and has that size.
     var wanted: [String]
     var present: [String]
     var size = 40
@@ -42,7 +43,7 @@ import Testing
   }
 
   static let cases: [Case] = [
-    Case(what: "an empty partition", wanted: ["a!", "b!"], present: [], free: 100, expected: ["write a", "write b"]),
+    Case(what: "an empty ESP", wanted: ["a!", "b!"], present: [], free: 100, expected: ["write a", "write b"]),
     Case(what: "all is right", wanted: ["a1", "b2"], present: ["a=1", "b=2"], free: 0, expected: []),
     Case(
       what: "one has changed and never booted", wanted: ["a3", "b2"], present: ["a=1", "b=2"], free: 50,
@@ -142,7 +143,7 @@ import Testing
       case .write(let kernel, let keepsPrevious): "write \(kernel.release)" + (keepsPrevious ? " keeping" : "")
       }
     }
-    let stays = plan.stays.map { "stay \(short($0.key)) \($0.value.rawValue)" }.sorted()
+    let stays = plan.kept.map { "stay \(short($0.key)) \($0.value.rawValue)" }.sorted()
     return steps + plan.shortages.map { "full \($0.kernel.release)" } + stays
   }
 }

@@ -17,7 +17,7 @@ import Testing
     let plan = try scene.plan(loaders)
     #expect(plan.steps.map(\.path) == [LoaderPath.amd64.systemdBoot, LoaderConfiguration.path] && plan.notes.isEmpty)
     #expect(plan.steps.allSatisfy { !$0.replaces })
-    try scene.perform(plan, loaders)
+    try scene.perform(plan, with: loaders)
     let signed = scene.directory.path(of: "esp\(LoaderPath.amd64.systemdBoot)")
     let certificate = try scene.key.certificateFile()
     try withExtendedLifetime(certificate) {
@@ -28,15 +28,15 @@ import Testing
     #expect(try scene.read(LoaderConfiguration.path) == Array("default pve-*.efi\n".utf8))
     #expect(try scene.plan(loaders).steps.isEmpty)
     let recorder = MutationRecorder()
-    try scene.perform(plan, loaders, recorder)
+    try scene.perform(plan, with: loaders, recorder: recorder)
     #expect(recorder.mutations.isEmpty)
   }
 
-  @Test func whatChangedIsMadeAnew() throws {
+  @Test func aChangedInputRebuildsTheImage() throws {
     let scene = try LoaderScene(.systemdBoot252)
-    try scene.perform(scene.plan(scene.loaders(.systemdBoot)), scene.loaders(.systemdBoot))
+    try scene.perform(scene.plan(scene.loaders(.systemdBoot)), with: scene.loaders(.systemdBoot))
     let right = try #require(try scene.read(LoaderPath.amd64.systemdBoot))
-    // The package, the key, and what somebody did to the file.
+    // Changes of the package, of the key, and of the file.
     try scene.put(.systemdBoot257)
     #expect(try scene.plan(scene.loaders(.systemdBoot)).steps.map(\.path) == [LoaderPath.amd64.systemdBoot])
     try scene.put(.systemdBoot252)
@@ -45,14 +45,14 @@ import Testing
     let loaders = try scene.loaders(.systemdBoot, key: other)
     let plan = try scene.plan(loaders)
     #expect(plan.steps.map(\.replaces) == [true])
-    try scene.perform(plan, loaders, key: other)
+    try scene.perform(plan, with: loaders, key: other)
     #expect(try scene.plan(loaders).steps.isEmpty && scene.plan(scene.loaders(.systemdBoot)).steps.count == 1)
     var flipped = right
     flipped[flipped.count / 2] ^= 1
     for damaged in [flipped, Array(right.dropLast(8)), Array(right.prefix(100)), []] {
       try scene.directory.write("esp\(LoaderPath.amd64.systemdBoot)", damaged)
       let loaders = try scene.loaders(.systemdBoot)
-      try scene.perform(scene.plan(loaders), loaders)
+      try scene.perform(scene.plan(loaders), with: loaders)
       #expect(try scene.read(LoaderPath.amd64.systemdBoot) == right)
     }
   }
@@ -61,7 +61,7 @@ import Testing
     let scene = try LoaderScene()
     let loaders = try scene.loaders(.systemdBoot)
     let failure = thrown(Failure.self) {
-      try scene.perform(scene.plan(loaders), loaders, key: LoaderScene.otherKey())
+      try scene.perform(scene.plan(loaders), with: loaders, key: LoaderScene.otherKey())
     }
     #expect(failure?.description.hasSuffix("does not read back as it was written") == true)
     #expect(try scene.directory.list("esp\(LoaderPath.directory)").isEmpty)
@@ -71,7 +71,7 @@ import Testing
     let scene = try LoaderScene()
     for chain in [BootChain.shim(starting: .image), .shim(starting: .systemdBoot)] {
       let loaders = try scene.loaders(chain)
-      try scene.perform(scene.plan(loaders), loaders)
+      try scene.perform(scene.plan(loaders), with: loaders)
       #expect(try scene.read(LoaderPath.amd64.shim) == Fixture.stub252.bytes())
       #expect(try scene.read(LoaderPath.amd64.mokManager) == Fixture.stub257.bytes())
       #expect(try scene.plan(loaders).steps.isEmpty)
@@ -95,7 +95,7 @@ import Testing
     #expect(try scene.plan(scene.loaders(.direct)).steps.isEmpty)
   }
 
-  @Test func whatTheMachineWouldNotStartIsNotPutFirst() throws {
+  @Test func refusedImagesAreNotPutFirst() throws {
     let scene = try LoaderScene()
     let loaders = try scene.loaders(.systemdBoot, removable: true)
     #expect(try scene.plan(loaders, isPreferred: false).steps.map(\.path) == [LoaderPath.amd64.systemdBoot])
@@ -120,14 +120,14 @@ import Testing
     #expect(
       step.path == LoaderPath.amd64.removable && step.source == .image(image) && step.size == size && step.replaces)
     #expect(plan.steps.count == 1)
-    try scene.perform(plan, loaders)
+    try scene.perform(plan, with: loaders)
     #expect(try scene.read(LoaderPath.amd64.removable) == scene.read(image.path))
     #expect(try scene.plan(loaders).steps.isEmpty)
-    // An image that is to be written before counts as changed, with the size that it will have.
+    // An image that is written first counts as changed, with its future size.
     #expect(try scene.plan(loaders, pending: [image: 12_345]).steps.map(\.size) == [12_345])
     try scene.putImage(image, .stub252)
     #expect(try scene.plan(loaders).steps.count == 1)
-    try scene.perform(scene.plan(loaders), loaders)
+    try scene.perform(scene.plan(loaders), with: loaders)
     #expect(try scene.read(LoaderPath.amd64.removable) == scene.read(image.path))
   }
 
@@ -137,7 +137,7 @@ import Testing
     try scene.directory.write("esp\(image.path)", Fixture.stub257.bytes())
     try scene.directory.write("esp\(LoaderPath.amd64.removable)", "foreign")
     let loaders = try scene.loaders(.direct, removable: true)
-    #expect(throws: Failure.self) { try scene.perform(scene.plan(loaders), loaders) }
+    #expect(throws: Failure.self) { try scene.perform(scene.plan(loaders), with: loaders) }
     #expect(try scene.read(LoaderPath.amd64.removable) == Array("foreign".utf8))
   }
 
@@ -154,35 +154,35 @@ import Testing
         LoaderPath.amd64.removable,
       ])
     #expect(plan.notes.count == 1 && plan.notes.allSatisfy { $0.contains("fbx64.efi") })
-    try scene.perform(plan, image)
+    try scene.perform(plan, with: image)
     #expect(try scene.read(LoaderPath.amd64.removable) == scene.read(LoaderPath.amd64.shim))
     #expect(try scene.read(LoaderPath.amd64.removableSecondStage) == scene.read(scene.image?.path ?? ""))
     let both = try scene.loaders(.shim(starting: .systemdBoot), removable: true)
-    try scene.perform(scene.plan(both), both)
+    try scene.perform(scene.plan(both), with: both)
     #expect(try scene.read(LoaderPath.amd64.removableSecondStage) == scene.read(LoaderPath.amd64.systemdBoot))
     #expect(try scene.plan(both).steps.isEmpty)
   }
 
-  /// Whatever fails, each file is the old one or the new one, and the next run brings the rest.
+  /// Whichever change fails, each file is the old or the new one, and the next run completes the work.
   @Test func aFailureLeavesEachFileOldOrNew() throws {
     let scene = try LoaderScene(.systemdBoot252)
     let paths = [LoaderPath.amd64.systemdBoot, LoaderPath.amd64.removable, LoaderConfiguration.path]
     try scene.directory.write("esp\(LoaderConfiguration.path)", "timeout 3\ndefault proxmox-*\n")
     var loaders = try scene.loaders(.systemdBoot, removable: true)
-    try scene.perform(scene.plan(loaders), loaders)
+    try scene.perform(scene.plan(loaders), with: loaders)
     let old = try paths.map { try scene.read($0) }
     try scene.put(.systemdBoot257)
     loaders = try scene.loaders(.systemdBoot, removable: true)
     let plan = try scene.plan(loaders)
     #expect(plan.steps.count == 2)
-    try scene.perform(plan, loaders)
+    try scene.perform(plan, with: loaders)
     let new = try paths.map { try scene.read($0) }
     for number in 1... {
       for (path, content) in zip(paths, old) { try scene.directory.write("esp\(path)", content ?? []) }
-      let isDone = (try? scene.perform(plan, loaders, MutationRecorder(.from(number)))) != nil
+      let isDone = (try? scene.perform(plan, with: loaders, recorder: MutationRecorder(.from(number)))) != nil
       let now = try paths.map { try scene.read($0) }
       #expect(zip(now, zip(old, new)).allSatisfy { $0 == $1.0 || $0 == $1.1 }, "after failure \(number)")
-      try scene.perform(scene.plan(loaders), loaders)
+      try scene.perform(scene.plan(loaders), with: loaders)
       #expect(try paths.map { try scene.read($0) } == new, "after failure \(number)")
       if isDone {
         #expect(number > 10)

@@ -10,9 +10,9 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// A host with boot loaders of Debian and a directory for an EFI System Partition.
+/// A host with Debian's boot loaders and a directory for the ESP.
 ///
-/// A stub stands in for shim.
+/// A stub serves as shim.
 struct LoaderScene {
   let directory: TemporaryDirectory
   let key: SigningKey
@@ -35,7 +35,7 @@ struct LoaderScene {
     try directory.write(BootPrograms.amd64.systemdBoot, systemdBoot.bytes())
   }
 
-  /// Puts an image on the partition, signed by sbsign.
+  /// Writes an image to the ESP, signed by sbsign.
   func putImage(_ name: UKIName?, _ content: Fixture = .stub257) throws {
     let name = try #require(name)
     try directory.write("esp/EFI/Linux/x", "")
@@ -75,7 +75,7 @@ struct LoaderScene {
     let files = try files()
     let images = images ?? [image, older].compactMap { $0 }
     let present = try images.compactMap { name in
-      try files.linkStatus(of: name.path).map { PresentImage(name, size: $0.size, .signed) }
+      try files.linkStatus(of: name.path).map { PresentImage(name, size: $0.size, content: .signed) }
     }
     let planner = LoaderPlanner(
       programs: loaders.programs, state: try loaders.observe(files, images: images, isPreferred: isPreferred),
@@ -85,7 +85,7 @@ struct LoaderScene {
   }
 
   func perform(
-    _ plan: Plan, _ loaders: LoaderFiles, _ recorder: MutationRecorder = MutationRecorder(),
+    _ plan: Plan, with loaders: LoaderFiles, recorder: MutationRecorder = MutationRecorder(),
     key: SigningKey? = nil
   ) throws {
     let files = try files(recorder)

@@ -6,7 +6,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// The processes as they are below apt: init 1, shell 10, apt 20, apt's child 21 for its commands, dpkg 30, a hook 40.
+/// The processes below apt: init 1, shell 10, apt 20, apt's child 21 for its commands, dpkg 30, a hook 40.
 @Suite struct PackageTransactionTests {
   private let directory: TemporaryDirectory
 
@@ -23,7 +23,7 @@ import Testing
     try directory.write("proc/\(name ?? "\(number)")/stat", "\(number) (x) S \(parent) \(zeros) \(start ?? number) 0\n")
   }
 
-  /// Makes that process the one that asks.
+  /// Makes that process the calling one.
   private func become(_ number: Int) throws {
     let parents = [1: 0, 10: 1, 20: 10, 21: 20, 30: 20, 40: 30]
     try addProcess(number, parent: parents[number] ?? 0, as: "self")
@@ -46,7 +46,7 @@ import Testing
     try PackageTransaction.end(in: files())
   }
 
-  @Test func whatSomebodyElseStartsIsNot() throws {
+  @Test func commandsStartedElsewhereAreNot() throws {
     try PackageTransaction.begin(child: 21, in: files())
     for number in [1, 10] {
       try become(number)
@@ -56,7 +56,7 @@ import Testing
 
   @Test func theMarkOfAKilledAptIsStale() throws {
     try PackageTransaction.begin(child: 21, in: files())
-    // dpkg goes on below init, and the number of apt is given to another program.
+    // dpkg continues as a child of init, and another program gets the number of apt.
     try addProcess(30, parent: 1)
     try addProcess(20, parent: 1, start: 999)
     #expect(try !isUnderWay())
@@ -72,12 +72,12 @@ import Testing
   }
 
   @Test(arguments: ["", "20", "20 20 20", "20 x", "x 20", "-20 20", "20\n20 1"])
-  func anythingElseIsNoMark(text: String) throws {
+  func otherTextIsNotAMark(text: String) throws {
     try directory.write("run/pve-sb-uki/transaction", text)
     #expect(try !isUnderWay())
   }
 
-  @Test(arguments: [0, 1, 10, 77, -1]) func noMarkIsMadeForNobodysChild(child: Int) throws {
+  @Test(arguments: [0, 1, 10, 77, -1]) func noMarkIsMadeForAnOrphan(child: Int) throws {
     try PackageTransaction.begin(child: child, in: files())
     #expect(try directory.read("run/pve-sb-uki/transaction") == nil)
   }

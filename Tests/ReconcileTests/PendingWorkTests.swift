@@ -18,7 +18,7 @@ import Testing
     try PendingWork.note(release, at: time, in: files())
   }
 
-  @Test func whatIsNotedIsLoadedUntilItIsCleared() throws {
+  @Test func recordedWorkIsLoadedUntilItIsCleared() throws {
     #expect(try PendingWork.load(from: files()) == nil)
     try note(nil, at: 1_750_000_000)
     try note("6.8.12-10-pve", at: 1_750_000_001)
@@ -32,7 +32,7 @@ import Testing
     #expect(try PendingWork.load(from: files()) == nil)
   }
 
-  @Test func whatIsKnownIsNotWrittenAgain() throws {
+  @Test func knownWorkIsNotWrittenAgain() throws {
     try note(nil)
     try note("6.8.12-10-pve")
     let count = recorder.mutations.count

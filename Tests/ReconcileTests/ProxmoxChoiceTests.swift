@@ -5,12 +5,12 @@ import BootEnvironment
 import Reconcile
 import Testing
 
-/// Our choice against that of proxmox-boot-tool.
+/// Compares our choice with that of proxmox-boot-tool.
 ///
-/// The sets were made by `boot_kernel_list` of proxmox-kernel-helper 8.1.0 (src/proxmox-boot/functions) under dash, with
-/// `dpkg -l`, `uname` and `apt-config` replaced by scripts that print the row, each kernel's package called
-/// `proxmox-kernel-K-signed` (its unsigned twin removed but not purged), and the meta package `proxmox-kernel-X.Y` of each series installed; less the versions
-/// that have no file in /boot, which the tool's hook skips when it copies.
+/// The sets were made by `boot_kernel_list` of proxmox-kernel-helper 8.1.0 (src/proxmox-boot/functions) under dash.
+/// `dpkg -l`, `uname` and `apt-config` were replaced by scripts that print the row. Each kernel had the package
+/// `proxmox-kernel-K-signed` (its unsigned twin was removed but not purged), and the meta package `proxmox-kernel-X.Y`
+/// of each series was installed. Versions without a file in /boot are left out: the hook skips them when it copies.
 @Suite struct ProxmoxChoiceTests {
   struct Row: Sendable, CustomTestStringConvertible {
     var installed: String

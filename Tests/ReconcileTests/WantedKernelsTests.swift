@@ -7,7 +7,7 @@ import Reconcile
 import Testing
 
 @Suite struct WantedKernelsTests {
-  /// A host, what is wanted on it with reasons in order of precedence, and the order of boot by index into that.
+  /// A host, its wanted kernels with reasons in order of precedence, and the boot order as indices into that.
   struct Row: Sendable, CustomTestStringConvertible {
     var name: String
     var complete: String
@@ -170,7 +170,7 @@ import Testing
     var isUsed: Bool
   }
 
-  /// What was pinned for one boot is not booted again and again.
+  /// A pin for one boot is used once.
   @Test(arguments: [
     NextBoot(pinned: 100, booted: 200, running: "6.8.12-1-pve", isUsed: true),
     NextBoot(pinned: 200, booted: 200, running: "6.8.12-1-pve", isUsed: false),

@@ -117,8 +117,12 @@ import UnifiedKernelImage
     for offset in offsets {
       var damaged = sink.bytes
       damaged[offset] ^= 0x10
-      #expect(throws: (any Error).self, "byte \(offset)") { try ImageSelfCheck.check(damaged, against: plan, result) }
+      #expect(throws: (any Error).self, "byte \(offset)") {
+        try ImageSelfCheck.check(damaged, against: plan, result: result)
+      }
     }
-    #expect(throws: (any Error).self) { try ImageSelfCheck.check(Array(sink.bytes.dropLast()), against: plan, result) }
+    #expect(throws: (any Error).self) {
+      try ImageSelfCheck.check(Array(sink.bytes.dropLast()), against: plan, result: result)
+    }
   }
 }

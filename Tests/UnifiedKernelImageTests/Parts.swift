@@ -29,7 +29,7 @@ enum Parts {
     let plan = try ImagePlan(recipe)
     let sink = MemorySink()
     let result = try ImageBuilder.write(plan, to: sink, signingBy: key?.identity)
-    try ImageSelfCheck.check(sink.bytes, against: plan, result)
+    try ImageSelfCheck.check(sink.bytes, against: plan, result: result)
     return sink.bytes
   }
 }

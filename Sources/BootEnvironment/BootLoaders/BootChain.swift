@@ -4,13 +4,13 @@
 package import HostSystem
 internal import PortableExecutable
 
-/// How the firmware reaches the images in this run, as `Chain=` and the host say.
+/// How the firmware reaches the images, decided from `Chain=` and the host.
 package enum BootChain: Hashable, Sendable {
   /// A boot entry for each image.
   case direct
-  /// systemd-boot, signed with our key; it finds the images by itself.
+  /// systemd-boot, signed with our key, which finds the images itself.
   case systemdBoot
-  /// shim, signed by Microsoft, which starts what a machine owner key has signed.
+  /// shim, signed by Microsoft, which starts programs that a machine owner key has signed.
   case shim(starting: SecondStage)
 
   package enum SecondStage: Hashable, Sendable {
@@ -22,7 +22,7 @@ package enum BootChain: Hashable, Sendable {
   package var hasSystemdBoot: Bool { self == .systemdBoot || self == .shim(starting: .systemdBoot) }
   package var hasShim: Bool { if case .shim = self { true } else { false } }
 
-  /// The same with a boot entry for each image in place of one for systemd-boot.
+  /// The same chain without systemd-boot: a boot entry for each image.
   package var withoutSystemdBoot: BootChain {
     switch self {
     case .systemdBoot: .direct
@@ -31,12 +31,12 @@ package enum BootChain: Hashable, Sendable {
     }
   }
 
-  /// The chain of this run.
+  /// Decides the chain.
   ///
   /// - Parameters:
-  ///   - setting: what `Chain=` says.
-  ///   - usesSystemdBoot: whether the host boots by systemd-boot.
-  ///   - needsShim: whether our certificate is trusted by shim only; `auto` then goes through it.
+  ///   - setting: the value of `Chain=`.
+  ///   - usesSystemdBoot: whether the host boots with systemd-boot.
+  ///   - needsShim: whether only shim trusts our certificate; `auto` then uses it.
   /// - Returns: the chain.
   package static func decide(_ setting: Configuration.Chain, usesSystemdBoot: Bool, needsShim: Bool) -> BootChain {
     let second: SecondStage = usesSystemdBoot ? .systemdBoot : .image
@@ -48,11 +48,13 @@ package enum BootChain: Hashable, Sendable {
     }
   }
 
-  /// Whether the host boots by systemd-boot: it says so itself, or, where nobody tells how it was booted, systemd-boot
-  /// is on one of its ESPs as `bootctl install` and `proxmox-boot-tool init` put it there.
+  /// Whether the host boots with systemd-boot.
   ///
-  /// `wasUsed` says whether the run before used it: that the firmware started an image by itself then says only that this
-  /// once it had to. Throws `HostError` if an ESP cannot be read.
+  /// The EFI variables say so. If they do not tell how the host was booted, it is assumed if `bootctl install` or
+  /// `proxmox-boot-tool init` has put systemd-boot on one of the ESPs. `wasUsed` says whether the previous run used it:
+  /// if the firmware then started an image directly, that was an exception.
+  ///
+  /// Throws `HostError` if an ESP cannot be read.
   package static func usesSystemdBoot(
     _ evidence: BootEvidence?, wasUsed: Bool, esps: [FileSystem]
   ) throws -> Bool {
@@ -61,7 +63,7 @@ package enum BootChain: Hashable, Sendable {
       if evidence.loader != nil || evidence.imageName != nil && !wasUsed { return false }
     }
     return try esps.contains { files in
-      // proxmox-boot-tool takes an ESP that holds both for one of GRUB's.
+      // proxmox-boot-tool uses GRUB on an ESP that has both.
       if try Machine.supported.contains(where: { try files.exists("/EFI/proxmox/grub\($0.efiName).efi") }) {
         return false
       }

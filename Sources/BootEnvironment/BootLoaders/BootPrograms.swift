@@ -4,15 +4,15 @@
 package import HostSystem
 package import PortableExecutable
 
-/// Where Debian's packages put the programs that images and chains are made of.
+/// Host paths of the EFI programs of Debian's packages.
 package struct BootPrograms: Hashable, Sendable {
-  /// What every image begins with, of systemd-boot-efi.
+  /// The stub that every image begins with, from systemd-boot-efi.
   package let stub: String
-  /// Of systemd-boot-efi.
+  /// From systemd-boot-efi.
   package let systemdBoot: String
-  /// Of shim-signed.
+  /// From shim-signed.
   package let shim: String
-  /// Of `mokManagerPackage`.
+  /// From `mokManagerPackage`.
   package let mokManager: String
   package let mokManagerPackage: String
 
@@ -27,7 +27,7 @@ package struct BootPrograms: Hashable, Sendable {
 }
 
 extension Host {
-  /// What the host's images are for: the processor that runs this, or in a tree elsewhere the one whose stub is there.
+  /// The architecture of the images: that of the running machine, or in another root that of the stub found there.
   package var machine: Machine {
     get throws {
       if isRunningSystem { return .native }
@@ -37,22 +37,22 @@ extension Host {
   }
 }
 
-/// Where boot loaders lie on an EFI System Partition, from its root.
+/// Paths of boot loaders on an ESP, from its root.
 package struct LoaderPath: Hashable, Sendable {
   /// Everything below is ours.
   package static let directory = "/EFI/pve-sb-uki"
 
   package let systemdBoot: String
   package let shim: String
-  /// shim looks for it beside itself.
+  /// shim looks for it in its own directory.
   package let mokManager: String
 
-  /// What firmware starts on a disk for which it knows no boot entry (UEFI 2.10 section 3.5.1.1).
+  /// The program that firmware starts from a disk without a boot entry (UEFI 2.10 section 3.5.1.1).
   package let removable: String
-  /// What shim starts from there: it looks for GRUB beside itself unless it is told another name.
+  /// The program that shim starts from there: GRUB in its own directory, unless told another name.
   package let removableSecondStage: String
   package let removableMokManager: String
-  /// If this is beside it, shim starts it from the removable path in place of the second stage.
+  /// If this file exists, shim starts it from the removable path in place of the second stage.
   package let removableFallback: String
 
   package init(_ machine: Machine) {
@@ -66,7 +66,7 @@ package struct LoaderPath: Hashable, Sendable {
     removableFallback = "/EFI/BOOT/fb\(name).efi"
   }
 
-  /// All that are ever written.
+  /// All paths that are ever written.
   package var all: [String] {
     [systemdBoot, shim, mokManager, removable, removableSecondStage, removableMokManager]
   }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// systemd-boot's settings, `loader/loader.conf` on an EFI System Partition.
+/// systemd-boot's settings, `loader/loader.conf` on an ESP.
 ///
-/// Of these only the default entry is ours to set; proxmox-boot-tool's hook sets it too, at each of its runs.
+/// This program sets only the default entry. Proxmox's hook sets it too, in each of its runs.
 package enum LoaderConfiguration {
-  /// From the root of the partition.
+  /// From the root of the ESP.
   package static let path = "/loader/loader.conf"
   /// Bytes.
   package static let sizeLimit = 1 << 16
 
-  /// The entry that counts, a name or a pattern; nil if there is none.
+  /// The effective default entry, a name or a pattern; nil if there is none.
   ///
-  /// Of several lines the last counts.
+  /// The last of several lines counts.
   package static func defaultEntry(in text: [UInt8]) -> String? { setting(in: text)?.value }
 
-  /// The text with `entry`, a file name in `loader/entries` or `EFI/Linux`, as its default.
+  /// The text with `entry`, a file name in `loader/entries` or `EFI/Linux`, as the default.
   ///
-  /// All other lines stay byte for byte, and so does everything if it is the default already.
+  /// All other lines stay unchanged, and so does the whole text if that is the default already.
   package static func text(_ text: [UInt8], withDefault entry: String) -> [UInt8] {
     let line = Array("default \(entry)".utf8)
     if let present = setting(in: text) {
@@ -33,7 +33,7 @@ package enum LoaderConfiguration {
     return longer
   }
 
-  /// `@saved` is the last entry booted; systemd-boot passes over other words that begin with `@`.
+  /// `@saved` is the last entry booted; systemd-boot ignores other words that begin with `@`.
   private static func setting(in text: [UInt8]) -> LoaderText.Setting? {
     LoaderText(parsing: text).settings.last { setting in
       setting.key == "default" && (!setting.value.hasPrefix("@") || setting.value.lowercased() == "@saved")
@@ -41,22 +41,22 @@ package enum LoaderConfiguration {
   }
 }
 
-/// Lines `key value` as systemd-boot reads them, in `loader.conf` and in entries of type 1 of the Boot Loader
+/// `key value` lines as systemd-boot reads them, in `loader.conf` and in type 1 entries of the Boot Loader
 /// Specification.
 ///
-/// A line ends at a line feed or a carriage return; white space at its ends, empty lines and those that begin with `#`
-/// do not count; key and value are separated by spaces and tabs; a line without a value says nothing; quotation marks
-/// around a value are taken off. A NUL ends the text.
+/// A line ends at a line feed or a carriage return. White space at its ends, empty lines and lines that begin with `#`
+/// are ignored. Spaces and tabs separate key and value. A line without a value is ignored. Quotation marks around a
+/// value are removed. A NUL ends the text.
 struct LoaderText {
   struct Setting: Hashable {
     var key: String
     var value: String
-    /// Where the line stands in the text, without what ends it.
+    /// The position of the line in the text, without its line end.
     var range: Range<Int>
   }
 
   let settings: [Setting]
-  /// Where the text ends: at the first NUL or the end of the bytes.
+  /// The end of the text: the first NUL or the end of the bytes.
   let end: Int
 
   init(parsing bytes: [UInt8]) {
@@ -74,7 +74,7 @@ struct LoaderText {
     self.settings = settings
   }
 
-  /// The values of a key in their order.
+  /// The values of a key, in order.
   func values(of key: String) -> [String] { settings.filter { $0.key == key }.map(\.value) }
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }

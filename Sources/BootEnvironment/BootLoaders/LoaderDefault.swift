@@ -5,28 +5,30 @@ package import EFIData
 import Glibc
 package import HostSystem
 
-/// What systemd-boot is told to start: a file name or a pattern, in the EFI variable `LoaderEntryDefault` and in
+/// systemd-boot's default entry: a file name or a pattern, in the EFI variable `LoaderEntryDefault` and in
 /// `loader.conf`.
 ///
-/// systemd-boot looks at `LoaderEntryOneShot`, then at `LoaderEntryDefault`, then at `loader.conf`; each counts only if it
-/// matches an entry on the partition (systemd 252 and 257, boot.c, `config_default_entry_select`). proxmox-boot-tool's
-/// hook writes its own default into `loader.conf` at each of its runs, which leads to what Secure Boot refuses. So the
-/// variable is what keeps the machine booting, and `loader.conf` comes second.
+/// systemd-boot looks at `LoaderEntryOneShot`, then at `LoaderEntryDefault`, then at `loader.conf`. Each counts only if
+/// it matches an entry on the ESP (systemd 252 and 257, boot.c, `config_default_entry_select`). Proxmox's hook writes
+/// its own default into `loader.conf` in each of its runs, and Secure Boot refuses that entry. So the variable is what
+/// keeps the machine booting, and `loader.conf` comes second.
 ///
-/// A pattern is used wherever it leads to the right image, since it still leads to one of ours when images come and go. A
-/// name is used for a choice that the pattern does not make: a pin, `boot prefer`, or a newer file that is damaged.
+/// The pattern is used wherever it chooses the right image, since it still matches an image of ours after images were
+/// added or removed. A name is used if the pattern would choose another image: for a pin, for `boot prefer`, or if a
+/// newer file is damaged.
 package enum LoaderDefault {
   /// Matches every image of this program.
   package static let pattern = "pve-*.efi"
 
-  /// What makes systemd-boot start `first` on a partition with the files `names` in `EFI/Linux`.
+  /// The default that makes systemd-boot start `first` on an ESP with the files `names` in `EFI/Linux`.
   package static func text(for first: UKIName, among names: [String]) -> String {
     choice(of: pattern, among: names) == first.fileName.lowercased() ? pattern : first.fileName
   }
 
-  /// The one of these file names that systemd-boot starts for a name or pattern, in lower case; nil if none matches.
+  /// The file name that systemd-boot starts for a name or pattern, in lower case; nil if none matches.
   ///
-  /// It sorts entries of one operating system by their file names, the newest version first, and takes the first match.
+  /// systemd-boot sorts the entries of one operating system by file name, the newest version first, and takes the first
+  /// match.
   package static func choice(of pattern: String, among names: [String]) -> String? {
     let wanted = pattern.lowercased()
     return names.map { $0.lowercased() }.filter { matches($0, wanted) }.max { LoaderVersion.isOlder($0, than: $1) }
@@ -35,7 +37,7 @@ package enum LoaderDefault {
   /// Both in lower case.
   package static func matches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, FNM_NOESCAPE) == 0 }
 
-  /// The variable's text; nil if there is none or it cannot be read or understood.
+  /// The value of the variable; nil if there is none or it is not valid.
   package static func variable(in store: EFIVariableStore) -> String? {
     let content = (try? store.read(EFIVariableName.loaderEntryDefault.fileName)).flatMap { $0 }.flatMap {
       try? EFIVariableContent(parsing: $0)
@@ -43,7 +45,7 @@ package enum LoaderDefault {
     return content.flatMap { EFIText.parse($0.data) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 
-  /// Sets the variable, if it is not so already; nil removes it.
+  /// Sets the variable, or removes it if `text` is nil; no change if it is set already.
   ///
   /// Throws `EFIVariableError` or `HostError`.
   package static func setVariable(_ text: String?, in store: EFIVariableStore) throws {
@@ -57,9 +59,9 @@ package enum LoaderDefault {
 }
 
 extension EFIVariableStore {
-  /// Gives a variable of systemd-boot that data, and keeps its attributes if it is there.
+  /// Sets a variable of systemd-boot, and keeps the attributes of an existing one.
   ///
-  /// Returns whether it was not so already. Throws `EFIVariableError` or `HostError`.
+  /// Returns false if it had that value already. Throws `EFIVariableError` or `HostError`.
   package func set(_ variable: EFIVariableName, data: [UInt8]) throws -> Bool {
     let old = try read(variable.fileName)
     let attributes =
@@ -68,29 +70,29 @@ extension EFIVariableStore {
       ]
     let content = EFIVariableContent(attributes: attributes, data: data).serialize()
     guard content != old else { return false }
-    try write(variable.fileName, content, replacing: old)
+    try write(variable.fileName, content: content, replacing: old)
     return true
   }
 }
 
-/// Versions in names as systemd compares them (UAPI.10, `strverscmp_improved`).
+/// Compares versions in names like systemd (UAPI.10, `strverscmp_improved`).
 package enum LoaderVersion {
   /// Whether `left` is the older of two names.
   package static func isOlder(_ left: String, than right: String) -> Bool {
     compare(Array(left.utf8)[...], Array(right.utf8)[...]) < 0
   }
 
-  /// Less than 0 if `left` is older, more if it is newer.
+  /// Negative if `left` is older, positive if it is newer.
   private static func compare(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Int {
     var (left, right) = (left, right)
     while true {
       left = left.drop { !isPart($0) }
       right = right.drop { !isPart($0) }
-      // What follows a tilde is older than the name that ends before it.
-      if let order = separator("~", &left, &right) { return order }
+      // A tilde and what follows is older than the end of the name.
+      if let order = separator("~", at: &left, and: &right) { return order }
       if left.isEmpty || right.isEmpty { return left.count.signum() - right.count.signum() }
       for mark in ["-", "^", "."] as [Character] {
-        if let order = separator(mark, &left, &right) { return order }
+        if let order = separator(mark, at: &left, and: &right) { return order }
       }
       let isNumber = left.first.map(isDigit) == true || right.first.map(isDigit) == true
       let part = isNumber ? isDigit : isLetter
@@ -102,9 +104,9 @@ package enum LoaderVersion {
     }
   }
 
-  /// Takes the mark from both; if only one of them has it, that one is older.
+  /// Removes the mark from both; if only one has it, that one is older.
   private static func separator(
-    _ mark: Character, _ left: inout ArraySlice<UInt8>, _ right: inout ArraySlice<UInt8>
+    _ mark: Character, at left: inout ArraySlice<UInt8>, and right: inout ArraySlice<UInt8>
   ) -> Int? {
     let (one, other) = (left.first == mark.asciiValue, right.first == mark.asciiValue)
     if one != other { return one ? -1 : 1 }

@@ -4,31 +4,31 @@
 package import HostSystem
 package import Messages
 
-/// An entry of type 1 of the Boot Loader Specification: a text file in `loader/entries` that names a kernel, initrds
-/// and a command line on the same ESP.
+/// A type 1 entry of the Boot Loader Specification: a text file in `loader/entries` that names a kernel, initrds and a
+/// command line on the same ESP.
 ///
-/// No signature covers the text or the initrds.
+/// Neither the text nor the initrds are signed.
 package struct TypeOneEntry: Hashable, Sendable {
-  /// From the root of the ESP; nil for a kernel of proxmox-boot-tool's to which no entry leads.
+  /// From the root of the ESP; nil for a kernel of proxmox-boot-tool without an entry.
   package var path: String?
   package var title: String?
   package var version: String?
-  /// What it starts, from the root of the ESP.
+  /// The program it starts, from the root of the ESP.
   package var program: String
-  /// From the root of the ESP, in the order of use.
+  /// From the root of the ESP, in loading order.
   package var initrds: [String] = []
-  /// All lines of options, joined by a space.
+  /// All `options` lines, joined by a space.
   package var options = ""
-  /// Whether it starts a kernel, whose initrds and options nobody checks, and not some other program by the key `efi`.
+  /// Whether it starts a kernel, whose initrds and options are not verified, and not another program by the key `efi`.
   package var startsKernel = true
-  /// Whether proxmox-boot-tool made it and would make it again: its kernel lies in `EFI/proxmox`.
+  /// Whether proxmox-boot-tool made it and would make it again: its kernel is in `EFI/proxmox`.
   package var isOfProxmox: Bool { Self.proxmoxVersion(ofFile: program) != nil }
 
   package static let directory = "/loader/entries"
-  /// Where proxmox-boot-tool puts a directory for each kernel.
+  /// The directory in which proxmox-boot-tool keeps a directory for each kernel.
   package static let proxmoxDirectory = "/EFI/proxmox"
 
-  /// Reads an entry; nil for a text that names nothing to start, which systemd-boot passes over.
+  /// Parses an entry; nil if it names no program, in which case systemd-boot ignores it.
   package init?(parsing content: [UInt8], path: String) {
     let text = LoaderText(parsing: content)
     guard let program = text.settings.last(where: { $0.key == "linux" || $0.key == "efi" }) else { return nil }
@@ -42,54 +42,54 @@ package struct TypeOneEntry: Hashable, Sendable {
     options = text.values(of: "options").joined(separator: " ")
   }
 
-  /// A kernel of proxmox-boot-tool's without an entry.
+  /// A kernel of proxmox-boot-tool without an entry.
   init(proxmoxVersion version: String) {
     self.version = version
     program = "\(Self.proxmoxDirectory)/\(version)/vmlinuz-\(version)"
     initrds = ["\(Self.proxmoxDirectory)/\(version)/initrd.img-\(version)"]
   }
 
-  /// The version whose directory in `EFI/proxmox` the file lies in; nil for one that lies elsewhere or deeper.
+  /// The version whose directory in `EFI/proxmox` holds the file; nil for a file elsewhere or deeper.
   static func proxmoxVersion(ofFile path: String) -> String? {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 5, "/\(parts[1])/\(parts[2])".lowercased() == proxmoxDirectory.lowercased() else { return nil }
     return Kernel(release: parts[3])?.release
   }
 
-  /// A path as it is written here: with a slash at its begin and single ones in it.
+  /// The path in normal form: it begins with a slash and has no double ones.
   private static func normalized(_ path: String) -> String {
     path.split { $0 == "/" || $0 == "\\" }.map { "/" + $0 }.joined()
   }
 }
 
-/// The type 1 entries on an ESP, and how to be rid of those that proxmox-boot-tool made.
+/// The type 1 entries on an ESP, and how to remove those that proxmox-boot-tool made.
 package struct TypeOneEntries: Hashable, Sendable {
   /// By path; kernels without an entry last.
   package var entries: [TypeOneEntry] = []
-  /// What was passed over, a sentence each.
+  /// What was skipped, a sentence each.
   package var notes: [Message] = []
-  /// What lies in proxmox-boot-tool's directory of a kernel, by the version that names it.
+  /// File names in proxmox-boot-tool's directories, by version.
   private var proxmoxFiles: [String: [String]] = [:]
 
-  /// Files and then the directories that they leave empty, from the root of the ESP.
+  /// Files, then the directories that become empty; from the root of the ESP.
   package enum Removal: Hashable, Sendable {
     case file(String)
     case directory(String)
   }
 
-  /// More than any menu shows.
+  /// More entries than any menu shows.
   private static let countLimit = 512
-  /// Bytes of one entry; they have a few hundred.
+  /// Bytes of one entry; usual ones have a few hundred.
   private static let sizeLimit = 1 << 16
 
   private init() {}
 
-  /// Looks through an ESP.
+  /// Reads the entries of an ESP.
   ///
-  /// What cannot be read or is no entry is passed over with a note. Throws `HostError` if a directory cannot be read.
+  /// Files that cannot be read are skipped with a note. Throws `HostError` if a directory cannot be read.
   package static func survey(on files: FileSystem) throws -> TypeOneEntries {
     var found = TypeOneEntries()
-    // As systemd-boot chooses them.
+    // The same choice as systemd-boot's.
     let names = try (files.list(TypeOneEntry.directory) ?? []).filter { name in
       !name.hasPrefix(".") && !name.hasPrefix("auto-") && name.lowercased().hasSuffix(".conf")
     }
@@ -101,7 +101,7 @@ package struct TypeOneEntries: Hashable, Sendable {
     let versions = try (files.list(TypeOneEntry.proxmoxDirectory) ?? []).compactMap { Kernel(release: $0)?.release }
     let named = Set(found.entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) })
     for version in versions.prefix(countLimit) where !named.contains(version) {
-      // What an interrupted removal left of it counts, too.
+      // The rest of an interrupted removal counts, too.
       if try files.isDirectory("\(TypeOneEntry.proxmoxDirectory)/\(version)") {
         found.entries.append(TypeOneEntry(proxmoxVersion: version))
       }
@@ -121,16 +121,16 @@ package struct TypeOneEntries: Hashable, Sendable {
     }
   }
 
-  /// What is to be removed to be rid of proxmox-boot-tool's entries: each entry before its kernel and initrd, so that a
-  /// kill leaves no entry that leads nowhere, and their directory only if it holds nothing else.
+  /// The steps that remove proxmox-boot-tool's entries.
   ///
-  /// Entries of others stay: they may start another system. Nothing is removed if something was passed over, since that
-  /// may need the files.
+  /// Each entry is removed before its kernel and initrd, so that an interruption leaves no entry that leads nowhere. A
+  /// directory is removed only if it holds nothing else. Entries of others stay, as they may start another system. If
+  /// something was skipped, nothing is removed: it may need the files.
   package var removals: [Removal] {
     guard notes.isEmpty else { return [] }
     let own = entries.filter(\.isOfProxmox)
     var removals = own.compactMap(\.path).map { Removal.file($0) }
-    // A file that an entry which stays needs, stays.
+    // Files that a remaining entry needs stay.
     let needed = Set(entries.filter { !$0.isOfProxmox }.flatMap { [$0.program] + $0.initrds }.map { $0.lowercased() })
     for version in proxmoxVersions {
       let directory = "\(TypeOneEntry.proxmoxDirectory)/\(version)"
@@ -144,14 +144,14 @@ package struct TypeOneEntries: Hashable, Sendable {
     return removals
   }
 
-  /// Of the entries that proxmox-boot-tool made, in order.
+  /// The versions of proxmox-boot-tool's entries, sorted.
   private var proxmoxVersions: [String] {
     Set(entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) }).sorted()
   }
 
-  /// Carries out a step of the plan.
+  /// Executes a step; no change if it is already done.
   ///
-  /// No change if it is done already.
+  /// Throws `HostError`.
   package static func perform(_ removal: Removal, on files: FileSystem) throws {
     switch removal {
     case .file(let path): try files.remove(path)

@@ -4,16 +4,16 @@
 package import HostSystem
 internal import Messages
 
-/// The kernel command line that goes into images, and which file gave which words of it.
+/// The kernel command line of an image, and which file each word comes from.
 ///
-/// The base stands in `/etc/kernel/cmdline`, where Proxmox and systemd have it too; without that file the running
-/// kernel's line is taken, without what a boot loader put into it. The fragments `/etc/kernel/cmdline.d/*.conf` follow in
-/// byte order of their names. For kernel K `/etc/kernel/cmdline-K` takes the place of all of them.
+/// The base is `/etc/kernel/cmdline`, which Proxmox and systemd use too. Without that file it is the command line of
+/// the running kernel, less the words of the boot loader. The fragments `/etc/kernel/cmdline.d/*.conf` follow in byte
+/// order of their names. For kernel K, `/etc/kernel/cmdline-K` replaces all of them.
 package struct CommandLine: Hashable, Sendable {
   /// The words of one file.
   package struct Part: Hashable, Sendable {
     package let path: String
-    /// One line without a control character or white space at either end; empty only if the file holds none.
+    /// One line without control characters and without white space at its ends; empty only if the file is.
     package let text: String
 
     package init(path: String, text: String) {
@@ -22,15 +22,15 @@ package struct CommandLine: Hashable, Sendable {
     }
   }
 
-  /// In the order of the words; without those that are empty.
+  /// In the order of the words; without empty parts.
   package let parts: [Part]
 
   package init(parts: [Part]) { self.parts = parts.filter { !$0.text.isEmpty } }
 
-  /// The line, never empty if it was read from files.
+  /// The line; not empty if it was read from files.
   package var text: String { parts.map(\.text).joined(separator: " ") }
   package var words: [CommandLineWord] { CommandLineWord.split(text) }
-  /// Where it begins, or where it would.
+  /// The file that it begins in, or would.
   package var path: String { parts.first?.path ?? Self.filePath }
 
   package static let filePath = "/etc/kernel/cmdline"
@@ -39,10 +39,9 @@ package struct CommandLine: Hashable, Sendable {
   package static func overridePath(of kernel: Kernel) -> String { "\(overridePrefix)\(kernel.release)" }
   static let overridePrefix = "\(filePath)-"
 
-  /// Reads the line of kernels that have none of their own.
+  /// Reads the line of kernels without an override.
   ///
-  /// Throws `BootEnvironmentError` if there is none or a file cannot be part of one, `HostError` if a file cannot be
-  /// read.
+  /// Throws `BootEnvironmentError` if there is none or a file is not valid, `HostError` if a file cannot be read.
   package init(of files: FileSystem) throws {
     let fragments = try Self.fragments(of: files)
     self.init(parts: [try Self.base(of: files, fragments)] + fragments)
@@ -50,7 +49,7 @@ package struct CommandLine: Hashable, Sendable {
 
   /// Reads the line of one kernel.
   ///
-  /// Throws as above.
+  /// Throws like `init(of:)`.
   package init(of files: FileSystem, for kernel: Kernel) throws {
     if let override = try Self.override(for: kernel, in: files) {
       self.init(parts: [override])
@@ -64,9 +63,9 @@ extension CommandLine {
   private static let sizeLimit = 1 << 16
   static let hint: Message = "write the command line into \(filePath), for example: root=/dev/mapper/pve-root ro"
 
-  /// The base: the file, else what the running kernel was started with.
+  /// The base: the file, or the command line of the running kernel.
   ///
-  /// Throws as `init(of:)`.
+  /// Throws like `init(of:)`.
   package static func base(of files: FileSystem) throws -> Part { try base(of: files, fragments(of: files)) }
 
   static func base(of files: FileSystem, _ fragments: [Part]) throws -> Part {
@@ -77,7 +76,7 @@ extension CommandLine {
     guard let running = try running(in: files) else {
       throw BootEnvironmentError(filePath, "there is no such file, nor \(runningPath)", hint: hint)
     }
-    // An image that was booted has the fragments in its line already; else they would be one more with each boot.
+    // A booted image already has the fragments in its line; otherwise they would be added again with each boot.
     let further = Set(fragments.flatMap { CommandLineWord.split($0.text).map(\.text) })
     let words = CommandLineWord.split(running).map(\.text).filter { !further.contains($0) }
     guard !words.isEmpty else {
@@ -86,9 +85,9 @@ extension CommandLine {
     return Part(path: runningPath, text: words.joined(separator: " "))
   }
 
-  /// `cmdline.d/*.conf` in byte order; hidden files and other names are none.
+  /// The fragments `cmdline.d/*.conf` in byte order; hidden files and other names are ignored.
   ///
-  /// Throws as `init(of:)`.
+  /// Throws like `init(of:)`.
   package static func fragments(of files: FileSystem) throws -> [Part] {
     let names = try files.list(fragmentDirectory) ?? []
     return try names.filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") }.compactMap { name in
@@ -96,9 +95,9 @@ extension CommandLine {
     }
   }
 
-  /// The kernel's own line; nil if it has none.
+  /// The override for the kernel; nil if it has none.
   ///
-  /// Throws as `init(of:)`.
+  /// Throws like `init(of:)`.
   package static func override(for kernel: Kernel, in files: FileSystem) throws -> Part? {
     let path = overridePath(of: kernel)
     guard let part = try part(path, of: files) else { return nil }
@@ -109,7 +108,9 @@ extension CommandLine {
     return part
   }
 
-  /// Kernels that have a file with a line of their own, installed or not, in byte order.
+  /// Kernels that have an override, installed or not, in byte order.
+  ///
+  /// Throws `HostError`.
   package static func overriddenKernels(in files: FileSystem) throws -> [Kernel] {
     let (directory, prefix) = ("/etc/kernel", "cmdline-")
     return try (files.list(directory) ?? []).filter { $0.hasPrefix(prefix) }.compactMap {
@@ -117,10 +118,9 @@ extension CommandLine {
     }
   }
 
-  /// What the running kernel was started with, less `BOOT_IMAGE=` and `initrd=`, a boot loader's words to itself and to
-  /// the kernel it starts.
+  /// The command line of the running kernel without `BOOT_IMAGE=` and `initrd=`, which a boot loader adds.
   ///
-  /// Nil where /proc does not say it.
+  /// Nil if /proc does not show it. Throws `BootEnvironmentError` or `HostError`.
   package static func running(in files: FileSystem) throws -> String? {
     guard let content = try files.readFileIfPresent(runningPath, limit: sizeLimit) else { return nil }
     let words = CommandLineWord.split(try checked(content, path: runningPath))
@@ -132,20 +132,19 @@ extension CommandLine {
     return try part(path, content)
   }
 
-  /// The line that a file of that content stands for: lines that begin with `#` and blank lines do not count, and the
-  /// others are joined by a space.
+  /// The line in a file with that content: lines that begin with `#` and blank lines are ignored, the others are joined
+  /// by a space.
   ///
-  /// (proxmox-boot-tool reads the first line only; a second line that is silently without effect would be worse.)
-  /// Throws `BootEnvironmentError` if it holds what cannot be in one.
+  /// proxmox-boot-tool reads only the first line, but to ignore a second one silently would be worse. Throws
+  /// `BootEnvironmentError` if the content is not valid.
   package static func part(_ path: String, _ content: [UInt8]) throws -> Part {
     let lines = try checked(content, path: path).split(separator: "\n").map(trimmed)
     let text = lines.filter { !$0.isEmpty && $0.first != "#" }.joined(separator: " ")
     return Part(path: path, text: text)
   }
 
-  /// The content as text.
-  ///
-  /// A control character would end the line for the stub or the kernel, or change what a terminal shows of it.
+  /// Checks for control characters: they would end the line for the stub or the kernel, or change how a terminal shows
+  /// it.
   private static func checked(_ content: [UInt8], path: String) throws -> String {
     var line = 1
     for byte in content {
@@ -160,7 +159,7 @@ extension CommandLine {
     return text
   }
 
-  /// What a byte is called that no line can hold; nil for the others.
+  /// The name of a byte that a line cannot contain; nil for other bytes.
   static func controlName(_ byte: UInt8) -> Message? {
     switch byte {
     case 0: "a NUL byte"
@@ -180,14 +179,14 @@ extension CommandLine {
 
 /// The command lines of a host's kernels, read once.
 ///
-/// What is wrong with one kernel's own concerns that kernel alone.
+/// An error in an override concerns only its kernel.
 package struct CommandLines: Sendable {
   private let common: Result<CommandLine, any Error>
   private let own: [Kernel: Result<CommandLine, any Error>]
 
   /// Reads the lines for `kernels`.
   ///
-  /// Throws as `CommandLine.init(of:)` if all of them miss the common one.
+  /// Throws like `CommandLine.init(of:)` if all of them need the common line and it cannot be read.
   package init(of files: FileSystem, for kernels: [Kernel]) throws {
     var own: [Kernel: Result<CommandLine, any Error>] = [:]
     for kernel in kernels {
@@ -203,10 +202,10 @@ package struct CommandLines: Sendable {
     if own.isEmpty, !kernels.isEmpty { _ = try common.get() }
   }
 
-  /// Throws what kept that kernel's line from being read.
+  /// The line of a kernel; throws the error that occurred when it was read.
   package func line(for kernel: Kernel) throws -> CommandLine { try (own[kernel] ?? common).get() }
 
-  /// All different lines that could be read, in the order of `kernels`.
+  /// All distinct lines that could be read, in the order of `kernels`.
   package func lines(for kernels: [Kernel]) -> [CommandLine] {
     var lines: [CommandLine] = []
     for kernel in kernels {

@@ -4,19 +4,19 @@
 package import HostSystem
 package import Messages
 
-/// Something about a command line that whoever wrote it should know.
+/// A finding about a command line.
 package struct CommandLineFinding: Hashable, Sendable {
   package enum Severity: Hashable, Sendable {
-    /// It may be meant so.
+    /// It may be intended.
     case warning
-    /// The machine would not boot as it should, or not what was meant; refused unless somebody insists.
+    /// The machine would not boot as it should, or not what was meant; refused unless forced.
     case error
-    /// The kernel could not take the line.
+    /// The kernel cannot take the line.
     case impossible
   }
 
   package let severity: Severity
-  /// The file that holds it; nil where the line as a whole is meant.
+  /// The file that contains it; nil for the line as a whole.
   package let path: String?
   /// A sentence without the path.
   package let detail: Message
@@ -32,9 +32,9 @@ extension CommandLineFinding: MessageConvertible {
   package var message: Message { path.map { "\($0): \(detail)" } ?? detail }
 }
 
-/// What a command line has to keep to, so that the kernel can take it and this machine boots with it.
+/// The rules for a command line, so that the kernel accepts it and this machine boots with it.
 package struct CommandLineRules {
-  /// The most bytes the kernel takes, without a final NUL.
+  /// The maximum number of bytes, without a final NUL.
   let lengthLimit: Int
   let host: Host
 
@@ -43,9 +43,11 @@ package struct CommandLineRules {
     self.host = host
   }
 
-  /// What is to be said about a line, the file of each word named where it is not `path`.
+  /// The findings about a line.
   ///
-  /// Throws `HostError` if the machine cannot be looked at.
+  /// Each names the file of its word unless that is `path`.
+  ///
+  /// Throws `HostError` if the host cannot be read.
   package func findings(in line: CommandLine, namedLike path: String? = nil) throws -> [CommandLineFinding] {
     func place(_ part: CommandLine.Part) -> String? { part.path == path ? nil : part.path }
     var findings = line.parts.flatMap { part in bytes(of: part.text).map { $0.at(place(part)) } }
@@ -55,7 +57,7 @@ package struct CommandLineRules {
       findings.append(
         CommandLineFinding(.impossible, "the line has \(count) bytes, and the kernel takes \(lengthLimit)"))
     }
-    // Words of a line that cannot be are not worth a word.
+    // If the line is not possible, its words are not checked.
     guard findings.isEmpty else { return findings }
     for part in line.parts {
       for word in CommandLineWord.split(part.text) {
@@ -67,7 +69,7 @@ package struct CommandLineRules {
     return findings
   }
 
-  /// What cannot be in a line, or would not be what it seems.
+  /// Findings about bytes that a line cannot contain or that the kernel would read differently.
   private func bytes(of text: String) -> [CommandLineFinding] {
     var findings: [CommandLineFinding] = []
     for (index, byte) in text.utf8.enumerated() {
@@ -75,11 +77,11 @@ package struct CommandLineRules {
       findings.append(CommandLineFinding(.impossible, "it holds \(name) at byte \(index)"))
       break
     }
-    // What an argument of a program holds that is not UTF-8.
+    // An argument of a program that is not UTF-8 has this character.
     if text.unicodeScalars.contains("\u{fffd}") {
       findings.append(CommandLineFinding(.impossible, "it is not UTF-8 text"))
     }
-    // lib/ctype.c of the kernel takes single bytes for Latin-1.
+    // The kernel takes single bytes for Latin-1 (lib/ctype.c).
     if let scalar = text.unicodeScalars.first(where: { $0.value >= 0x80 && String($0).utf8.contains(0xa0) }) {
       findings.append(
         CommandLineFinding(

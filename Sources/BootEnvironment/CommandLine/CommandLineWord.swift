@@ -3,14 +3,16 @@
 
 internal import Messages
 
-/// One parameter of a command line, as the kernel reads it (Documentation/admin-guide/kernel-parameters.rst and
-/// `next_arg` there): white space within double quotes does not end it, and nothing escapes a quotation mark.
+/// One parameter of a command line, as the kernel reads it.
+///
+/// White space within double quotes does not end it, and a quotation mark cannot be escaped
+/// (Documentation/admin-guide/kernel-parameters.rst, `next_arg` in lib/cmdline.c).
 package struct CommandLineWord: Hashable, Sendable {
-  /// As it stands in the line, quotation marks and all.
+  /// As in the line, with quotation marks.
   package let text: String
-  /// The parameter's name, with underscores for hyphens: the kernel makes no difference.
+  /// The name of the parameter, with underscores for hyphens: the kernel does not distinguish them.
   package let name: String
-  /// What follows the first `=`, without the quotation marks around it; nil without one.
+  /// The text after the first `=`, without quotation marks around it; nil without a `=`.
   package let value: String?
 
   init(_ text: String) {
@@ -20,7 +22,7 @@ package struct CommandLineWord: Hashable, Sendable {
     let isQuoted = bytes.first == mark
     if isQuoted { bytes = bytes.dropFirst() }
     let hasClosingMark = bytes.last == mark
-    // One at the very beginning is no separator.
+    // A `=` at the very beginning does not separate.
     guard let equals = bytes.dropFirst().firstIndex(of: UInt8(ascii: "=")) else {
       name = Self.name(isQuoted && hasClosingMark ? bytes.dropLast() : bytes)
       value = nil
@@ -39,7 +41,7 @@ package struct CommandLineWord: Hashable, Sendable {
 
   /// The words of a line.
   ///
-  /// White space is what it is in C; the kernel counts byte 0xa0 too, which `CommandLineRules` refuses.
+  /// White space is that of C. The kernel also counts byte 0xa0, which `CommandLineRules` refuses.
   package static func split(_ line: String) -> [CommandLineWord] {
     var isQuoted = false
     let words = line.utf8.split { byte in
@@ -56,10 +58,10 @@ package struct CommandLineWord: Hashable, Sendable {
 }
 
 extension CommandLineWord {
-  /// What is to be said about the word by itself; nil for all that is nobody's business.
+  /// The finding about the word by itself; nil if there is none.
   ///
-  /// Words that only trade safety for speed or show more of what happens, such as `mitigations=off` and
-  /// `systemd.log_level=debug`, are that.
+  /// Words that trade safety for speed or that show more output, such as `mitigations=off` and
+  /// `systemd.log_level=debug`, are fine.
   var finding: CommandLineFinding? {
     if let reason = loaderReason ?? installerReason ?? takeoverReason {
       return CommandLineFinding(.error, "'\(text)' \(reason)")
@@ -67,10 +69,10 @@ extension CommandLineWord {
     return warningReason.map { CommandLineFinding(.warning, "'\(text)' \($0)") }
   }
 
-  /// Words between a boot loader and the kernel that it starts.
+  /// Words that a boot loader adds.
   ///
-  /// The kernel's EFI stub takes the initrd of an image; where there was none it would load the one that `initrd=`
-  /// names, whoever wrote it.
+  /// The EFI stub of the kernel takes the initrd of the image. Without one it would load the file that `initrd=` names,
+  /// which is not verified.
   private var loaderReason: Message? {
     switch name {
     case "BOOT_IMAGE": "is left over from a boot loader"
@@ -80,8 +82,7 @@ extension CommandLineWord {
     }
   }
 
-  /// What live systems (live-boot, casper, dracut's dmsquash-live) and installers (Debian's, Proxmox VE's) are started
-  /// with.
+  /// Words of live systems (live-boot, casper, dracut's dmsquash-live) and installers (Debian's, Proxmox VE's).
   private var installerReason: Message? {
     switch name {
     case "boot" where value == "live" || value == "casper", "live_media", "live_media_path", "findiso", "fromiso",
@@ -96,7 +97,7 @@ extension CommandLineWord {
     case "auto" where value == nil || value == "true", "priority", "autoinstall", "___", "preseed", "url", "file",
       "DEBIAN_FRONTEND", "interface", "netboot":
       "is for an installer"
-    // Questions of debconf have names such as netcfg/get_hostname.
+    // debconf questions have names such as netcfg/get_hostname.
     case _ where name.utf8.contains(UInt8(ascii: "/")) && Self.installerPackages.contains { name.hasPrefix($0) }:
       "is for an installer"
     default: nil
@@ -108,7 +109,7 @@ extension CommandLineWord {
     "hw_detect/", "keyboard_configuration/", "console_setup/", "passwd/", "partman", "grub_installer/", "anna/",
   ]
 
-  /// What has the machine start something other than its system.
+  /// Words that start something other than the installed system.
   private var takeoverReason: Message? {
     switch name {
     case "init" where !Self.systemInits.contains(value ?? ""): "starts another program in place of the system"

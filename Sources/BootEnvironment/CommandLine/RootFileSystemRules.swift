@@ -5,7 +5,7 @@ internal import HostSystem
 internal import Messages
 
 extension CommandLineRules {
-  /// Whether the line leads to a root file system, and to which.
+  /// Findings about the root file system that the line names.
   func root(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
     let roots = words.filter { $0.name == "root" }
     let boot = words.last { $0.name == "boot" }?.value
@@ -35,7 +35,7 @@ extension CommandLineRules {
     return findings
   }
 
-  /// Swap to resume from: where it is missing the initrd waits for it, and goes on.
+  /// Findings about the swap device to resume from; if it is missing, the initrd waits for it and continues.
   func resume(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
     guard let word = words.last(where: { $0.name == "resume" }), let value = word.value,
       let path = RootDevice(value, isZFS: false).path, try canTell(path), try !host.files.exists(path)
@@ -43,13 +43,13 @@ extension CommandLineRules {
     return [CommandLineFinding(.warning, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")]
   }
 
-  /// Some initrds find the root file system without `root=`: that of ZFS by the pool, others by what boot= names.
+  /// Findings about a line without `root=`: some initrds find ZFS by its pool, others use `boot=`.
   private func missingRoot(_ words: [CommandLineWord], boot: String?) throws -> [CommandLineFinding] {
     let namesZFS = words.contains { $0.name == "bootfs" || $0.name == "rpool" }
     if boot == "zfs" || namesZFS || words.contains(where: { $0.name == "netroot" || $0.name == "nfsroot" }) {
       return []
     }
-    // What replaces scripts/local may have its own ways. live and casper are told of elsewhere.
+    // A replacement of scripts/local may work in another way. live and casper have findings of their own.
     if let boot, boot != "local" { return [] }
     if try hasOnlyDracut {
       return [CommandLineFinding(.warning, "it has no root=, so the initrd has to find the root file system itself")]
@@ -57,20 +57,20 @@ extension CommandLineRules {
     return [CommandLineFinding(.error, "it has no root=; most initrds then stop")]
   }
 
-  /// dracut's initrd looks for the root file system by systemd's rules; that of initramfs-tools does not.
+  /// Whether only dracut makes initrds: its initrd finds the root file system by systemd's rules, that of
+  /// initramfs-tools does not.
   private var hasOnlyDracut: Bool {
     get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists("/usr/sbin/mkinitramfs") }
   }
 
-  /// Whether the devices that can be seen are those of the machine that is to boot.
+  /// Whether the visible devices are those of the machine that will boot.
   ///
-  /// In a chroot or container they are not, or there are none; nothing is mounted at its root then, no device, or a
-  /// directory of one.
+  /// In a chroot or container they are not. There the root is not a mounted device, but nothing or a directory of one.
   private var knowsDevices: Bool {
     get throws { try host.isRunningSystem ? mountedRoot != nil : host.files.isDirectory("/dev/disk") }
   }
 
-  /// Links by UUID and label are there only where udev is.
+  /// Links by UUID and label exist only with udev.
   private func canTell(_ path: String) throws -> Bool {
     try knowsDevices && (!path.hasPrefix("/dev/disk/") || host.files.isDirectory("/dev/disk"))
   }
@@ -78,7 +78,7 @@ extension CommandLineRules {
   private var mountedRoot: MountPoint? {
     get throws {
       try host.files.mountPoints().last { $0.path == "/" }.flatMap { mount in
-        // With btrfs a subvolume is a directory too.
+        // A subvolume of btrfs is a directory too.
         let isWhole = mount.root == "/" || mount.fileSystem == "btrfs"
         return isWhole && mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
       }
@@ -93,7 +93,7 @@ extension CommandLineRules {
     guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
     let source = try host.files.status(of: mounted.source)
     let isSame = status.blockDevice == mounted.device || source?.isSameFile(as: status) == true
-    // Where the kernel has a name of its own for it, such as /dev/root, there is nothing to compare with.
+    // If the kernel uses a name of its own, such as /dev/root, they cannot be compared.
     if isSame || mounted.fileSystem != "zfs" && source == nil { return nil }
     return CommandLineFinding(
       .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
@@ -113,27 +113,27 @@ extension CommandLineRules {
   }
 }
 
-/// What `root=` or `resume=` can name.
+/// The device that `root=` or `resume=` names.
 enum RootDevice: Hashable {
-  /// A path in /dev, or the link that udev makes for a UUID or label.
+  /// A path in /dev, or the udev link for a UUID or label.
   case path(String)
-  /// A ZFS file system; nil where the initrd finds it itself.
+  /// A ZFS file system; nil if the initrd finds it.
   case dataset(String?)
-  /// A file system that is reached by network, or one of another kind that no device holds.
+  /// A file system on the network, or one without a device.
   case elsewhere
-  /// systemd's own search, which only its initrd does.
+  /// systemd's automatic discovery, which only its initrd does.
   case automatic
-  /// Nothing that is known here.
+  /// A form that is not known here.
   case unknown
 
-  /// `isZFS`: whether `boot=zfs` lets a bare name be that of a ZFS file system.
+  /// `isZFS` says whether `boot=zfs` makes a plain name that of a ZFS file system.
   init(_ value: String, isZFS: Bool) {
     func rest(_ prefix: String) -> String { String(value.dropFirst(prefix.count)) }
     let links = [("UUID=", "by-uuid"), ("LABEL=", "by-label"), ("PARTLABEL=", "by-partlabel")]
     if let (prefix, directory) = links.first(where: { value.hasPrefix($0.0) }) {
       self = .path("/dev/disk/\(directory)/\(Self.linkName(rest(prefix)))")
     } else if value.hasPrefix("PARTUUID=") {
-      // The kernel also takes PARTUUID=…/PARTNROFF=n, and does not mind the case.
+      // The kernel also accepts PARTUUID=…/PARTNROFF=n, and ignores case.
       let name = rest("PARTUUID=")
       self = name.utf8.contains(UInt8(ascii: "/")) ? .unknown : .path("/dev/disk/by-partuuid/\(name.lowercased())")
     } else if value == "/dev/nfs" || Self.networkKinds.contains(where: { value.hasPrefix($0) }) || value == "tmpfs" {
@@ -159,7 +159,7 @@ enum RootDevice: Hashable {
   /// The path of the device, or what it would be.
   var path: String? { if case .path(let path) = self { path } else { nil } }
 
-  /// As udev writes a label: what is neither a letter, a digit, one of `#+-.:=@_` nor beyond ASCII stands as `\x20`.
+  /// The label as udev escapes it: characters other than ASCII letters, digits, `#+-.:=@_` and non-ASCII become `\x20`.
   private static func linkName(_ label: String) -> String {
     var bytes: [UInt8] = []
     for byte in label.utf8 {

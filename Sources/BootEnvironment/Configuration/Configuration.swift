@@ -5,8 +5,9 @@ package import HostSystem
 internal import Messages
 package import SigningKeys
 
-/// The settings in `/etc/pve-sb-uki/pve-sb-uki.conf` and then `pve-sb-uki.conf.d/*.conf` in byte order of their
-/// names; the last value of a key counts, and an empty one is the default again.
+/// The settings: `/etc/pve-sb-uki/pve-sb-uki.conf`, then `pve-sb-uki.conf.d/*.conf` in byte order of their names.
+///
+/// The last value of a key counts; an empty value restores the default.
 package struct Configuration: Hashable, Sendable {
   /// How the firmware reaches the images.
   package enum Chain: String, CaseIterable, Sendable {
@@ -14,13 +15,13 @@ package struct Configuration: Hashable, Sendable {
     case systemdBoot = "systemd-boot"
   }
 
-  /// What becomes of type 1 entries of the Boot Loader Specification, an unsigned kernel and initrd on the EFI System
-  /// Partition, where proxmox-boot-tool puts them.
+  /// What to do with type 1 entries of the Boot Loader Specification: unsigned kernels and initrds that
+  /// proxmox-boot-tool puts on ESPs.
   package enum TypeOne: String, CaseIterable, Sendable {
-    /// They are reported: whoever can write the partition can change what they start.
+    /// They are reported: anyone who can write to the ESP can change what they start.
     case keep
-    /// They are removed, and Proxmox's own hook, which would bring them back, is no longer run; but only once one of
-    /// our images has booted on this machine.
+    /// They are removed, and Proxmox's hook that would make them again no longer runs; but only after one of our images
+    /// has booted on this machine.
     case remove
   }
 
@@ -44,11 +45,11 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default `/etc/pve-sb-uki/keys/db.crt`.
   package var certificate = defaultCertificate
-  /// `Chain=auto|direct|systemd-boot|shim`.
+  /// `Chain=auto|direct|systemd-boot|shim`: the boot chain.
   ///
   /// Default auto, which keeps what the host uses.
   package var chain = Chain.auto
-  /// `Esp=PATH`: where the EFI System Partition is mounted; taken at its word.
+  /// `Esp=PATH`: where the ESP is mounted; used without a check.
   ///
   /// Default: found among the mounts.
   package var espPath: String?
@@ -56,7 +57,7 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default no.
   package var writesRemovablePath = false
-  /// `Type1=keep|remove`.
+  /// `Type1=keep|remove`: what to do with type 1 entries.
   ///
   /// Default keep.
   package var typeOne = TypeOne.keep
@@ -77,10 +78,10 @@ package struct Configuration: Hashable, Sendable {
   /// The key that images, boot loaders and modules are signed with.
   package var signingKey: KeySource { KeySource(key: key, certificate: certificate, isHostPath: true) }
 
-  /// Reads the host's settings; files that do not exist say nothing.
+  /// Reads the host's settings; missing files are ignored.
   ///
-  /// Throws `BootEnvironmentError` that names file and line for an unknown key or a value that is none, `HostError` if
-  /// a file cannot be read.
+  /// Throws `BootEnvironmentError` with file and line for an unknown key or an invalid value, `HostError` if a file
+  /// cannot be read.
   package init(of files: FileSystem) throws {
     let dropIns = try files.list(Self.directory) ?? []
     let paths =
@@ -114,7 +115,7 @@ package struct Configuration: Hashable, Sendable {
 }
 
 extension Configuration {
-  /// A value on its way to its type; nil is the default.
+  /// A value to convert; nil stands for the default.
   struct Value {
     let entry: SettingsFile.Entry
     let path: String

@@ -7,17 +7,17 @@ internal import Messages
 package struct SettingsFile: Hashable, Sendable {
   package struct Entry: Hashable, Sendable {
     package var key: String
-    /// Without white space at either end; may be empty.
+    /// Without white space at its ends; may be empty.
     package var value: String
-    /// Counted from 1.
+    /// Line number, from 1.
     package var line: Int
   }
 
   package let entries: [Entry]
 
-  /// Throws `BootEnvironmentError` for the first line that is none of the three.
+  /// Parses the file; `path` is for messages.
   ///
-  /// `path` is for messages.
+  /// Throws `BootEnvironmentError` for the first line that is neither `Key=value`, blank nor a comment.
   package init(parsing content: [UInt8], path: String) throws {
     var entries: [Entry] = []
     for (index, line) in content.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {

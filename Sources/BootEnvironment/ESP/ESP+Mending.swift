@@ -6,16 +6,18 @@ package import FATFileSystem
 package import HostSystem
 package import Messages
 
-// After a power cut. FAT has no journal, so Linux marks it as dirty while it is mounted for writing, and only fsck.vfat(8)
-// takes the mark away again. At boot it runs for what fstab lists; the partitions of proxmox-boot-tool's list are not in
-// there.
+// Repair after a power cut.
+//
+// FAT has no journal. Linux sets a dirty bit while a FAT file system is mounted for writing, and only fsck.vfat(8)
+// clears it. At boot it runs for file systems in fstab, which does not list the ESPs of proxmox-boot-tool.
 extension ESP {
-  /// Looks at a file system that was not unmounted and is not mounted now.
+  /// Checks a file system that was not unmounted cleanly and is not mounted now.
   ///
-  /// Sets `blemish` and returns the lines that tell of damage, which is not ours to mend. Throws `HostError`.
+  /// Sets `uncleanState`, and returns the lines that report damage; this program does not repair damage. Throws
+  /// `HostError`.
   mutating func examine(on host: Host) throws -> [String] {
     guard let device else { return [] }
-    // Not fsck.vfat first: it can get lost in a directory that is none.
+    // Not with fsck.vfat first: it may loop in a damaged directory.
     let volume: FATVolume?
     do {
       volume = try host.partitions.volume(device: device)
@@ -24,28 +26,27 @@ extension ESP {
     }
     var crashed: [FATFile] = []
     if let volume {
-      if let obstacle = CrashedNames.obstacle(in: volume) { return [obstacle.message.description] }
-      crashed = try CrashedNames.toRemove(in: volume, paths: LoaderPath(host.machine)) { _ in false }
+      if let problem = CrashLeftovers.blockingProblem(in: volume) { return [problem.message.description] }
+      crashed = try CrashLeftovers.toRemove(in: volume, paths: LoaderPath(host.machine)) { _ in false }
     }
     if let check = try FileSystemCheck(of: host.files.display(device), mending: false, on: host) {
-      // What names of ours have to do with it is known only once they are put right.
+      // Whether the damage is due to files of ours is known only after these are repaired.
       guard check.damage.isEmpty || !crashed.isEmpty else { return check.damage }
-      blemish = .mendable
+      uncleanState = .mendable
     } else {
-      let torn = volume?.files.first { $0.chain != .sound || !$0.sharesWith.isEmpty }?.path
-      if let torn, crashed.isEmpty { return ["\(torn) has clusters that are not its own"] }
-      blemish = .unchecked
+      let damagedPath = volume?.files.first { $0.chain != .sound || !$0.sharesWith.isEmpty }?.path
+      if let damagedPath, crashed.isEmpty { return ["\(damagedPath) has clusters that are not its own"] }
+      uncleanState = .unchecked
     }
     return []
   }
 
-  /// Puts names of ours right, then has fsck.vfat mend the rest.
+  /// Repairs files of ours, then runs fsck.vfat for the rest.
   ///
-  /// It must not be mounted. Returns what was done, a sentence each.
+  /// It must not be mounted. `isRight` is called as by `CrashLeftovers.toRemove`. Returns what was done, a sentence each.
   ///
-  /// Throws `ESPProblem` for damage, and for a missing fsck.vfat that would have to take the mark of a file system
-  /// in use away; `HostError` or `ParseError` if the device cannot be read or written to. `isRight` is asked as by
-  /// `CrashedNames.toRemove`.
+  /// Throws `ESPProblem` for damage, and if the dirty bit is set and fsck.vfat is not installed; `HostError` or
+  /// `ParseError` if the device cannot be read or written.
   package func mend(
     on host: Host, isRight: (FATFile, FATVolume, any RandomAccessBytes) throws -> Bool
   ) throws -> [Message] {
@@ -53,12 +54,12 @@ extension ESP {
     var done: [Message] = []
     let paths = LoaderPath(try host.machine)
     let removed = try host.partitions.removeNames(device: device) { volume, content in
-      try CrashedNames.toRemove(in: volume, paths: paths) { try isRight($0, volume, content) }
+      try CrashLeftovers.toRemove(in: volume, paths: paths) { try isRight($0, volume, content) }
     }
     for file in removed { done.append("\(name): \(file.path.dropFirst()) was left over by a power cut and is removed") }
     let path = host.files.display(device)
-    if let obstacle = try host.partitions.volume(device: device).flatMap(CrashedNames.obstacle) {
-      throw damage([obstacle.message.description], path)
+    if let problem = try host.partitions.volume(device: device).flatMap(CrashLeftovers.blockingProblem) {
+      throw damage([problem.message.description], path)
     }
     guard let before = try FileSystemCheck(of: path, mending: false, on: host) else {
       guard try host.partitions.facts(device: device).isDirty else { return done }
@@ -69,16 +70,16 @@ extension ESP {
     }
     try require(before, path)
     if before.remnants.contains(where: { $0 != .backupBootSector }) {
-      let salvaged = try salvagedFiles(host)
+      let recovered = try recoveredFiles(host)
       let mending = try FileSystemCheck(of: path, mending: true, on: host)
       if let mending { try require(mending, path) }
       if let after = try FileSystemCheck(of: path, mending: false, on: host) { try require(after, path) }
       let words = before.remnants.filter { $0 != .backupBootSector }
       done.append("\(name) was checked and mended: \(words.map(\.message).joined(separator: ", "))")
       do {
-        // It makes files of the clusters that had no name. They were invisible before, and take the room of images.
+        // fsck.vfat makes files of lost clusters. They were not visible before, and take the space of images.
         let files = try open(on: host, for: .writing)
-        for name in try salvagedFiles(host).subtracting(salvaged) { try files.remove("/\(name)") }
+        for name in try recoveredFiles(host).subtracting(recovered) { try files.remove("/\(name)") }
       } catch {
         done.append("\(name): what the check made files of, FSCK*.REC, is still there: \(error)")
       }
@@ -90,7 +91,7 @@ extension ESP {
     if !check.damage.isEmpty { throw damage(check.damage, path) }
   }
 
-  /// The lines are those that `FileSystemCheck` takes for damage.
+  /// The problem for lines in which `FileSystemCheck` sees damage.
   func damage(_ lines: [String], _ path: String) -> ESPProblem {
     let quoted = lines.prefix(3).map { $0.drop { $0 == " " } }.joined(separator: " / ")
     return ESPProblem(
@@ -98,13 +99,13 @@ extension ESP {
       hint: Self.repairHint(path), repair: Self.repair(path))
   }
 
-  /// Names of the form FSCK0000.REC, which fsck.vfat gives to what it finds.
-  private func salvagedFiles(_ host: Host) throws -> Set<String> {
+  /// Files named like FSCK0000.REC, which fsck.vfat makes of lost clusters.
+  private func recoveredFiles(_ host: Host) throws -> Set<String> {
     let files = try open(on: host, for: .reading)
-    return Set(try (files.list("/") ?? []).filter(Self.isSalvaged))
+    return Set(try (files.list("/") ?? []).filter(Self.isRecovered))
   }
 
-  package static func isSalvaged(_ fileName: String) -> Bool {
+  package static func isRecovered(_ fileName: String) -> Bool {
     let name = fileName.lowercased()
     return name.utf8.count == 12 && name.hasPrefix("fsck") && name.hasSuffix(".rec")
   }

@@ -5,47 +5,47 @@ package import EFIData
 package import HostSystem
 package import Messages
 
-/// An EFI System Partition, or a directory that will be one.
+/// An EFI System Partition (ESP), or a directory that stands for one.
 package struct ESP: Hashable, Sendable {
   package enum Source: Hashable, Sendable {
-    /// Where it is mounted: a host path without a slash at the end.
+    /// Its mount point: a host path without a final slash.
     case directory(String)
-    /// Its volume serial number as in proxmox-boot-tool's list, such as `1111-AAA1`.
+    /// Its volume serial number in proxmox-boot-tool's list, such as `1111-AAA1`.
     case listed(String)
   }
 
   package let source: Source
-  /// Where firmware finds it; nil if it does not lie in a GPT, so that no boot entry can lead to it.
+  /// Its place in a GPT; nil if it has none, so that no boot entry can lead to it.
   package let location: PartitionLocation?
-  /// Why there is no location, where that is known, as a sentence.
+  /// Why there is no location, as a sentence, if that is known.
   package let locationNote: Message?
-  /// Host path of the device that holds it; nil for a directory that only stands for one.
+  /// Host path of its device; nil for a directory that stands for an ESP.
   package let device: String?
-  /// What keeps it from being written to until it is mended; nil if nothing does.
+  /// Why it must be mended before it is written to; nil if it was unmounted cleanly.
   ///
   /// See `FileSystemCheck`.
-  package var blemish: Blemish?
+  package var uncleanState: UncleanState?
 
-  /// The state of a FAT file system that was not unmounted, and of which nothing is known to be damaged.
-  package enum Blemish: Hashable, Sendable {
-    /// The check found what it mends, or names of ours that have to be put right first.
+  /// The state of a FAT file system that was not unmounted cleanly and has no known damage.
+  package enum UncleanState: Hashable, Sendable {
+    /// The check found errors that it can repair, or files of ours have to be repaired first.
     case mendable
-    /// fsck.vfat is not installed, but every name has clusters of its own.
+    /// fsck.vfat is not installed, but no clusters belong to two files.
     case unchecked
   }
 
   package init(
     source: Source, location: PartitionLocation? = nil, locationNote: Message? = nil, device: String? = nil,
-    blemish: Blemish? = nil
+    uncleanState: UncleanState? = nil
   ) {
     self.source = source
     self.location = location
     self.locationNote = locationNote
     self.device = device
-    self.blemish = blemish
+    self.uncleanState = uncleanState
   }
 
-  /// What people call it: the serial number, or the path where it is mounted.
+  /// The name for people: the serial number, or the mount point.
   package var name: String {
     switch source {
     case .directory(let path): path
@@ -63,10 +63,10 @@ package struct ESP: Hashable, Sendable {
 
   static let deviceDirectory = "/dev/disk/by-uuid"
 
-  /// The files of the ESP by their paths on it, out of which no symbolic link leads; one that is not mounted is mounted for
-  /// the value returned alone, see `PartitionAccess.mount`.
+  /// Opens the files of the ESP, by their paths on it.
   ///
-  /// Throws `HostError` if it cannot be reached, or not be written to.
+  /// Symbolic links cannot lead out of it. An ESP that is not mounted is mounted while the returned value exists, see
+  /// `PartitionAccess.mount`. Throws `HostError` if it cannot be opened, or not for writing.
   package func open(on host: Host, for access: PartitionAccess.Access) throws -> FileSystem {
     if case .listed(let serial) = source, try host.isRunningSystem || !host.files.isDirectory(path) {
       return try host.partitions.mount(device: path, access: access, label: "\(serial):")
@@ -82,26 +82,26 @@ package struct ESP: Hashable, Sendable {
   }
 }
 
-/// An EFI System Partition that was to be there and cannot be used.
+/// An ESP that is configured but missing or unusable.
 package struct ESPProblem: Hashable, HintedError {
   package enum Kind: Sendable {
-    /// There is no such device.
+    /// Its device does not exist.
     case missing
-    /// Its file system must be repaired first.
+    /// Its file system must be repaired by the administrator first.
     case damaged
-    /// It was not unmounted, and there is nothing to check it with.
+    /// It was not unmounted cleanly, and fsck.vfat is not installed.
     case unchecked
-    /// It cannot be told what it is.
+    /// It cannot be read.
     case unreadable
   }
 
-  /// As `ESP.name`, or the file whose line names none.
+  /// As `ESP.name`, or the file with the invalid line.
   package var name: String
   package var kind: Kind
   /// A sentence that names it.
   package var message: Message
   package var hint: Message?
-  /// The command that repairs it; nil if none can.
+  /// The command that repairs it; nil if there is none.
   package var repair: String?
 
   package init(name: String, kind: Kind, message: Message, hint: Message?, repair: String? = nil) {

@@ -4,23 +4,25 @@
 package import HostSystem
 internal import Messages
 
-/// The ESPs of a host: those that are there, and those that were to be.
+/// The ESPs of a host, and the problems of those that are missing or unusable.
 package struct ESPSurvey: Hashable, Sendable {
   package var esps: [ESP] = []
   package var problems: [ESPProblem] = []
 
   package init() {}
 
-  /// Where a mounted one is looked for, in this order.
+  /// Mount points to look at, in this order.
   package static let candidates = ["/efi", "/boot/efi", "/boot"]
 
-  /// The directory that `Esp=` names, else all that proxmox-boot-tool lists, else the first candidate that is one.
+  /// Finds the ESPs: the directory in `Esp=`, or all in proxmox-boot-tool's list, or the first candidate that is one.
   ///
-  /// `Esp=` is taken at its word, so that chroots and images work, but must be a directory: throws
-  /// `BootEnvironmentError` otherwise. What is listed and cannot be used becomes a problem, which hides none of the
-  /// others. A candidate must be a mounted FAT file system. In a root other than `/`, where mounts and devices seldom
-  /// are, a candidate that holds something is enough, for `/boot` one that holds `EFI`, and a directory
-  /// `/dev/disk/by-uuid/SERIAL` stands for the ESP of that number, mounted.
+  /// `Esp=` is used without a check, so that chroots and images work; throws `BootEnvironmentError` if it is not a
+  /// directory. A listed ESP that cannot be used becomes a problem and does not hide the others. A candidate must be a
+  /// mounted FAT file system.
+  ///
+  /// A root other than `/` seldom has mounts and devices. There a candidate must not be empty, `/boot` must have `EFI`,
+  /// and a directory `/dev/disk/by-uuid/SERIAL` stands for the mounted ESP with that number. Throws `HostError` if the
+  /// host cannot be read.
   package init(of host: Host, _ configuration: Configuration) throws {
     if let path = try Self.configured(on: host, configuration) {
       esps = [try Self.mounted(at: path, on: host)]
@@ -60,14 +62,14 @@ package struct ESPSurvey: Hashable, Sendable {
     return nil
   }
 
-  /// The ESP whose root is mounted at `path`, or just that directory.
+  /// The ESP that is mounted at `path`, or just that directory.
   private static func mounted(at path: String, on host: Host) throws -> ESP {
     guard host.isRunningSystem, let mount = try host.files.mountPoints().last(where: { $0.path == path }),
       mount.root == "/", mount.source.hasPrefix("/dev/")
     else { return ESP(source: .directory(path)) }
     do {
       let facts = try host.partitions.facts(device: mount.source)
-      // The name may lead to another device by now.
+      // The name may refer to another device by now.
       guard facts.number == mount.device else { return ESP(source: .directory(path)) }
       return ESP(
         source: .directory(path), location: facts.location, locationNote: facts.locationNote, device: mount.source)
@@ -78,11 +80,11 @@ package struct ESPSurvey: Hashable, Sendable {
 }
 
 extension ESPSurvey {
-  /// proxmox-boot-tool's list: the serial number of a FAT file system a line.
+  /// proxmox-boot-tool's list: the serial number of a FAT file system on each line.
   package static let listPath = "/etc/kernel/proxmox-boot-uuids"
   private static let listSizeLimit = 1 << 16
 
-  /// The lines that are neither empty nor comments, without white space at either end, each once; with their numbers.
+  /// The lines that are neither empty nor comments, trimmed and without duplicates, with their numbers.
   private static func lines(of files: FileSystem) throws -> [(number: Int, text: String)] {
     guard let content = try files.readFileIfPresent(listPath, limit: listSizeLimit) else { return [] }
     var lines: [(number: Int, text: String)] = []
@@ -95,20 +97,23 @@ extension ESPSurvey {
     return lines
   }
 
-  /// Whether it can be the name of a link in /dev/disk/by-uuid: that of a FAT file system is four hexadecimal digits, a
-  /// hyphen and four more; those of other file systems, which proxmox-boot-tool would mount too, are longer.
+  /// Whether it may be the name of a link in /dev/disk/by-uuid.
+  ///
+  /// For a FAT file system that is four hexadecimal digits, a hyphen and four more. Names for other file systems, which
+  /// proxmox-boot-tool would mount too, are longer.
   private static func isSerialNumber(_ text: String) -> Bool {
     4...64 ~= text.utf8.count && text.utf8.first != UInt8(ascii: "-")
       && text.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Character(UnicodeScalar($0)).isHexDigit }
   }
 
-  /// Adds what the list names, in its order.
+  /// Adds the listed ESPs, in order.
   mutating func addListed(on host: Host) throws {
     for line in try Self.lines(of: host.files) {
       guard Self.isSerialNumber(line.text) else {
         let path = Self.listPath
         add(
-          .unreadable, path, "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
+          .unreadable, name: path,
+          message: "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
           hint: "correct or remove the line")
         continue
       }
@@ -121,7 +126,7 @@ extension ESPSurvey {
     let path = host.files.display(esp.path)
     guard let status = try host.files.status(of: esp.path) else {
       add(
-        .missing, serial, "the EFI System Partition \(serial) is not there: \(path) does not exist",
+        .missing, name: serial, message: "the EFI System Partition \(serial) is not there: \(path) does not exist",
         hint: "connect its disk, then run 'pve-sb-uki apply'; if it is gone for good, run 'proxmox-boot-tool clean'")
       return
     }
@@ -145,11 +150,13 @@ extension ESPSurvey {
       }
       esps.append(found)
     } catch let error as HostError {
-      add(.unreadable, serial, "the EFI System Partition \(serial) cannot be used: \(error)", hint: error.hint)
+      add(
+        .unreadable, name: serial, message: "the EFI System Partition \(serial) cannot be used: \(error)",
+        hint: error.hint)
     }
   }
 
-  private mutating func add(_ kind: ESPProblem.Kind, _ name: String, _ message: Message, hint: Message?) {
+  private mutating func add(_ kind: ESPProblem.Kind, name: String, message: Message, hint: Message?) {
     problems.append(ESPProblem(name: name, kind: kind, message: message, hint: hint))
   }
 }

@@ -4,23 +4,22 @@
 package import HostSystem
 package import Messages
 
-/// What fsck.vfat(8) says of a FAT file system that is not mounted.
+/// The result of fsck.vfat(8) for a FAT file system that is not mounted.
 ///
-/// Its exit code is the same for a dirty bit as for damage, so its words decide (dosfstools 4.2). What is listed here is
-/// what a power cut leaves behind and `fsck.vfat -a` mends without losing anything that has a name; any other line is
-/// damage.
+/// Its exit code does not distinguish a dirty bit from damage, so its output decides (dosfstools 4.2). The remnants are
+/// what a power cut leaves behind and `fsck.vfat -a` repairs without losing a named file. Any other line is damage.
 package struct FileSystemCheck: Hashable, Sendable {
   package enum Remnant: Hashable, Sendable {
-    /// It was not unmounted after it was last written to.
+    /// It was not unmounted cleanly.
     case dirtyBit
-    /// The boot sector and its backup differ, of which no system takes notice.
+    /// The boot sector and its backup differ, which has no effect.
     case backupBootSector
     case freeClusterSummary
-    /// Clusters that no file has, and their bytes.
+    /// Clusters that belong to no file, and their size in bytes.
     case lostClusters(bytes: Int)
     /// The second copy of the allocation table, which Linux and firmware do not read.
     case secondTable
-    /// A file that proxmox-boot-tool or this program writes anew at its next run is cut off.
+    /// A truncated file that this program or proxmox-boot-tool writes again in its next run.
     case cutOff(path: String)
 
     package var message: Message {
@@ -36,20 +35,18 @@ package struct FileSystemCheck: Hashable, Sendable {
   }
 
   package var remnants: [Remnant] = []
-  /// The lines that tell of damage, as they were printed.
+  /// The lines that report damage, as printed.
   package var damage: [String] = []
 
   package static let program = "fsck.vfat"
   /// Seconds.
   private static let timeLimit = 300
 
-  package init() {}
-
-  /// Runs the check without or with mending; nil if dosfstools is not installed.
+  /// Runs the check, with or without repair; nil if dosfstools is not installed.
   ///
   /// Throws `HostError` if it cannot be run.
   package init?(of device: String, mending: Bool, on host: Host) throws {
-    // A damaged file system can keep it busy for ever.
+    // With a damaged file system it may never end.
     let command = ["LC_ALL=C", "timeout", "-k", "5", "\(Self.timeLimit)", Self.program, mending ? "-a" : "-n", device]
     let result: ProcessOutput
     do {
@@ -59,7 +56,7 @@ package struct FileSystemCheck: Hashable, Sendable {
     }
     if result.status == 127 { return nil }
     self.init(parsing: String(decoding: result.output + result.errors, as: UTF8.self))
-    // 0 and 1 are sound and mended; more is a failure of its own, which it may not have put into words.
+    // 0 and 1 mean intact and repaired. Higher codes are failures of the program, which may print nothing.
     if result.status == 124 || result.status == 137 {
       damage = ["\(Self.program) did not come to an end within \(Self.timeLimit) seconds"]
     } else if result.status > 1, damage.isEmpty {
@@ -67,19 +64,19 @@ package struct FileSystemCheck: Hashable, Sendable {
     }
   }
 
-  /// Reads what the program printed.
+  /// Parses the output of the program.
   package init(parsing text: String) {
     var path: String?
     for line in text.split(separator: "\n").map(String.init) {
-      if Self.isWithoutMeaning(line) { continue }
+      if Self.isIgnorable(line) { continue }
       if line.hasPrefix("/") {
-        // A line of its own that names the file which the next ones are about.
+        // A line that names the file which the next lines are about.
         if let path { damage.append(path) }
         path = line
         continue
       }
       if let file = path {
-        if Self.isMadeAgain(file), Self.tellsOfCut(line) {
+        if Self.isRecreated(file), Self.reportsTruncation(line) {
           if !remnants.contains(.cutOff(path: file)) { remnants.append(.cutOff(path: file)) }
           if line.hasPrefix("  Truncating file to") || line.hasSuffix("Assuming EOF.") { path = nil }
           continue
@@ -109,15 +106,15 @@ package struct FileSystemCheck: Hashable, Sendable {
     return nil
   }
 
-  /// Lines that go with another, or say nothing of the file system's state.
-  private static func isWithoutMeaning(_ line: String) -> Bool {
+  /// Lines that belong to another one, or do not describe the state of the file system.
+  private static func isIgnorable(_ line: String) -> Bool {
     let text = line.drop { $0 == " " }
     let words = [
       "fsck.fat ", "This is mostly harmless. Differences:", "Not automatically fixing this.",
       "Automatically removing dirty bit.", "Auto-correcting.", "Auto-setting.", "Using first FAT.",
       "Reclaiming unconnected clusters.", "Leaving filesystem unchanged.", "*** Filesystem was changed ***",
       "Writing changes.",
-      // Where the C library's conversions of characters are not installed.
+      // Printed if the character set conversions of the C library are not installed.
       "Cannot initialize conversion from ", "Using internal CP850 conversion table",
     ]
     if text.isEmpty || words.contains(where: { text.hasPrefix($0) }) { return true }
@@ -134,8 +131,8 @@ package struct FileSystemCheck: Hashable, Sendable {
 
   /// Whether the next run writes the file again.
   ///
-  /// Names of ours that cannot be read are removed before the check, see `CrashedNames`.
-  private static func isMadeAgain(_ path: String) -> Bool {
+  /// Unreadable files of ours are removed before the check, see `CrashLeftovers`.
+  private static func isRecreated(_ path: String) -> Bool {
     let folded = path.lowercased()
     let prefixes = [
       "\(TypeOneEntry.proxmoxDirectory)/", "\(TypeOneEntry.directory)/proxmox-", "\(UKIName.directory)/pve-",
@@ -144,7 +141,7 @@ package struct FileSystemCheck: Hashable, Sendable {
     return prefixes.contains { folded.hasPrefix($0.lowercased()) }
   }
 
-  private static func tellsOfCut(_ line: String) -> Bool {
+  private static func reportsTruncation(_ line: String) -> Bool {
     ["  File size is ", "  Truncating file to ", "  Contains a free cluster ("].contains { line.hasPrefix($0) }
   }
 }

@@ -5,29 +5,30 @@ package import BinaryFormat
 internal import EFIData
 package import HostSystem
 
-/// What the running system tells about how it was booted.
+/// How the running system was booted, according to its EFI variables.
 ///
-/// The variables it is read from live until the machine is switched off or reset, so after kexec(2) they still tell of
-/// the boot before. What each of them means depends on who set it:
+/// The variables exist until the machine is switched off or reset, so after kexec(2) they still describe the boot
+/// before. Their meaning depends on which program set them:
 ///
 /// | started by | stub 252 sets | stub 257 sets |
 /// |---|---|---|
-/// | the firmware or shim | StubInfo; Loader… with its own image and partition | Stub… and Loader… with its own |
-/// | systemd-boot, which sets LoaderInfo, Loader… with its own and LoaderEntrySelected | StubInfo | Stub… with its own |
+/// | the firmware or shim | StubInfo; Loader… for its own image and partition | Stub… and Loader… for its own |
+/// | systemd-boot, which sets LoaderInfo, Loader… for its own and LoaderEntrySelected | StubInfo | Stub… for its own |
 ///
 /// Loader… and Stub… stand for `ImageIdentifier` and `DevicePartUUID`.
 package struct BootEvidence: Hashable, Sendable {
-  /// When the kernel started, in seconds since 1970, by today's setting of the clock.
+  /// When the kernel started, in seconds since 1970, according to the current setting of the clock.
   package var bootTime: Int64
-  /// Name and version of the boot loader, such as `systemd-boot 257.9-1~deb13u1`; nil where the firmware or shim
-  /// started the image and where a loader does not introduce itself, as GRUB before 2.12.
-  package var loader: String?
-  /// File name of the unified image that was booted, such as `pve-6.8.12-4-pve.efi`; in lower case where only
-  /// systemd-boot names it.
+  /// Name and version of the boot loader, such as `systemd-boot 257.9-1~deb13u1`.
   ///
-  /// Nil if there was none or nobody tells.
+  /// Nil if the firmware or shim started the image, or if the loader does not set it, like GRUB before 2.12.
+  package var loader: String?
+  /// File name of the UKI that was booted, such as `pve-6.8.12-4-pve.efi`; in lower case if only systemd-boot reports
+  /// it.
+  ///
+  /// Nil if there was none or it is not known.
   package var imageName: String?
-  /// Unique GUID of the partition that image or the boot loader was read from.
+  /// Unique GUID of the ESP that the image or boot loader was read from.
   package var partition: GUID?
   /// Number of the Boot#### variable that the firmware chose.
   package var bootCurrent: UInt16?
@@ -35,10 +36,10 @@ package struct BootEvidence: Hashable, Sendable {
   package var isBySystemdBoot: Bool { loader?.hasPrefix(Self.systemdBoot) ?? false }
   private static let systemdBoot = "systemd-boot "
 
-  /// Nil where the system does not say when it was booted or has no EFI variables: in another root, after a BIOS boot,
-  /// in a container.
+  /// Reads the variables.
   ///
-  /// A variable that cannot be read or understood tells nothing.
+  /// Nil if the boot time is not known or there are no EFI variables: in another root, after a BIOS boot, in a
+  /// container. A variable that is not valid is ignored. Throws `HostError` if the host cannot be read.
   package init?(of host: Host) throws {
     guard let bootTime = try Self.bootTime(of: host.files), let names = try host.files.list(EFIVariableStore.directory),
       !names.isEmpty
@@ -64,9 +65,11 @@ package struct BootEvidence: Hashable, Sendable {
     }
   }
 
-  /// When the kernel started, in seconds since 1970: `btime` in /proc/stat (proc(5)); nil where that does not say it.
+  /// When the kernel started, in seconds since 1970: `btime` in /proc/stat (proc(5)); nil if that has none.
+  ///
+  /// Throws `HostError` if it cannot be read.
   package static func bootTime(of files: FileSystem) throws -> Int64? {
-    // A line for each processor and a number for each interrupt: large machines have some hundred KiB.
+    // One line per processor and a number for each interrupt: some hundred KiB on large machines.
     guard let text = try files.readTextIfPresent("/proc/stat", limit: 16 << 20) else { return nil }
     let line = text.split(separator: "\n").first { $0.hasPrefix("btime ") }
     return line.flatMap { Int64($0.dropFirst("btime ".count)) }.flatMap { $0 > 0 ? $0 : nil }
@@ -77,10 +80,10 @@ package struct BootEvidence: Hashable, Sendable {
     return content.flatMap { try? EFIVariableContent(parsing: $0).data }
   }
 
-  /// The last component of a device path's text, in which firmware separates with `\` and nodes with `/`.
+  /// The file name in the text of a device path, which firmware separates with `\` and `/`.
   ///
-  /// Nil unless it is the name of an image: systemd-boot's other entries are no files or end in `.conf`. Profiles of
-  /// one image are told apart by `@` and a number behind its name.
+  /// Nil unless it is the name of an image: systemd-boot's other entries are not files or end in `.conf`. Profiles of
+  /// an image have `@` and a number behind its name.
   private static func fileName(_ path: String) -> String? {
     let name = path.split { $0 == "\\" || $0 == "/" }.last.map { $0.prefix { $0 != "@" } } ?? ""
     return name.utf8.count > 4 && name.suffix(4).lowercased() == ".efi" ? String(name) : nil

@@ -5,16 +5,16 @@ package import EFIData
 package import HostSystem
 package import Messages
 
-/// The firmware's boot manager as its variables describe it (UEFI 2.10 section 3.1).
+/// The variables of the firmware's boot manager (UEFI 2.10 section 3.1).
 package struct BootVariables: Hashable, Sendable {
   /// A Boot#### variable.
   package struct Entry: Hashable, Sendable {
     package var number: UInt16
-    /// The variable's file in efivarfs; nil if it is there but cannot be read.
+    /// The content of its file in efivarfs; nil if it exists but cannot be read.
     package var content: [UInt8]?
-    /// Nil for content that is no load option.
+    /// The load option; nil if the content is not valid.
     ///
-    /// Such an entry is not ours, and never touched.
+    /// Such an entry is not ours and is never changed.
     package var option: LoadOption?
 
     package init(number: UInt16, content: [UInt8]?, option: LoadOption?) {
@@ -28,23 +28,23 @@ package struct BootVariables: Hashable, Sendable {
 
   /// By number.
   package var entries: [Entry] = []
-  /// BootOrder: what the firmware tries, the first first.
+  /// BootOrder: the numbers that the firmware tries, in order.
   ///
-  /// May name entries that do not exist.
+  /// May contain numbers without an entry.
   package var order: [UInt16] = []
-  /// BootNext: what it tries once, before all others.
+  /// BootNext: the entry to try once, before all others.
   package var next: UInt16?
-  /// BootCurrent: what this machine was booted from.
+  /// BootCurrent: the entry that this machine was booted from.
   package var current: UInt16?
-  /// A sentence for each entry that cannot be understood.
+  /// A sentence for each entry that is not valid.
   package var problems: [Message] = []
 
   package init() {}
 
   /// Reads the variables.
   ///
-  /// Throws `EFIVariableError` where there is no efivarfs, and `BootEnvironmentError` or `HostError` for an order that
-  /// cannot be understood or read, since one that replaced it would lose entries.
+  /// Throws `EFIVariableError` if there is no efivarfs. Throws `BootEnvironmentError` or `HostError` if the boot order
+  /// is not valid or cannot be read, since replacing it would lose entries.
   package init(readingFrom store: EFIVariableStore) throws {
     for name in try store.names() {
       guard let number = EFIVariableName.bootOptionNumber(ofFile: name) else { continue }

@@ -4,17 +4,18 @@
 internal import DebianPackage
 package import HostSystem
 
-/// A kernel that the host can boot: `/boot/vmlinuz-K`, `/boot/initrd.img-K` and `/lib/modules/K` are there.
+/// A kernel of the host: `/boot/vmlinuz-K`, `/boot/initrd.img-K` and `/lib/modules/K`.
 package struct Kernel: Hashable, Sendable {
-  /// K, as `uname -r` will say; safe as part of a file name on any file system.
+  /// The kernel release K, as `uname -r` prints it; safe as part of a file name.
   package let release: String
 
   package var imagePath: String { "/boot/vmlinuz-\(release)" }
   package var initrdPath: String { "/boot/initrd.img-\(release)" }
 
-  /// A kernel of that release, whether or not it is installed; nil for a text that is none: one to 64 letters, digits
-  /// and `+-._~`, not beginning with a dot or a hyphen; nor one that ends in the mark of a previous image, whose name
-  /// its image would take.
+  /// A kernel of that release, installed or not; nil if the release is not valid.
+  ///
+  /// It must have one to 64 letters, digits and `+-._~`, and not begin with a dot or a hyphen. It must not end with the
+  /// mark of a previous image, since its image would have the name of that.
   package init?(release: some StringProtocol) {
     let bytes = Array(release.utf8)
     guard 1...64 ~= bytes.count, bytes.first != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else { return nil }
@@ -28,8 +29,7 @@ package struct Kernel: Hashable, Sendable {
 }
 
 extension Kernel {
-  /// The series as Proxmox names it, major and minor number: `6.8` of `6.8.12-4-pve`; nil for a release that does not
-  /// begin with two numbers.
+  /// The series, major and minor number: `6.8` of `6.8.12-4-pve`; nil if the release does not begin with two numbers.
   package var series: String? {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     let bytes = release.utf8
@@ -40,20 +40,20 @@ extension Kernel {
     return minor.isEmpty ? nil : String(bytes[..<minor.endIndex])
   }
 
-  /// Whether Proxmox made the kernel, or somebody from Proxmox's: `pve` begins a part of its release other than the
-  /// first, as in `6.8.12-4-pve` and `6.8.12-4-pve-custom`.
+  /// Whether it is a Proxmox kernel or derived from one: a part of its release other than the first begins with `pve`,
+  /// as in `6.8.12-4-pve` and `6.8.12-4-pve-custom`.
   package var isProxmox: Bool { release.split(separator: "-").dropFirst().contains { $0.hasPrefix("pve") } }
 
-  /// Whether the kernel comes before `other` in a list that begins with the newest.
+  /// Whether the kernel is newer than `other`.
   ///
-  /// Releases of equal versions, such as `6.8` and `6.08`, have an order too, so that it is the same in each run.
+  /// Releases of equal version, such as `6.8` and `6.08`, have a fixed order too.
   package func isNewer(than other: Kernel) -> Bool {
     let (left, right) = (DebianVersion(release), DebianVersion(other.release))
     return left == right ? other.release.utf8.lexicographicallyPrecedes(release.utf8) : left > right
   }
 }
 
-/// What `/boot` holds.
+/// The kernels in `/boot`.
 package struct KernelInventory: Hashable, Sendable {
   /// Complete kernels, the newest first.
   package var kernels: [Kernel] = []
@@ -68,9 +68,9 @@ package struct KernelInventory: Hashable, Sendable {
     self.present = present
   }
 
-  /// Looks through `/boot`.
+  /// Lists the kernels in `/boot`.
   ///
-  /// A `vmlinuz` without a directory of modules is a leftover, and does not count.
+  /// A `vmlinuz` without a directory of modules is a leftover and is ignored. Throws `HostError`.
   package init(of files: FileSystem) throws {
     let names = try files.list("/boot") ?? []
     let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }

@@ -7,13 +7,13 @@ internal import Messages
 
 /// The kernel that `boot prefer` chose, in `/var/lib/pve-sb-uki/preferred`: its release and a line feed.
 ///
-/// Proxmox's own pin is not written, and outweighs it.
+/// Proxmox's own pin has precedence, and is never written.
 package enum PreferredKernel {
   package static let path = "/var/lib/pve-sb-uki/preferred"
 
   /// The choice; nil if there is none.
   ///
-  /// Throws `BootEnvironmentError` for a file that holds anything else.
+  /// Throws `BootEnvironmentError` if the file is not valid, `HostError` if it cannot be read.
   package static func load(from files: FileSystem) throws -> Kernel? {
     guard let content = try files.readFileIfPresent(path, limit: 1 << 12) else { return nil }
     let line = content.last == UInt8(ascii: "\n") ? content.dropLast() : content[...]
@@ -24,9 +24,9 @@ package enum PreferredKernel {
     return kernel
   }
 
-  /// Keeps the choice; nil forgets it.
+  /// Saves the choice, or removes it if `kernel` is nil; no change if it is saved already.
   ///
-  /// No change if it is kept already.
+  /// Throws `HostError`.
   package static func save(_ kernel: Kernel?, to files: FileSystem) throws {
     guard let kernel else {
       try files.remove(path)

@@ -4,25 +4,23 @@
 package import HostSystem
 package import Messages
 
-/// What proxmox-boot-tool was told about kernels: `kernel pin`, `kernel pin --next-boot` and `kernel add`.
+/// The kernels chosen with proxmox-boot-tool: `kernel pin`, `kernel pin --next-boot` and `kernel add`.
 ///
-/// Read, never written.
-///
-/// A pin is the first line of its file, and an empty one is none; the manual list holds a release a line. White space
-/// at either end of a line does not count. Nothing in these files is an error: what cannot be read or names no kernel
-/// is passed over with a note, so that a damaged list does not stop the rest.
+/// The files are read and never written. A pin is the first line of its file; an empty line means no pin. The manual
+/// list has one release per line. White space at the ends of a line is ignored. Invalid content is skipped with a note,
+/// so that a damaged list does not stop the run.
 package struct ProxmoxLists: Hashable, Sendable {
   /// The kernel to boot until it is unpinned.
   ///
-  /// Like the others it need not be installed.
+  /// Like the others it may not be installed.
   package var pin: Kernel?
   /// The kernel to boot once.
   package var nextBootPin: Kernel?
-  /// When that pin was set, in nanoseconds since 1970; 0 without one.
+  /// When that pin was set, in nanoseconds since 1970; 0 if there is none.
   package var nextBootPinTime: Int64 = 0
-  /// Kernels to keep besides those that are chosen by themselves, in the order of the file.
+  /// Kernels to keep in addition, in the order of the file.
   package var manual: [Kernel] = []
-  /// What was passed over, a sentence each.
+  /// What was skipped, a sentence each.
   package var notes: [Message] = []
 
   package static let pinPath = "/etc/kernel/proxmox-boot-pin"
@@ -30,10 +28,10 @@ package struct ProxmoxLists: Hashable, Sendable {
   package static let manualPath = "/etc/kernel/proxmox-boot-manual-kernels"
   private static let sizeLimit = 1 << 16
 
-  /// Nothing pinned, nothing added.
+  /// Empty lists.
   package init() {}
 
-  /// Reads the host's lists; files that do not exist say nothing.
+  /// Reads the lists of the host; missing files are ignored.
   package init(of files: FileSystem) {
     if let lines = lines(of: Self.pinPath, files) { pin = kernels(lines.prefix(1), Self.pinPath).first }
     if let lines = lines(of: Self.nextBootPinPath, files) {
@@ -46,7 +44,7 @@ package struct ProxmoxLists: Hashable, Sendable {
   private mutating func lines(of path: String, _ files: FileSystem) -> [String.SubSequence]? {
     do {
       guard let text = try files.readTextIfPresent(path, limit: Self.sizeLimit) else { return nil }
-      // A carriage return and a line feed are one character.
+      // In Swift, a carriage return with a line feed is one character.
       return text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
     } catch {
       notes.append("\(error); it is passed over")
@@ -56,18 +54,18 @@ package struct ProxmoxLists: Hashable, Sendable {
 
   private mutating func kernels(_ lines: some Collection<Substring>, _ path: String) -> [Kernel] {
     var kernels: [Kernel] = []
-    var strange: [Int] = []
+    var invalid: [Int] = []
     for (index, line) in lines.enumerated() {
       let text = Self.trimmed(line)
       if text.isEmpty { continue }
       guard let kernel = Kernel(release: text) else {
-        strange.append(index + 1)
+        invalid.append(index + 1)
         continue
       }
       if !kernels.contains(kernel) { kernels.append(kernel) }
     }
-    if let first = strange.first {
-      let others = strange.count - 1
+    if let first = invalid.first {
+      let others = invalid.count - 1
       notes.append(
         others > 0
           ? "\(path), line \(first): it is no kernel release (nor are \(others) lines after it); it is passed over"

@@ -3,14 +3,14 @@
 
 package import HostSystem
 
-/// An image this program made, what it was made of, and on which ESPs it lies.
+/// An image that this program made, its inputs, and the ESPs that have it.
 package struct ImageRecord: Hashable, Sendable {
-  /// One of the places where an image lies.
+  /// A copy of an image on an ESP.
   package struct Copy: Hashable, Sendable {
     /// Name of the ESP.
     package var esp: String
     package var name: UKIName
-    /// Nanoseconds since 1970 as the ESP keeps them.
+    /// Modification time in nanoseconds since 1970, as the ESP keeps it.
     package var modified: Int64
 
     package init(esp: String, name: UKIName, modified: Int64) {
@@ -21,20 +21,20 @@ package struct ImageRecord: Hashable, Sendable {
   }
 
   package var kernel: Kernel
-  /// Bytes of the file.
+  /// Size of the file in bytes.
   package var size: Int
   /// SHA-256 of the file.
   package var digest: [UInt8]
-  /// SHA-256 Authenticode digest, by which dbx revokes an image; nil if it is not known.
+  /// SHA-256 Authenticode digest, by which dbx may revoke the image; nil if it is not known.
   package var authenticode: [UInt8]?
-  /// When a machine that was booted from it started, in seconds since 1970; nil if none has been seen.
+  /// When the machine was last booted from it, in seconds since 1970; nil if that was never seen.
   ///
-  /// Such an image is known to be good.
+  /// An image that has booted is known to be good.
   package var booted: Int64?
   package var commandLine: String
   /// SHA-256 of the certificate it is signed with.
   package var certificate: [UInt8]
-  /// Kernel, initrd, stub, os-release and certificate file, in the order of use.
+  /// Kernel, initrd, stub, os-release and certificate file, in this order.
   package var inputs: [InputRecord]
   package var copies: [Copy]
 
@@ -58,7 +58,7 @@ package struct ImageRecord: Hashable, Sendable {
   }
 }
 
-/// A file as it was when an image was made of it.
+/// An input file at the time when an image was built from it.
 package struct InputRecord: Hashable, Sendable {
   package var path: String
   package var size: Int
@@ -80,7 +80,7 @@ package struct InputRecord: Hashable, Sendable {
     self.digest = digest
   }
 
-  /// Whether the file is the same by all that can be seen without opening it.
+  /// Whether the file is unchanged, as far as stat(2) shows.
   package func matches(_ status: FileStatus) -> Bool {
     size == status.size && modified == status.modified && inode == status.inode
   }

@@ -5,11 +5,11 @@ internal import BinaryFormat
 package import HostSystem
 package import Messages
 
-/// What this program put where, in `/var/lib/pve-sb-uki/manifest`.
+/// The images that this program has written to ESPs, in `/var/lib/pve-sb-uki/manifest`.
 package struct Manifest: Hashable, Sendable {
-  /// No two have the same digest, no two copies of any lie at the same place, and none is without a copy.
+  /// The images; each has another digest and at least one copy, and no two copies are at the same place.
   ///
-  /// In order of kernel and digest, their copies in that of ESP and name.
+  /// Sorted by kernel and digest; copies by ESP and name.
   package private(set) var images: [ImageRecord] = []
 
   package static let path = "/var/lib/pve-sb-uki/manifest"
@@ -17,14 +17,14 @@ package struct Manifest: Hashable, Sendable {
 
   package init() {}
 
-  /// The image that lies at that place of the ESP.
+  /// The image at that place of the ESP.
   package func image(on esp: String, _ name: UKIName) -> ImageRecord? {
     images.first { $0.copy(on: esp, name) != nil }
   }
 
   package func image(withDigest digest: [UInt8]) -> ImageRecord? { images.first { $0.digest == digest } }
 
-  /// Records that `image` lies at these places; whatever lay there before does not any more.
+  /// Records that `image` is at these places, in place of what was there before.
   package mutating func place(_ image: ImageRecord, at copies: [ImageRecord.Copy]) {
     for copy in copies { vacate(copy.esp, copy.name) }
     if let index = images.firstIndex(where: { $0.digest == image.digest }) {
@@ -39,16 +39,16 @@ package struct Manifest: Hashable, Sendable {
       images.append(image)
       images.sort { ($0.kernel.release, $0.digest.hexadecimal) < ($1.kernel.release, $1.digest.hexadecimal) }
     }
-    dropPlaceless()
+    removeImagesWithoutCopy()
   }
 
-  /// Records that nothing lies there.
+  /// Records that nothing is there.
   package mutating func remove(_ name: UKIName, on esp: String) {
     vacate(esp, name)
-    dropPlaceless()
+    removeImagesWithoutCopy()
   }
 
-  /// Brings what is known about the image with that digest up to date; its copies stay.
+  /// Updates the record of the image with that digest; its copies stay.
   package mutating func update(_ digest: [UInt8], _ change: (inout ImageRecord) -> Void) {
     guard let index = images.firstIndex(where: { $0.digest == digest }) else { return }
     change(&images[index])
@@ -64,11 +64,11 @@ package struct Manifest: Hashable, Sendable {
     copies.sorted { ($0.esp, $0.name.fileName) < ($1.esp, $1.name.fileName) }
   }
 
-  private mutating func dropPlaceless() { images.removeAll { $0.copies.isEmpty } }
+  private mutating func removeImagesWithoutCopy() { images.removeAll { $0.copies.isEmpty } }
 
-  /// Reads the host's manifest.
+  /// Reads the manifest of the host.
   ///
-  /// One that cannot be understood is empty; `note` then says so.
+  /// If it is not valid, the result is empty, and `note` says so.
   package static func load(from files: FileSystem) -> (manifest: Manifest, note: Message?) {
     do {
       guard let content = try files.readFileIfPresent(path, limit: sizeLimit) else { return (Manifest(), nil) }
@@ -81,7 +81,9 @@ package struct Manifest: Hashable, Sendable {
     }
   }
 
-  /// Writes the manifest unless it is there already.
+  /// Saves the manifest; no change if it is saved already.
+  ///
+  /// Throws `HostError`.
   package func save(to files: FileSystem) throws {
     let content = serialize()
     if images.isEmpty, try !files.exists(Self.path) { return }
@@ -128,7 +130,7 @@ extension Manifest {
     return Array(lines.joined(separator: "\n").utf8)
   }
 
-  /// Nil for anything that `serialize` would not have written.
+  /// Parses a manifest; nil for content that `serialize` would not write.
   package init?(parsing content: [UInt8]) {
     self.init()
     var lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)[...]
@@ -149,7 +151,8 @@ extension Manifest {
   }
 
   private static func image(from lines: inout ArraySlice<Substring>) -> ImageRecord? {
-    guard let head = lines.popFirst().flatMap({ fields($0, "image", 4) }), let kernel = Kernel(release: head[1]),
+    guard let head = lines.popFirst().flatMap({ fields($0, keyword: "image", count: 4) }),
+      let kernel = Kernel(release: head[1]),
       let size = count(head[2]), let digest = digest(head[3])
     else { return nil }
     var authenticode: [UInt8]?
@@ -179,26 +182,31 @@ extension Manifest {
   }
 
   private static func input(_ line: Substring) -> InputRecord? {
-    guard let fields = fields(line, "input", 6), let size = count(fields[1]), let modified = Int64(fields[2]),
+    guard let fields = fields(line, keyword: "input", count: 6), let size = count(fields[1]),
+      let modified = Int64(fields[2]),
       let inode = UInt64(fields[3]), let digest = digest(fields[4]), fields[5].hasPrefix("/")
     else { return nil }
     return InputRecord(path: String(fields[5]), size: size, modified: modified, inode: inode, digest: digest)
   }
 
   private static func copy(_ line: Substring) -> ImageRecord.Copy? {
-    guard let fields = fields(line, "copy", 4), let modified = Int64(fields[1]),
+    guard let fields = fields(line, keyword: "copy", count: 4), let modified = Int64(fields[1]),
       let name = UKIName(fileName: String(fields[2])), !fields[3].isEmpty
     else { return nil }
     return ImageRecord.Copy(esp: String(fields[3]), name: name, modified: modified)
   }
 
-  /// The fields of a line that begins with `keyword`, the last of `number` to the end of the line.
-  private static func fields(_ line: Substring, _ keyword: String, _ number: Int) -> [Substring]? {
+  /// The fields of a line that begins with `keyword`; the last one goes to the end of the line.
+  ///
+  /// Nil if there are not `number` of them.
+  private static func fields(_ line: Substring, keyword: String, count number: Int) -> [Substring]? {
     let fields = line.split(separator: " ", maxSplits: number - 1, omittingEmptySubsequences: false)
     return fields.count == number && fields[0] == keyword ? fields : nil
   }
 
-  private static func value(_ keyword: String, _ line: Substring) -> Substring? { fields(line, keyword, 2)?[1] }
+  private static func value(_ keyword: String, _ line: Substring) -> Substring? {
+    fields(line, keyword: keyword, count: 2)?[1]
+  }
 
   private static func count(_ text: Substring) -> Int? { Int(text).flatMap { $0 >= 0 ? $0 : nil } }
 

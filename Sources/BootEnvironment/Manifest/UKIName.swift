@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The name of a UKI on an ESP: in the directory of type 2 entries of the Boot Loader
-/// Specification, under a name of this program's own.
+/// The name of a UKI on an ESP, in the directory for type 2 entries of the Boot Loader Specification.
 ///
-/// `pve-K.efi` is the image of kernel K, `pve-K~previous.efi` the one that is known to boot and was replaced by it; boot
-/// loaders sort the tilde behind everything, and so the previous image behind its successor.
+/// `pve-K.efi` is the image of kernel K. `pve-K~previous.efi` is the image that it replaced and that is known to boot.
+/// Boot loaders sort the tilde last, and so the previous image behind the new one.
 package struct UKIName: Hashable, Sendable {
   package let kernel: Kernel
   package let isPrevious: Bool
@@ -20,7 +19,7 @@ package struct UKIName: Hashable, Sendable {
     self.isPrevious = isPrevious
   }
 
-  /// Nil for names that this program would not give.
+  /// Nil for names that this program does not use.
   package init?(fileName: String) {
     guard fileName.hasPrefix(Self.prefix), fileName.hasSuffix(Self.suffix),
       fileName.utf8.count > Self.prefix.utf8.count + Self.suffix.utf8.count

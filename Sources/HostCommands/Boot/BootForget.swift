@@ -6,7 +6,7 @@ package import HostSystem
 package import Messages
 internal import Reconcile
 
-/// `pve-sb-uki boot forget`: removes boot entries, whoever made them, because somebody says so.
+/// `pve-sb-uki boot forget`: removes boot entries on request, also foreign ones.
 package struct BootForget: Sendable {
   package var numbers: [BootEntryNumber]
   /// How long to wait for another run to end, in seconds.
@@ -15,13 +15,13 @@ package struct BootForget: Sendable {
   package init(numbers: [BootEntryNumber]) { self.numbers = numbers }
 
   package struct Result: Sendable {
-    /// What was removed, in the order in which it was named.
+    /// The removed entries, in the order of the request.
     package var forgotten: [BootEntryNumber] = []
     package var notes: [Message] = []
     package var failures: [Failure] = []
   }
 
-  /// Removes all of them or, if one must not go, none.
+  /// Removes all of the entries, or none if one must stay.
   ///
   /// Throws `Failure` for an entry that does not exist, that the machine was booted from, or without which the boot
   /// order would reach nothing.

@@ -15,41 +15,43 @@ package struct BootList: Sendable {
   package enum Owner: String, Sendable {
     /// It leads to a file of ours on an ESP of this host.
     case ours
-    /// It leads to a file of ours on a partition that is not there.
+    /// It leads to a file of ours on a partition that does not exist.
     case leftover
     case foreign
   }
 
   package struct Entry: Sendable {
     package var number: BootEntryNumber
-    /// Its place in the boot order, from 1; nil if it is tried only on request.
+    /// Its position in the boot order, from 1; nil if the firmware tries it only on request.
     package var place: Int?
-    /// Whether the boot order names it though there is no such entry.
+    /// Whether the boot order names it although it does not exist.
     package var isMissing: Bool
     package var isActive: Bool
     /// Whether the machine was booted from it.
     package var isCurrent: Bool
-    /// Whether it is booted next, once.
+    /// Whether it is booted once, next time.
     package var isNext: Bool
-    /// What the firmware's menu shows; nil if it cannot be understood.
+    /// Its label in the firmware's menu; nil if the entry is not valid.
     package var label: String?
-    /// The file it starts, from its partition's root; nil if it starts something else.
+    /// The file that it starts, from the root of its partition; nil if it starts something else.
     package var path: String?
-    /// GUID of that file's partition.
+    /// Unique GUID of the partition with that file.
     package var partition: String?
-    /// All of the device path as text; nil if it cannot be understood.
+    /// The whole device path as text; nil if it is not valid.
     package var devicePath: String?
     package var owner: Owner
   }
 
   package struct Result: Sendable {
-    /// In boot order, then those outside it by number.
+    /// In boot order, then the others by number.
     package var entries: [Entry]
-    /// Sentences about entries that cannot be understood.
+    /// Sentences about entries that are not valid.
     package var problems: [Message]
   }
 
-  /// Throws `EFIVariableError` where there are no firmware variables.
+  /// Lists the entries.
+  ///
+  /// Throws `EFIVariableError` if there are no EFI variables.
   package func run(on host: Host) throws -> Result {
     let variables = try BootVariables(readingFrom: EFIVariableStore(of: host.files))
     let esps = OwnESPs(on: host)
@@ -57,13 +59,13 @@ package struct BootList: Sendable {
     let ordered = variables.order.filter { seen.insert($0).inserted }
     let others = variables.entries.map(\.number).filter { !seen.contains($0) }
     let entries = (ordered + others).enumerated().map { index, number in
-      describe(number, place: index < ordered.count ? index + 1 : nil, variables, esps)
+      describe(number, place: index < ordered.count ? index + 1 : nil, among: variables, esps: esps)
     }
     return Result(entries: entries, problems: variables.problems + esps.problems)
   }
 
   private func describe(
-    _ number: UInt16, place: Int?, _ variables: BootVariables, _ esps: OwnESPs
+    _ number: UInt16, place: Int?, among variables: BootVariables, esps: OwnESPs
   ) -> Entry {
     let entry = variables[number]
     let option = entry?.option
@@ -75,13 +77,13 @@ package struct BootList: Sendable {
   }
 }
 
-/// The number of a Boot#### variable as people write it.
+/// The number of a Boot#### variable, as shown to and entered by people.
 package struct BootEntryNumber: Hashable, Sendable {
   package let value: UInt16
 
   package init(_ value: UInt16) { self.value = value }
 
-  /// From `Boot0003`, `0003` or `3`, hexadecimal; nil for anything else.
+  /// Parses `Boot0003`, `0003` or `3`, hexadecimal; nil for anything else.
   package init?(_ text: String) {
     let digits = text.hasPrefix("Boot") ? text.dropFirst(4) : text[...]
     guard 1...4 ~= digits.utf8.count, digits.allSatisfy({ $0.isASCII && $0.isHexDigit }),
@@ -93,15 +95,15 @@ package struct BootEntryNumber: Hashable, Sendable {
   /// `Boot0003`.
   package var name: String { EFIVariableName.bootOption(value).name }
 
-  /// What to say of a number that no entry has.
+  /// The failure for a number without an entry.
   static func unknown(_ number: BootEntryNumber) -> Failure {
     Failure("there is no boot entry \(number.name)", hint: "see 'pve-sb-uki boot list'")
   }
 }
 
-/// The ESPs by which boot entries are known to be ours.
+/// The ESPs that tell which boot entries are ours.
 struct OwnESPs {
-  /// Nil unless all of them are there and stand in a partition table.
+  /// Nil unless all of them are present and are GPT partitions.
   let locations: [PartitionLocation]?
   /// Sentences about ESPs that cannot be found.
   let problems: [Message]
@@ -119,9 +121,9 @@ struct OwnESPs {
     }
   }
 
-  /// Whose an entry is.
+  /// The owner of an entry.
   ///
-  /// Where not all ESPs are known, its path and label decide.
+  /// If not all ESPs are known, its path and label decide.
   func owner(of entry: BootVariables.Entry) -> BootList.Owner {
     guard let option = entry.option, let file = option.file, file.isInOurNameSpace else { return .foreign }
     if let locations, locations.contains(where: { $0.guid == file.partition.guid }) { return .ours }

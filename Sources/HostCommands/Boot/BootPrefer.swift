@@ -12,7 +12,7 @@ internal import Reconcile
 internal import SecureBoot
 internal import SigningKeys
 
-/// `pve-sb-uki boot prefer`: what the firmware tries first from now on.
+/// `pve-sb-uki boot prefer`: chooses what the firmware tries first from now on.
 package struct BootPrefer: Sendable {
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
@@ -24,9 +24,9 @@ package struct BootPrefer: Sendable {
     package var notes: [Message] = []
   }
 
-  /// Keeps the choice of a kernel, or forgets it where `release` is nil; `Apply` acts upon it.
+  /// Saves the choice of a kernel, or removes it if `release` is nil; `Apply` acts on it.
   ///
-  /// Throws `Failure` for a kernel that is not there whole, and so can have no image.
+  /// Throws `Failure` for a kernel that is not complete and so gets no image.
   package func prefer(kernel release: String?, on host: Host) throws {
     guard let release else { return try PreferredKernel.save(nil, to: host.files) }
     guard let kernel = try KernelInventory(of: host.files).kernels.first(where: { $0.release == release }) else {
@@ -40,10 +40,10 @@ package struct BootPrefer: Sendable {
     try PreferredKernel.save(kernel, to: host.files)
   }
 
-  /// Puts an entry at the front of the boot order.
+  /// Moves an entry to the front of the boot order.
   ///
-  /// Throws `Failure` for one that does not exist or is not active, and for one of ours that the firmware would turn
-  /// down (promise I3).
+  /// Throws `Failure` if it does not exist or is not active, or if it is ours and the firmware would refuse it (promise
+  /// I3).
   package func prefer(_ number: BootEntryNumber, on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
@@ -72,11 +72,10 @@ package struct BootPrefer: Sendable {
 }
 
 extension BootPrefer {
-  /// Throws `Failure` unless this machine starts what our key signed, by itself or through shim where the entry leads
-  /// to it.
+  /// Throws `Failure` unless this machine trusts our key: the firmware itself, or shim if the entry leads to shim.
   static func requireTrust(in number: BootEntryNumber, path: String, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
-    // Without Secure Boot keys need not be there.
+    // Without Secure Boot, keys are not required.
     guard database.isEnforced else { return }
     let key = try Configuration(of: host.files).signingKey
     let name = PathName(path).fileName
@@ -88,7 +87,7 @@ extension BootPrefer {
     }
   }
 
-  /// Throws `Failure` for an image that the firmware refuses by its digest.
+  /// Throws `Failure` if dbx revokes the image by its digest.
   static func requireNotRevoked(_ file: DevicePath.File, in number: BootEntryNumber, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
     guard database.isEnforced, !database.forbiddenImageDigests.isEmpty,

@@ -8,15 +8,13 @@ package import Messages
 internal import Reconcile
 internal import SecureBoot
 
-/// `pve-sb-uki boot retire`: what becomes of this machine without the package, and what that takes.
+/// `pve-sb-uki boot retire`: hands the machine over before the package is removed, and says what it boots from then on.
 ///
-/// The package calls it before it is removed.
-///
-/// Images, boot loaders and boot entries stay. With Secure Boot on they are all that starts, so what systemd-boot is told
-/// stays, too: Proxmox's hook goes on writing its own default into `loader.conf`. With Secure Boot off the
-/// variable goes, and that default counts again from the next run of the hook on.
+/// Images, boot loaders and boot entries stay. With Secure Boot on, nothing else starts, so systemd-boot's default
+/// stays too, while Proxmox's hook continues to write its own into `loader.conf`. With Secure Boot off the EFI variable
+/// is removed, and Proxmox's default counts again after the next run of that hook.
 package struct BootRetire: Sendable {
-  /// Whether only the result is worked out.
+  /// Whether to report only, and change nothing.
   package var isDryRun = false
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
@@ -24,19 +22,21 @@ package struct BootRetire: Sendable {
   package init() {}
 
   package struct Result: Sendable {
-    /// Whether this machine starts nothing but what is signed.
+    /// Whether Secure Boot is enforced.
     package var isEnforced = false
-    /// Kernels whose images stay, those that boot first first.
+    /// Kernels whose images stay, the newest first.
     package var kernels: [String] = []
     /// Changes made, in the imperative.
     package var steps: [Message] = []
-    /// What will be from now on, one sentence each.
+    /// What happens from now on, one sentence each.
     package var notes: [Message] = []
   }
 
-  /// Nothing is said where there are no images.
+  /// Hands the machine over.
   ///
-  /// Throws `HostError` or `EFIVariableError` if it cannot be done.
+  /// Reports nothing if there are no images.
+  ///
+  /// Throws `HostError` or `EFIVariableError` if that fails.
   package func run(on host: Host) throws -> Result {
     let lock = try isDryRun ? nil : host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {

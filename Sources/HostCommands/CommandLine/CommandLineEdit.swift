@@ -6,11 +6,11 @@ package import HostSystem
 internal import Messages
 internal import Reconcile
 
-/// `pve-sb-uki cmdline edit`: has the file of a command line edited, judges what came out and puts it in place.
+/// `pve-sb-uki cmdline edit`: lets the user edit the file of a command line, checks it and puts it in place.
 package struct CommandLineEdit: Sendable {
-  /// The release whose own line it is; nil for the line of all others.
+  /// Release of the kernel whose override to edit; nil for the line of all other kernels.
   package var kernel: String?
-  /// Whether what is judged an error is written all the same.
+  /// Whether to write the line in spite of errors.
   package var isForced = false
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
@@ -20,11 +20,12 @@ package struct CommandLineEdit: Sendable {
   private static let directory = "/run/pve-sb-uki"
   private static let sizeLimit = 1 << 16
 
-  /// Lets the user edit a copy until it is right or `editAgain`, which sees what is wrong with it, says no.
+  /// Lets the user edit a copy until it is valid or `editAgain`, which gets the errors, returns false.
   ///
-  /// Then the result has errors and nothing was written, as when the editor fails or is killed.
+  /// In that case the result has errors and nothing was written. Nothing is written either if the editor fails or is
+  /// killed.
   ///
-  /// Throws `Failure` or `HostError` without a terminal or editor, or if the file was changed meanwhile.
+  /// Throws `Failure` or `HostError` without a terminal or editor, or if the file was changed in the meantime.
   package func run(
     on host: Host, editAgain: (CommandLineSet.Result) throws -> Bool
   ) throws -> CommandLineSet.Result {
@@ -37,20 +38,20 @@ package struct CommandLineEdit: Sendable {
     let original = try host.files.readFileIfPresent(target.path, limit: Self.sizeLimit)
     let start = original ?? substitute(for: target, host)
     let copy = try WorkingCopy(of: start, in: host.files)
-    var isToBeKept = false
-    defer { if !isToBeKept { copy.remove() } }
+    var keepsCopy = false
+    defer { if !keepsCopy { copy.remove() } }
     while true {
       try copy.edit(with: host)
       let content = try copy.content(limit: Self.sizeLimit)
-      var result = try judge(content, target, host)
+      var result = try check(content, for: target, on: host)
       if result.errors.isEmpty {
         guard content != start else { return result }
         do {
-          try write(content, replacing: original, target, host)
+          try write(content, replacing: original, to: target, on: host)
           result.isChange = true
           return result
         } catch {
-          isToBeKept = true
+          keepsCopy = true
           throw Failure(Message(error), hint: "what you wrote is kept in \(host.files.display(copy.path))")
         }
       }
@@ -58,19 +59,19 @@ package struct CommandLineEdit: Sendable {
     }
   }
 
-  /// What stands in for a file that is not there.
+  /// The initial content if the file does not exist.
   private func substitute(for target: CommandLineTarget, _ host: Host) -> [UInt8] {
     let base = target.kernel == nil ? try? CommandLine.base(of: host.files).text : try? CommandLine(of: host.files).text
     return Array("\(base ?? "")\n".utf8)
   }
 
-  private func judge(_ content: [UInt8], _ target: CommandLineTarget, _ host: Host) throws -> CommandLineSet.Result {
+  private func check(_ content: [UInt8], for target: CommandLineTarget, on host: Host) throws -> CommandLineSet.Result {
     var result = CommandLineSet.Result(path: target.path)
     result.old = target.present(in: host.files)
     do {
       let text = try CommandLine.part(target.path, content).text
       result.new = text
-      result.judge(try target.findings(with: text, on: host), isForced: isForced)
+      result.classify(try target.findings(with: text, on: host), isForced: isForced)
     } catch let error as BootEnvironmentError {
       result.errors = [error.message]
       result.hint = error.hint
@@ -79,7 +80,7 @@ package struct CommandLineEdit: Sendable {
   }
 
   private func write(
-    _ content: [UInt8], replacing original: [UInt8]?, _ target: CommandLineTarget, _ host: Host
+    _ content: [UInt8], replacing original: [UInt8]?, to target: CommandLineTarget, on host: Host
   ) throws {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     try withExtendedLifetime(lock) {
@@ -91,7 +92,7 @@ package struct CommandLineEdit: Sendable {
     }
   }
 
-  /// A file in a directory of its own, where editors may leave others beside it.
+  /// The working copy, in a directory of its own, where editors may put other files.
   private struct WorkingCopy {
     let files: FileSystem
     let directory: String
@@ -106,7 +107,7 @@ package struct CommandLineEdit: Sendable {
 
     func content(limit: Int) throws -> [UInt8] { try files.readFile(path, limit: limit) }
 
-    /// Throws `Failure` unless the editor ends well.
+    /// Runs the editor; throws `Failure` unless it exits with 0.
     func edit(with host: Host) throws {
       let code = try Self.run(on: host, files.display(path))
       guard code == 0 else {
@@ -115,8 +116,8 @@ package struct CommandLineEdit: Sendable {
       }
     }
 
-    /// What VISUAL or EDITOR say is for the shell, as they may hold options; else Debian's alternative, or what finds
-    /// one.
+    /// Runs VISUAL or EDITOR through the shell, as they may contain options; otherwise Debian's alternative or
+    /// `sensible-editor`.
     private static func run(on host: Host, _ path: String) throws -> Int32 {
       let named = [host.environment("VISUAL"), host.environment("EDITOR")].compactMap { $0 }
       if let editor = named.first(where: { !$0.isEmpty }) {

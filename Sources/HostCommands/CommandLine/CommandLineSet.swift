@@ -7,17 +7,17 @@ package import Messages
 internal import Reconcile
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki cmdline set`: judges a command line and writes it into its file.
+/// `pve-sb-uki cmdline set`: checks a command line and writes it to its file.
 ///
-/// Images are `Apply`'s work.
+/// `Apply` then makes the images.
 package struct CommandLineSet: Sendable {
-  /// The new line; nil removes the kernel's own.
+  /// The new line; nil removes the override of the kernel.
   package var line: String?
-  /// The release whose own line it is; nil for the line of all others.
+  /// Release of the kernel whose override to set; nil for the line of all other kernels.
   package var kernel: String?
-  /// Whether the line is only judged.
+  /// Whether to check the line only.
   package var isDryRun = false
-  /// Whether what is judged an error is written all the same.
+  /// Whether to write the line in spite of errors.
   package var isForced = false
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
@@ -30,44 +30,46 @@ package struct CommandLineSet: Sendable {
   package struct Result: Sendable {
     /// The file.
     package var path: String
-    /// The line that counted before, without fragments; nil if there was none, or none that can be read.
+    /// The previous line, without fragments; nil if there was none or it cannot be read.
     package var old: String?
-    /// The line that counts now, or would; nil if the file is gone.
+    /// The new line; nil if the file is removed.
     package var new: String?
     /// Whether the file was, or would be, written or removed.
     package var isChange = false
-    /// Why nothing was written, one sentence each; empty if nothing is in the way.
+    /// Why nothing was written, one sentence each; empty if it was.
     package var errors: [Message] = []
-    /// What to do about them.
+    /// What to do about the errors.
     package var hint: Message?
-    /// What may be meant so, one sentence each.
+    /// What may be intended, one sentence each.
     package var warnings: [Message] = []
-    /// From the old line to the new.
+    /// The difference from the old to the new line.
     package var difference: WordDifference? {
       guard let old, let new else { return nil }
       return WordDifference(from: old, to: new)
     }
   }
 
-  /// Throws `Failure` or `HostError` if it cannot be judged or written.
+  /// Checks the line and writes it.
+  ///
+  /// Throws `Failure` or `HostError` if it cannot be checked or written.
   package func run(on host: Host) throws -> Result {
     let target = try CommandLineTarget(kernel: kernel)
     var result = Result(path: target.path)
-    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, &result) }
+    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, result: &result) }
     result.new = line
-    result.judge(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
+    result.classify(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
     result.old = target.present(in: host.files)
     guard result.errors.isEmpty else { return result }
-    return try write(line, to: target, on: host, &result)
+    return try write(line, to: target, on: host, result: &result)
   }
 
   private func write(
-    _ line: String, to target: CommandLineTarget, on host: Host, _ result: inout Result
+    _ line: String, to target: CommandLineTarget, on host: Host, result: inout Result
   ) throws -> Result {
     try locked(host) {
       let files = host.files
       let content = try files.readFileIfPresent(target.path, limit: 1 << 16) ?? []
-      // A file that says the same in other lines stays as it is.
+      // A file with the same line in another form is not changed.
       if let part = try? CommandLine.part(target.path, content), part.text == line { return }
       result.isChange = true
       guard !isDryRun else { return }
@@ -77,7 +79,7 @@ package struct CommandLineSet: Sendable {
     return result
   }
 
-  private func remove(_ target: CommandLineTarget, on host: Host, _ result: inout Result) throws -> Result {
+  private func remove(_ target: CommandLineTarget, on host: Host, result: inout Result) throws -> Result {
     guard target.kernel != nil else { throw Failure("only a kernel's own line can be removed", hint: "add --kernel") }
     result.old = target.present(in: host.files)
     try locked(host) {
@@ -92,7 +94,7 @@ package struct CommandLineSet: Sendable {
     try withExtendedLifetime(lock, body)
   }
 
-  /// Comments and blank lines before the first other line, as they stand there; nothing if there is no such line.
+  /// The comments and blank lines before the first other line; empty if there is no such line.
   private static func headComments(of content: [UInt8]) -> [UInt8] {
     var head: [UInt8] = []
     for line in content.split(separator: 0x0a, omittingEmptySubsequences: false) {
@@ -100,13 +102,13 @@ package struct CommandLineSet: Sendable {
       guard text.isEmpty || text.first == UInt8(ascii: "#") else { return head }
       head += line + [0x0a]
     }
-    // The last piece is what follows the last line feed.
+    // The last element is the text after the last line feed.
     return content.isEmpty || content.last == 0x0a ? head.dropLast() : head
   }
 }
 
 extension CommandLineSet.Result {
-  mutating func judge(_ findings: [CommandLineFinding], isForced: Bool) {
+  mutating func classify(_ findings: [CommandLineFinding], isForced: Bool) {
     func isInTheWay(_ finding: CommandLineFinding) -> Bool {
       finding.severity == .impossible || finding.severity == .error && !isForced
     }
@@ -118,11 +120,11 @@ extension CommandLineSet.Result {
   }
 }
 
-/// The file that a change of the command line goes to: the base, or one kernel's own.
+/// The file to change: the base, or the override of a kernel.
 struct CommandLineTarget {
   let kernel: Kernel?
 
-  /// Throws `Failure` for a release that is none.
+  /// Throws `Failure` if the release is not valid.
   init(kernel release: String?) throws {
     kernel = try release.map { release in
       guard let kernel = Kernel(release: release) else {
@@ -134,28 +136,30 @@ struct CommandLineTarget {
 
   var path: String { kernel.map { CommandLine.overridePath(of: $0) } ?? CommandLine.filePath }
 
-  /// What the file says, or for the base what stands in for it; nil if that cannot be read.
+  /// The line in the file, or for the base what is used without it; nil if it cannot be read.
   func present(in files: FileSystem) -> String? {
     guard let kernel else { return try? CommandLine.base(of: files).text }
     return (try? CommandLine.override(for: kernel, in: files))?.text
   }
 
-  /// The whole line that kernels get with `text` in the file.
+  /// The whole line of kernels if the file contains `text`.
   ///
-  /// Throws `BootEnvironmentError` for a fragment that cannot be one.
+  /// Throws `BootEnvironmentError` for an invalid fragment.
   func line(with text: String, in files: FileSystem) throws -> CommandLine {
     let part = CommandLine.Part(path: path, text: text)
     return CommandLine(parts: [part] + (kernel == nil ? try CommandLine.fragments(of: files) : []))
   }
 
-  /// What is to be said about that line.
+  /// The findings about that line.
+  ///
+  /// Throws `HostError` or `BootEnvironmentError`.
   func findings(with text: String, on host: Host) throws -> [CommandLineFinding] {
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
     guard !text.isEmpty else { return [CommandLineFinding(.impossible, "the line is empty")] }
     return try rules.findings(in: line(with: text, in: host.files), namedLike: path) + notes(on: host)
   }
 
-  /// What follows from other files.
+  /// Findings about the effect of other files.
   private func notes(on host: Host) throws -> [CommandLineFinding] {
     var findings: [CommandLineFinding] = []
     if let kernel {

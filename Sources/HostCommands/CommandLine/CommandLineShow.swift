@@ -8,31 +8,30 @@ package import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki cmdline show`: the command lines that are set, the ones in the images as these say themselves, and the
-/// one this machine was started with.
+/// `pve-sb-uki cmdline show`: the command lines that are set, those in the images, and the one of the running system.
 ///
 /// Changes nothing.
 package struct CommandLineShow: Sendable {
   package init() {}
 
-  /// A line as it is set.
+  /// A command line that is set.
   package struct Line: Hashable, Sendable {
-    /// The release whose own line it is; nil for the line of all others.
+    /// Release of the kernel whose override it is; nil for the line of all other kernels.
     package var kernel: String?
     /// Nil if it cannot be read.
     package var text: String?
-    /// The files that it is made of.
+    /// The files that it comes from.
     package var paths: [String] = []
     package var errors: [Message] = []
     package var warnings: [Message] = []
   }
 
-  /// A line as it is in use somewhere.
+  /// A command line that is in use.
   package struct Use: Hashable, Sendable {
-    /// The kernel's release; nil if it cannot be told.
+    /// Release of the kernel; nil if it is not known.
     package var kernel: String?
     package var text: String
-    /// From the line that is set for that kernel to this one; nil if none is.
+    /// The difference from the line that is set for that kernel; nil if none is.
     package var difference: WordDifference?
   }
 
@@ -41,28 +40,30 @@ package struct CommandLineShow: Sendable {
     package var esp: String
     /// From the root of the ESP.
     package var path: String
-    /// Whether it has a name that this program gives.
+    /// Whether it has a name of this program.
     package var isOurs: Bool
-    /// Nil if the image holds no command line, or cannot be read.
+    /// Nil if the image has no command line or cannot be read.
     package var use: Use?
-    /// Why there is none, as a sentence.
+    /// Why `use` is nil, as a sentence.
     package var problem: Message?
   }
 
   package struct Report: Sendable {
-    /// The one of all kernels, then those of single ones.
+    /// The common line, then the overrides.
     package var lines: [Line] = []
-    /// Nil where the system does not say it.
+    /// Nil if it is not known.
     package var running: Use?
     package var images: [Image] = []
-    /// Why images could not be looked at, one sentence each.
+    /// Why images could not be read, one sentence each.
     package var problems: [Message] = []
 
     /// Whether there is a line for every kernel.
     package var isComplete: Bool { lines.allSatisfy { $0.text != nil } }
   }
 
-  /// Throws `HostError` if the host's files cannot be looked at.
+  /// Reads the command lines.
+  ///
+  /// Throws `HostError` if the files of the host cannot be read.
   package func run(on host: Host) throws -> Report {
     var report = Report()
     report.lines.append(Self.line(nil, on: host))
@@ -132,13 +133,13 @@ extension CommandLineShow.Report {
   }
 }
 
-/// `pve-sb-uki cmdline show --base`: the line that the administrator writes, without fragments.
+/// `pve-sb-uki cmdline show --base`: the line in `/etc/kernel/cmdline`, without fragments.
 package struct CommandLineBase: Sendable {
   package init() {}
 
   package struct Result: Hashable, Sendable {
     package var line: String
-    /// The file that it stands in, or `/proc/cmdline` where there is none yet.
+    /// The file that contains it, or `/proc/cmdline` if there is none yet.
     package var path: String
 
     package init(line: String, path: String) {
@@ -147,14 +148,16 @@ package struct CommandLineBase: Sendable {
     }
   }
 
-  /// Throws `Failure` or `HostError` if there is none, or none that can be one.
+  /// Reads the line.
+  ///
+  /// Throws `BootEnvironmentError` or `HostError` if there is none or it is not valid.
   package func run(on host: Host) throws -> Result {
     let part = try CommandLine.base(of: host.files)
     return Result(line: part.text, path: part.path)
   }
 }
 
-/// What an image says of its own command line, whoever made it.
+/// The command line and kernel release in an image, whichever program made it.
 struct EmbeddedCommandLine {
   /// The content of `.cmdline`; nil without such a section.
   let line: String?

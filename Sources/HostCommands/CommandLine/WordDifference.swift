@@ -5,14 +5,14 @@ internal import BootEnvironment
 
 /// How one command line differs from another, word by word.
 package struct WordDifference: Hashable, Sendable {
-  /// Words of the second that the first has not, or not as often, in their order there.
+  /// Words that only the second line has, or has more often, in order.
   package var added: [String] = []
-  /// Words of the first that the second has not, or not as often.
+  /// Words that only the first line has, or has more often.
   package var missing: [String] = []
-  /// Whether the words of both stand in another order.
+  /// Whether the common words have another order.
   package var isReordered = false
 
-  /// White space between words does not count.
+  /// Compares two lines; white space between words is ignored.
   package init(from old: String, to new: String) {
     let (old, new) = (CommandLineWord.split(old).map(\.text), CommandLineWord.split(new).map(\.text))
     let (kept, missing) = Self.separate(old, by: new)
@@ -24,7 +24,7 @@ package struct WordDifference: Hashable, Sendable {
 
   package var isEmpty: Bool { added.isEmpty && missing.isEmpty && !isReordered }
 
-  /// The words that are in `other` too, as often as there, and the rest.
+  /// The words that `other` has too, as often as there, and the rest.
   private static func separate(_ words: [String], by other: [String]) -> (kept: [String], rest: [String]) {
     var left: [String: Int] = [:]
     for word in other { left[word, default: 0] += 1 }

@@ -11,16 +11,16 @@ internal import Reconcile
 package import SigningKeys
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki build`: makes one image of files that the invoker names.
+/// `pve-sb-uki build`: builds one UKI from the given files.
 package struct BuildImage: Sendable {
   package var linux: String
   /// In loading order.
   package var initrds: [String]
-  /// The line itself, or `@` and the path of a file that holds it.
+  /// The command line, or `@` and the path of a file with it.
   package var commandLine: String?
   package var osRelease: String?
   package var uname: String?
-  /// Nil takes the host's systemd-stub.
+  /// Path of the stub; nil for that of the host.
   package var stub: String?
   package var splash: String?
   package var sbat: String?
@@ -28,7 +28,7 @@ package struct BuildImage: Sendable {
   package var sections: [(name: String, path: String)] = []
   /// Nil leaves the image unsigned.
   package var key: KeySource?
-  /// Nil is the kernel's file name and `.efi`, in the working directory.
+  /// Path of the output; nil for the kernel's file name with `.efi`, in the working directory.
   package var output: String?
 
   package init(linux: String, initrds: [String]) {
@@ -38,7 +38,7 @@ package struct BuildImage: Sendable {
 
   package struct Result: Sendable {
     package var path: String
-    /// Bytes of the finished file.
+    /// Size of the file in bytes.
     package var size: Int
     /// SHA-256 Authenticode digest in hexadecimal.
     package var digest: String
@@ -48,7 +48,7 @@ package struct BuildImage: Sendable {
     package var notes: [Message]
   }
 
-  /// Builds, signs, reads back and only then puts the image in place.
+  /// Builds, signs and verifies the image, and then puts it in place.
   ///
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
@@ -93,7 +93,7 @@ package struct BuildImage: Sendable {
     return NamedInput(name: path, bytes: try ImageInputs.openStub(path, host))
   }
 
-  /// The text, or the file behind `@` without its final line feed.
+  /// The argument itself, or the content of the file after `@` without its final line feed.
   private static func line(_ argument: String, _ host: Host) throws -> [UInt8] {
     guard argument.hasPrefix("@") else { return Array(argument.utf8) }
     let content = try host.userFiles.readFile(String(argument.dropFirst()), limit: 1 << 16)

@@ -9,7 +9,7 @@ internal import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki inspect`: what an EFI image is made of.
+/// `pve-sb-uki inspect`: shows the parts of an EFI image.
 package struct InspectImage: Sendable {
   package var path: String
 
@@ -17,7 +17,7 @@ package struct InspectImage: Sendable {
 
   package struct Section: Hashable, Sendable {
     package var name: String
-    /// Exact size of the content in bytes.
+    /// Size of the content in bytes, without padding.
     package var size: Int
     package var virtualAddress: Int
     package var rawSize: Int
@@ -26,7 +26,7 @@ package struct InspectImage: Sendable {
     package var characteristics: Int
     /// SHA-256 of the content in hexadecimal.
     package var sha256: String
-    /// The content of sections that hold text; nil for others.
+    /// The content of sections with text; nil for others.
     package var text: String?
   }
 
@@ -58,7 +58,7 @@ package struct InspectImage: Sendable {
       let source = try host.userFiles.openFile(path)
       let image = try SignedImage(parsing: source)
       let buffer = TransferBuffer()
-      let sections = try image.header.sections.map { try Self.describe($0, in: source, buffer) }
+      let sections = try image.header.sections.map { try Self.describe($0, in: source, through: buffer) }
       let magic = sections.first { $0.name == SectionName.stubMagic }?.text ?? ""
       var digests: [String: String] = [:]
       for algorithm in [DigestAlgorithm.sha1, .sha256] {
@@ -72,12 +72,14 @@ package struct InspectImage: Sendable {
         isUnifiedKernelImage: image.header.section(named: SectionName.linux) != nil,
         isNXCompatible: image.header.isNXCompatible, checkSum: Int(image.header.checkSum), sections: sections,
         digests: digests,
-        signatures: try image.signatures(in: source, buffer: buffer).map { try SignatureReport($0, $1) })
+        signatures: try image.signatures(in: source, buffer: buffer).map { try SignatureReport($0, verdict: $1) })
     }
   }
 
-  /// Gives the content of the first section called `name` to `body`, a buffer at a time.
-  package func extract(_ name: String, on host: Host, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+  /// Passes the content of the first section called `name` to `body`, one buffer at a time.
+  ///
+  /// Throws `Failure`.
+  package func extract(_ name: String, on host: Host, to body: (UnsafeRawBufferPointer) throws -> Void) throws {
     try describing(path) {
       let source = try host.userFiles.openFile(path)
       let header = try PEHeader(parsing: source)
@@ -90,7 +92,7 @@ package struct InspectImage: Sendable {
   }
 
   private static func describe(
-    _ section: SectionHeader, in source: any RandomAccessBytes, _ buffer: TransferBuffer
+    _ section: SectionHeader, in source: any RandomAccessBytes, through buffer: TransferBuffer
   ) throws -> Section {
     let range = section.contentRange
     var digest = try Digest(.sha256)

@@ -14,11 +14,11 @@ package import SigningKeys
 /// `pve-sb-uki sign`: signs an EFI image, in place or to another file.
 package struct SignImage: Sendable {
   package var path: String
-  /// Nil stands for the key that the host's settings name.
+  /// The signing key; nil for the one in the settings.
   package var key: KeySource?
-  /// Nil signs in place.
+  /// Path of the output; nil signs in place.
   package var output: String?
-  /// Whether signatures that are there already are dropped instead of kept in front of ours.
+  /// Whether to remove existing signatures instead of keeping them before ours.
   package var replacesExisting = false
 
   package init(path: String, key: KeySource? = nil) {
@@ -30,15 +30,15 @@ package struct SignImage: Sendable {
     package var path: String
     /// Subject of our certificate.
     package var signer: String
-    /// Signatures that the image had before.
+    /// Number of signatures before.
     package var signaturesBefore: Int
-    /// Signatures it has now.
+    /// Number of signatures now.
     package var signaturesAfter: Int
-    /// False if the image carried our valid signature already and nothing was to do.
+    /// False if the image had our valid signature already, so that nothing was written.
     package var wasWritten: Bool
   }
 
-  /// Signs, reads back, verifies, and only then puts the image in place.
+  /// Signs and verifies the image, and then puts it in place.
   ///
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
@@ -53,7 +53,7 @@ package struct SignImage: Sendable {
       var result = Result(
         path: target, signer: identity.certificate.subject, signaturesBefore: before,
         signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true)
-      let isDone = try isDone(image, source, identity.certificate)
+      let isDone = try isDone(image, in: source, by: identity.certificate)
       if isDone {
         result.signaturesAfter = before
         result.wasWritten = target != path
@@ -75,10 +75,10 @@ package struct SignImage: Sendable {
     }
   }
 
-  /// Whether the image carries just what was asked for.
-  private func isDone(_ image: SignedImage, _ source: File, _ certificate: Certificate) throws -> Bool {
+  /// Whether the image already has the signatures that were asked for.
+  private func isDone(_ image: SignedImage, in source: File, by certificate: Certificate) throws -> Bool {
     guard !image.table.entries.isEmpty, !(replacesExisting && image.table.entries.count > 1) else { return false }
-    // What cannot be read is to be replaced, too; with --append it is an error when the result is verified.
+    // Invalid signatures are replaced, too; with --append they are an error when the result is verified.
     guard let signatures = try? image.signatures(in: source) else { return false }
     return signatures.contains {
       $0.verdict == .valid && $0.signature.message.signers == [certificate] && $0.signature.firmwareObstacle == nil

@@ -6,14 +6,14 @@ internal import BinaryFormat
 internal import Cryptography
 package import Messages
 
-/// One signature of an image, for people and machines to read.
+/// A signature of an image, as reported.
 package struct SignatureReport: Hashable, Sendable {
-  /// What the signature is worth.
+  /// The result of verifying the signature.
   package enum Verdict: Sendable {
     case valid
-    /// It is over another image than the file holds.
+    /// It was made for another image.
     case otherImage
-    /// It does not hold in itself.
+    /// It is invalid in itself.
     case broken
 
     package var word: Message {
@@ -26,22 +26,22 @@ package struct SignatureReport: Hashable, Sendable {
   }
 
   package var verdict: Verdict
-  /// Subject and issuer of the signer's certificate; nil if the certificate did not come with the signature.
+  /// Subject of the signer's certificate; nil if the signature does not include it.
   package var subject: String?
   package var issuer: String?
   /// SHA-256 of the certificate in hexadecimal.
   package var fingerprint: String?
-  /// End of the certificate's validity; firmware does not look at it.
+  /// End of the certificate's validity, which firmware ignores.
   package var notAfter: String?
   /// Such as `RSA 2048`.
   package var keyAlgorithm: String?
   /// Such as `sha256`.
   package var digestAlgorithm: String
-  /// Subject of the trusted certificate it descends from; nil if none was given or none fits.
+  /// Subject of the trust anchor that it chains to; nil if there is none.
   package var trustedBy: String?
 
   init(
-    _ signature: AuthenticodeSignature, _ verdict: SignedImage.Verdict, trusting anchors: [Certificate] = []
+    _ signature: AuthenticodeSignature, verdict: SignedImage.Verdict, trusting anchors: [Certificate] = []
   ) throws {
     self.verdict =
       switch verdict {

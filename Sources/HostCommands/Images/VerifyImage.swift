@@ -7,10 +7,10 @@ package import HostSystem
 package import Messages
 internal import SecureBoot
 
-/// `pve-sb-uki verify`: whether an image carries a signature that is trusted.
+/// `pve-sb-uki verify`: checks whether an image has a trusted signature.
 package struct VerifyImage: Sendable {
   package var path: String
-  /// Certificates to trust, the invoker's paths; empty to take what this machine's firmware and shim trust.
+  /// Paths of certificates to trust; empty for what firmware and shim of this machine trust.
   package var certificates: [String]
 
   package init(path: String, certificates: [String]) {
@@ -26,10 +26,10 @@ package struct VerifyImage: Sendable {
     package var signatures: [SignatureReport]
   }
 
-  /// Reads and judges the image.
+  /// Verifies the image.
   ///
-  /// A signature that does not hold or is not trusted is a result; `Failure` is thrown only when nothing can be said:
-  /// the file cannot be read or is malformed, a certificate cannot be loaded, or there is nothing to trust.
+  /// An invalid or untrusted signature is a result. `Failure` is thrown if there is no result: the file cannot be read
+  /// or is malformed, a certificate cannot be loaded, or there is no trust anchor.
   package func run(on host: Host) throws -> Report {
     let anchors =
       try certificates.isEmpty
@@ -42,7 +42,7 @@ package struct VerifyImage: Sendable {
       let (isAccepted, reason) = try anchors.judge(digest: digest, signatures)
       return Report(
         path: path, isAccepted: isAccepted, reason: reason,
-        signatures: try signatures.map { try SignatureReport($0, $1, trusting: anchors.allowed) })
+        signatures: try signatures.map { try SignatureReport($0, verdict: $1, trusting: anchors.allowed) })
     }
   }
 }

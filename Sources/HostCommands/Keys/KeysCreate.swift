@@ -6,37 +6,40 @@ package import HostSystem
 internal import Messages
 internal import SigningKeys
 
-/// `pve-sb-uki keys create`: an owner's PK, KEK and db for a host that has none.
+/// `pve-sb-uki keys create`: creates PK, KEK and db for a host that has none.
 package struct KeysCreate: Sendable {
   /// RSA modulus in bits: 2048, 3072 or 4096.
   package var bits = 2048
-  /// Begin of the subjects' common names; nil stands for the host's name and `Secure Boot`.
+  /// Prefix of the subjects' common names; nil for the host name and `Secure Boot`.
   package var commonName: String?
-  /// Owner of the entries in the firmware's databases, a GUID; nil stands for a random one.
+  /// Owner GUID of the entries in the firmware's databases; nil for a random one.
   package var owner: String?
-  /// Whether keys that exist already are success.
+  /// Whether existing keys count as success.
   package var acceptsExisting = false
 
   package init() {}
 
   package struct Result: Sendable {
-    /// False if there were keys already.
+    /// False if the keys existed already.
     package var wasCreated: Bool
-    package var keys: KeysList.Result
+    package var list: KeysList.Result
   }
 
-  /// Lengths in bytes: of a common name (RFC 5280, ub-common-name), and what a blank and the longest role take of it.
+  /// Maximum length of a common name in bytes (RFC 5280, ub-common-name).
   private static let commonNameLimit = 64
   private static let roleSuffix = 4
 
-  /// Throws `Failure` where keys exist, be it in part: they are never overwritten nor completed.
+  /// Creates the keys.
+  ///
+  /// Throws `Failure` if keys exist, also if only some do: they are never overwritten or completed. Throws `HostError`
+  /// or `CryptoError`.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }
     let store = KeyStore(of: host)
     switch try store.state() {
     case .absent: break
-    case .complete where acceptsExisting: return Result(wasCreated: false, keys: try KeysList().run(on: host))
+    case .complete where acceptsExisting: return Result(wasCreated: false, list: try KeysList().run(on: host))
     case .complete:
       throw Failure(
         "there are keys in \(store.displayPath) already",
@@ -52,7 +55,7 @@ package struct KeysCreate: Sendable {
     try requireRoom(for: store, on: host)
     let template = KeyHierarchy.Template(name: try name(for: host), bits: bits, owner: try ownerGUID(host))
     try store.create(try KeyHierarchy(creating: template, on: host), on: host)
-    return Result(wasCreated: true, keys: try KeysList().run(on: host))
+    return Result(wasCreated: true, list: try KeysList().run(on: host))
   }
 
   private func requireRoom(for store: KeyStore, on host: Host) throws {
@@ -89,7 +92,7 @@ package struct KeysCreate: Sendable {
 
 }
 
-/// One process at a time changes the keys.
+/// The lock for changes to the keys.
 enum KeysLock {
   static let path = "/run/pve-sb-uki/keys.lock"
 }

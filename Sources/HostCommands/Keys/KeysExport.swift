@@ -7,20 +7,20 @@ package import HostSystem
 internal import Messages
 internal import SigningKeys
 
-/// `pve-sb-uki keys export`: what firmware menus, sd-boot, MokManager and other tools take.
+/// `pve-sb-uki keys export`: writes the public parts for firmware menus, systemd-boot, MokManager and other tools.
 ///
-/// Private keys stay where they are.
+/// Private keys are not exported.
 package struct KeysExport: Sendable {
-  /// The invoker's path; made if it does not exist.
+  /// Output directory, created if it does not exist.
   package var directory = "."
-  /// Whether files with other content are overwritten.
+  /// Whether to overwrite files with other content.
   package var overwrites = false
 
   package init() {}
 
   package struct File: Sendable {
     package var path: String
-    /// False if it had just that content.
+    /// False if it had that content already.
     package var wasWritten: Bool
   }
 
@@ -28,11 +28,10 @@ package struct KeysExport: Sendable {
     package var files: [File]
   }
 
-  /// Writes, for each role, `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth`, and `noPK.auth`, which removes
-  /// PK.
+  /// Writes `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth` for each role, and `noPK.auth`, which removes PK.
   ///
-  /// Every export carries times later than the one before, since firmware refuses an update that is not newer than the
-  /// last; only a directory that holds the last export still is left as it is. Throws `Failure`.
+  /// Each export has later time stamps than the one before, since firmware refuses an update that is not newer than the
+  /// last. Only a directory with the last export is left unchanged. Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }
@@ -82,13 +81,14 @@ package struct KeysExport: Sendable {
     }
   }
 
-  /// The updates at `time`, in seconds since 1970; the removal of PK comes a second after its enrolment.
+  /// The updates with time stamp `time`, in seconds since 1970; the removal of PK is one second later than its
+  /// enrolment.
   private func updates(by hierarchy: KeyHierarchy, at time: Int64) throws -> [Content] {
     try KeyRole.allCases.map { ("\($0.name).auth", try hierarchy.enrolmentUpdate(for: $0, at: time)) }
       + [("noPK.auth", try hierarchy.platformKeyRemoval(at: time + 1))]
   }
 
-  /// Whether one of the files is there, and each that is there has the content given.
+  /// Whether at least one of the files exists, and all that exist have the given content.
   private func holds(_ files: [Content], _ host: Host) throws -> Bool {
     let found = try files.compactMap { file in try content(of: file, host).map { $0 == file.bytes } }
     return !found.isEmpty && found.allSatisfy { $0 }
@@ -103,7 +103,7 @@ package struct KeysExport: Sendable {
     }
   }
 
-  /// What the file holds now, cut where it could not be equal any more; nil if it does not exist.
+  /// The content of the file, empty if its size differs; nil if it does not exist.
   private func content(of file: Content, _ host: Host) throws -> [UInt8]? {
     let path = path(of: file.name)
     guard try host.userFiles.linkStatus(of: path) != nil else { return nil }

@@ -7,7 +7,7 @@ package import HostSystem
 package import Messages
 internal import SigningKeys
 
-/// `pve-sb-uki keys list`: which keys there are, and what is wrong with them.
+/// `pve-sb-uki keys list`: lists the keys and problems with them.
 package struct KeysList: Sendable {
   package init() {}
 
@@ -20,7 +20,7 @@ package struct KeysList: Sendable {
     package var fingerprint: String
     /// Such as `RSA 2048`.
     package var algorithm: String
-    /// Validity, such as `2026-11-21 05:24:17 UTC`; nil if the certificate does not say.
+    /// Begin of the validity, such as `2026-11-21 05:24:17 UTC`; nil if the certificate has none.
     package var notBefore: String?
     package var notAfter: String?
     /// Path of the private key; nil if it is not on this host.
@@ -29,19 +29,21 @@ package struct KeysList: Sendable {
 
   package struct Result: Sendable {
     package var directory: String
-    /// The GUID under which the keys are enrolled; nil if there is none.
+    /// The owner GUID for enrolment; nil if there is none.
     package var owner: String?
     package var keys: [Key]
     /// Sentences that name a file and what is wrong with it.
     package var warnings: [Message]
   }
 
-  /// Seconds before a certificate's end from which on it is mentioned.
+  /// Seconds before the expiry of a certificate from which on there is a warning.
   private static let expiryNotice: Int64 = 90 * 86_400
 
-  /// What cannot be used becomes a warning.
+  /// Lists the keys.
   ///
-  /// Throws `HostError` for a directory that cannot be read.
+  /// Problems with them become warnings.
+  ///
+  /// Throws `HostError` if the directory cannot be read.
   package func run(on host: Host) throws -> Result {
     let store = KeyStore(of: host)
     var result = Result(directory: store.displayPath, keys: [], warnings: [])
@@ -58,14 +60,14 @@ package struct KeysList: Sendable {
     for role in KeyRole.allCases where present.contains(KeyStore.certificateFile(of: role)) {
       guard let certificate = Self.collect(&result.warnings, { try store.certificate(of: role) }) else { continue }
       let hasKey = present.contains(KeyStore.keyFile(of: role))
-      result.keys.append(try describe(role, certificate, hasKey: hasKey, in: store))
+      result.keys.append(try describe(role, certificate: certificate, hasKey: hasKey, in: store))
       result.warnings += warnings(about: certificate, of: role, hasKey: hasKey, in: store, on: host)
     }
     return result
   }
 
   private func describe(
-    _ role: KeyRole, _ certificate: Certificate, hasKey: Bool, in store: KeyStore
+    _ role: KeyRole, certificate: Certificate, hasKey: Bool, in store: KeyStore
   ) throws -> Key {
     Key(
       role: role.name, certificatePath: store.displayPath(of: KeyStore.certificateFile(of: role)),
@@ -98,7 +100,7 @@ package struct KeysList: Sendable {
     return warnings
   }
 
-  /// Who else than the owner could read a private key or put another in its place.
+  /// Warnings about files that others than the owner could read or replace.
   private func modeWarnings(_ store: KeyStore, _ host: Host) throws -> [Message] {
     var warnings: [Message] = []
     func check(_ path: String, forbidden: UInt32, wanted: UInt32) throws {

@@ -9,11 +9,11 @@ package import Messages
 package import Reconcile
 internal import SecureBoot
 
-/// `pve-sb-uki status`: whether this machine will boot what it should, and if not, what to type next.
+/// `pve-sb-uki status`: reports whether this machine will boot what it should, and if not, what to do next.
 ///
 /// Changes nothing.
 package struct Status: Sendable {
-  /// Whether images are taken at the manifest's word and not read.
+  /// Whether to trust the manifest and not read the images.
   package var isQuick = false
 
   package init() {}
@@ -21,25 +21,25 @@ package struct Status: Sendable {
   package struct ESP: Sendable {
     /// Volume serial number, or the path where it is mounted.
     package var name: String
-    /// Bytes; nil if it could not be opened.
+    /// Free space in bytes; nil if it cannot be read.
     package var free: Int?
-    /// What is wrong with it; nil if nothing is.
+    /// The problem with it; nil if there is none.
     package var problem: Message?
   }
 
   package struct Kernel: Sendable {
     package enum State: String, Sendable {
-      /// The image is what it should be.
+      /// The image is correct.
       case current
-      /// It was right, but something that goes into it has changed since.
+      /// The image is intact, but one of its inputs has changed since.
       case stale
-      /// There is none.
+      /// There is no image.
       case missing
-      /// It is damaged, or somebody else has changed or made it.
+      /// The image is damaged, or was changed or made by another program.
       case changed
-      /// None can be made.
+      /// No image can be made.
       case unusable
-      /// It is there and boots, but its kernel has lost its initrd.
+      /// The image exists and boots, but its kernel has lost its initrd.
       case kept
 
       /// For people, as the rest of a sentence.
@@ -57,51 +57,51 @@ package struct Status: Sendable {
 
     package var release: String
     package var isRunning: Bool
-    /// Why it has an image, the weightiest first.
+    /// Why it has an image, the most important reason first.
     package var reasons: [String]
     /// The same for people.
     package var reasonWords: [Message]
     /// By ESP, in their order.
     package var states: [(esp: String, state: State)]
 
-    /// The worst of all ESPs.
+    /// Whether the image is current on all ESPs.
     package var isCurrent: Bool { states.allSatisfy { $0.state == .current } }
   }
 
   package struct Report: Sendable {
-    /// Why this program does nothing here; nil if it does.
+    /// Why this program does nothing on this host; nil if it does.
     package var skipReason: SkipReason?
-    /// `on`, `off`, `setup mode`; nil where the firmware says nothing.
+    /// `on`, `off`, `setup mode`; nil if the firmware does not tell.
     package var secureBoot: Message?
-    /// Subject of the certificate in use; nil if there is none that can be read.
+    /// Subject of the certificate in use; nil if it cannot be read.
     package var certificate: String?
     /// The certificate itself, as `certificate`.
     package internal(set) var ownCertificate: Certificate?
-    /// When that ends, such as `2036-11-21 05:24:17 UTC`.
+    /// When the certificate expires, such as `2036-11-21 05:24:17 UTC`.
     package var certificateEnd: String?
-    /// Whether this machine would start what is signed with it; nil where that cannot be told.
+    /// Whether this machine would start images that are signed with it; nil if that is not known.
     package var isTrusted: Bool?
-    /// Why or why not, as a sentence.
+    /// The reason, as a sentence.
     package var trustReason: Message?
     /// As `ApplyPlan.chainName`.
     package var chain: String?
     package var esps: [ESP] = []
     /// In order of precedence.
     package var kernels: [Kernel] = []
-    /// Boot entries in the firmware's order; nil where there are none to be had.
+    /// Boot entries in boot order; nil if there can be none.
     package var entries: BootList.Result?
     /// `Dkms=yes`.
     package internal(set) var signsModules = false
-    /// When the last run that failed did so, and what it said.
+    /// Time and messages of the last failed run.
     package var lastFailure: (time: String, messages: [String])?
-    /// What is wrong, one sentence each.
+    /// Problems, one sentence each.
     package var problems: [Failure] = []
-    /// One sentence each; nothing has to be done about them.
+    /// Notes that require no action, one sentence each.
     package var notes: [Message] = []
-    /// What to do next; nil if nothing needs attention.
+    /// What to do next; nil if nothing has to be done.
     package var nextStep: Message?
 
-    /// Takes up what others found wrong.
+    /// Adds problems that the caller found.
     package mutating func add(_ failures: [Failure]) {
       problems += failures
       if nextStep == nil { nextStep = failures.lazy.compactMap(\.hint).first }
@@ -112,9 +112,9 @@ package struct Status: Sendable {
 }
 
 extension Status {
-  /// Looks at everything and changes nothing.
+  /// Checks everything and changes nothing.
   ///
-  /// Throws for settings that cannot be understood, as `apply` does.
+  /// Throws for invalid settings, like `apply`.
   package func run(on host: Host) throws -> Report {
     var report = Report()
     switch try Readiness(of: host) {
@@ -125,8 +125,8 @@ extension Status {
       var options = ApplyOptions()
       options.isDryRun = true
       options.reading = isQuick ? .none : .all
-      let foresight = try Foresight(of: host, configuration, survey, options)
-      var reporter = StatusReporter(host, foresight)
+      let assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
+      var reporter = StatusReporter(host, assessment)
       try reporter.describe(isQuick: isQuick)
       report = reporter.report
     }
@@ -134,17 +134,17 @@ extension Status {
   }
 }
 
-/// Makes a report of what was observed and would be done.
+/// Makes a report of an observation and its plan.
 private struct StatusReporter: ~Copyable {
   private let host: Host
   private let observation: HostObservation
   private let plan: ApplyPlan
   private(set) var report = Status.Report()
 
-  init(_ host: Host, _ foresight: borrowing Foresight) {
+  init(_ host: Host, _ assessment: borrowing Assessment) {
     self.host = host
-    observation = foresight.observation
-    plan = foresight.plan
+    observation = assessment.observation
+    plan = assessment.plan
   }
 
   mutating func describe(isQuick: Bool) throws {
@@ -163,11 +163,11 @@ private struct StatusReporter: ~Copyable {
         Failure("dkms is not told of the signing key as Dkms= says", hint: "pve-sb-uki apply"))
     }
     describeRepairs()
-    try describePast()
+    try describeLastFailure()
     chooseNextStep()
   }
 
-  /// What a line is said to lack is no problem where this machine runs with it.
+  /// Reports findings about command lines, which are not problems if this machine runs with that line.
   private mutating func describeCommandLines() {
     let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
     for found in observation.lineFindings {
@@ -189,13 +189,13 @@ private struct StatusReporter: ~Copyable {
     report.esps += observation.survey.problems.map { problem in
       Status.ESP(name: problem.name, free: nil, problem: problem.message)
     }
-    for esp in observation.survey.esps where esp.blemish != nil {
+    for esp in observation.survey.esps where esp.uncleanState != nil {
       report.problems.append(
         Failure("\(esp.name) was not unmounted after it was last written to", hint: "pve-sb-uki apply"))
     }
   }
 
-  /// Kernels that are to have an image, and of which one is damaged.
+  /// Kernels of the plan with a damaged image.
   private var damagedKernels: Set<Kernel> {
     Set(observation.damaged.filter { !$0.name.isPrevious }.map(\.name.kernel)).intersection(plan.kernels.map(\.kernel))
   }
@@ -203,7 +203,7 @@ private struct StatusReporter: ~Copyable {
   private mutating func describeKernels() {
     for planned in plan.kernels {
       let states = plan.esps.map { esp in
-        (esp.name, state(of: planned, on: esp, observation.contents[esp.name]?.images ?? []))
+        (esp.name, state(of: planned, on: esp, among: observation.contents[esp.name]?.images ?? []))
       }
       let kernel = Status.Kernel(
         release: planned.release, isRunning: planned.release == observation.running, reasons: planned.reasonNames,
@@ -211,14 +211,14 @@ private struct StatusReporter: ~Copyable {
         states: states)
       report.kernels.append(kernel)
       guard !kernel.isCurrent, !planned.isUnusable else { continue }
-      let odd = states.filter { $0.1 != .current && $0.1 != .kept }
-      guard !odd.isEmpty else { continue }
-      let places = odd.map { "\($0.1.word) on \($0.0)" as Message }
+      let deviating = states.filter { $0.1 != .current && $0.1 != .kept }
+      guard !deviating.isEmpty else { continue }
+      let places = deviating.map { "\($0.1.word) on \($0.0)" as Message }
       let isDamaged = damagedKernels.contains(planned.kernel)
       report.problems.append(
         Failure(
           "the image of kernel \(planned.release) is \(places.joined(separator: ", "))",
-          // A run that trusts the manifest would find nothing to do.
+          // A run that trusts the manifest would change nothing.
           hint: isDamaged ? "pve-sb-uki apply --force" : "pve-sb-uki apply"))
     }
     for (esp, name) in observation.damaged where name.isPrevious || !damagedKernels.contains(name.kernel) {
@@ -227,10 +227,10 @@ private struct StatusReporter: ~Copyable {
   }
 
   private func state(
-    of planned: PlannedKernel, on esp: ESPPlan, _ images: [PresentImage]
+    of planned: PlannedKernel, on esp: ESPPlan, among images: [PresentImage]
   ) -> Status.Kernel.State {
     if planned.isUnusable { return .unusable }
-    if planned.isStanding, images.contains(where: { $0.name == planned.uki && $0.isOurs }) { return .kept }
+    if planned.hasLostInitrd, images.contains(where: { $0.name == planned.uki && $0.isOurs }) { return .kept }
     if esp.current.contains(planned.kernel) { return .current }
     guard let image = images.first(where: { $0.name == planned.uki }) else { return .missing }
     return image.isOurs ? .stale : .changed
@@ -264,7 +264,7 @@ private struct StatusReporter: ~Copyable {
     guard plan.entries != nil else { return }
     report.entries = try? BootList().run(on: host)
     let steps = plan.entrySteps
-    if plan.isChange, !plan.isPressing {
+    if plan.isChange, !plan.isMoreThanCleanup {
       report.notes.append("pve-sb-uki apply removes boot entries that are no longer needed")
       return
     }
@@ -275,7 +275,7 @@ private struct StatusReporter: ~Copyable {
     )
   }
 
-  /// An ESP that has to be mended again and again is on a disk that fails.
+  /// Reports recent repairs: repeated ones are a sign of a failing disk.
   private mutating func describeRepairs() {
     let recent = RepairRecord.load(from: host.files).filter { host.now() - $0.time < 30 * 86_400 }
     guard let last = recent.last else { return }
@@ -286,11 +286,11 @@ private struct StatusReporter: ~Copyable {
         : "mended at \(time): \(last.message)")
   }
 
-  /// What a run failed at is a problem as long as it can be seen, or as long as work is still put off.
-  private mutating func describePast() throws {
+  /// Reports the failure of the last run while a problem can be seen, or while work is still deferred.
+  private mutating func describeLastFailure() throws {
     guard let record = try FailureRecord.load(from: host.files) else { return }
     let isPutOff = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil
-    guard !report.problems.isEmpty || plan.isPressing || isPutOff else { return }
+    guard !report.problems.isEmpty || plan.isMoreThanCleanup || isPutOff else { return }
     report.lastFailure = (CalendarDate(seconds: record.time).description, record.messages)
     if report.problems.isEmpty {
       report.problems.append(

@@ -60,7 +60,7 @@ package struct EFIVariableStore: Sendable {
   /// Sets a variable whose file's content is `old`, nil if there is none, and makes sure that the firmware kept it.
   ///
   /// Throws `changed` if it is not so any more.
-  package func write(_ name: String, _ content: [UInt8], replacing old: [UInt8]?) throws {
+  package func write(_ name: String, content: [UInt8], replacing old: [UInt8]?) throws {
     try naming("write", variable: name) {
       guard try read(name) == old else { throw error("write", name, .changed) }
       guard try isPresent else { throw error("write", name, try absence) }

@@ -4,14 +4,16 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// `apply` put off by the hooks of an apt transaction to its end, so that many packages are one run's work and each
-/// image is built once.
+/// Defers `apply` in the hooks of an apt transaction to its end.
+///
+/// One run then serves all packages, and each image is built once.
 package enum DeferredApply {
-  /// DPkg::Pre-Invoke: from here on work is put off, unless there is none on this host.
+  /// DPkg::Pre-Invoke: starts to defer work, unless this host has none to do.
   ///
-  /// apt runs its commands in `child`.
+  /// `child` is the process in which apt runs its commands.
   ///
-  /// Settings that are wrong do not keep it from being put off: their error then comes once, at the end.
+  /// Invalid settings do not prevent it: their error is then reported once, at the end. Throws `HostError` if the mark
+  /// cannot be written.
   package static func begin(child: Int, on host: Host) throws {
     if let configuration = try? Configuration(of: host.files), try SkipReason(of: host, configuration) != nil {
       return
@@ -19,12 +21,13 @@ package enum DeferredApply {
     try PackageTransaction.begin(child: child, in: host.files)
   }
 
-  /// Puts work off if this process is part of a transaction that will end with `finish`; `release` is a kernel that
-  /// must then have an image.
+  /// Defers the work if this process is part of a transaction that will call `finish`.
   ///
-  /// Returns whether it was, which it is not either when it cannot be remembered.
+  /// `release` is a kernel that must have an image then. Returns false if the work was not deferred, also if it could
+  /// not be recorded.
   package static func postpone(_ release: String?, on host: Host) -> Bool {
-    // apt tells dpkg, and so all below it, that it holds dpkg's lock (dpkg's doc/frontend.txt); nobody else does.
+    // apt sets this for dpkg and its children because it holds dpkg's lock (dpkg, doc/frontend.txt). Nothing else sets
+    // it.
     guard host.environment("DPKG_FRONTEND_LOCKED") != nil else { return false }
     do {
       guard try PackageTransaction.isUnderWay(in: host.files) else { return false }
@@ -35,14 +38,17 @@ package enum DeferredApply {
     }
   }
 
-  /// DPkg::Post-Invoke, also after dpkg failed: everything is put right that is not, whether or not it was put off.
+  /// DPkg::Post-Invoke, which apt calls after a failure of dpkg too: reconciles, whether or not work was deferred.
+  ///
+  /// Throws what `Apply.run` throws.
   package static func finish(on host: Host) throws -> ApplyReport {
-    // A mark that stays says nothing once apt has ended, and without the list everything is looked at all the same.
+    // A mark that cannot be removed does no harm once apt has ended. Without the list of pending work, everything is
+    // checked anyway.
     try? PackageTransaction.end(in: host.files)
     let work = try? PendingWork.load(from: host.files)
     var options = ApplyOptions()
     if let work {
-      // Kernels that went in the same transaction are missed by nobody.
+      // A kernel that was removed in the same transaction needs no image.
       let incomplete = try KernelInventory(of: host.files).withoutInitrd.map(\.release)
       options.expected = work.releases.first { incomplete.contains($0) }
     }

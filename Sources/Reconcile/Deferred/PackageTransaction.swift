@@ -3,15 +3,15 @@
 
 package import HostSystem
 
-/// The mark of an apt transaction in `/run/pve-sb-uki/transaction`: from apt's DPkg::Pre-Invoke to its
-/// DPkg::Post-Invoke, between which lie all runs of dpkg.
+/// The mark of a running apt transaction, in `/run/pve-sb-uki/transaction`.
 ///
-/// It names apt's process by number and start time, so that the mark of an apt that was killed is recognised as one:
-/// that process is gone, or its number is another's.
+/// It exists from apt's DPkg::Pre-Invoke to its DPkg::Post-Invoke; all runs of dpkg lie in between. It holds the
+/// process number and start time of apt. The mark of an apt that was killed is recognised by that: the process is gone,
+/// or another process has its number.
 package struct PackageTransaction: Hashable, Sendable {
-  /// Number of apt's process.
+  /// Process number of apt.
   package var process: Int
-  /// Its start in clock ticks from boot.
+  /// Start time of apt, in clock ticks since boot.
   package var startTime: UInt64
 
   package static let path = "/run/pve-sb-uki/transaction"
@@ -21,9 +21,9 @@ package struct PackageTransaction: Hashable, Sendable {
     self.startTime = startTime
   }
 
-  /// Marks the transaction of the apt that runs its commands in `child`, a process it starts for nothing else.
+  /// Marks the transaction of the apt that started `child` to run its commands.
   ///
-  /// No mark is made where /proc does not tell which apt that is.
+  /// Writes no mark if /proc does not show which process that is. Throws `HostError`.
   package static func begin(child: Int, in files: FileSystem) throws {
     guard let child = try files.process(child), child.parent > 1, let apt = try files.process(child.parent) else {
       return
@@ -32,15 +32,18 @@ package struct PackageTransaction: Hashable, Sendable {
     try files.replaceFile(path, content: Array("\(apt.number) \(apt.startTime)\n".utf8))
   }
 
-  /// Whether this process is part of the marked transaction: apt is above it.
+  /// Whether this process is part of the marked transaction, that is, a descendant of its apt.
   ///
-  /// What somebody starts elsewhere meanwhile is not, nor is what dpkg goes on with when its apt was killed.
+  /// A command that somebody runs elsewhere in the meantime is not. Neither is a dpkg that continues after its apt was
+  /// killed. Throws `HostError` if /proc cannot be read.
   package static func isUnderWay(in files: FileSystem) throws -> Bool {
     guard let mark = try load(from: files) else { return false }
     return try files.processesAbove().contains { $0.number == mark.process && $0.startTime == mark.startTime }
   }
 
-  /// Removes the mark; no change if there is none.
+  /// Removes the mark, if there is one.
+  ///
+  /// Throws `HostError`.
   package static func end(in files: FileSystem) throws { try files.remove(path) }
 
   private static func load(from files: FileSystem) throws -> PackageTransaction? {

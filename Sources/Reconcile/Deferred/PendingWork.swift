@@ -4,21 +4,21 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// What hooks put off until the end of an apt transaction, in `/var/lib/pve-sb-uki/pending` until a run succeeds.
+/// Work that hooks deferred to the end of an apt transaction, in `/var/lib/pve-sb-uki/pending` until a run succeeds.
 ///
-/// One that is found later tells of a transaction that was killed before its end.
+/// A file that is left over shows that a transaction was killed before its end.
 ///
-/// Text: seconds since 1970, then a kernel's release a line.
+/// Text: seconds since 1970, then one kernel release per line.
 package struct PendingWork: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
-  /// Kernels that were configured and must end with an image.
+  /// Kernels that were configured and must have an image at the end.
   ///
-  /// There may be work without any.
+  /// May be empty.
   package var releases: [String]
 
   package static let path = "/var/lib/pve-sb-uki/pending"
-  /// No host has as many kernels; what is written is what is read again.
+  /// More kernels than any host has; the same limit applies to reading and writing.
   private static let releaseLimit = 256
 
   package init(time: Int64, releases: [String] = []) {
@@ -26,9 +26,9 @@ package struct PendingWork: Hashable, Sendable {
     self.releases = releases
   }
 
-  /// Remembers that there is work, for `release` if it is that of a kernel.
+  /// Records that there is work, for `release` if that is a valid kernel release.
   ///
-  /// Nothing is written if that is known.
+  /// Writes nothing if it is recorded already. Throws `HostError`.
   package static func note(_ release: String?, at time: Int64, in files: FileSystem) throws {
     let known = try load(from: files)
     var work = known ?? PendingWork(time: time)
@@ -43,7 +43,9 @@ package struct PendingWork: Hashable, Sendable {
     try files.replaceFile(path, content: Array((lines.joined(separator: "\n") + "\n").utf8))
   }
 
-  /// What is put off on a host; nil if nothing is.
+  /// The pending work of a host; nil if there is none.
+  ///
+  /// Throws `HostError`.
   package static func load(from files: FileSystem) throws -> PendingWork? {
     guard let text = try files.readTextIfPresent(path) else { return nil }
     let lines = text.split(separator: "\n")
@@ -51,6 +53,8 @@ package struct PendingWork: Hashable, Sendable {
     return PendingWork(time: lines.first.flatMap { Int64($0) } ?? 0, releases: releases)
   }
 
-  /// Forgets it; no change if there is none.
+  /// Removes the record, if there is one.
+  ///
+  /// Throws `HostError`.
   package static func clear(from files: FileSystem) throws { try files.remove(path) }
 }

@@ -7,13 +7,13 @@ package import HostSystem
 package import Messages
 
 extension BootEntryPlan {
-  /// What became of a plan.
+  /// The result of executing a plan.
   package struct Outcome: Sendable {
     package var completed: [Step] = []
     package var failures: [StepFailure] = []
   }
 
-  /// A step that was not done, and why.
+  /// A step that failed, and why.
   package struct StepFailure: HintedError {
     package var step: Step
     package var cause: any Error
@@ -21,7 +21,7 @@ extension BootEntryPlan {
     package var message: Message { "could not \(step): \(cause)" }
     package var hint: Message? { (cause as? any HintedError)?.hint }
 
-    fileprivate var isForLackOfSpace: Bool {
+    fileprivate var isOutOfSpace: Bool {
       guard case .create = step, let error = cause as? EFIVariableError else { return false }
       if case .storeFull = error.cause { return true }
       return false
@@ -33,9 +33,9 @@ extension BootEntryPlan {
 package struct BootEntryExecutor: ~Copyable {
   private let present: BootVariables
   private let store: EFIVariableStore
-  /// Numbers of the entries that could not be made.
+  /// Numbers of the entries that could not be created.
   private var missing: Set<UInt16> = []
-  /// Numbers of the entries that are as they shall be now.
+  /// Numbers of the entries that were created or updated.
   private var made: Set<UInt16> = []
   private var removed: Set<UInt16> = []
   private var order: [UInt16]
@@ -46,10 +46,10 @@ package struct BootEntryExecutor: ~Copyable {
     order = present.order
   }
 
-  /// Does the steps in their order.
+  /// Executes the steps in order.
   ///
-  /// One that fails does not stop those behind it that make sense without it, and never leads to an order that reaches
-  /// nothing. Entries for which there was no space are tried again once some were removed.
+  /// If a step fails, later steps that do not depend on it still run. The boot order never ends up with nothing that
+  /// boots. Entries that failed for lack of space in the variable store are tried again after others were removed.
   package static func execute(_ plan: BootEntryPlan, on store: EFIVariableStore) -> BootEntryPlan.Outcome {
     var executor = BootEntryExecutor(present: plan.present, store: store)
     var outcome = BootEntryPlan.Outcome()
@@ -63,12 +63,12 @@ package struct BootEntryExecutor: ~Copyable {
       }
     }
     attempt(plan.steps)
-    let starved = outcome.failures.filter(\.isForLackOfSpace).map(\.step)
-    if !starved.isEmpty, !executor.removed.isEmpty {
+    let outOfSpace = outcome.failures.filter(\.isOutOfSpace).map(\.step)
+    if !outOfSpace.isEmpty, !executor.removed.isEmpty {
       let again = plan.steps.filter { step in
         switch step {
         case .order, .next: true
-        default: starved.contains(step)
+        default: outOfSpace.contains(step)
         }
       }
       outcome.failures.removeAll { again.contains($0.step) }
@@ -78,7 +78,7 @@ package struct BootEntryExecutor: ~Copyable {
     return outcome
   }
 
-  /// Returns whether there was something to do.
+  /// Returns false if there was nothing to do.
   private mutating func execute(_ step: BootEntryPlan.Step) throws -> Bool {
     switch step {
     case .create(let number, let option): try create(number, option)
@@ -92,24 +92,24 @@ package struct BootEntryExecutor: ~Copyable {
 
   private mutating func create(_ number: UInt16, _ option: LoadOption) throws {
     missing.insert(number)
-    try write(.bootOption(number), option.serialize(), replacing: nil)
+    try write(.bootOption(number), data: option.serialize(), replacing: nil)
     missing.remove(number)
     made.insert(number)
   }
 
   private mutating func update(_ number: UInt16, _ option: LoadOption) throws {
-    try write(.bootOption(number), option.serialize(), replacing: present[number]?.content)
+    try write(.bootOption(number), data: option.serialize(), replacing: present[number]?.content)
     made.insert(number)
   }
 
   private mutating func set(_ numbers: [UInt16]) throws -> Bool {
     let wanted = numbers.filter { !missing.contains($0) }
     guard wanted != order else { return false }
-    guard reaches(wanted) else { throw BootEntryObstacle(message: "it would name nothing that can be booted") }
+    guard reaches(wanted) else { throw SkippedStepError(message: "it would name nothing that can be booted") }
     let old = try store.read(EFIVariableName.bootOrder.fileName)
     let now = try old.map { try BootOrder(parsing: EFIVariableContent(parsing: $0).data).numbers } ?? []
     guard now == order else { throw EFIVariableError("write", EFIVariableName.bootOrder.name, .changed) }
-    try write(.bootOrder, BootOrder(wanted).serialize(), replacing: old)
+    try write(.bootOrder, data: BootOrder(wanted).serialize(), replacing: old)
     order = wanted
     return true
   }
@@ -118,10 +118,10 @@ package struct BootEntryExecutor: ~Copyable {
     let name = EFIVariableName.bootNext
     let old = try store.read(name.fileName)
     if let number {
-      guard !missing.contains(number) else { throw BootEntryObstacle(message: "its entry could not be made") }
+      guard !missing.contains(number) else { throw SkippedStepError(message: "its entry could not be made") }
       let data = BootOrder([number]).serialize()
       if let old, try EFIVariableContent(parsing: old).data == data { return false }
-      try write(name, data, replacing: old)
+      try write(name, data: data, replacing: old)
     } else {
       guard old != nil else { return false }
       try store.remove(name.fileName, holding: old)
@@ -131,31 +131,31 @@ package struct BootEntryExecutor: ~Copyable {
 
   private mutating func remove(_ number: UInt16) throws {
     let name = EFIVariableName.bootOption(number)
-    // Only after an order that could not be set does it still name what is to go.
-    guard !order.contains(number) else { throw BootEntryObstacle(message: "the boot order still names it") }
+    // This happens only if the boot order could not be set.
+    guard !order.contains(number) else { throw SkippedStepError(message: "the boot order still names it") }
     guard reaches(order) || !reaches(present.order) else {
-      throw BootEntryObstacle(message: "the boot order would name nothing else")
+      throw SkippedStepError(message: "the boot order would name nothing else")
     }
     try store.remove(name.fileName, holding: present[number]?.content)
     removed.insert(number)
   }
 
-  /// Whether there is an entry that the firmware would try.
+  /// Whether the order names an entry that the firmware would try.
   private func reaches(_ order: [UInt16]) -> Bool {
     order.contains { number in
       made.contains(number) || !removed.contains(number) && present[number]?.isActive == true
     }
   }
 
-  private func write(_ variable: EFIVariableName, _ data: [UInt8], replacing old: [UInt8]?) throws {
-    // A variable's attributes cannot be changed, so an old one keeps whatever it has.
+  private func write(_ variable: EFIVariableName, data: [UInt8], replacing old: [UInt8]?) throws {
+    // The attributes of an existing variable cannot be changed, so they are kept.
     let attributes = try old.map { try EFIVariableContent(parsing: $0).attributes } ?? .bootManager
     let content = EFIVariableContent(attributes: attributes, data: data)
-    try store.write(variable.fileName, content.serialize(), replacing: old)
+    try store.write(variable.fileName, content: content.serialize(), replacing: old)
   }
 }
 
-/// Why a step makes no sense after another one failed.
-private struct BootEntryObstacle: Error, MessageConvertible {
+/// Why a step is skipped after another one failed.
+private struct SkippedStepError: Error, MessageConvertible {
   var message: Message
 }

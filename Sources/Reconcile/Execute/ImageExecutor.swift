@@ -15,24 +15,22 @@ struct ImageExecutor: ~Copyable {
   private let plan: ApplyPlan
   let open: OpenESPs
   private var manifest: Manifest
-  /// By kernel: what images are made of, opened once.
-  ///
-  /// A kernel whose inputs are not usable has an error.
+  /// The opened inputs of each kernel, or the error of opening them.
   private var parts: [Kernel: Result<ImageInputs.Open, any Error>] = [:]
-  /// Digests of the images that this run has made.
+  /// SHA-256 digests of the images that this run has written.
   private var made: [Kernel: [UInt8]] = [:]
-  /// Images that the firmware would refuse, those that this run has made among them.
+  /// Images that the firmware refuses by their digest, including those that this run has written.
   private(set) var refused: Set<UKIName>
   private var loadedIdentity: Result<SigningIdentity, any Error>?
 
-  /// What became of images, and what failed, since somebody last asked.
+  /// Results and failures since the caller last collected them.
   var outcomes: [ImageOutcome] = []
   var failures: [Failure] = []
 
   init(_ plan: ApplyPlan, _ host: Host) {
     self.host = host
     self.plan = plan
-    open = OpenESPs(host, plan.esps.map(\.esp))
+    open = OpenESPs(host, plan.esps.map(\.target))
     manifest = plan.manifest
     refused = plan.refused
   }
@@ -43,21 +41,22 @@ struct ImageExecutor: ~Copyable {
       do {
         switch step {
         case .sweep(let path): try work.files.remove(path)
-        case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious: keepsPrevious, &work)
+        case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious: keepsPrevious, on: &work)
         case .remove(let name, let reason):
           let writesAhead = steps[index...].contains { if case .write = $0 { true } else { false } }
-          // Nothing makes room for an image that cannot be made, and the last one stays until another is in place.
+          // Remove nothing to make room for an image that cannot be made, and keep the last image until another one is
+          // in place.
           let isSafe = writesAhead ? work.unusable.isEmpty : !work.inPlace.isEmpty
-          if isSafe { try remove(name, reason, &work) } else { report(name.kernel, work, .kept) }
+          if isSafe { try remove(name, reason: reason, on: &work) } else { report(name.kernel, on: work, state: .kept) }
         }
       } catch {
-        if case .write(let kernel, _) = step { report(kernel, work, .failed) }
+        if case .write(let kernel, _) = step { report(kernel, on: work, state: .failed) }
         failures.append(Failure(adopting: error, of: "\(work.name)"))
       }
     }
   }
 
-  /// Whether the image can be copied, or all that it takes to make it is at hand.
+  /// Whether the image can be copied, or its inputs and the signing key can be opened.
   ///
   /// Writes nothing.
   private mutating func canWrite(_ kernel: Kernel) -> Bool {
@@ -65,46 +64,46 @@ struct ImageExecutor: ~Copyable {
     return (try? openParts(of: kernel)) != nil && (try? signingIdentity()) != nil
   }
 
-  /// Puts the kernel's image on the ESP: a copy of one that exists, else made there.
+  /// Puts the image of the kernel on the ESP: copies an existing one, or builds it there.
   ///
-  /// Where the old one is known to be good it stays as the previous one: the new image is written to that name first and
-  /// then changes places with it, so that at every instant the old one is at a name that the firmware knows.
-  private mutating func write(_ kernel: Kernel, keepsPrevious: Bool, _ work: inout ESPWork) throws {
+  /// If the old image is known to boot, it stays as the previous one. The new image is first written under the name of
+  /// the previous one, then the two names are exchanged. So the old image has a name that boots at every instant.
+  private mutating func write(_ kernel: Kernel, keepsPrevious: Bool, on work: inout ESPWork) throws {
     let name = UKIName(kernel)
-    let landing = UKIName(kernel, isPrevious: keepsPrevious)
+    let target = UKIName(kernel, isPrevious: keepsPrevious)
     try work.files.makeDirectory(UKIName.directory)
     var state = ImageOutcome.State.copied
-    var image = try copy(kernel, to: landing, work)
+    var image = try copy(kernel, to: target, on: work)
     if image == nil {
       state = .signed
-      image = try build(kernel, to: landing, work)
+      image = try build(kernel, to: target, on: work)
     }
     guard let image else { return }
-    work.images.insert(landing)
-    try place(image, landing, work)
+    work.images.insert(target)
+    try place(image, at: target, on: work)
     if keepsPrevious {
       let old = manifest.image(on: work.name, name)
-      if try work.files.exchange(landing.path, name.path) {
-        if let old { try place(old, landing, work, saving: false) }
+      if try work.files.exchange(target.path, name.path) {
+        if let old { try place(old, at: target, on: work, saving: false) }
       } else {
-        // The kernel cannot swap two names: the new image takes the old one's place, which is at least atomic.
-        try work.files.rename(landing.path, to: name.path)
-        manifest.remove(landing, on: work.name)
-        work.images.remove(landing)
+        // The kernel does not support the exchange: the new image atomically replaces the old one.
+        try work.files.rename(target.path, to: name.path)
+        manifest.remove(target, on: work.name)
+        work.images.remove(target)
       }
       work.images.insert(name)
-      try place(image, name, work)
+      try place(image, at: name, on: work)
     }
     made[kernel] = image.digest
     if let digest = image.authenticode, plan.forbiddenDigests.contains(digest), refused.insert(name).inserted {
       failures.append(ApplyPlan.refusal(of: name, on: work.name))
     }
     work.inPlace.append(kernel)
-    report(kernel, work, state)
+    report(kernel, on: work, state: state)
   }
 
   private mutating func place(
-    _ image: ImageRecord, _ name: UKIName, _ work: ESPWork, saving: Bool = true
+    _ image: ImageRecord, at name: UKIName, on work: ESPWork, saving: Bool = true
   ) throws {
     guard let status = try work.files.linkStatus(of: name.path) else {
       throw Failure("\(work.files.display(name.path)) vanished after it was written")
@@ -124,8 +123,8 @@ struct ImageExecutor: ~Copyable {
     return (image, copy)
   }
 
-  /// Copies the image from wherever it lies; nil if it lies nowhere as it should.
-  private mutating func copy(_ kernel: Kernel, to name: UKIName, _ work: ESPWork) throws -> ImageRecord? {
+  /// Copies the image from an ESP that has it; nil if no intact copy exists.
+  private mutating func copy(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
     while let (image, copy) = source(of: kernel), let files = open.files(of: copy.esp) {
       guard let file = try? files.openFile(copy.name.path), try Digest.of(file) == image.digest else {
         manifest.remove(copy.name, on: copy.esp)
@@ -146,7 +145,7 @@ struct ImageExecutor: ~Copyable {
     return nil
   }
 
-  private mutating func build(_ kernel: Kernel, to name: UKIName, _ work: ESPWork) throws -> ImageRecord? {
+  private mutating func build(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
     let (inputs, opened) = try openParts(of: kernel)
     let identity = try signingIdentity()
     var image: ImageRecord?
@@ -166,15 +165,15 @@ struct ImageExecutor: ~Copyable {
     return (inputs, try opened.get())
   }
 
-  private mutating func remove(_ name: UKIName, _ reason: ImageChanges.Reason, _ work: inout ESPWork) throws {
+  private mutating func remove(_ name: UKIName, reason: ImageChanges.RemovalReason, on work: inout ESPWork) throws {
     try work.files.remove(name.path)
     work.images.remove(name)
     manifest.remove(name, on: work.name)
     saveManifest()
-    if !name.isPrevious, reason != .room { report(name.kernel, work, .removed) }
+    if !name.isPrevious, reason != .room { report(name.kernel, on: work, state: .removed) }
   }
 
-  /// The key that images and boot loaders are signed with, loaded once.
+  /// The key that signs images and boot loaders; loaded once.
   ///
   /// Throws `Failure`.
   mutating func signingIdentity() throws -> SigningIdentity {
@@ -183,9 +182,10 @@ struct ImageExecutor: ~Copyable {
     return identity
   }
 
-  /// Without the record of an image the next run has to read it; without its boot entry it would not boot.
+  /// Saves the manifest.
   ///
-  /// So what is to be done goes on.
+  /// An error does not stop the run: without the record the next run has to read the image again, but without the boot
+  /// entry it would not boot.
   mutating func saveManifest() {
     do {
       try manifest.save(to: host.files)
@@ -194,7 +194,7 @@ struct ImageExecutor: ~Copyable {
     }
   }
 
-  private mutating func report(_ kernel: Kernel, _ work: ESPWork, _ state: ImageOutcome.State) {
-    outcomes.append(ImageOutcome(kernel, on: work.name, state))
+  private mutating func report(_ kernel: Kernel, on work: ESPWork, state: ImageOutcome.State) {
+    outcomes.append(ImageOutcome(kernel, on: work.name, state: state))
   }
 }

@@ -6,15 +6,16 @@ package import HostSystem
 internal import Messages
 package import UnifiedKernelImage
 
-/// Writes images to files: what `build` and `apply` share.
+/// Writes images to files, for `build` and `apply`.
 package enum ImageWriter {
   package struct Written {
     package let image: ImageBuilder.Result
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     package let size: Int
   }
 
-  /// Throws `Failure` if `path` is one of `inputs`, under whatever name: a slip would cost a key or a kernel.
+  /// Throws `Failure` if `path` is one of `inputs`, also by another name; otherwise a typing error could destroy a key
+  /// or a kernel.
   package static func require(_ path: String, toBeNoneOf inputs: [String], in files: FileSystem) throws {
     guard let target = try files.status(of: path) else { return }
     for input in inputs {
@@ -23,10 +24,11 @@ package enum ImageWriter {
     }
   }
 
-  /// Writes the image under a temporary name, reads it back, compares it with the plan and verifies its signature, and
-  /// only then gives it its name.
+  /// Writes the image under a temporary name, reads it back, checks it against the plan, verifies its signature, and
+  /// only then renames it to `path`.
   ///
-  /// What was at `path` stays as it was if anything fails, `furtherCheck` of the file that was read back included.
+  /// If anything fails, `furtherCheck` included, the file at `path` stays as it was. Throws `Failure`, `HostError` or
+  /// `ImageError`.
   package static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
     signingBy identity: SigningIdentity?, signingTime: Int64?,
@@ -39,7 +41,7 @@ package enum ImageWriter {
       verify: { file in
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
-        try ImageSelfCheck.check(file, against: plan, image)
+        try ImageSelfCheck.check(file, against: plan, result: image)
         try furtherCheck(file)
       },
       writing: { sink in

@@ -13,7 +13,7 @@ package struct LoaderExecutor {
   private let loaders: LoaderFiles
   private let signingTime: Int64?
 
-  /// Opens the programs of the plan's chain.
+  /// Opens the programs of the planned boot chain.
   ///
   /// Throws `Failure` if one is missing.
   init(_ plan: ApplyPlan, _ host: Host) throws {
@@ -31,9 +31,9 @@ package struct LoaderExecutor {
     self.signingTime = signingTime
   }
 
-  /// Carries out a step; nothing is written if it is done already.
+  /// Executes a step; writes nothing if it is already done.
   ///
-  /// What is read back is verified before it takes its place. Throws `Failure` or `HostError`.
+  /// The file is read back and verified before it gets its name. Throws `Failure` or `HostError`.
   package func execute(_ step: LoaderStep, on files: FileSystem, signingBy identity: () throws -> SigningIdentity)
     throws
   {

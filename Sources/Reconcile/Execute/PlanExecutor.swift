@@ -6,21 +6,21 @@ internal import Cryptography
 internal import HostSystem
 internal import Messages
 
-/// Does what a plan says, one ESP after the other, and keeps the manifest true at every step.
+/// Executes a plan, one ESP after the other, and keeps the manifest correct at every step.
 struct PlanExecutor: ~Copyable {
   private let host: Host
   private let plan: ApplyPlan
   private var images: ImageExecutor
   private var report: ApplyReport
-  /// Opened when the first boot loader is to be written.
+  /// Opened when the first boot loader has to be written.
   private var loaders: LoaderExecutor?
-  /// ESPs of which a boot loader could not be written: their boot entries then stay as they are.
+  /// ESPs on which a boot loader could not be written; their boot entries stay as they are.
   private var lackingLoader: Set<String>
 
-  /// Carries the plan out.
+  /// Executes the plan.
   ///
-  /// What one ESP cannot do does not stop the next, and the next is not touched before all that was written to the
-  /// first is verified.
+  /// A failure on one ESP does not stop the work on the next one. The next ESP is touched only after everything on the
+  /// first one was verified.
   static func execute(_ plan: ApplyPlan, on host: Host) -> ApplyReport {
     var executor = PlanExecutor(plan, host)
     executor.keepDefaultRecord()
@@ -42,7 +42,7 @@ struct PlanExecutor: ~Copyable {
     lackingLoader = plan.lackingLoader
   }
 
-  /// Has `body` work on images, and takes over what it has to report.
+  /// Runs `body` on the image executor, and adds its results to the report.
   private mutating func collect<Value>(_ body: (inout ImageExecutor) throws -> Value) rethrows -> Value {
     defer {
       report.images += images.outcomes
@@ -53,12 +53,12 @@ struct PlanExecutor: ~Copyable {
     return try body(&images)
   }
 
-  /// Returns this program's images on the ESP when it is done.
+  /// Returns the images of this program that are on the ESP afterwards.
   private mutating func execute(_ esp: ESPPlan) -> [UKIName] {
-    report.images += esp.settled(plan)
+    report.images += esp.knownOutcomes(plan)
     guard esp.isChange else { return esp.images.outcome }
     do {
-      return try images.open.write(to: esp.esp) { files in
+      return try images.open.write(to: esp.target) { files in
         var work = ESPWork(esp, files)
         collect { $0.execute(esp.images.steps, &work) }
         execute(esp, work)
@@ -66,15 +66,15 @@ struct PlanExecutor: ~Copyable {
       }
     } catch {
       fail(Failure(esp.name, error))
-      for kernel in esp.images.written { report.images.append(ImageOutcome(kernel, on: esp.name, .failed)) }
+      for kernel in esp.images.written { report.images.append(ImageOutcome(kernel, on: esp.name, state: .failed)) }
       return esp.present
     }
   }
 
-  /// What comes after the images of an ESP: the boot loaders that start them, and the entries that they replace.
+  /// Writes the boot loaders after the images, then removes the entries that these replace.
   private mutating func execute(_ esp: ESPPlan, _ work: ESPWork) {
     for step in esp.loaders {
-      // A copy of an image that could not be written would be one of the old.
+      // If the image could not be written, this would copy the old one.
       if case .image = step.source, esp.images.written.contains(where: { !work.inPlace.contains($0) }) { continue }
       do {
         if loaders == nil { loaders = try LoaderExecutor(plan, host) }
@@ -95,12 +95,12 @@ struct PlanExecutor: ~Copyable {
     }
   }
 
-  /// Whether every image is where the plan has it, and none is refused that the plan does not know of.
+  /// Whether all images are on the ESPs as planned, and the firmware refuses none that the plan does not list.
   private func isAsPlanned(_ outcome: [String: [UKIName]]) -> Bool {
     outcome.mapValues(Set.init) == plan.outcome.mapValues(Set.init) && images.refused == plan.refused
   }
 
-  /// Makes the entries that were planned, or where not all images are as planned those for the images there are.
+  /// Creates the planned boot entries; if not all images are as planned, those for the images that are there.
   private mutating func makeEntries(_ outcome: [String: [UKIName]]) {
     guard let goals = plan.entryGoals else { return }
     let isAsPlanned = isAsPlanned(outcome) && lackingLoader == plan.lackingLoader
@@ -120,8 +120,9 @@ struct PlanExecutor: ~Copyable {
     }
   }
 
-  /// Before any text of ours is set, so that it is known for ours after a power cut; and a text that names an image which
-  /// goes makes way for one that leads to those that stay.
+  /// Records which texts are ours before one is set, so that they are recognised after a power cut.
+  ///
+  /// A default that names an image which is about to be removed is replaced by one that matches the images that stay.
   private mutating func keepDefaultRecord() {
     guard let step = plan.loaderDefault else { return }
     do {
@@ -134,7 +135,7 @@ struct PlanExecutor: ~Copyable {
 
   private mutating func setLoaderDefault(_ outcome: [String: [UKIName]]) {
     guard let planned = plan.loaderDefault?.text else { return }
-    // The image that a name stands for may not be there.
+    // The image that the name stands for may be missing.
     let text = isAsPlanned(outcome) ? planned : LoaderDefault.pattern
     do {
       try LoaderDefault.setVariable(text, in: EFIVariableStore(of: host.files))
@@ -160,16 +161,16 @@ struct PlanExecutor: ~Copyable {
   }
 }
 
-/// One ESP while a plan is carried out on it.
+/// The state of one ESP while the plan is executed on it.
 struct ESPWork {
   let name: String
   /// The ESP, open for writing.
   let files: FileSystem
-  /// Kernels whose image is known to be right, the newly written ones included.
+  /// Kernels whose image is known to be correct, including the newly written ones.
   var inPlace: [Kernel]
-  /// This program's images as they lie there now.
+  /// The images of this program that are on the ESP now.
   var images: Set<UKIName>
-  /// Kernels whose image was to be written but cannot be had.
+  /// Kernels whose image was planned but cannot be made.
   var unusable: Set<Kernel> = []
 
   init(_ esp: ESPPlan, _ files: FileSystem) {

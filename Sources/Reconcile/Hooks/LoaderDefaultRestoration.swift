@@ -6,15 +6,16 @@ internal import BootEnvironment
 package import HostSystem
 internal import Messages
 
-/// The default in each ESP's `loader.conf`, put back after Proxmox's hook has written its own: at once, also within
-/// an apt run that has yet to come to its end, without a plan and without a key.
+/// Restores the default in the `loader.conf` of each ESP after Proxmox's hook has overwritten it.
+///
+/// It runs at once, also in the middle of an apt transaction. It needs neither a plan nor a key.
 package enum LoaderDefaultRestoration {
-  /// Seconds to wait for a run that is under way.
+  /// Seconds to wait for another run.
   private static let lockTimeout = 30
 
-  /// Restores what `apply` has recorded, where it is not so.
+  /// Restores the default that `apply` has recorded, if it was changed.
   ///
-  /// In silence: `apply` follows sooner or later, and reports what cannot be done.
+  /// Reports nothing: `apply` runs later and reports what is wrong.
   package static func run(on host: Host) {
     let record = LoaderDefaultRecord.load(from: host.files)
     guard !record.defaults.isEmpty, let configuration = try? Configuration(of: host.files), configuration.isEnabled,
@@ -22,22 +23,22 @@ package enum LoaderDefaultRestoration {
       var survey = try? ESPSurvey(of: host, configuration)
     else { return }
     withExtendedLifetime(lock) {
-      guard survey.esps.contains(where: { isOverwritten($0, record, host) }) else { return }
+      guard survey.esps.contains(where: { isOverwritten($0, record: record, on: host) }) else { return }
       var mending = ESPMending(host)
       mending.mendDirty(&survey)
-      for esp in survey.esps { try? restore(esp, record, host) }
+      for esp in survey.esps { try? restore(esp, from: record, on: host) }
     }
   }
 
-  private static func isOverwritten(_ esp: ESP, _ record: LoaderDefaultRecord, _ host: Host)
+  private static func isOverwritten(_ esp: ESP, record: LoaderDefaultRecord, on host: Host)
     -> Bool
   {
     guard let files = try? esp.open(on: host, for: .reading) else { return false }
     return (try? change(on: files, record.defaults[esp.name])) != nil
   }
 
-  private static func restore(_ esp: ESP, _ record: LoaderDefaultRecord, _ host: Host) throws {
-    guard isOverwritten(esp, record, host) else { return }
+  private static func restore(_ esp: ESP, from record: LoaderDefaultRecord, on host: Host) throws {
+    guard isOverwritten(esp, record: record, on: host) else { return }
     let files = try esp.open(on: host, for: .writing)
     guard let text = try change(on: files, record.defaults[esp.name]) else { return }
     try files.replaceFile(
@@ -49,12 +50,12 @@ package enum LoaderDefaultRestoration {
       }, writing: { try $0.write(text) })
   }
 
-  /// The text as it has to be; nil if it is so, or not ours.
+  /// The text with the recorded default; nil if it is already correct, or none is recorded.
   private static func change(on files: FileSystem, _ recorded: String?) throws -> [UInt8]? {
     guard let recorded,
       let present = try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
     else { return nil }
-    // An image that has gone since leaves its name behind.
+    // The image may have been removed since.
     let isThere = try recorded == LoaderDefault.pattern || files.exists("\(UKIName.directory)/\(recorded)")
     let text = LoaderConfiguration.text(present, withDefault: isThere ? recorded : LoaderDefault.pattern)
     return text == present ? nil : text

@@ -4,32 +4,34 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// Proxmox's kernel hook `zz-proxmox-boot`, which brings kernels to the ESPs as type 1 entries.
+/// Proxmox's kernel hook `zz-proxmox-boot`, which copies kernels to the ESPs as type 1 entries.
 ///
-/// `proxmox-boot-tool refresh` runs it and nothing of ours, so a link of this package stands at its path and the file
-/// itself, diverted by dpkg, beside it under a name that run-parts passes over.
+/// `proxmox-boot-tool refresh` runs only that hook. So this package diverts it with dpkg and puts a link to its own
+/// hook at its path. The diverted file has a name that run-parts ignores.
 package enum ProxmoxBootHook {
-  /// Where the diversion has put the file.
+  /// Path of the diverted file.
   private static let original = "/etc/kernel/postinst.d/zz-proxmox-boot.distrib"
-  /// The command of the same package.
+  /// The command of the package that owns the hook.
   ///
-  /// Without it the file is what a purge has left: dpkg looks for a conffile under the diverted name too late.
+  /// Without it, the file is a leftover of a purge: dpkg looks for a conffile under the diverted name too late.
   private static let commands = ["/usr/sbin/proxmox-boot-tool", "/usr/bin/proxmox-boot-tool"]
 
-  /// Runs the file with `arguments` if it is wanted.
+  /// Runs the hook with `arguments` if it is wanted.
   ///
-  /// Returns its exit code, else 0; throws `HostError` if it cannot be run.
+  /// Returns its exit code, or 0 if it is not run. Throws `HostError` if it cannot be run.
   package static func run(_ arguments: [String], on host: Host) throws -> Int32 {
     try isWanted(on: host) ? host.run(original, arguments: arguments) : 0
   }
 
-  /// Whether the file is there, executable and wanted: it is not where images take the place of what it makes
-  /// (`Type1=remove`, nothing keeps this package from working here, and this machine has booted one of our images).
+  /// Whether the hook exists, is executable and is wanted.
+  ///
+  /// It is not wanted if UKIs replace its type 1 entries: `Type1=remove` is set, there is no `SkipReason`, and this
+  /// machine has booted one of our images.
   private static func isWanted(on host: Host) throws -> Bool {
     guard let status = try host.files.status(of: original), status.kind == .regular, status.mode & 0o111 != 0,
       try commands.contains(where: { try host.files.exists($0) })
     else { return false }
-    // With settings that nobody can read the host goes on as it would without this package.
+    // With unreadable settings, behave as if this package were not installed.
     guard let configuration = try? Configuration(of: host.files), configuration.typeOne == .remove else { return true }
     let hasBooted = Manifest.load(from: host.files).manifest.images.contains { $0.booted != nil }
     return try !hasBooted || SkipReason(of: host, configuration) != nil

@@ -8,50 +8,50 @@ internal import FATFileSystem
 internal import HostSystem
 internal import Messages
 
-/// Puts right what power cuts have left on ESPs, before they are written to.
+/// Repairs what power cuts have left on ESPs, before they are written to.
 struct ESPMending: ~Copyable {
   private let host: Host
   private var done: [Message] = []
   private var failures: [Failure] = []
-  /// How much of what was done is on record.
+  /// How many entries of `done` are recorded.
   private var recordedCount = 0
 
   init(_ host: Host) { self.host = host }
 
-  /// Mends the ESPs that were not unmounted.
+  /// Mends the ESPs that were not unmounted cleanly.
   ///
-  /// One that is damaged becomes a problem of the survey.
+  /// A damaged one becomes a problem of the survey.
   mutating func mendDirty(_ survey: inout ESPSurvey) {
-    for esp in survey.esps where esp.blemish != nil { mend(esp, &survey) }
+    for esp in survey.esps where esp.uncleanState != nil { mend(esp, &survey) }
     keepRecord()
   }
 
-  /// Looks at the ESPs from which a file is to be unlinked, since that frees its clusters: no other name may have them;
-  /// and at those that the kernel could not read.
+  /// Checks the ESPs from which a file will be removed, and those that the kernel could not read.
   ///
-  /// Returns whether an ESP was mended, and so looks other than it was observed.
+  /// Removing a file frees its clusters, so no other file may share them. A mounted file system cannot be mended: the
+  /// plan then leaves that ESP alone, and a failure says what to do.
   ///
-  /// What is mounted cannot be mended: the plan leaves it alone, and the run fails with what to do.
-  mutating func secureRemovals(_ foresight: inout Foresight, _ survey: inout ESPSurvey) -> Bool {
+  /// Returns whether an ESP was mended, so that it has to be observed again.
+  mutating func secureRemovals(_ assessment: inout Assessment, _ survey: inout ESPSurvey) -> Bool {
     var isMended = false
-    for esp in survey.esps where foresight.observation.unreadable.contains(esp.name) {
+    for esp in survey.esps where assessment.observation.unreadable.contains(esp.name) {
       guard case .listed = esp.source else { continue }
       mend(esp, &survey)
       isMended = true
     }
-    for planned in foresight.plan.esps where planned.isChange {
-      // One that was mended just now and is damaged is not in the survey any more.
+    for planned in assessment.plan.esps where planned.isChange {
+      // An ESP that was found damaged a moment ago is no longer in the survey.
       guard let esp = survey.esps.first(where: { $0.name == planned.name }), let device = esp.device else { continue }
       do {
         if case .directory = esp.source { try esp.open(on: host, for: .reading).synchronize() }
         guard let volume = try host.partitions.volume(device: device),
-          try CrashedNames.makeUnlinkingUnsafe(in: volume, paths: LoaderPath(host.machine))
+          try CrashLeftovers.makeUnlinkingUnsafe(in: volume, paths: LoaderPath(host.machine))
         else { continue }
         if case .listed = esp.source {
           mend(esp, &survey)
           isMended = true
         } else {
-          foresight.plan.leaveAlone(esp.name)
+          assessment.plan.leaveAlone(esp.name)
           failures.append(
             Failure(
               "\(esp.name): a power cut has left files that share clusters or have none; nothing is written there",
@@ -61,7 +61,7 @@ struct ESPMending: ~Copyable {
                 """))
         }
       } catch {
-        foresight.plan.leaveAlone(esp.name)
+        assessment.plan.leaveAlone(esp.name)
         failures.append(Failure(esp.name, error))
       }
     }
@@ -73,11 +73,11 @@ struct ESPMending: ~Copyable {
     let manifest = Manifest.load(from: host.files).manifest
     do {
       done += try esp.mend(on: host) { file, volume, device in
-        try Self.isRight(file, volume, device, manifest)
+        try Self.isRight(file, in: volume, on: device, manifest: manifest)
       }
-      survey.esps[index].blemish = nil
+      survey.esps[index].uncleanState = nil
     } catch let problem as ESPProblem where problem.kind == .unchecked {
-      survey.esps[index].blemish = nil
+      survey.esps[index].uncleanState = nil
       failures.append(Failure(problem.message, hint: problem.hint))
     } catch let problem as ESPProblem {
       survey.esps.remove(at: index)
@@ -92,9 +92,9 @@ struct ESPMending: ~Copyable {
     }
   }
 
-  /// Whether the manifest knows the content for the kernel that the name stands for.
+  /// Whether the content is recorded in the manifest for the kernel in the file name.
   private static func isRight(
-    _ file: FATFile, _ volume: FATVolume, _ device: any RandomAccessBytes, _ manifest: Manifest
+    _ file: FATFile, in volume: FATVolume, on device: any RandomAccessBytes, manifest: Manifest
   ) throws -> Bool {
     guard let image = UKIName(fileName: String(PathName(file.path).fileName)),
       let extents = volume.extents(of: file)
@@ -105,14 +105,14 @@ struct ESPMending: ~Copyable {
     return manifest.image(withDigest: try digest.finish())?.kernel == image.kernel
   }
 
-  /// Says what was done, now and in the record.
-  mutating func tell(_ report: inout ApplyReport) {
+  /// Adds what was done to the report and to the record.
+  mutating func addResults(to report: inout ApplyReport) {
     keepRecord()
     report.mended = done
     for failure in failures where !report.failures.contains(failure) { report.failures.append(failure) }
   }
 
-  /// At once, since the run may fail later.
+  /// Recorded at once, since the run may fail later.
   private mutating func keepRecord() {
     guard done.count > recordedCount else { return }
     do {

@@ -9,10 +9,10 @@ package import HostSystem
 internal import Messages
 package import SecureBoot
 
-/// How the firmware is to reach the images, and whether it will: decided anew in each run.
+/// The boot chain from the firmware to the images, and whether it is trusted; decided again in each run.
 package struct ChainDecision: Hashable, Sendable {
   package let chain: BootChain
-  /// Whether this machine would start our images over that chain.
+  /// Whether this machine would start our images by that chain.
   package let trust: BootTrust
 
   /// Decides for a host.
@@ -20,12 +20,12 @@ package struct ChainDecision: Hashable, Sendable {
   /// - Parameters:
   ///   - host: the machine, or a tree elsewhere.
   ///   - configuration: its settings.
-  ///   - certificate: what images are signed with.
+  ///   - certificate: the certificate that images are signed with.
   ///   - evidence: how the host was booted.
   ///   - esps: the files of the ESPs, open for reading.
-  /// - Throws: `HostError` or `CryptoError` if firmware, shim or an ESP cannot be looked at.
+  /// - Throws: `HostError` or `CryptoError` if the firmware, shim or an ESP cannot be read.
   package init(
-    of host: Host, _ configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
+    of host: Host, configuration: Configuration, certificate: Certificate, evidence: BootEvidence?,
     esps: [FileSystem]
   ) throws {
     let database = try TrustDatabase(readingFrom: host)
@@ -34,7 +34,7 @@ package struct ChainDecision: Hashable, Sendable {
     }
     let byFirmware = try trust(throughShim: false)
     let byShim = try trust(throughShim: true)
-    // With Secure Boot off for the moment all would start, but what is set up for shim is not taken apart.
+    // With Secure Boot off everything would start, but a chain with shim is kept.
     let shim = BootPrograms(try host.machine).shim
     let hasShim = try database.secureBootEnabled == true || host.files.exists(shim)
     chain = BootChain.decide(
@@ -50,14 +50,15 @@ package struct ChainDecision: Hashable, Sendable {
     self.trust = try Self.refusalOfShim(shim, by: database, on: host) ?? byShim
   }
 
-  /// Why the firmware would not start shim itself; nil if it would, or if shim is not installed, which is an error
-  /// elsewhere.
+  /// Why the firmware would not start shim itself.
+  ///
+  /// Nil if it would, or if shim is not installed; that is reported elsewhere.
   private static func refusalOfShim(_ shim: String, by database: TrustDatabase, on host: Host) throws -> BootTrust? {
     guard database.isEnforced,
       try host.files.exists(shim)
     else { return nil }
     var trust = try TrustAnchors(machine: host)
-    // The firmware does not know shim's list.
+    // The firmware does not use shim's list.
     trust.allowed = database.firmwareCertificates
     let verdict = try describing(shim) {
       let file = try host.files.openFile(shim)

@@ -3,15 +3,15 @@
 
 package import BootEnvironment
 
-/// What lies on an ESP in this program's name space, and how much room is left.
+/// What an ESP holds under the names of this program, and how much space is free.
 package struct ESPContents: Hashable, Sendable {
   package var images: [PresentImage]
-  /// What writes that never ended have left behind.
+  /// Temporary files of interrupted writes.
   package var leftovers: [Leftover]
-  /// Bytes that can still be written.
+  /// Free space in bytes.
   package var free: Int
-  /// What a check of the file system has made files of, and is not known to be ours.
-  package var salvaged: [Leftover] = []
+  /// Files that fsck.vfat made of lost clusters and that are not known to be ours.
+  package var recovered: [Leftover] = []
 
   package struct Leftover: Hashable, Sendable {
     package var path: String
@@ -30,23 +30,23 @@ package struct ESPContents: Hashable, Sendable {
     self.free = free
   }
 
-  /// The images that this program made, whole.
+  /// The intact images of this program.
   package var own: [UKIName] { images.filter(\.isOurs).map(\.name) }
 
-  /// Changes what is known of the image of that name.
+  /// Replaces the state of the image with that name.
   mutating func set(_ name: UKIName, _ content: PresentImage.Content) {
     for index in images.indices where images[index].name == name { images[index].content = content }
   }
 }
 
-/// A file in this program's name space as it was found on an ESP.
+/// A file with a name of this program's images, as found on an ESP.
 package struct PresentImage: Hashable, Sendable {
   package enum Content: Hashable, Sendable {
-    /// The bytes that the manifest records under this digest; `booted` as there.
+    /// Its content is recorded in the manifest with this SHA-256 digest; `booted` as there.
     case recorded(digest: [UInt8], booted: Int64?)
-    /// Not in the manifest, but whole and signed with the certificate in use.
+    /// Not in the manifest, but intact and signed with the certificate in use.
     case signed
-    /// Damaged, or made by somebody else.
+    /// Damaged, or made by another program.
     case unknown
   }
 
@@ -55,17 +55,18 @@ package struct PresentImage: Hashable, Sendable {
   package var size: Int
   package var content: Content
 
-  package init(_ name: UKIName, size: Int, _ content: Content) {
+  package init(_ name: UKIName, size: Int, content: Content) {
     self.name = name
     self.size = size
     self.content = content
   }
 
-  /// Whether this program made it and it is whole: only such images are removed, and only such count as something to
-  /// boot from.
+  /// Whether this program made it and it is intact.
+  ///
+  /// Only such images are removed, and only such images count as bootable.
   package var isOurs: Bool { content != .unknown }
 
-  /// When a machine that was booted from it started, in seconds since 1970; nil if none has been seen.
+  /// When the machine was last booted from it, in seconds since 1970; nil if that was never seen.
   package var booted: Int64? { if case .recorded(_, let booted) = content { booted } else { nil } }
 
   package func holds(_ digest: [UInt8]) -> Bool {

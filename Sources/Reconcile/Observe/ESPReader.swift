@@ -7,18 +7,18 @@ internal import Cryptography
 internal import HostSystem
 internal import PortableExecutable
 
-/// Finds out what lies on an ESP: by stat(2) alone where the manifest knows it, by reading it where not.
+/// Reads the state of an ESP: with stat(2) only where the manifest knows a file, otherwise by reading the file.
 struct ESPReader: ~Copyable {
   let esp: ESP
   /// Its files, open for reading.
   let files: FileSystem
-  /// The certificate in use; nil if there is none that can be read.
+  /// The certificate in use; nil if it cannot be read.
   let certificate: Certificate?
   let paths: LoaderPath
 
-  /// What is there.
+  /// Reads the ESP.
   ///
-  /// The manifest is brought up to date where a file is what it says after all, or is not.
+  /// The manifest is updated where a file turns out to match it, or not. Throws `HostError`.
   func read(_ manifest: inout Manifest) throws -> ESPContents {
     var contents = ESPContents(images: [], free: try files.availableSpace(at: "/"))
     for fileName in try files.list(UKIName.directory) ?? [] {
@@ -27,13 +27,13 @@ struct ESPReader: ~Copyable {
       if fileName.hasPrefix(".pve-"), TemporaryName.matches(fileName) {
         contents.leftovers.append(ESPContents.Leftover(path: path, size: status.size))
       } else if let name = UKIName(fileName: fileName) {
-        let content = try recognize(name, status, &manifest)
+        let content = try recognize(name, status: status, manifest: &manifest)
         if case .recorded = content {} else { manifest.remove(name, on: esp.name) }
-        contents.images.append(PresentImage(name, size: status.size, content))
+        contents.images.append(PresentImage(name, size: status.size, content: content))
       }
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
-    try addSalvaged(manifest, to: &contents)
+    try addRecovered(manifest, to: &contents)
     for image in manifest.images {
       for copy in image.copies where copy.esp == esp.name {
         if !contents.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: esp.name) }
@@ -42,7 +42,7 @@ struct ESPReader: ~Copyable {
     return contents
   }
 
-  /// What kills left of a file that is not an image.
+  /// Adds temporary files of `path` that an interrupted write left behind.
   private func addLeftovers(of path: String, to contents: inout ESPContents) throws {
     let file = PathName(path)
     let directory = file.directory
@@ -54,11 +54,11 @@ struct ESPReader: ~Copyable {
     }
   }
 
-  /// What fsck.vfat has made of clusters without a name.
+  /// Adds the files that fsck.vfat made of lost clusters.
   ///
-  /// An image of ours among them goes like a piece of one.
-  private func addSalvaged(_ manifest: Manifest, to contents: inout ESPContents) throws {
-    for name in try files.list("/") ?? [] where ESP.isSalvaged(name) {
+  /// An image of ours among them is treated like a leftover.
+  private func addRecovered(_ manifest: Manifest, to contents: inout ESPContents) throws {
+    for name in try files.list("/") ?? [] where ESP.isRecovered(name) {
       guard let status = try files.linkStatus(of: "/\(name)"), status.kind == .regular else { continue }
       let leftover = ESPContents.Leftover(path: "/\(name)", size: status.size)
       let isOurs = (try? files.openFile("/\(name)")).map { file in
@@ -66,12 +66,12 @@ struct ESPReader: ~Copyable {
           || manifest.images.contains { $0.size == status.size }
             && (try? manifest.image(withDigest: Digest.of(file))) != nil
       }
-      if isOurs == true { contents.leftovers.append(leftover) } else { contents.salvaged.append(leftover) }
+      if isOurs == true { contents.leftovers.append(leftover) } else { contents.recovered.append(leftover) }
     }
   }
 
   private func recognize(
-    _ name: UKIName, _ status: FileStatus, _ manifest: inout Manifest
+    _ name: UKIName, status: FileStatus, manifest: inout Manifest
   ) throws -> PresentImage.Content {
     if let image = manifest.image(on: esp.name, name), image.size == status.size,
       image.copy(on: esp.name, name)?.modified == status.modified
@@ -89,12 +89,12 @@ struct ESPReader: ~Copyable {
     return isSigned(file) ? .signed : .unknown
   }
 
-  /// Whether the certificate in use signed it, whole as it is.
+  /// Whether it is intact and signed with the certificate in use.
   ///
-  /// What cannot be read is not signed.
+  /// False if it cannot be read.
   private func isSigned(_ file: File) -> Bool {
     guard let certificate, let image = try? SignedImage(parsing: file),
-      // Most of what is not ours says so, and need not be read whole at each run.
+      // This check is cheap: most files of others need not be read in full in each run.
       image.table.entries.contains(where: { entry in
         (try? AuthenticodeSignature(parsing: entry))?.message.signers.contains(certificate) == true
       }), let signatures = try? image.signatures(in: file)

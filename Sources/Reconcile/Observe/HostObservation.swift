@@ -7,74 +7,76 @@ package import Cryptography
 internal import EFIData
 package import Messages
 
-/// A picture of the host, its ESPs and its firmware as far as images depend on them.
+/// The state of the host, its ESPs and its firmware, as far as images depend on it.
 ///
-/// It does not change, and planning needs nothing else.
+/// It is immutable, and planning needs nothing else.
 package struct HostObservation: Sendable {
   package let configuration: Configuration
-  /// The ESPs that are there, and those that were to be.
+  /// The ESPs that are present, and the problems of those that are missing or unusable.
   package let survey: ESPSurvey
-  /// By name of the ESP; one that cannot be read is missing.
+  /// By name of the ESP; ESPs that cannot be read are missing.
   package let contents: [String: ESPContents]
   /// Why an ESP cannot be read.
   let readFailures: [Failure]
-  /// ESPs whose file system the kernel cannot read, though by its own words it was unmounted.
+  /// ESPs that the kernel cannot read although they are marked as cleanly unmounted.
   let unreadable: Set<String>
-  /// What a file system check has left on ESPs, a sentence each.
-  let salvageNotes: [Message]
-  /// Images that were recorded as right and are not, by ESP.
+  /// Files that a file system check has left on ESPs, a sentence each.
+  let recoveryNotes: [Message]
+  /// Images that do not match their record, by ESP.
   package let damaged: [(esp: String, name: UKIName)]
 
-  package let kernels: KernelInventory
-  /// Release of the running kernel; nil in a root other than the running system's.
+  package let inventory: KernelInventory
+  /// Release of the running kernel; nil if this root is not that of the running system.
   package let running: String?
-  /// Which kernels are to have an image, and what it takes.
+  /// The kernels that get an image, and why.
   let choice: KernelChoice
   let sources: [Kernel: ImageSource]
-  /// What is to be said about the command lines that images are made with.
+  /// Findings about the command lines of the images.
   package let lineFindings: [LineFinding]
 
-  /// The certificate in use; nil if there is none that can be read.
+  /// The certificate in use; nil if it cannot be read.
   package let certificate: Certificate?
-  /// How the images are reached, and whether this machine would start them; nil without a certificate.
+  /// The boot chain, and whether it is trusted; nil without a certificate.
   let chain: Result<ChainDecision, Failure>?
-  /// Authenticode digests that the firmware refuses whoever signed them; empty where it enforces nothing.
+  /// Authenticode digests that dbx revokes, whatever the signature; empty if Secure Boot is not enforced.
   let forbiddenDigests: Set<[UInt8]>
-  /// Authenticode digests of this program's images, by ESP; empty where none is refused.
+  /// Authenticode digests of this program's images, by ESP; empty if `forbiddenDigests` is.
   let imageDigests: [String: [UKIName: [UInt8]]]
-  /// Images that this machine starts though it would not start what is signed now, by ESP.
+  /// Images that this machine starts although it would refuse newly signed ones, by ESP.
   let accepted: [String: Set<UKIName>]
 
-  /// The manifest, with what the ESPs have shown.
+  /// The manifest, updated with what was found on the ESPs.
   let manifest: Manifest
-  /// Why it is not as it was recorded.
+  /// Why the recorded manifest could not be used; nil if it could.
   let manifestNote: Message?
 
-  /// Programs of the host that the chain needs; nil without a chain.
+  /// Boot loaders on the host that the chain needs; nil without a chain.
   let loaders: Result<LoaderPrograms, Failure>?
-  /// Boot loaders and type 1 entries, by ESP that can be read; empty without `loaders`.
+  /// Boot loaders and type 1 entries, by ESP; empty without `loaders`.
+  ///
+  /// ESPs that cannot be read are missing.
   let bootFiles: [String: Result<BootFiles, Failure>]
-  /// What systemd-boot is told by the firmware's variable; nil where that does not matter.
+  /// systemd-boot's default in the EFI variable; nil if it has no effect.
   let loaderDefault: LoaderDefaultObservation?
   let firmware: FirmwareObservation
-  /// dkms's settings.
+  /// The settings for dkms.
   let dkms: Result<DKMSFiles, Failure>
 
   /// The ESPs that could be read.
   var readESPs: [ESP] { survey.esps.filter { contents[$0.name] != nil } }
 }
 
-/// Where the image of a kernel comes from.
+/// How to get the image of a kernel.
 enum ImageSource: Sendable {
-  /// Bytes of that digest lie on an ESP already, and `inputs` would give them again.
+  /// An ESP already has the image with that SHA-256 digest, and `inputs` would produce it again. The size is in bytes.
   case recorded(digest: [UInt8], size: Int, inputs: ImageInputs)
-  /// It has yet to be made, with `size` bytes at most. The notes are about its parts.
+  /// The image has to be built and has `size` bytes at most. The notes are about its parts.
   case toBuild(size: Int, notes: [Message], inputs: ImageInputs)
-  /// It cannot be made.
+  /// The image cannot be built.
   case unusable(Failure)
 }
 
-/// A finding about one of the command lines that images are made with.
+/// A finding about the command line of some images.
 package struct LineFinding: MessageConvertible, Sendable {
   package let line: CommandLine
   package let finding: CommandLineFinding
@@ -82,10 +84,10 @@ package struct LineFinding: MessageConvertible, Sendable {
   package var message: Message { "the command line in \(finding.path ?? line.path): \(finding.detail)" }
 }
 
-/// What the firmware's boot manager says, and what it could be told.
+/// The boot variables, and the partitions that boot entries can refer to.
 struct FirmwareObservation: Sendable {
-  /// Nil where there are no variables.
+  /// Nil if there are no EFI variables.
   let variables: Result<BootVariables, any Error>?
-  /// Unique GUIDs of all partitions of this machine; nil where nobody tells.
+  /// Unique GUIDs of all GPT partitions of this machine; nil if they are not known.
   let partitions: Set<GUID>?
 }

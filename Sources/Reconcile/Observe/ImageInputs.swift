@@ -9,7 +9,7 @@ internal import Messages
 internal import SigningKeys
 internal import UnifiedKernelImage
 
-/// The files that one kernel's image is made of, in the order in which `ImageRecord` lists them.
+/// The files that the image of one kernel is made from, in the order of `ImageRecord.inputs`.
 package struct ImageInputs: Hashable, Sendable {
   let kernel: Kernel
   /// The kernel command line.
@@ -20,10 +20,10 @@ package struct ImageInputs: Hashable, Sendable {
 
   var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
 
-  /// The parts that do not depend on the kernel.
+  /// Chooses the files of a kernel.
   ///
-  /// Throws `HostError` if the host cannot be looked at.
-  init(_ kernel: Kernel, commandLine: CommandLine, _ configuration: Configuration, on host: Host) throws {
+  /// Throws `HostError` if the host cannot be read.
+  init(_ kernel: Kernel, commandLine: CommandLine, configuration: Configuration, on host: Host) throws {
     self.kernel = kernel
     self.commandLine = commandLine.text
     stub = BootPrograms(try host.machine).stub
@@ -31,9 +31,9 @@ package struct ImageInputs: Hashable, Sendable {
     certificate = configuration.certificate
   }
 
-  /// The files, open.
+  /// The opened files.
   ///
-  /// All are read through these, whatever comes to stand at their paths meanwhile.
+  /// All content is read through them, so replacing a file in the meantime has no effect.
   struct Open {
     /// In the order of `paths`.
     let files: [File]
@@ -41,8 +41,10 @@ package struct ImageInputs: Hashable, Sendable {
     let plan: ImagePlan
   }
 
-  /// Throws `Failure` without a stub, `HostError` if another file cannot be opened, and `ImageError` if no image can be
-  /// made of them.
+  /// Opens the files.
+  ///
+  /// Throws `Failure` if there is no stub, `HostError` if another file cannot be opened, and `ImageError` if no image
+  /// can be built from them.
   func open(_ host: Host) throws -> Open {
     let linux = try host.files.openFile(kernel.imagePath)
     let initrd = try host.files.openFile(kernel.initrdPath)
@@ -59,9 +61,9 @@ package struct ImageInputs: Hashable, Sendable {
       plan: try ImagePlan(recipe))
   }
 
-  /// The stub of the host.
+  /// Opens the stub of the host.
   ///
-  /// Throws `Failure` that says how to get one.
+  /// Throws `Failure` that says how to install it.
   package static func openStub(_ path: String, _ host: Host) throws -> File {
     do {
       return try host.files.openFile(path)
@@ -70,7 +72,9 @@ package struct ImageInputs: Hashable, Sendable {
     }
   }
 
-  /// What the manifest is to say of the image `file`, which was made of these inputs.
+  /// The manifest record of the image `file`, which was built from these inputs.
+  ///
+  /// Throws `HostError`, `CryptoError` or `Failure`; also if an input changed in the meantime.
   func record(of file: File, _ open: Open) throws -> ImageRecord {
     let records = try zip(paths, open.files).map { path, file in
       InputRecord(path: path, status: file.status, digest: try Digest.of(file))
@@ -79,16 +83,17 @@ package struct ImageInputs: Hashable, Sendable {
     let fingerprint = try describing(certificate) {
       try Certificate(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).fingerprint()
     }
-    // Else the record could pair the digest of new content with the image of the old.
+    // Otherwise the record could pair the digest of a new file with the image of the old one.
     for input in open.files { try input.requireUnchanged() }
     return ImageRecord(
       kernel: kernel, size: file.count, digest: digest, commandLine: commandLine, certificate: fingerprint,
       inputs: records)
   }
 
-  /// The inputs as they are now if they would give the image of `record` again; nil if not.
+  /// The current records of the inputs if they would still produce the image of `record`; nil if not.
   ///
-  /// Nothing is opened as long as sizes, times and inodes are those recorded; otherwise digests decide.
+  /// No file is opened while sizes, times and inodes match the record. If they differ, the digests decide. Throws
+  /// `HostError`.
   func current(giving record: ImageRecord, in files: FileSystem) throws -> [InputRecord]? {
     guard record.kernel == kernel, record.commandLine == commandLine, record.inputs.map(\.path) == paths else {
       return nil

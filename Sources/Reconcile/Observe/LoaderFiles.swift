@@ -9,39 +9,39 @@ package import HostSystem
 internal import Messages
 internal import PortableExecutable
 
-/// What a boot loader's file on an ESP is made of.
+/// How a boot loader file on an ESP is made.
 package enum LoaderSource: Hashable, Sendable {
-  /// A program of the host, with our signature in place of others.
+  /// A program of the host, with our signature in place of existing ones; its host path.
   case signed(String)
-  /// A program of the host as it is, with the signatures it came with.
+  /// An unchanged copy of a program of the host, with its own signatures; its host path.
   case copied(String)
-  /// An image on the same ESP as it is.
+  /// An unchanged copy of an image on the same ESP.
   case image(UKIName)
   case text([UInt8])
 }
 
-/// The programs of the host that a chain needs.
+/// The programs of the host that a boot chain needs.
 package struct LoaderPrograms: Hashable, Sendable {
   let chain: BootChain
   let writesRemovablePath: Bool
   let sources: BootPrograms
   let paths: LoaderPath
-  /// Bytes, by host path.
+  /// Sizes in bytes, by host path.
   fileprivate(set) var sizes: [String: Int] = [:]
 
-  /// The files on an ESP in the order in which they are to be written: what is started before what starts it.
+  /// The files of an ESP in the order of writing: a program is written before the one that starts it.
   ///
-  /// `first` is the image that is to boot first.
+  /// `first` is the image that boots first.
   func files(first: UKIName) -> [(path: String, source: LoaderSource)] {
     slots.map { path, source in (path, source ?? .image(first)) }
   }
 
-  /// The same, each with all that it may be made of: the one or other of `images` may be to boot first.
+  /// The same with every possible source: each of `images` may be the one that boots first.
   func candidates(_ images: [UKIName]) -> [(path: String, sources: [LoaderSource])] {
     slots.map { path, source in (path, source.map { [$0] } ?? images.map { .image($0) }) }
   }
 
-  /// Nil stands for the image that is to boot first.
+  /// A nil source stands for the image that boots first.
   private var slots: [(path: String, source: LoaderSource?)] {
     var slots: [(String, LoaderSource?)] = []
     if chain.hasSystemdBoot { slots.append((paths.systemdBoot, .signed(sources.systemdBoot))) }
@@ -58,41 +58,41 @@ package struct LoaderPrograms: Hashable, Sendable {
   }
 }
 
-/// What lies on an ESP at the paths of boot loaders.
+/// The state of the boot loader paths of an ESP.
 package struct LoaderState: Hashable, Sendable {
-  /// Where something lies, and which sources it is made of just as it should be.
+  /// The paths that exist, each with the sources that it matches exactly.
   var present: [String: Set<LoaderSource>] = [:]
-  /// `loader.conf`; nil if there is none, or nothing is to be written into it.
+  /// `loader.conf`; nil if there is none, or if it is not to be changed.
   var configuration: [UInt8]?
-  /// What shim starts from the removable path in place of our image, as messages name it; nil if there is no such file.
+  /// The fallback program that shim would start from the removable path in place of our image, as shown in messages;
+  /// nil if there is none.
   var fallback: String?
-  /// The names in `EFI/Linux`, ours and others.
+  /// The names in `EFI/Linux`, also those of others.
   var unifiedNames: [String] = []
 }
 
-/// What lies on an ESP beside images.
+/// What an ESP holds besides images.
 struct BootFiles: Sendable {
   let loaders: LoaderState
   let typeOne: TypeOneEntries
 }
 
-/// The boot loaders of a chain: the programs of the host, open, and how a file on an ESP is held against them.
+/// The boot loaders of a chain: the opened programs of the host, and how files on an ESP are compared with them.
 ///
-/// What is right is told by content: a loader that we sign by its Authenticode digest, which is that of the file it was
-/// made of, and our signature; a copy by its bytes. So no record is needed, and a changed loader, key or certificate
-/// is seen as such.
+/// The comparison is by content. A loader that we sign must have the Authenticode digest of the original and our
+/// signature. A copy must have the same bytes. So no record is needed, and a new loader, key or certificate is noticed.
 package struct LoaderFiles: Sendable {
-  /// What images are signed with.
+  /// The certificate that images are signed with.
   let certificate: Certificate
   package private(set) var programs: LoaderPrograms
   /// By host path.
   private var files: [String: File] = [:]
-  /// Digests of the programs that are to be signed, by host path.
+  /// Authenticode digests of the programs that we sign, by host path.
   private var digests: [String: [UInt8]] = [:]
 
-  /// Opens what the chain needs.
+  /// Opens the programs that the chain needs.
   ///
-  /// Throws `Failure` that says which package is missing.
+  /// Throws `Failure` that names the missing package.
   package init(_ chain: BootChain, writesRemovablePath: Bool, certificate: Certificate, on host: Host) throws {
     self.certificate = certificate
     let machine = try host.machine
@@ -100,11 +100,11 @@ package struct LoaderFiles: Sendable {
     programs = LoaderPrograms(
       chain: chain, writesRemovablePath: writesRemovablePath, sources: sources, paths: LoaderPath(machine))
     if chain.hasShim {
-      try open(sources.shim, package: "shim-signed", host)
-      try open(sources.mokManager, package: sources.mokManagerPackage, host)
+      try open(sources.shim, package: "shim-signed", on: host)
+      try open(sources.mokManager, package: sources.mokManagerPackage, on: host)
     }
     if chain.hasSystemdBoot {
-      try open(sources.systemdBoot, package: "systemd-boot-efi", host)
+      try open(sources.systemdBoot, package: "systemd-boot-efi", on: host)
       let file = try program(sources.systemdBoot)
       digests[sources.systemdBoot] = try describing(sources.systemdBoot) {
         try ImageDigest.compute(of: file, header: SignedImage(parsing: file).header)
@@ -112,7 +112,7 @@ package struct LoaderFiles: Sendable {
     }
   }
 
-  private mutating func open(_ path: String, package: String, _ host: Host) throws {
+  private mutating func open(_ path: String, package: String, on host: Host) throws {
     guard try host.files.exists(path) else {
       throw Failure(
         "the chain \(programs.chain) needs \(host.files.display(path)), which is not there",
@@ -130,13 +130,13 @@ package struct LoaderFiles: Sendable {
 
   func digest(ofProgram path: String) -> [UInt8]? { digests[path] }
 
-  /// Looks at an ESP.
+  /// Reads the boot loaders of an ESP.
   ///
   /// - Parameters:
   ///   - files: the ESP, open for reading.
-  ///   - images: those of this program on it.
-  ///   - isPreferred: whether the machine would start our images, and systemd-boot's default is ours to set.
-  /// - Returns: what lies at the paths that the chain uses.
+  ///   - images: the images of this program on it.
+  ///   - isPreferred: whether the machine would start our images, so that we set systemd-boot's default.
+  /// - Returns: the state of the paths that the chain uses.
   /// - Throws: `HostError` if it cannot be read.
   package func observe(_ files: FileSystem, images: [UKIName], isPreferred: Bool) throws -> LoaderState {
     var state = LoaderState()
@@ -156,9 +156,9 @@ package struct LoaderFiles: Sendable {
     return state
   }
 
-  /// Whether the file at `path` is what `source` makes.
+  /// Whether the file at `path` matches `source`.
   ///
-  /// What cannot be read is not.
+  /// False if it cannot be read.
   func isInPlace(_ source: LoaderSource, at path: String, on files: FileSystem) throws -> Bool {
     guard try files.linkStatus(of: path)?.kind == .regular, let file = try? files.openFile(path) else { return false }
     switch source {
@@ -171,7 +171,7 @@ package struct LoaderFiles: Sendable {
     }
   }
 
-  /// Whether the file carries our signature, over an image of that digest if one is given.
+  /// Whether the file has our valid signature, and that Authenticode digest if one is given.
   func isSigned(_ file: File, digest: [UInt8]?) -> Bool {
     guard let image = try? SignedImage(parsing: file), let signatures = try? image.signatures(in: file) else {
       return false
@@ -200,10 +200,10 @@ package struct LoaderFiles: Sendable {
     return true
   }
 
-  /// Whether two images are one by what does not take reading all of them, at each run, some hundred megabytes: size,
-  /// headers and signatures.
+  /// Whether two images have the same size, headers and signatures.
   ///
-  /// A signature is over all the rest; if that was changed, the firmware refuses the image.
+  /// That avoids reading some hundred megabytes in each run. A signature covers all the rest; if that was changed, the
+  /// firmware refuses the image.
   private static func areCopies(_ left: File, _ right: File) throws -> Bool {
     guard left.count == right.count else { return false }
     let (one, other) = (try SignedImage(parsing: left), try SignedImage(parsing: right))

@@ -14,54 +14,52 @@ internal import SecureBoot
 internal import SigningKeys
 internal import UnifiedKernelImage
 
-/// Looks at a host, its ESPs and its firmware.
+/// Observes a host, its ESPs and its firmware.
 ///
-/// Writes nothing.
-///
-/// Most of it is stat(2). What lies on an ESP and is not in the manifest is read, and so are files of the host that changed
-/// since an image was made of them.
+/// Writes nothing. Mostly it uses stat(2). It reads files on an ESP that are not in the manifest, and files of the host
+/// that changed since their image was built.
 final class Observer {
   private let host: Host
   private let configuration: Configuration
   private let options: ApplyOptions
   private let survey: ESPSurvey
   private let open: OpenESPs
-  private let kernels: KernelInventory
+  private let inventory: KernelInventory
   private let requests: KernelRequests
-  /// Nil where the system tells nothing of its boot.
+  /// Nil if the system does not tell how it was booted.
   private let evidence: BootEvidence?
   private let certificate: Certificate?
   private let commandLines: CommandLines
   private let lineFindings: [LineFinding]
   private let manifestNote: Message?
 
-  // What grows while more is looked at.
+  // Filled while observing.
   private var manifest: Manifest
   private var contents: [String: ESPContents] = [:]
   private var readFailures: [Failure] = []
   private var unreadable: Set<String> = []
-  private var salvageNotes: [Message] = []
+  private var recoveryNotes: [Message] = []
   private var damaged: [(esp: String, name: UKIName)] = []
-  /// ESPs whose images were read whole.
+  /// ESPs whose images were read in full.
   private var readWhole: Set<String> = []
 
-  /// Looks at the host and its ESPs.
+  /// Observes the host and its ESPs.
   ///
-  /// Throws for what concerns all images, such as a command line that cannot be read.
-  init(of host: Host, _ configuration: Configuration, _ survey: ESPSurvey, _ options: ApplyOptions) throws {
+  /// Throws errors that concern all images, such as a command line that cannot be read.
+  init(of host: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions) throws {
     self.host = host
     self.configuration = configuration
     self.options = options
     self.survey = survey
     open = OpenESPs(host, survey.esps)
-    kernels = try KernelInventory(of: host.files)
+    inventory = try KernelInventory(of: host.files)
     requests = try KernelRequests(of: host, configuration)
     evidence = try BootEvidence(of: host)
     certificate = try? configuration.signingKey.loadCertificate(from: host)
-    commandLines = try CommandLines(of: host.files, for: kernels.kernels)
+    commandLines = try CommandLines(of: host.files, for: inventory.kernels)
     (manifest, manifestNote) = Manifest.load(from: host.files)
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
-    lineFindings = try commandLines.lines(for: kernels.kernels).flatMap { line in
+    lineFindings = try commandLines.lines(for: inventory.kernels).flatMap { line in
       try rules.findings(in: line).map { LineFinding(line: line, finding: $0) }
     }
     for esp in survey.esps { read(esp) }
@@ -73,8 +71,8 @@ final class Observer {
       let reader = ESPReader(esp: esp, files: files, certificate: certificate, paths: LoaderPath(try host.machine))
       let found = try reader.read(&manifest)
       contents[esp.name] = found
-      for file in found.salvaged {
-        salvageNotes.append(
+      for file in found.recovered {
+        recoveryNotes.append(
           """
           \(files.display(file.path)) (\(file.size >> 10) KiB) was made by a check of the file system; remove it if \
           nobody misses it
@@ -88,13 +86,14 @@ final class Observer {
     }
   }
 
-  /// Reads the images of these ESPs whole and holds them against the manifest, which knows a file by size and time
-  /// only; damage changes neither.
+  /// Reads the images of these ESPs in full and compares them with the manifest.
   ///
-  /// Returns whether one is not what it was taken for: it is not ours then, and counts as nothing to boot from.
+  /// Each ESP is read once.
   ///
-  /// Before one image goes, those that stay must be known to be right: the one that goes may be the last good one. An ESP
-  /// is read once.
+  /// The manifest recognises a file by size and time, which damage does not change. Before an image is removed, the
+  /// others must be known to be intact: the one to be removed may be the last good one.
+  ///
+  /// Returns whether an image is damaged. It then no longer counts as ours or as bootable.
   func readImages(on names: [String]) -> Bool {
     let before = damaged.count
     for name in names where readWhole.insert(name).inserted {
@@ -111,17 +110,19 @@ final class Observer {
     return damaged.count > before
   }
 
-  /// The picture as far as it was looked at.
+  /// The observation so far.
   ///
-  /// Throws `HostError` if the host's files cannot be looked at.
+  /// Throws `HostError` if files of the host cannot be read.
   func observe() throws -> HostObservation {
     let chain = decideChain()
     let decision = try? chain?.get()
     let database = try? TrustDatabase(readingFrom: host)
     let forbidden = decision != nil && database?.isEnforced == true ? database?.forbiddenImageDigests : nil
-    let choice = KernelChoice(kernels, requests, contents: contents, options)
+    let choice = KernelChoice(inventory, requests: requests, contents: contents, options: options)
     var sources: [Kernel: ImageSource] = [:]
-    for kernel in choice.kernels where choice.isChosen(kernel) { sources[kernel.kernel] = source(of: kernel.kernel) }
+    for planned in choice.kernels where choice.isChosen(planned) {
+      sources[planned.kernel] = source(of: planned.kernel)
+    }
     markBooted()
     let accepted = decision.map { acceptedImages($0, database) } ?? [:]
     let forbiddenDigests = forbidden ?? []
@@ -129,12 +130,15 @@ final class Observer {
     let loaders = decision.flatMap { observeLoaders($0) }
     return HostObservation(
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
-      unreadable: unreadable, salvageNotes: salvageNotes, damaged: damaged, kernels: kernels, running: requests.running,
+      unreadable: unreadable, recoveryNotes: recoveryNotes, damaged: damaged, inventory: inventory,
+      running: requests.running,
       choice: choice, sources: sources, lineFindings: lineFindings, certificate: certificate, chain: chain,
       forbiddenDigests: forbiddenDigests, imageDigests: imageDigests, accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
-      loaderDefault: decision.flatMap { LoaderDefaultObservation(of: host, $0, open: open, survey.esps, options) },
+      loaderDefault: decision.flatMap {
+        LoaderDefaultObservation(of: host, decision: $0, open: open, esps: survey.esps, options: options)
+      },
       firmware: observeFirmware(), dkms: dkms())
   }
 
@@ -143,7 +147,7 @@ final class Observer {
   private func source(of kernel: Kernel) -> ImageSource {
     do {
       let inputs = try ImageInputs(
-        kernel, commandLine: commandLines.line(for: kernel), configuration, on: host)
+        kernel, commandLine: commandLines.line(for: kernel), configuration: configuration, on: host)
       if !options.isForced, let known = try recordedImage(inputs) {
         return .recorded(digest: known.digest, size: known.size, inputs: inputs)
       }
@@ -157,7 +161,7 @@ final class Observer {
     }
   }
 
-  /// The image in the manifest that these inputs give.
+  /// The image in the manifest that these inputs would produce again.
   private func recordedImage(_ inputs: ImageInputs) throws -> ImageRecord? {
     for image in manifest.images {
       guard let current = try inputs.current(giving: image, in: host.files) else { continue }
@@ -167,9 +171,9 @@ final class Observer {
     return nil
   }
 
-  /// An image on an ESP that the manifest does not know, but that is just what would be made now.
+  /// An image on an ESP that is missing in the manifest but is the one that would be built now.
   ///
-  /// The inputs are passed through the builder for their digest; nothing is written.
+  /// The inputs are run through the builder to get its digest; nothing is written.
   private func adoptedImage(_ inputs: ImageInputs, _ parts: ImageInputs.Open) throws -> ImageRecord? {
     let name = UKIName(inputs.kernel)
     var expected: [UInt8]?
@@ -184,25 +188,25 @@ final class Observer {
       guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
       var record = try inputs.record(of: file, parts)
       record.authenticode = digest
-      place(record, name, on: esp, modified: file.status.modified)
+      place(record, at: name, on: esp, modified: file.status.modified)
       adopted = record
     }
     return adopted
   }
 
-  private func place(_ record: ImageRecord, _ name: UKIName, on esp: ESP, modified: Int64) {
+  private func place(_ record: ImageRecord, at name: UKIName, on esp: ESP, modified: Int64) {
     manifest.place(record, at: [ImageRecord.Copy(esp: esp.name, name: name, modified: modified)])
     contents[esp.name]?.set(name, .recorded(digest: record.digest, booted: nil))
   }
 
-  /// Notes in the manifest which image the running system was booted from: it is known to be good.
+  /// Records in the manifest which image the running system was booted from: that image is known to boot.
   private func markBooted() {
     guard let evidence, let fileName = evidence.imageName else { return }
     recordBooted(fileName.lowercased(), evidence)
     let present = manifest.images.flatMap { $0.copies.map(\.name) }
-    // systemd-boot names it in lower case.
+    // systemd-boot reports the name in lower case.
     guard let image = present.first(where: { $0.fileName.lowercased() == fileName.lowercased() }) else { return }
-    // What was replaced since has the previous one's name now.
+    // An image that was replaced since then has the name of the previous one now.
     let names = [image, UKIName(image.kernel, isPrevious: true)]
     for esp in survey.esps where isBootedFrom(esp, evidence) {
       let candidates = names.compactMap { manifest.image(on: esp.name, $0) }
@@ -212,9 +216,9 @@ final class Observer {
         }
       }
       guard let wasThere else { continue }
-      // The clock that the time of the boot is reckoned from may have been set since.
+      // The boot time is computed from the clock, which may have been set since.
       if let known = wasThere.booted, abs(known - evidence.bootTime) < 60 { return }
-      // A later one was told by a clock that went ahead; it would count as the last for years.
+      // A later time was recorded while the clock was ahead; it would count as the last boot for years.
       for later in manifest.images where later.booted.map({ $0 >= evidence.bootTime }) == true {
         setBooted(later.digest, evidence.bootTime - 1)
       }
@@ -223,8 +227,10 @@ final class Observer {
     }
   }
 
-  /// The manifest may be lost, and the image not be what would be made now: of what it was made is then not known, but
-  /// that it boots is.
+  /// Records a booted image of ours that is not in the manifest.
+  ///
+  /// The manifest may be lost, and the image may differ from what would be built now. Its inputs are then unknown, but
+  /// it is known to boot.
   private func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
     for esp in survey.esps where isBootedFrom(esp, evidence) {
       for image in contents[esp.name]?.images ?? []
@@ -236,12 +242,12 @@ final class Observer {
         let record = ImageRecord(
           kernel: image.name.kernel, size: file.count, digest: digest, commandLine: "", certificate: fingerprint,
           inputs: [])
-        place(record, image.name, on: esp, modified: file.status.modified)
+        place(record, at: image.name, on: esp, modified: file.status.modified)
       }
     }
   }
 
-  /// Yes also where it is not known which ESP the machine was booted from.
+  /// True also if it is not known which ESP the machine was booted from.
   private func isBootedFrom(_ esp: ESP, _ evidence: BootEvidence) -> Bool {
     guard let booted = evidence.partition, let own = esp.location?.guid else { return true }
     return booted == own
@@ -256,7 +262,7 @@ final class Observer {
     }
   }
 
-  /// The Authenticode digests of the images, by which dbx may revoke one; the manifest gets those that it does not know.
+  /// The Authenticode digests of the images, by which dbx may revoke them; new ones are added to the manifest.
   private func digestImages() -> [String: [UKIName: [UInt8]]] {
     var digests: [String: [UKIName: [UInt8]]] = [:]
     for esp in survey.esps {
@@ -284,7 +290,7 @@ final class Observer {
     guard let certificate else { return nil }
     do {
       let decision = try ChainDecision(
-        of: host, configuration, certificate: certificate, evidence: evidence,
+        of: host, configuration: configuration, certificate: certificate, evidence: evidence,
         esps: survey.esps.compactMap { contents[$0.name] == nil ? nil : open.files(of: $0.name) })
       return .success(decision)
     } catch {
@@ -292,8 +298,8 @@ final class Observer {
     }
   }
 
-  /// Where the machine would not start what is signed now, as with a new key that is not enrolled yet: the images that it
-  /// does start.
+  /// The images that the machine starts although it would refuse newly signed ones, for example because a new key is
+  /// not enrolled yet.
   private func acceptedImages(_ decision: ChainDecision, _ database: TrustDatabase?) -> [String: Set<UKIName>] {
     guard case .refused = decision.trust, let certificate, let database else { return [:] }
     let fingerprint = try? certificate.fingerprint()
@@ -303,7 +309,7 @@ final class Observer {
       let names = found.images.filter { image in
         let known = manifest.image(on: esp, image.name)
         return image.content != .signed && (known == nil || known?.certificate != fingerprint)
-          && (try? isAccepted(image, files, database, throughShim: decision.chain.hasShim)) == true
+          && (try? isAccepted(image, in: files, by: database, throughShim: decision.chain.hasShim)) == true
       }
       accepted[esp] = Set(names.map(\.name))
     }
@@ -311,11 +317,11 @@ final class Observer {
   }
 
   private func isAccepted(
-    _ image: PresentImage, _ files: FileSystem, _ database: TrustDatabase, throughShim: Bool
+    _ image: PresentImage, in files: FileSystem, by database: TrustDatabase, throughShim: Bool
   ) throws -> Bool {
     let file = try files.openFile(image.name.path)
     let parsed = try SignedImage(parsing: file)
-    // What the manifest knows is whole; that need not be read.
+    // Images that the manifest knows are intact and need not be read.
     let signatures =
       image.isOurs
       ? try parsed.table.entries.map { try AuthenticodeSignature(parsing: $0) }
@@ -354,11 +360,11 @@ final class Observer {
 
   private func observeFirmware() -> FirmwareObservation {
     let store = EFIVariableStore(of: host.files)
-    // A link for each partition of a GPT, by its own GUID.
+    // udev makes a link for each GPT partition, named by its unique GUID.
     let links = (try? host.files.list("/dev/disk/by-partuuid")).flatMap { $0 }
     let partitions = links.map { Set($0.compactMap { GUID($0) }) }
     do {
-      // On a machine that was booted by UEFI firmware there are variables, or an error says why not.
+      // A machine that was booted by UEFI firmware has variables, or reading them fails with a reason.
       guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else {
         return FirmwareObservation(variables: nil, partitions: partitions)
       }
@@ -378,7 +384,7 @@ final class Observer {
   }
 }
 
-/// Takes everything and keeps nothing.
+/// Discards all that is written.
 private final class NullSink: ByteSink {
   func write(_ bytes: UnsafeRawBufferPointer) {}
   func patch(_ bytes: [UInt8], at offset: Int) {}

@@ -4,9 +4,9 @@
 internal import BootEnvironment
 internal import HostSystem
 
-/// The ESPs of one observation or execution: any number is open for reading, and at most one for writing.
+/// The open ESPs of one observation or execution: any number for reading, at most one for writing.
 ///
-/// A power cut then leaves at most one that was not unmounted.
+/// So a power cut leaves at most one that was not unmounted cleanly.
 final class OpenESPs {
   private let host: Host
   private var esps: [String: ESP]
@@ -27,14 +27,16 @@ final class OpenESPs {
     return opened
   }
 
-  /// The same for an ESP of that name; nil if it cannot be opened.
+  /// The files of the ESP with that name; nil if it cannot be opened.
   func files(of name: String) -> FileSystem? { esps[name].flatMap { try? openForReading($0) } }
 
-  /// Has `body` write to an ESP, which is unmounted and on disk when it returns.
+  /// Opens an ESP for writing and passes its files to `body`.
   ///
-  /// `body` must not keep its files.
+  /// Afterwards it is unmounted, and all data is on disk.
+  ///
+  /// `body` must not keep the files. Throws `HostError`, and what `body` throws.
   func write<Value>(to esp: ESP, _ body: (FileSystem) throws -> Value) throws -> Value {
-    // A mount for reading would be in the way of one for writing.
+    // It cannot be mounted for writing while it is mounted for reading.
     files[esp.name] = nil
     let opened = try esp.open(on: host, for: .writing)
     files[esp.name] = opened

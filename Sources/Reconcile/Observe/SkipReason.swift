@@ -5,18 +5,18 @@ package import BootEnvironment
 package import HostSystem
 package import Messages
 
-/// Why there is nothing for this program to do on a host.
+/// Why this program has nothing to do on a host.
 ///
-/// Hooks are silent about all of them.
+/// Hooks report none of them.
 package enum SkipReason: String, Hashable, Sendable {
   /// `Enabled=no`.
   case disabled
-  /// Proxmox's installer is at work in this root.
+  /// The Proxmox installer is running in this root.
   case installer
   case container
   /// The machine was not booted by UEFI firmware.
   case noFirmware
-  /// No key was made yet.
+  /// There is no signing key yet.
   case noKeys
   /// No ESP is mounted.
   case noESP = "noPartition"
@@ -33,7 +33,7 @@ package enum SkipReason: String, Hashable, Sendable {
     }
   }
 
-  /// What turns it into something to do; nil where that is as it should be.
+  /// How to change that; nil if nothing has to be changed.
   package var hint: Message? {
     switch self {
     case .noKeys: "make keys with: pve-sb-uki keys create"
@@ -44,10 +44,11 @@ package enum SkipReason: String, Hashable, Sendable {
 }
 
 extension SkipReason {
-  /// What can be told before an ESP is looked for; nil if nothing is in the way.
+  /// The reason that can be found before looking for an ESP; nil if there is none.
   ///
-  /// The running machine is asked for its firmware only when nobody named an ESP: with `Esp=` images are made in a chroot
-  /// or container too, where /sys may not be mounted; under another root the firmware here says nothing.
+  /// The firmware of the running machine matters only if `Esp=` is not set. With `Esp=`, images are also made in a
+  /// chroot or container, where /sys may not be mounted. For another root the firmware of this machine means nothing.
+  /// Throws `HostError`.
   init?(of host: Host, _ configuration: Configuration) throws {
     guard let reason = try Self.reason(host, configuration) else { return nil }
     self = reason
@@ -61,25 +62,28 @@ extension SkipReason {
       guard try host.files.exists("/sys/firmware/efi") else { return .noFirmware }
     }
     let isDefault = configuration.key == Configuration.defaultKey
-    // Where images were made a key that is not there is a failure, to be told where it is needed.
+    // If there were images before, a missing key is a failure, reported where the key is needed.
     if isDefault, try !host.files.exists(configuration.key), try !host.files.exists(Manifest.path) { return .noKeys }
     return nil
   }
 
-  /// systemd's own signs of a container (systemd.io/CONTAINER_INTERFACE).
+  /// The signs of a container that systemd defines (systemd.io/CONTAINER_INTERFACE).
   private static func isContainer(_ host: Host) throws -> Bool {
     if let name = host.environment("container"), !name.isEmpty { return true }
     return try host.files.exists("/run/systemd/container")
   }
 }
 
-/// The settings and ESPs of a host, or why there is nothing to do on it.
+/// The settings and ESPs of a host, or the reason to skip it.
 package enum Readiness {
   case skip(SkipReason)
   case ready(Configuration, ESPSurvey)
 
-  /// Throws `Failure` if ESPs that hold images are not listed any more: another one that happens to be mounted is no
-  /// substitute, and silence would leave the host without images of its new kernels.
+  /// Reads the settings and finds the ESPs.
+  ///
+  /// Throws `Failure` if ESPs with images are no longer listed. Another ESP that happens to be mounted does not replace
+  /// them, and to skip silently would leave the host without images of new kernels. Throws `BootEnvironmentError` for
+  /// invalid settings, `HostError` if the host cannot be read.
   package init(of host: Host) throws {
     let configuration = try Configuration(of: host.files)
     let reason = try SkipReason(of: host, configuration)
@@ -88,9 +92,10 @@ package enum Readiness {
       return
     }
     if reason == .noKeys {
-      // The root of an image that is being built has neither: keys made there would be those of every copy of it.
-      let isNowhere = (try? ESPSurvey(of: host, configuration)) == ESPSurvey()
-      self = .skip(isNowhere ? .noESP : .noKeys)
+      // Neither exists in the root of a system image that is being built. Keys made there would end up in every copy of
+      // it.
+      let hasNoESP = (try? ESPSurvey(of: host, configuration)) == ESPSurvey()
+      self = .skip(hasNoESP ? .noESP : .noKeys)
       return
     }
     let survey = try ESPSurvey(of: host, configuration)

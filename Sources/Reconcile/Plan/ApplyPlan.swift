@@ -5,51 +5,52 @@ package import BootEnvironment
 internal import Cryptography
 package import Messages
 
-/// What `apply` is going to do about what it found.
+/// What `apply` is going to do.
 ///
-/// It is complete: nothing else is done, and with `--dry-run` nothing at all.
+/// The plan is complete: the executor does nothing else, and with `--dry-run` nothing is done at all.
 package struct ApplyPlan: Sendable {
   let configuration: Configuration
-  /// What images are signed with; nil if there is none that can be read.
+  /// The certificate that images are signed with; nil if it cannot be read.
   let certificate: Certificate?
   /// Complete kernels, the newest first.
   let installed: [Kernel]
   /// In order of precedence.
   package internal(set) var kernels: [PlannedKernel] = []
   package internal(set) var esps: [ESPPlan] = []
-  /// How the firmware is to reach the images, and whether it will; nil if that cannot be told.
+  /// The boot chain, and whether it is trusted; nil if that is not known.
   package internal(set) var chain: ChainDecision?
-  /// What the manifest is to say before anything is done.
+  /// The manifest to save before anything else.
   let manifest: Manifest
-  /// What boot entries there are to be for whatever images lie on the ESPs; nil where there can be none.
+  /// The boot entries to make for any set of images on the ESPs; nil if none can be made.
   var entryGoals: BootEntryGoals?
-  /// What is to be done about boot entries when all images are as planned; nil where there can be none.
+  /// The changes to boot entries if all images are as planned; nil if none can be made.
   package internal(set) var entries: BootEntryPlan?
-  /// What systemd-boot is to be told; nil where it is not in the chain or the machine would refuse our images.
+  /// The change to systemd-boot's default; nil if systemd-boot is not in the chain or the machine would refuse our
+  /// images.
   var loaderDefault: LoaderDefaultPlan?
-  /// ESPs of which it is not known what boot loaders they need: boot entries that lead there stay as they are.
+  /// ESPs whose boot loaders could not be planned; boot entries that lead there stay as they are.
   var lackingLoader: Set<String> = []
-  /// Images that the firmware would refuse though it trusts our key: they never go first.
+  /// Images that the firmware refuses although it trusts our key; they are never first in the boot order.
   var refused: Set<UKIName> = []
-  /// Authenticode digests that make an image one of them.
+  /// Authenticode digests that dbx revokes.
   let forbiddenDigests: Set<[UInt8]>
-  /// What is to change in dkms's settings.
+  /// Changes to the settings for dkms.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
   package internal(set) var notes: [Message] = []
-  /// What cannot be as it should, and is known before anything is done.
+  /// Failures that are known before anything is executed.
   package internal(set) var failures: [Failure] = []
 
-  /// A plan to do nothing.
+  /// An empty plan.
   init(_ observation: HostObservation) {
     configuration = observation.configuration
     certificate = observation.certificate
-    installed = observation.kernels.kernels
+    installed = observation.inventory.kernels
     manifest = observation.manifest
     forbiddenDigests = observation.forbiddenDigests
   }
 
-  /// About an image that dbx revokes by its digest.
+  /// The failure to report for an image that dbx revokes by its digest.
   static func refusal(of name: UKIName, on esp: String) -> Failure {
     Failure(
       "\(esp): the firmware would refuse \(name.path.dropFirst()), since dbx revokes its digest",
@@ -58,13 +59,15 @@ package struct ApplyPlan: Sendable {
 
   mutating func note(_ note: Message) { if !notes.contains(note) { notes.append(note) } }
 
-  /// The same reason counts once.
+  /// Adds a failure.
+  ///
+  /// One with the same text is listed once.
   mutating func fail(_ failure: Failure) { if !failures.contains(failure) { failures.append(failure) } }
 
-  /// By ESP: the images on it when everything is done.
+  /// The images on each ESP after the plan is executed, by name of the ESP.
   var outcome: [String: [UKIName]] { Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0.images.outcome) }) }
 
-  /// Takes back all that would be written to an ESP or unlinked there; its boot entries stay as they are.
+  /// Removes all changes to an ESP from the plan; its boot entries stay as they are.
   mutating func leaveAlone(_ esp: String) {
     guard let index = esps.firstIndex(where: { $0.name == esp }) else { return }
     esps[index].leaveAlone()
@@ -75,11 +78,11 @@ package struct ApplyPlan: Sendable {
 }
 
 extension ApplyPlan {
-  /// Whether there is anything to be done.
+  /// Whether the plan changes anything.
   package var isChange: Bool { esps.contains(where: \.isChange) || !entrySteps.isEmpty || !moduleSigning.isEmpty }
 
-  /// Whether there is anything to be done but to remove boot entries that nothing needs.
-  package var isPressing: Bool {
+  /// Whether the plan does more than remove boot entries that nothing needs.
+  package var isMoreThanCleanup: Bool {
     guard isChange else { return false }
     var rest = self
     rest.entries = nil
@@ -91,40 +94,40 @@ extension ApplyPlan {
     (entries?.steps.map(\.message) ?? []) + (loaderDefault?.text.map { [LoaderDefaultPlan.message($0)] } ?? [])
   }
 
-  /// How the firmware reaches the images: `direct`, `systemd-boot`, `shim` or `shim, systemd-boot`; nil if that cannot be
-  /// told without a certificate.
+  /// The boot chain: `direct`, `systemd-boot`, `shim` or `shim, systemd-boot`; nil if it is not known, as without a
+  /// certificate.
   package var chainName: String? { chain.map { "\($0.chain)" } }
 }
 
-/// What is to be done on one ESP: first the images, then the boot loaders, then type 1 entries that go.
+/// The changes to one ESP: first images, then boot loaders, then type 1 entries that are removed.
 package struct ESPPlan: Sendable {
-  package let esp: ESP
-  /// Bytes free before anything is done.
+  package let target: ESP
+  /// Free space before the changes, in bytes.
   package let free: Int
-  /// This program's images on it before anything is done.
+  /// The images of this program on it before the changes.
   let present: [UKIName]
   var images = ImageChanges()
-  /// Kernels whose image stays as it is, since the machine starts it and would not start its successor.
+  /// Kernels whose image is not replaced, because the machine starts it but would refuse a newly signed one.
   var withheld: Set<Kernel> = []
-  /// Whether there are images that the machine starts though it would not start what is made now.
+  /// Whether there are images that the machine starts although it would refuse newly signed ones.
   var holdsAccepted = false
   package internal(set) var loaders: [LoaderStep] = []
-  /// What systemd-boot's settings on the ESP name as default then; nil where they are none of ours.
+  /// The default in the ESP's `loader.conf` after the changes; nil if it is not ours to set.
   var defaultEntry: String?
   var removals: [TypeOneEntries.Removal] = []
 
   init(_ esp: ESP, _ contents: ESPContents) {
-    self.esp = esp
+    target = esp
     free = contents.free
     present = contents.own
   }
 
   /// Volume serial number, or the path where it is mounted.
-  package var name: String { esp.name }
+  package var name: String { target.name }
 
   package var isChange: Bool { images.isChange || !loaders.isEmpty || !removals.isEmpty }
 
-  /// Whether an image goes.
+  /// Whether an image is removed.
   var losesImage: Bool { images.steps.contains { if case .remove = $0 { true } else { false } } }
 
   mutating func leaveAlone() {
@@ -138,19 +141,19 @@ package struct ESPPlan: Sendable {
   package var current: [Kernel] { images.current }
 }
 
-/// One boot loader or its settings.
+/// A boot loader, or its settings, to write.
 package struct LoaderStep: Hashable, Sendable {
   /// From the root of the ESP.
   package var path: String
   package var source: LoaderSource
-  /// Bytes that it takes while what was there before is still there.
+  /// Space in bytes that it needs while the old file still exists.
   package var size: Int
-  /// Whether something is there that gives way.
+  /// Whether it replaces a file.
   package var replaces: Bool
 }
 
 extension ESPPlan {
-  /// One change, in words for machines.
+  /// One change in words for the JSON output.
   package struct Step: Sendable {
     /// `sweep`, `remove`, `write`, or `load` for a boot loader.
     package let action: String
@@ -158,7 +161,7 @@ extension ESPPlan {
     package let path: String
     /// Why it is removed: `gone`, `unwanted`, `superseded`, `room` or `type-1`.
     package var reason: String?
-    /// Whether what the write replaces stays as the previous image.
+    /// Whether the replaced image stays as the previous one.
     package var keepsPrevious: Bool?
   }
 
@@ -178,7 +181,7 @@ extension ESPPlan {
     } + loaders + removals
   }
 
-  /// Images that find no room, with the bytes they need and those that could be had.
+  /// Images that do not fit, with the bytes they need and the bytes that could be made free.
   package var shortages: [(kernel: String, needed: Int, available: Int)] {
     images.shortages.map { ($0.kernel.release, $0.needed, $0.available) }
   }

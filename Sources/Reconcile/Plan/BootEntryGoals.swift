@@ -6,29 +6,29 @@ internal import BootEnvironment
 internal import EFIData
 internal import SecureBoot
 
-/// What boot entries there are to be for whatever images lie on the ESPs.
+/// Plans the boot entries for any set of images on the ESPs.
 ///
-/// All is as planned only where every image could be written; the entries must lead to what is there.
+/// The images are as planned only if all could be written; the entries must lead to those that are there.
 struct BootEntryGoals: Sendable {
   private let present: BootVariables
   private let decision: ChainDecision
   private let loaders: LoaderPath
   private let wanted: WantedKernels
-  /// Those that have a place in a partition table and could be read.
+  /// ESPs that are GPT partitions and could be read.
   private let esps: [ESP]
   private let isComplete: Bool
-  /// Partitions of this machine that others look after.
+  /// GPT partitions of this machine that are not ESPs of ours.
   private let foreignPartitions: Set<GUID>
-  /// Files of our name space of which nothing is known.
+  /// Files with names of ours that are not known to be ours.
   ///
-  /// They may be what boots, so their entries stay.
+  /// The machine may boot from them, so their entries stay.
   private let unknownFiles: [DevicePath.File]
 
-  /// Nil where no entry can be made: no firmware with variables, or no ESP that has a place in a partition table.
+  /// Nil if no entry can be made: the firmware has no variables, or no ESP is a GPT partition.
   ///
-  /// Throws what keeps the firmware's variables from being read.
+  /// Throws the error that kept the EFI variables or the boot loaders from being read.
   init?(_ observation: HostObservation, _ decision: ChainDecision) throws {
-    // What lies on an ESP that could not be read is not known, so its entries are left alone.
+    // The content of an unreadable ESP is not known, so its entries are left alone.
     esps = observation.readESPs.filter { $0.location != nil }
     guard !esps.isEmpty, let variables = observation.firmware.variables,
       let programs = try observation.loaders?.get()
@@ -47,13 +47,13 @@ struct BootEntryGoals: Sendable {
       partitions != nil && observation.survey.problems.isEmpty && esps.count == observation.survey.esps.count
   }
 
-  /// The entries for these images, by ESP; those that lead to an ESP in `lacking`, which has not got its boot loaders,
-  /// stay as they are.
+  /// Plans the entries for these images, by ESP.
   ///
-  /// Images in `refused` come last.
+  /// Entries that lead to an ESP in `lacking`, whose boot loaders are missing, stay as they are. Images in `refused`
+  /// come last.
   ///
-  /// Behind systemd-boot each image has an entry of its own, too: what systemd-boot is told may come to lead to something
-  /// that the firmware refuses, and then the firmware goes on with the next entry.
+  /// Behind systemd-boot each image also has an entry of its own. If systemd-boot's default leads to something that the
+  /// firmware refuses, the firmware continues with the next entry.
   func plan(for images: [String: [UKIName]], lacking: Set<String>, refused: Set<UKIName>) -> BootEntryPlan {
     var targets: [BootTarget] = []
     var next: BootTarget?
@@ -83,8 +83,9 @@ struct BootEntryGoals: Sendable {
 
   private var nextImage: UKIName? { wanted.nextBoot.map { UKIName($0) } }
 
-  /// What makes systemd-boot start the kernel that is pinned for the next boot; nil where the firmware is told that, or
-  /// the machine would refuse it.
+  /// The variable that makes systemd-boot start the kernel which is pinned for the next boot.
+  ///
+  /// Nil if BootNext does that, or if the machine would refuse our images.
   var oneShot: (variable: EFIVariableName, data: [UInt8])? {
     decision.trust.isAccepted ? nextImage.flatMap(decision.chain.oneShot) : nil
   }

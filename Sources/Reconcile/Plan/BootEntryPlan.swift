@@ -6,29 +6,32 @@ package import BootEnvironment
 package import EFIData
 package import Messages
 
-/// What is to be changed among the firmware's boot entries, as a value; `BootEntryExecutor` does it.
+/// The changes to the firmware's boot entries; `BootEntryExecutor` executes them.
 ///
-/// **Whose an entry is.** Ours is an entry whose device path leads to a file of our name space on one of our
-/// partitions, whatever its label. One that leads to our name space on a partition that is not there is the leftover of
-/// a replaced disk if all partitions are known to be there and its label is one of ours too. All others are foreign:
-/// they are neither changed nor removed, and keep their order among themselves; so are those of another installation
-/// on this machine, which look like ours.
+/// **Owner of an entry.** An entry is ours if its device path leads to a file with a name of ours on one of our ESPs,
+/// whatever its label. An entry that leads to such a file on a partition that does not exist is the leftover of a
+/// replaced disk, if all configured ESPs are present and its label is ours too. All other entries are foreign. They are
+/// neither changed nor removed and keep their relative order. This includes entries of another installation on this
+/// machine, which look like ours.
 ///
-/// **Order of steps.** Entries are made and corrected first, then the order is set, then entries are removed. So the
-/// order never names something of ours that is not there yet, nothing is removed that it still names, and a kill
-/// between two steps leaves an order that reaches all that it did before, or all that it shall. Each variable is
-/// changed by one call, which the firmware does whole or not at all. Two things are held back for that. Nothing is
-/// removed if the order would then reach nothing, be it because there is no target or because an entry could not be
-/// made. And an entry of ours that this machine was booted from, the one way to boot that is known to work, stays
-/// behind the targets until the machine has booted another way. A number that BootNext, BootCurrent or BootOrder names
-/// without there being an entry is given to no new one, which would otherwise be booted before its turn.
+/// **Order of steps.** Entries are created and updated first, then the boot order is set, then entries are removed. So
+/// the order never names an entry of ours that does not exist yet, and no entry is removed while the order names it. If
+/// the run is killed between two steps, the order reaches all that it reached before, or all that it should reach. The
+/// firmware changes each variable completely or not at all.
+///
+/// Two removals are held back. Nothing is removed if the order would then reach nothing, because there is no target or
+/// because an entry could not be created. An entry of ours that this machine was booted from is known to work: it stays
+/// behind the targets until the machine has booted another way.
+///
+/// A number without an entry that BootNext, BootCurrent or BootOrder names is not used for a new entry. The firmware
+/// would boot that entry before its turn.
 package struct BootEntryPlan: Hashable, Sendable {
   package enum Step: Hashable, Sendable {
     case create(UInt16, LoadOption)
     case update(UInt16, LoadOption)
     case remove(UInt16)
     case order([UInt16])
-    /// Nil forgets BootNext.
+    /// Nil deletes BootNext.
     case next(UInt16?)
   }
 
@@ -41,13 +44,13 @@ package struct BootEntryPlan: Hashable, Sendable {
 
   package internal(set) var steps: [Step] = []
   package internal(set) var rejections: [Rejection] = []
-  /// What the plan was made from.
+  /// The variables that the plan was made from.
   let present: BootVariables
 
   package var isEmpty: Bool { steps.isEmpty }
 
-  /// Whether nothing is done but to remove entries that lead nowhere or to what is not wanted, which the firmware passes
-  /// over or comes to last.
+  /// Whether the plan only removes entries that lead nowhere or to unwanted images; the firmware skips those or tries
+  /// them last.
   package var onlyRemoves: Bool {
     let removed = Set(steps.compactMap { if case .remove(let number) = $0 { number } else { nil } })
     return !removed.isEmpty
@@ -66,28 +69,27 @@ package struct BootEntryPlan: Hashable, Sendable {
     self.present = present
   }
 
-  /// Whether an entry is ours: it leads to a file of our name space on one of `partitions`.
+  /// Whether an entry is ours: it leads to a file with a name of ours on one of `partitions`.
   package static func isOurs(_ entry: BootVariables.Entry, on partitions: [PartitionLocation]) -> Bool {
     guard let file = entry.option?.file, file.isInOurNameSpace else { return false }
     return partitions.contains { $0.guid == file.partition.guid }
   }
 
-  /// Plans one active entry for each of `targets`, and no other of ours.
+  /// Plans one active entry for each of `targets`, and no other entry of ours.
   ///
-  /// An entry that leads to a target already is taken over: its label, partition and data are corrected where they
-  /// differ.
+  /// An existing entry that leads to a target is reused: its label, partition and data are corrected if they differ.
   ///
   /// - Parameters:
-  ///   - targets: in order of preference. They must be in our name space.
-  ///   - arePreferred: whether they go before all foreign entries, else behind them, or where the machine was booted
-  ///     from one of ours behind all that there is.
-  ///   - next: which of the targets is to be booted once, before all others; nil leaves BootNext as it is.
-  ///   - ownPartitions: all ESPs that are there.
-  ///   - isComplete: whether no configured partition is missing.
-  ///   - foreignPartitions: all others that are there.
-  ///   - unknownFiles: files of our name space that are no targets but may be what boots; they keep what they have.
-  ///   - present: the entries as they are.
-  /// - Returns: the steps from what is present to what is wanted.
+  ///   - targets: in order of preference. Their paths must be ours.
+  ///   - arePreferred: whether they come before all foreign entries. Otherwise they come behind them, or behind all
+  ///     entries if the machine was booted from one of ours.
+  ///   - next: the target to boot once, before all others; nil leaves BootNext as it is.
+  ///   - ownPartitions: all ESPs that are present.
+  ///   - isComplete: whether no configured ESP is missing.
+  ///   - foreignPartitions: all other partitions that are present.
+  ///   - unknownFiles: files with names of ours that are not targets but may be what boots; their entries stay.
+  ///   - present: the current entries.
+  /// - Returns: the steps from the current to the wanted entries.
   package static func make(
     targets: [BootTarget], arePreferred: Bool, next: BootTarget?, ownPartitions: [PartitionLocation], isComplete: Bool,
     foreignPartitions: Set<GUID> = [], unknownFiles: [DevicePath.File] = [], present: BootVariables

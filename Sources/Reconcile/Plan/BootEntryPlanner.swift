@@ -6,13 +6,13 @@ internal import BootEnvironment
 internal import EFIData
 internal import Messages
 
-/// A `BootEntryPlan` in the making.
+/// Builds a `BootEntryPlan`.
 struct BootEntryPlanner: ~Copyable {
   private let present: BootVariables
   private let partitions: [PartitionLocation]
-  /// Entries that lead to our name space on our partitions.
+  /// Entries that lead to files with names of ours on our partitions.
   private let own: [BootVariables.Entry]
-  /// Entries that lead to our name space on partitions that are gone for good.
+  /// Entries that lead to files with names of ours on partitions that no longer exist.
   private let stale: [BootVariables.Entry]
   private let unknownFiles: [DevicePath.File]
 
@@ -22,7 +22,7 @@ struct BootEntryPlanner: ~Copyable {
   private var rejections: [BootEntryPlan.Rejection] = []
   private var usedNumbers: Set<UInt16>
 
-  /// `isGone`: whether a partition that is none of `partitions` will not come back.
+  /// `isGone` says whether a partition that is not in `partitions` no longer exists.
   init(
     present: BootVariables, partitions: [PartitionLocation], unknownFiles: [DevicePath.File], isGone: (GUID) -> Bool
   ) {
@@ -91,10 +91,10 @@ struct BootEntryPlanner: ~Copyable {
     return unknownFiles.contains { $0.isSameFile(as: file) }
   }
 
-  /// Ours go behind the others.
+  /// The boot order if the machine would refuse our images: ours come last.
   ///
-  /// But one that this machine was booted from did start, so its place is proven right; and where there is no order one
-  /// of ours alone would put them first.
+  /// If the machine was booted from one of ours, it does start them, so their place is kept. If there is no boot order,
+  /// none is made: one with only our entries would put them first.
   private func orderOfRefused(_ ours: [UInt16], foreign: [UInt16], kept: [UInt16], gone: [UInt16]) -> [UInt16] {
     if present.order.isEmpty { return [] }
     guard own.contains(where: { $0.number == present.current }) else { return foreign + ours + kept }
@@ -106,10 +106,10 @@ struct BootEntryPlanner: ~Copyable {
       .number
   }
 
-  /// The entry to take over among those that lead to the target: the one this machine was booted from, else the one
-  /// that comes first in the order.
+  /// The existing entry to reuse for the target: the one this machine was booted from, else the first in the boot
+  /// order.
   ///
-  /// A file that is told by data what to start, as shim, is a target for each of its data.
+  /// shim gets the program to start from the optional data, so each value of the data is a target of its own.
   private func entry(for target: BootTarget) -> BootVariables.Entry? {
     let candidates = own.filter { entry in
       guard let option = entry.option, option.file?.isSameFile(as: target.file) == true else { return false }
@@ -120,13 +120,13 @@ struct BootEntryPlanner: ~Copyable {
     return candidates.first { $0.number == first } ?? candidates.first
   }
 
-  /// The option as it must be; nil if it is so.
+  /// The corrected option; nil if it is correct.
   ///
-  /// Its device path stays as the firmware has written it where it leads to the right place.
+  /// If its device path leads to the right file, the path stays as the firmware wrote it.
   private static func correction(of option: LoadOption, to wanted: LoadOption) -> LoadOption? {
     var corrected = option.file?.partition == wanted.file?.partition ? option : wanted
     corrected.attributes = option.attributes.union(.active)
-    // Some firmware appends a mark of its own to the data of all entries, which shim knows to ignore.
+    // Some firmware appends its own data to all entries; shim ignores that.
     let isMarked = !wanted.optionalData.isEmpty && option.optionalData.starts(with: wanted.optionalData)
     corrected.optionalData = isMarked ? option.optionalData : wanted.optionalData
     if corrected.description != wanted.description { corrected.description = wanted.description }

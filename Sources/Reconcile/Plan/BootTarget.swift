@@ -5,14 +5,14 @@ package import BootEnvironment
 package import EFIData
 internal import HostSystem
 
-/// A file on an EFI System Partition that shall have a boot entry.
+/// A file on an ESP that gets a boot entry.
 package struct BootTarget: Hashable, Sendable {
   package var partition: PartitionLocation
-  /// From the partition's root, with slashes: `/EFI/Linux/pve-K.efi`.
+  /// From the root of the ESP, with slashes: `/EFI/Linux/pve-K.efi`.
   package var path: String
-  /// What the firmware's menu shows.
+  /// The label in the firmware's menu.
   package var label: String
-  /// What the firmware passes to the file.
+  /// Optional data that the firmware passes to the program.
   package var optionalData: [UInt8]
 
   package init(partition: PartitionLocation, path: String, label: String, optionalData: [UInt8] = []) {
@@ -22,7 +22,7 @@ package struct BootTarget: Hashable, Sendable {
     self.optionalData = optionalData
   }
 
-  /// What the labels of our entries begin with.
+  /// The prefix of the labels of our entries.
   package static let labelPrefix = "Proxmox VE"
   package static func label(for kernel: Kernel) -> String { "\(labelPrefix) \(kernel.release)" }
 
@@ -30,8 +30,8 @@ package struct BootTarget: Hashable, Sendable {
 }
 
 extension DevicePath.File {
-  /// Whether only this program puts files of that name there: `/EFI/Linux/pve-K.efi`, which `pve-K~previous.efi` is
-  /// too, and all below `/EFI/pve-sb-uki`.
+  /// Whether the name belongs to this program: `/EFI/Linux/pve-K.efi`, which includes `pve-K~previous.efi`, and
+  /// everything below `/EFI/pve-sb-uki`.
   package var isInOurNameSpace: Bool {
     let names = PathName(path).folded.components
     guard names.count >= 3, names[0] == "efi", !names.contains("."), !names.contains("..") else { return false }
@@ -39,18 +39,19 @@ extension DevicePath.File {
     return names.count == 3 && names[1] == "linux" && UKIName(fileName: String(names[2])) != nil
   }
 
-  /// Whether both are one file: FAT does not tell upper from lower case, and a partition is known by its GUID alone.
+  /// Whether both are the same file: FAT ignores case, and a partition is identified by its GUID alone.
   package func isSameFile(as other: Self) -> Bool {
     partition.guid == other.partition.guid && PathName(path).isSameOnFAT(as: PathName(other.path))
   }
 }
 
 extension BootChain {
-  /// What has a boot entry so that the firmware reaches `image` on `partition`.
+  /// The target whose boot entry makes the firmware start `image` on `partition`.
   ///
-  /// With systemd-boot in the chain all images of a partition have one and the same.
+  /// With systemd-boot in the chain it is the same for all images of an ESP.
   ///
-  /// `loaders` says where those of the chain lie; `suffix` tells entries of several partitions apart in the firmware's menu.
+  /// `loaders` are the paths of the boot loaders; `suffix` distinguishes entries of several ESPs in the firmware's
+  /// menu.
   package func target(
     for image: UKIName, on partition: PartitionLocation, loaders: LoaderPath, suffix: String = ""
   ) -> BootTarget {
@@ -64,16 +65,16 @@ extension BootChain {
       optionalData: hasShim ? Self.shimOption(starting: path) : [])
   }
 
-  /// The load option data that makes shim start `path`: UTF-16 with a NUL at its end, of which it takes the first word.
+  /// The optional data that makes shim start `path`: UTF-16 with a final NUL, of which shim takes the first word.
   ///
-  /// Only what begins with `\EFI\`, in capitals, is taken for a path from the partition's root and not for a name
-  /// beside shim (rhboot/shim 16.1, load-options.c).
+  /// shim takes it for a path from the root of the ESP only if it begins with `\EFI\` in capitals, otherwise for a name
+  /// in its own directory (rhboot/shim 16.1, load-options.c).
   package static func shimOption(starting path: String) -> [UInt8] {
     EFIText.serialize(String(path.map { $0 == "/" ? "\\" : $0 }))
   }
 
-  /// The variable that makes systemd-boot start `image` once, and its data; nil for a chain in which the firmware is
-  /// told that by BootNext.
+  /// The variable that makes systemd-boot start `image` once, and its data; nil for a chain in which BootNext does
+  /// that.
   package func oneShot(_ image: UKIName) -> (variable: EFIVariableName, data: [UInt8])? {
     hasSystemdBoot ? (.loaderEntryOneShot, EFIText.serialize(image.fileName)) : nil
   }

@@ -5,10 +5,12 @@ internal import BootEnvironment
 package import HostSystem
 package import Messages
 
-/// What makes dkms sign the modules that it builds with a key of ours: a file among its settings, of which dkms takes
-/// `mok_signing_key` and `mok_certificate`, the latter in DER (both of Debian 12's 3.0 and Debian 13's 3.2).
+/// The settings that make dkms sign the modules it builds with our key.
+///
+/// They are a file in its settings directory that sets `mok_signing_key` and `mok_certificate`, the latter in DER (dkms
+/// 3.0 of Debian 12 and 3.2 of Debian 13).
 package struct DKMSSigning: Hashable, Sendable {
-  /// Shell, read by dkms in every run.
+  /// Shell code that dkms sources in every run.
   package static let path = "/etc/dkms/framework.conf.d/pve-sb-uki.conf"
   package static let certificatePath = "/var/lib/pve-sb-uki/dkms.der"
 
@@ -19,18 +21,19 @@ package struct DKMSSigning: Hashable, Sendable {
     package let content: [UInt8]?
   }
 
-  /// What each file is to hold; empty if there is to be none.
+  /// The wanted files; empty if there are to be none.
   private let files: [Step]
 
-  /// No file.
+  /// Without any file.
   package init() { files = [] }
 
-  /// `key` is what `Key=` names, `certificate` its certificate in DER.
+  /// `key` is the value of `Key=`, `certificate` its certificate in DER.
   ///
   /// Throws `BootEnvironmentError` for a key that dkms cannot use.
   package init(key: String, certificate: [UInt8]) throws {
     let isPath = key.hasPrefix("/")
-    // A URI is not shown: it may hold a PIN (RFC 7512 section 2.4), which is no secret any more in dkms's settings.
+    // A message does not show a URI, which may contain a PIN (RFC 7512 section 2.4). Settings of dkms would not keep a
+    // PIN secret.
     guard isPath || key.hasPrefix("pkcs11:") && !Self.holdsPIN(key) else {
       throw BootEnvironmentError(
         Configuration.path, "Dkms=yes, but dkms cannot be given the key that Key= names",
@@ -47,9 +50,9 @@ package struct DKMSSigning: Hashable, Sendable {
     ]
   }
 
-  /// dkms makes a new pair at these paths if one of the two files is missing, over the one that is there.
+  /// The settings file.
   ///
-  /// So it is told of them only while both exist.
+  /// If only one of the two files exists, dkms overwrites it with a new pair. So the settings name them only if both exist.
   private static func text(_ key: String, isPath: Bool) -> String {
     """
     \(heading)
@@ -73,12 +76,12 @@ package struct DKMSSigning: Hashable, Sendable {
       || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "/._-+:;=?&%@,~".utf8.contains(byte)
   }
 
-  /// What has to change, in this order.
+  /// The changes to make, in this order.
   ///
-  /// A file of that name that is not ours stays if none is to be there.
+  /// A file with that name that is not ours is not removed.
   package func steps(from present: DKMSFiles) -> [Step] {
     guard files.isEmpty else { return files.filter { present.content(of: $0.path) != $0.content } }
-    // The settings go before what they name.
+    // The settings are removed before the file that they name.
     guard let settings = present.settings else {
       return present.certificate == nil ? [] : [Step(path: Self.certificatePath, content: nil)]
     }
@@ -87,7 +90,7 @@ package struct DKMSSigning: Hashable, Sendable {
   }
 }
 
-/// The two files as they are; nil where there is none.
+/// The two files as they are; nil if they do not exist.
 package struct DKMSFiles: Hashable, Sendable {
   package let settings: [UInt8]?
   package let certificate: [UInt8]?

@@ -3,10 +3,10 @@
 
 package import BootEnvironment
 
-/// Works out what is to be done to the images of one ESP, and that it has room for the peak of it.
+/// Plans the changes to the images of one ESP, so that the space suffices at every step.
 ///
-/// One image on the ESP, the anchor, survives everything: the one the machine was last booted from, else the one
-/// that comes nearest to that. Nor does the running kernel's image make room for anything.
+/// One image on the ESP is never removed: the one that the machine was last booted from, or else the nearest to that.
+/// The image of the running kernel is not removed to make room either.
 package struct ImagePlanner: ~Copyable {
   /// In order of precedence.
   private let wanted: [PlannedKernel]
@@ -14,24 +14,24 @@ package struct ImagePlanner: ~Copyable {
   private let running: String?
   private var images: [PresentImage]
   private var free: Int
-  private var anchor: PresentImage?
+  private var lastGood: PresentImage?
   private var written: Set<UKIName> = []
   private var plan = ImageChanges()
 
   /// Plans for one ESP.
   ///
   /// - Parameters:
-  ///   - wanted: in order of precedence; where not all find room, the last go without.
-  ///   - contents: what lies on the ESP.
-  ///   - inventory: what is installed; images of incomplete kernels are neither made nor removed.
+  ///   - wanted: in order of precedence; if not all fit, the last get no image.
+  ///   - contents: the content of the ESP.
+  ///   - inventory: the installed kernels; images of incomplete kernels are neither made nor removed.
   ///   - running: release of the running kernel.
-  ///   - removesOthers: whether images that nobody wants are removed.
-  /// - Returns: the steps in their order, and what the ESP holds after them.
+  ///   - removesOthers: whether images of other kernels are removed.
+  /// - Returns: the steps in their order, and the content of the ESP after them.
   package static func plan(
     _ wanted: [PlannedKernel], on contents: ESPContents, inventory: KernelInventory, running: String?,
     removesOthers: Bool = true
   ) -> ImageChanges {
-    var planner = ImagePlanner(wanted, contents, inventory, running)
+    var planner = ImagePlanner(wanted, contents: contents, inventory: inventory, running: running)
     for leftover in contents.leftovers { planner.sweep(leftover) }
     for (index, kernel) in wanted.enumerated() { planner.place(kernel, index) }
     if removesOthers { planner.removeOthers() }
@@ -40,17 +40,17 @@ package struct ImagePlanner: ~Copyable {
     return planner.plan
   }
 
-  private init(_ wanted: [PlannedKernel], _ contents: ESPContents, _ inventory: KernelInventory, _ running: String?) {
+  private init(_ wanted: [PlannedKernel], contents: ESPContents, inventory: KernelInventory, running: String?) {
     self.wanted = wanted
     self.inventory = inventory
     self.running = running
     images = contents.images
     free = contents.free
-    anchor = Self.anchor(of: contents.images.filter(\.isOurs), wanted, running)
+    lastGood = Self.lastGood(of: contents.images.filter(\.isOurs), wanted: wanted, running: running)
   }
 
-  private static func anchor(
-    of images: [PresentImage], _ wanted: [PlannedKernel], _ running: String?
+  private static func lastGood(
+    of images: [PresentImage], wanted: [PlannedKernel], running: String?
   ) -> PresentImage? {
     if let good = images.max(by: { ($0.booted ?? .min) < ($1.booted ?? .min) }), good.booted != nil { return good }
     func image(of kernel: Kernel) -> PresentImage? { images.first { $0.name == UKIName(kernel) } }
@@ -70,34 +70,34 @@ package struct ImagePlanner: ~Copyable {
       return
     }
     guard let size = planned.size else { return }
-    let needed = Self.charge(size)
+    let needed = Self.requiredSpace(size)
     guard makeRoom(needed, victims: victims(for: planned.kernel, index), for: planned.kernel) else { return }
     let name = planned.uki
     let previous = UKIName(planned.kernel, isPrevious: true)
     let old = images.first { $0.name == name }
-    let keeps = old?.booted != nil && anchor?.name != previous
+    let keeps = old?.booted != nil && lastGood?.name != previous
     plan.steps.append(.write(planned.kernel, keepsPrevious: keeps))
     free -= needed
     let replaced = keeps ? previous : name
     free += images.first { $0.name == replaced }?.size ?? 0
     images.removeAll { $0.name == replaced || $0.name == name }
     if keeps, let old {
-      let kept = PresentImage(previous, size: old.size, old.content)
+      let kept = PresentImage(previous, size: old.size, content: old.content)
       images.append(kept)
-      if anchor == old { anchor = kept }
+      if lastGood == old { lastGood = kept }
     }
-    images.append(PresentImage(name, size: size, .signed))
+    images.append(PresentImage(name, size: size, content: .signed))
     written.insert(name)
   }
 
-  /// What may go so that this kernel's image finds room, the most dispensable first.
+  /// The images that may be removed to make room for the image of this kernel, the least important first.
   private func victims(for kernel: Kernel, _ index: Int) -> [PresentImage] {
-    // What is not ours, perhaps thousands of files, is not even looked at.
-    let unneeded = images.filter { $0.isOurs && (reasonToGo($0.name.kernel) != nil || isSuperseded($0)) }
+    // Skip files that are not ours; there may be thousands.
+    let unneeded = images.filter { $0.isOurs && (removalReason(of: $0.name.kernel) != nil || isSuperseded($0)) }
     let previous = wanted.reversed().compactMap { wanted in
       images.first { $0.name == UKIName(wanted.kernel, isPrevious: true) }
     }
-    // Its own old image, then those of the kernels that matter less.
+    // Its own old image first, then those of less important kernels.
     let others = [kernel] + wanted[(index + 1)...].reversed().map(\.kernel)
     let current = others.compactMap { kernel in images.first { $0.name == UKIName(kernel) } }
     var seen: Set<UKIName> = []
@@ -116,7 +116,7 @@ package struct ImagePlanner: ~Copyable {
       return false
     }
     for victim in taken {
-      plan.steps.append(.remove(victim.name, reasonToGo(victim.name.kernel) ?? .room))
+      plan.steps.append(.remove(victim.name, removalReason(of: victim.name.kernel) ?? .room))
       plan.current.removeAll { UKIName($0) == victim.name }
       images.removeAll { $0.name == victim.name }
     }
@@ -125,24 +125,26 @@ package struct ImagePlanner: ~Copyable {
   }
 
   private mutating func removeOthers() {
-    let isSound = !plan.current.isEmpty || plan.steps.contains { if case .write = $0 { true } else { false } }
+    let hasGoodImage = !plan.current.isEmpty || plan.steps.contains { if case .write = $0 { true } else { false } }
     for image in images.filter(\.isOurs).sorted(by: { $0.name.fileName < $1.name.fileName }) {
-      guard let reason = reasonToGo(image.name.kernel) ?? (isSuperseded(image) ? .superseded : nil) else { continue }
+      guard let reason = removalReason(of: image.name.kernel) ?? (isSuperseded(image) ? .superseded : nil) else {
+        continue
+      }
       if image.name.kernel.release == running, !image.name.isPrevious {
-        plan.stays[image.name] = .running
-      } else if image.name == anchor?.name {
-        plan.stays[image.name] = image.booted == nil ? .last : .knownGood
-      } else if isSound {
+        plan.kept[image.name] = .running
+      } else if image.name == lastGood?.name {
+        plan.kept[image.name] = image.booted == nil ? .last : .knownGood
+      } else if hasGoodImage {
         plan.steps.append(.remove(image.name, reason))
         images.removeAll { $0.name == image.name }
         free += image.size
       } else {
-        plan.stays[image.name] = .last
+        plan.kept[image.name] = .last
       }
     }
   }
 
-  private func reasonToGo(_ kernel: Kernel) -> ImageChanges.Reason? {
+  private func removalReason(of kernel: Kernel) -> ImageChanges.RemovalReason? {
     if wanted.contains(where: { $0.kernel == kernel }) { return nil }
     if inventory.kernels.contains(kernel) { return .unwanted }
     return inventory.present.contains(kernel.release) ? nil : .gone
@@ -154,68 +156,68 @@ package struct ImagePlanner: ~Copyable {
   }
 
   private func isDispensable(_ image: PresentImage) -> Bool {
-    guard image.isOurs, image.name != anchor?.name, !written.contains(image.name) else { return false }
+    guard image.isOurs, image.name != lastGood?.name, !written.contains(image.name) else { return false }
     return image.name.kernel.release != running || image.name.isPrevious
   }
 
-  /// What a file takes: whole clusters, of at most 64 KiB, and as much again for its directory entry.
-  private static func charge(_ size: Int) -> Int { (size >> 16 + 2) << 16 }
+  /// The space that a file needs: whole clusters of at most 64 KiB, and as much again for its directory entry.
+  private static func requiredSpace(_ size: Int) -> Int { (size >> 16 + 2) << 16 }
 }
 
-/// What is to be done to the images of one ESP, in this order.
+/// The changes to the images of one ESP, in order.
 package struct ImageChanges: Hashable, Sendable {
   package enum Step: Hashable, Sendable {
-    /// Removes what a write that never ended has left behind, by its path on the ESP.
+    /// Removes a temporary file of an interrupted write, by its path on the ESP.
     case sweep(path: String)
-    case remove(UKIName, Reason)
-    /// Writes the kernel's image. One that was there gets the previous one's name if it `keepsPrevious`.
+    case remove(UKIName, RemovalReason)
+    /// Writes the image of the kernel. With `keepsPrevious` the old one is kept under the name of the previous image.
     case write(Kernel, keepsPrevious: Bool)
   }
 
-  /// Why an image is not needed any more.
-  package enum Reason: String, Hashable, Sendable {
+  /// Why an image is removed.
+  package enum RemovalReason: String, Hashable, Sendable {
     /// Its kernel is not installed.
     case gone
     /// Its kernel is not among those that get an image.
     case unwanted
-    /// Its successor has booted.
+    /// A newer image of its kernel has booted.
     case superseded
-    /// Something that matters more needs the space.
+    /// The space is needed for something more important.
     case room
   }
 
-  /// Why an image stays although its kernel does not ask for it.
-  package enum Stay: String, Hashable, Sendable {
+  /// Why an image stays although its kernel gets none.
+  package enum KeepReason: String, Hashable, Sendable {
     /// The machine was last booted from it.
     case knownGood = "known-good"
     /// It is the running kernel's.
     case running
-    /// No other image on this ESP is known to be right.
+    /// No other image on this ESP is known to be correct.
     case last
   }
 
-  /// An image that the ESP has no room for.
+  /// An image that does not fit on the ESP.
   package struct Shortage: Hashable, Sendable {
     package var kernel: Kernel
     /// Bytes.
     package var needed: Int
-    /// Bytes that could be made free for it.
+    /// Bytes that could be made available for it.
     package var available: Int
   }
 
   package var steps: [Step] = []
   /// Kernels whose image is in place already.
   package var current: [Kernel] = []
-  package var stays: [UKIName: Stay] = [:]
+  package var kept: [UKIName: KeepReason] = [:]
   package var shortages: [Shortage] = []
-  /// The images of this program that are on the ESP when all steps are done.
+  /// The images of this program on the ESP after all steps.
   package var outcome: [UKIName] = []
-  /// Bytes that can still be written then.
+  /// Free space after all steps, in bytes.
   package var free = 0
 
   package init() {}
 
-  /// Whether the ESP must be opened for writing.
+  /// Whether the ESP has to be opened for writing.
   package var isChange: Bool { !steps.isEmpty }
 
   /// Kernels whose image is written.
@@ -223,7 +225,7 @@ package struct ImageChanges: Hashable, Sendable {
     steps.compactMap { if case .write(let kernel, _) = $0 { kernel } else { nil } }
   }
 
-  /// Images that are gone at the end.
+  /// Images that are gone after all steps.
   package var removed: Set<UKIName> {
     Set(steps.compactMap { if case .remove(let name, _) = $0 { name } else { nil } }).subtracting(outcome)
   }

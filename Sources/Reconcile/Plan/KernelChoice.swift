@@ -5,19 +5,21 @@ internal import BootEnvironment
 internal import HostSystem
 internal import Messages
 
-/// What the administrator, Proxmox's lists and the running system ask of the choice of kernels.
+/// The inputs to the choice of kernels: the settings, Proxmox's lists and the running system.
 struct KernelRequests: Sendable {
   let lists: ProxmoxLists
   /// The kernel that `boot prefer` chose.
   let preferred: Kernel?
-  /// Release of the running kernel; nil in a root other than the running system's.
+  /// Release of the running kernel; nil if this root is not that of the running system.
   let running: String?
   /// `Keep=`.
   let keep: Int
-  /// When this machine was booted, in seconds since 1970; nil where the system does not say.
+  /// When this machine was booted, in seconds since 1970; nil if that is not known.
   let bootTime: Int64?
 
-  /// Throws `BootEnvironmentError` for a choice that cannot be understood, `HostError` for a file that cannot be read.
+  /// Reads them.
+  ///
+  /// Throws `BootEnvironmentError` if the preferred kernel is not valid, `HostError` if a file cannot be read.
   init(of host: Host, _ configuration: Configuration) throws {
     lists = ProxmoxLists(of: host.files)
     preferred = try PreferredKernel.load(from: host.files)
@@ -26,40 +28,42 @@ struct KernelRequests: Sendable {
     bootTime = try BootEvidence.bootTime(of: host.files)
   }
 
-  func wanted(_ kernels: KernelInventory, standing: [Kernel]) -> WantedKernels {
+  func wanted(_ inventory: KernelInventory, imageOnly: [Kernel]) -> WantedKernels {
     WantedKernels.make(
-      inventory: kernels, standing: standing, lists: lists, preferred: preferred, running: running, keep: keep,
+      inventory: inventory, imageOnly: imageOnly, lists: lists, preferred: preferred, running: running, keep: keep,
       bootTime: bootTime)
   }
 }
 
-/// The kernels whose image is looked after in one run.
+/// The kernels whose images are maintained in one run.
 struct KernelChoice: Sendable {
   let wanted: WantedKernels
-  /// In order of precedence; those that were not chosen by `--kernel` keep what they have.
+  /// In order of precedence; the images of kernels that `--kernel` did not choose stay as they are.
   let kernels: [PlannedKernel]
   private(set) var notes: [Message] = []
   private(set) var failures: [Failure] = []
   private let chosen: [String]
 
   init(
-    _ inventory: KernelInventory, _ requests: KernelRequests, contents: [String: ESPContents], _ options: ApplyOptions
+    _ inventory: KernelInventory, requests: KernelRequests, contents: [String: ESPContents], options: ApplyOptions
   ) {
-    let standing = inventory.withoutInitrd.filter { kernel in
+    let imageOnly = inventory.withoutInitrd.filter { kernel in
       contents.values.contains { $0.own.contains(UKIName(kernel)) }
     }
-    let wanted = requests.wanted(inventory, standing: standing)
+    let wanted = requests.wanted(inventory, imageOnly: imageOnly)
     let extra = inventory.kernels.filter { kernel in
       options.kernels.contains(kernel.release) && !wanted.kernels.contains { $0.kernel == kernel }
     }
     self.wanted = wanted
     chosen = options.kernels
     kernels =
-      wanted.kernels.map { PlannedKernel($0.kernel, $0.reasons, isStanding: standing.contains($0.kernel)) }
+      wanted.kernels.map { PlannedKernel($0.kernel, reasons: $0.reasons, hasLostInitrd: imageOnly.contains($0.kernel)) }
       + extra.map { PlannedKernel($0) }
-    for kernel in inventory.withoutInitrd { tell(kernel, isStanding: standing.contains(kernel), options) }
+    for kernel in inventory.withoutInitrd {
+      noteMissingInitrd(kernel, hasLostInitrd: imageOnly.contains(kernel), options: options)
+    }
     for release in options.kernels + [options.expected].compactMap({ $0 }) {
-      guard !(inventory.kernels + standing).contains(where: { $0.release == release }) else { continue }
+      guard !(inventory.kernels + imageOnly).contains(where: { $0.release == release }) else { continue }
       failures.append(
         Failure(
           """
@@ -70,8 +74,8 @@ struct KernelChoice: Sendable {
     }
   }
 
-  private mutating func tell(_ kernel: Kernel, isStanding: Bool, _ options: ApplyOptions) {
-    if isStanding {
+  private mutating func noteMissingInitrd(_ kernel: Kernel, hasLostInitrd: Bool, options: ApplyOptions) {
+    if hasLostInitrd {
       guard options.kernels.isEmpty || options.kernels.contains(kernel.release) else { return }
       failures.append(
         Failure(
@@ -82,8 +86,8 @@ struct KernelChoice: Sendable {
     }
   }
 
-  /// Whether an image is to be made of the kernel if it has none.
+  /// Whether the kernel gets a new image if it has none.
   func isChosen(_ kernel: PlannedKernel) -> Bool {
-    !kernel.isStanding && (chosen.isEmpty || chosen.contains(kernel.release))
+    !kernel.hasLostInitrd && (chosen.isEmpty || chosen.contains(kernel.release))
   }
 }

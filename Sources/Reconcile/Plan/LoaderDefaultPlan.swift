@@ -6,26 +6,27 @@ internal import HostSystem
 internal import Messages
 internal import SecureBoot
 
-/// What the firmware's variable tells systemd-boot, see `LoaderDefault`, and where that leads if it is not ours.
+/// systemd-boot's default in the EFI variable, see `LoaderDefault`, and where it leads if it is not ours.
 struct LoaderDefaultObservation: Sendable {
   /// The text of `LoaderEntryDefault`; nil if there is none.
   let variable: String?
   let record: LoaderDefaultRecord
-  /// Where a text leads that this program has not set, by ESP; empty where Secure Boot refuses nothing.
+  /// Where a default that this program has not set leads, by ESP; empty if Secure Boot refuses nothing.
   private var targets: [String: Target] = [:]
 
-  /// Where the text leads on one ESP.
+  /// Where the default leads on one ESP.
   fileprivate struct Target: Sendable {
     /// The names in `EFI/Linux`.
     let unifiedNames: [String]
-    /// Whether the one that the text chooses would be started.
+    /// Whether the machine would start the image that the default chooses.
     let isUnifiedStarted: Bool
-    /// The type 1 entry that the text chooses, in lower case, and whether what it starts would be started; nil if none.
+    /// The type 1 entry that the default chooses, in lower case, and whether the machine would start it; nil if it
+    /// chooses none.
     let entry: (name: String, isStarted: Bool)?
   }
 
-  /// Nil where systemd-boot is not in the chain, the machine would refuse our images, or there are no variables.
-  init?(of host: Host, _ decision: ChainDecision, open: OpenESPs, _ esps: [ESP], _ options: ApplyOptions) {
+  /// Nil if systemd-boot is not in the chain, the machine would refuse our images, or there are no EFI variables.
+  init?(of host: Host, decision: ChainDecision, open: OpenESPs, esps: [ESP], options: ApplyOptions) {
     let store = EFIVariableStore(of: host.files)
     guard decision.chain.hasSystemdBoot, decision.trust.isAccepted, (try? store.isPresent) == true else { return nil }
     record = LoaderDefaultRecord.load(from: host.files)
@@ -34,23 +35,25 @@ struct LoaderDefaultObservation: Sendable {
       let anchors = try? TrustAnchors(enforcedBy: host)
     else { return }
     for esp in esps {
-      if let files = open.files(of: esp.name) { targets[esp.name] = Target(of: text, files, anchors) }
+      if let files = open.files(of: esp.name) { targets[esp.name] = Target(of: text, on: files, trusting: anchors) }
     }
   }
 
-  /// The administrator's own choice stays.
+  /// Checks a default that the administrator has set, which stays.
   ///
-  /// It is a failure only where it leads to what Secure Boot refuses.
-  func judge(_ text: String, _ esps: [ESPPlan]) -> (failure: Failure?, note: Message?) {
+  /// It is a failure if it leads to something that Secure Boot refuses, otherwise a note.
+  func check(_ text: String, _ esps: [ESPPlan]) -> (failure: Failure?, note: Message?) {
     for esp in esps {
       guard let target = targets[esp.name] else { continue }
       let images = Set(esp.images.outcome.map { $0.fileName.lowercased() })
-      // systemd-boot lists unified images before entries that have no sort key, as Proxmox's.
+      // systemd-boot sorts UKIs before entries without a sort key, such as Proxmox's.
       if let choice = LoaderDefault.choice(of: text, among: target.unifiedNames + images) {
         if images.contains(choice) || target.isUnifiedStarted { continue }
-        return (Self.failure(text, choice, on: esp.name), nil)
+        return (Self.failure(text, choosing: choice, on: esp.name), nil)
       }
-      if let entry = target.entry, !entry.isStarted { return (Self.failure(text, entry.name, on: esp.name), nil) }
+      if let entry = target.entry, !entry.isStarted {
+        return (Self.failure(text, choosing: entry.name, on: esp.name), nil)
+      }
     }
     return (
       nil,
@@ -61,7 +64,7 @@ struct LoaderDefaultObservation: Sendable {
     )
   }
 
-  private static func failure(_ text: String, _ choice: String, on esp: String) -> Failure {
+  private static func failure(_ text: String, choosing choice: String, on esp: String) -> Failure {
     Failure(
       """
       systemd-boot would start \(choice) on \(esp), which Secure Boot refuses: its default was set to \
@@ -71,7 +74,7 @@ struct LoaderDefaultObservation: Sendable {
 }
 
 extension LoaderDefaultObservation.Target {
-  init(of text: String, _ files: FileSystem, _ anchors: TrustAnchors) {
+  init(of text: String, on files: FileSystem, trusting anchors: TrustAnchors) {
     let unified = (try? files.list(UKIName.directory)) ?? []
     func isStarted(_ path: String) -> Bool { (try? files.openFile(path)).map(anchors.accepts) ?? false }
     let choice = LoaderDefault.choice(of: text, among: unified)
@@ -92,16 +95,16 @@ extension LoaderDefaultObservation.Target {
   }
 }
 
-/// What systemd-boot is to be told by `LoaderEntryDefault`, see `LoaderDefault`.
+/// The change to `LoaderEntryDefault`, see `LoaderDefault`.
 struct LoaderDefaultPlan: Sendable {
-  /// Set before anything else is done, where the present text names an image that goes.
+  /// Set first, if the present default names an image that is removed.
   private(set) var interim: String?
-  /// Set at the end; nil if it is so already, or the administrator's.
+  /// Set at the end; nil if it is set already, or if the administrator has set another.
   private(set) var text: String?
-  /// What is ours then.
+  /// The record of our defaults after that.
   private(set) var record: LoaderDefaultRecord
 
-  /// Leaves the variable to the administrator.
+  /// Leaves the administrator's default in place.
   init(keeping found: LoaderDefaultObservation, _ esps: [ESPPlan]) {
     record = found.record
     record.defaults = Self.defaults(esps)
@@ -111,7 +114,7 @@ struct LoaderDefaultPlan: Sendable {
     self.init(keeping: found, esps)
     let defaults = esps.compactMap(\.defaultEntry)
     guard let first = defaults.first else { return }
-    // An ESP whose best image is another one needs the pattern, which leads to something on each.
+    // If the ESPs have different images to boot first, the pattern is needed, which matches an image on each.
     let wanted = defaults.allSatisfy { $0 == first } ? first : LoaderDefault.pattern
     if found.variable?.lowercased() != wanted.lowercased() {
       text = wanted

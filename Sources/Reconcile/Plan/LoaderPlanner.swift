@@ -5,19 +5,18 @@ internal import Authenticode
 package import BootEnvironment
 package import Messages
 
-/// Works out which boot loaders are to be written to one ESP.
+/// Plans the boot loaders of one ESP.
 package struct LoaderPlanner {
   let programs: LoaderPrograms
   let state: LoaderState
   let contents: ESPContents
   /// The images that will be written before the boot loaders, and their sizes in bytes.
   let pending: [UKIName: Int]
-  /// Those that will be gone by then.
+  /// The images that will be removed by then.
   let removed: Set<UKIName>
   /// Whether the machine would start our images.
   ///
-  /// If not, what is there may work now and is not touched: no boot loader, systemd-boot's default or the removable
-  /// path.
+  /// If not, existing boot loaders, systemd-boot's default and the removable path are not touched: they may work now.
   let isPreferred: Bool
 
   package init(
@@ -32,10 +31,10 @@ package struct LoaderPlanner {
     self.isPreferred = isPreferred
   }
 
-  /// What is to be written, in this order, and what systemd-boot's settings then name as default; nil where they are none
-  /// of ours.
+  /// The files to write, in order, and the default in systemd-boot's settings after that; nil if that is not ours to
+  /// set.
   ///
-  /// `images` are those that will be on the ESP, in the order in which they are to boot; without one nothing is planned.
+  /// `images` are those that will be on the ESP, in boot order; if there are none, nothing is planned.
   package func plan(_ images: [UKIName]) -> (steps: [LoaderStep], defaultEntry: String?) {
     guard let first = images.first else { return ([], nil) }
     var steps: [LoaderStep] = []
@@ -57,7 +56,7 @@ package struct LoaderPlanner {
     return (steps, entry)
   }
 
-  /// What is to be said about files of others.
+  /// Notes about files of others.
   package func notes(_ images: [UKIName]) -> [Message] {
     guard let fallback = state.fallback, !images.isEmpty, isPreferred else { return [] }
     return [
@@ -69,7 +68,7 @@ package struct LoaderPlanner {
   }
 
   private func isInPlace(_ source: LoaderSource, at path: String) -> Bool {
-    // What is there now is not what it will be.
+    // The image is about to be replaced.
     if case .image(let name) = source, pending[name] != nil { return false }
     return state.present[path]?.contains(source) == true
   }

@@ -4,34 +4,34 @@
 package import BootEnvironment
 package import Messages
 
-/// A kernel that gets an image, or should, and what it asks of every ESP.
+/// A kernel that should have an image, and what has to be written for it.
 package struct PlannedKernel: Hashable, Sendable {
   package enum Demand: Hashable, Sendable {
-    /// These bytes, which exist on some ESP.
+    /// The image with this digest, which exists on some ESP; the size is in bytes.
     case bytes(digest: [UInt8], size: Int)
-    /// An image that has yet to be made, of at most that many bytes.
+    /// An image that has to be built, of at most this size in bytes.
     case build(size: Int)
-    /// Nothing now: it cannot be made, or was not asked for. What there is stays.
+    /// Nothing: the image cannot be made or was not asked for. An existing one stays.
     case none
   }
 
   package let kernel: Kernel
-  /// Why it gets one, the weightiest first.
+  /// Why it gets an image, the most important reason first.
   let reasons: [WantedKernels.Reason]
-  /// Whether it has lost its initrd, but not its image; a failure says so.
-  package let isStanding: Bool
+  /// Whether its initrd is missing but its image exists; reported as a failure.
+  package let hasLostInitrd: Bool
   package internal(set) var demand: Demand
-  /// Whether no image can be made of what is installed; a failure says why.
+  /// Whether no image can be built from what is installed; reported as a failure.
   package internal(set) var isUnusable = false
-  /// What its image is made of; nil if none is to be made.
+  /// The inputs of its image; nil if none is built.
   var inputs: ImageInputs?
 
   package init(
-    _ kernel: Kernel, _ reasons: [WantedKernels.Reason] = [], isStanding: Bool = false, demand: Demand = .none
+    _ kernel: Kernel, reasons: [WantedKernels.Reason] = [], hasLostInitrd: Bool = false, demand: Demand = .none
   ) {
     self.kernel = kernel
     self.reasons = reasons
-    self.isStanding = isStanding
+    self.hasLostInitrd = hasLostInitrd
     self.demand = demand
   }
 
@@ -39,7 +39,7 @@ package struct PlannedKernel: Hashable, Sendable {
   /// The name of its image.
   package var uki: UKIName { UKIName(kernel) }
 
-  /// Bytes to be written where its image is not in place; nil if nothing is.
+  /// Bytes to write if its image is not in place; nil if nothing is written.
   package var size: Int? {
     switch demand {
     case .bytes(_, let size), .build(let size): size
@@ -52,10 +52,10 @@ package struct PlannedKernel: Hashable, Sendable {
     return present.contains { $0.name == uki && $0.holds(digest) }
   }
 
-  /// Whether the image exists somewhere and needs only be copied.
+  /// Whether the image exists on some ESP and only has to be copied.
   var isMade: Bool { if case .bytes = demand { true } else { false } }
 
-  /// The same with nothing asked for.
+  /// The same kernel without a demand.
   var withoutDemand: PlannedKernel {
     var kernel = self
     kernel.demand = .none
@@ -64,17 +64,20 @@ package struct PlannedKernel: Hashable, Sendable {
 }
 
 extension PlannedKernel {
-  /// Why it gets an image, the weightiest first, such as `pin` and `running`.
+  /// Why it gets an image, the most important reason first, such as `pin` and `running`.
   package var reasonNames: [String] { reasons.map(\.rawValue) }
   /// The same for people.
   package var reasonWords: [Message] { reasons.map(\.word) }
 
-  /// `made`: it exists somewhere; `to-be-made`; `unusable`; `no-initrd`: it stays as it was; `not-chosen` by `--kernel`.
+  /// The state for the JSON output.
+  ///
+  /// `made`: it exists on some ESP; `to-be-made`; `unusable`; `no-initrd`: the existing one stays; `not-chosen` by
+  /// `--kernel`.
   package var imageState: String {
     switch demand {
     case .bytes: "made"
     case .build: "to-be-made"
-    case .none: isUnusable ? "unusable" : isStanding ? "no-initrd" : "not-chosen"
+    case .none: isUnusable ? "unusable" : hasLostInitrd ? "no-initrd" : "not-chosen"
     }
   }
 }

@@ -7,7 +7,7 @@ internal import EFIData
 internal import Messages
 internal import SecureBoot
 
-/// Works out what is to be done about what was observed.
+/// Plans what to do about an observation.
 struct Planner: ~Copyable {
   private let observation: HostObservation
   private let options: ApplyOptions
@@ -15,13 +15,13 @@ struct Planner: ~Copyable {
 
   static func plan(_ observation: HostObservation, _ options: ApplyOptions) -> ApplyPlan {
     var planner = Planner(observation, options)
-    planner.tellWhatIsOdd()
+    planner.noteProblems()
     planner.planKernels()
     planner.planImages()
     for note in observation.choice.wanted.notes { planner.plan.note(note) }
     planner.planBoot()
     planner.planModuleSigning()
-    for esp in planner.plan.esps { planner.tell(esp) }
+    for esp in planner.plan.esps { planner.reportKeptAndShort(esp) }
     return planner.plan
   }
 
@@ -31,12 +31,12 @@ struct Planner: ~Copyable {
     plan = ApplyPlan(observation)
   }
 
-  private mutating func tellWhatIsOdd() {
+  private mutating func noteProblems() {
     if let note = observation.manifestNote { plan.note(note) }
-    // An administrator who writes a line by hand may insist on it: what is wrong with one keeps no image from being made.
-    for finding in observation.lineFindings where finding.finding.severity != .warning { plan.note(finding.message) }
+    // An administrator may insist on a line: a finding about it does not prevent the image.
+    for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
-    for note in observation.salvageNotes { plan.note(note) }
+    for note in observation.recoveryNotes { plan.note(note) }
     for failure in observation.readFailures { plan.fail(failure) }
     switch observation.chain {
     case .success(let decision): plan.chain = decision
@@ -47,28 +47,28 @@ struct Planner: ~Copyable {
 
   // MARK: Images
 
-  /// What the image of each kernel is to be.
+  /// Plans the image of each kernel.
   ///
-  /// A kernel whose inputs are not usable keeps what it has, and the plan says why.
+  /// If its inputs are unusable, the kernel keeps its image, and the plan has a failure.
   private mutating func planKernels() {
     for note in observation.choice.notes { plan.note(note) }
     for failure in observation.choice.failures { plan.fail(failure) }
     for chosen in observation.choice.kernels {
-      var kernel = chosen
-      switch observation.sources[kernel.kernel] {
+      var planned = chosen
+      switch observation.sources[planned.kernel] {
       case .recorded(let digest, let size, let inputs):
-        kernel.demand = .bytes(digest: digest, size: size)
-        kernel.inputs = inputs
+        planned.demand = .bytes(digest: digest, size: size)
+        planned.inputs = inputs
       case .toBuild(let size, let notes, let inputs):
         for note in notes { plan.note(note) }
-        kernel.demand = .build(size: size)
-        kernel.inputs = inputs
+        planned.demand = .build(size: size)
+        planned.inputs = inputs
       case .unusable(let failure):
         plan.fail(failure)
-        kernel.isUnusable = true
+        planned.isUnusable = true
       case nil: break
       }
-      plan.kernels.append(kernel)
+      plan.kernels.append(planned)
     }
   }
 
@@ -77,17 +77,17 @@ struct Planner: ~Copyable {
       guard let contents = observation.contents[esp.name] else { continue }
       var planned = ESPPlan(esp, contents)
       withhold(&planned, contents)
-      planImages(&planned, contents, reserve: 0)
+      planImages(&planned, contents: contents, reserve: 0)
       plan.esps.append(planned)
     }
   }
 
-  /// `reserve`: bytes that must stay free for what is not an image.
-  private func planImages(_ esp: inout ESPPlan, _ contents: ESPContents, reserve: Int) {
+  /// `reserve` is the space in bytes to keep free for files other than images.
+  private func planImages(_ esp: inout ESPPlan, contents: ESPContents, reserve: Int) {
     var contents = contents
     contents.free -= reserve
     esp.images = ImagePlanner.plan(
-      wantedKernels(on: esp), on: contents, inventory: observation.kernels, running: observation.running,
+      wantedKernels(on: esp), on: contents, inventory: observation.inventory, running: observation.running,
       removesOthers: options.kernels.isEmpty && !esp.holdsAccepted)
   }
 
@@ -95,16 +95,16 @@ struct Planner: ~Copyable {
     plan.kernels.map { esp.withheld.contains($0.kernel) ? $0.withoutDemand : $0 }
   }
 
-  /// Where the machine would not start what is signed now, with a new key that is not enrolled yet, an image that it
-  /// does start stays as it is: promise I1.
+  /// Keeps images that the machine starts if it would refuse newly signed ones, for example because a new key is not
+  /// enrolled yet: promise I1.
   ///
-  /// The plan says so.
+  /// The plan reports it.
   private mutating func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
     guard case .refused(let reason, let hint) = plan.chain?.trust else { return }
     for image in contents.images where observation.accepted[esp.name]?.contains(image.name) == true {
       esp.holdsAccepted = true
-      guard let kernel = plan.kernels.first(where: { $0.uki == image.name }), kernel.demand != .none else { continue }
-      esp.withheld.insert(kernel.kernel)
+      guard let planned = plan.kernels.first(where: { $0.uki == image.name }), planned.demand != .none else { continue }
+      esp.withheld.insert(planned.kernel)
       plan.fail(
         Failure(
           "\(image.name.path.dropFirst()) stays as it is, since this machine would not start its successor: \(reason)",
@@ -114,13 +114,13 @@ struct Planner: ~Copyable {
 
   // MARK: Boot
 
-  /// How the images are reached: boot loaders on each ESP, then boot entries.
+  /// Plans the boot chain: boot loaders on each ESP, then boot entries.
   ///
-  /// What cannot be done about them is a failure and leaves both as they are.
+  /// If that is not possible, the plan has a failure, and both stay as they are.
   private mutating func planBoot() {
     guard let decision = plan.chain, let loaders = observation.loaders else { return }
-    guard !observation.kernels.present.isEmpty else {
-      // Without kernels the pinned one is not known to be one, and images would be put in another order.
+    guard !observation.inventory.present.isEmpty else {
+      // Without kernels it is not known which one is pinned, and the boot order would change.
       if plan.outcome.values.contains(where: { !$0.isEmpty }) {
         plan.fail(
           Failure(
@@ -136,14 +136,14 @@ struct Planner: ~Copyable {
     findRefused()
     switch loaders {
     case .success(let programs):
-      for index in plan.esps.indices { planBootFiles(programs, decision, at: index) }
+      for index in plan.esps.indices { planBootFiles(programs, decision: decision, at: index) }
       planLoaderDefault()
       planEntries(decision)
     case .failure(let failure): plan.fail(failure)
     }
   }
 
-  /// Finds the images that dbx revokes by their digest, among those that will be on the ESPs.
+  /// Finds planned images that dbx revokes by their digest.
   private mutating func findRefused() {
     guard !observation.forbiddenDigests.isEmpty else { return }
     for esp in plan.esps {
@@ -155,7 +155,7 @@ struct Planner: ~Copyable {
     }
   }
 
-  /// The Authenticode digest of an image that exists; nil for one that has yet to be made, or cannot be read.
+  /// The Authenticode digest of an existing image; nil if it has to be built or cannot be read.
   private func digest(of name: UKIName, on esp: ESPPlan) -> [UInt8]? {
     guard esp.images.written.contains(name.kernel), !name.isPrevious else {
       return observation.imageDigests[esp.name]?[name]
@@ -164,12 +164,12 @@ struct Planner: ~Copyable {
     return observation.manifest.image(withDigest: digest)?.authenticode
   }
 
-  private mutating func planBootFiles(_ programs: LoaderPrograms, _ decision: ChainDecision, at index: Int) {
+  private mutating func planBootFiles(_ programs: LoaderPrograms, decision: ChainDecision, at index: Int) {
     var esp = plan.esps[index]
     switch observation.bootFiles[esp.name] {
     case .success(let files):
-      planLoaders(programs, files.loaders, decision, &esp)
-      planRemovals(files.typeOne, decision, &esp)
+      planLoaders(programs, state: files.loaders, decision: decision, on: &esp)
+      planRemovals(files.typeOne, decision: decision, on: &esp)
       plan.esps[index] = esp
     case .failure(let failure):
       plan.lackingLoader.insert(esp.name)
@@ -178,9 +178,9 @@ struct Planner: ~Copyable {
     }
   }
 
-  /// Boot loaders take little room, but if they find none the images are planned anew around them.
+  /// Plans boot loaders; if there is no space left for them, the images are planned again with that space reserved.
   private mutating func planLoaders(
-    _ programs: LoaderPrograms, _ state: LoaderState, _ decision: ChainDecision, _ esp: inout ESPPlan
+    _ programs: LoaderPrograms, state: LoaderState, decision: ChainDecision, on esp: inout ESPPlan
   ) {
     guard let contents = observation.contents[esp.name] else { return }
     var reserve = 0
@@ -197,14 +197,14 @@ struct Planner: ~Copyable {
       let needed = esp.loaders.reduce(0) { $0 + $1.size + (128 << 10) }
       if needed <= esp.images.free + reserve || reserve > 0 { break }
       reserve = needed
-      planImages(&esp, contents, reserve: reserve)
+      planImages(&esp, contents: contents, reserve: reserve)
     }
   }
 
-  /// Type 1 entries start a kernel whose initrd and command line nobody has signed.
+  /// Plans the removal of type 1 entries, whose initrd and command line are not signed.
   ///
-  /// They are removed if the settings say so, and only where one of our images has booted already.
-  private mutating func planRemovals(_ found: TypeOneEntries, _ decision: ChainDecision, _ esp: inout ESPPlan) {
+  /// They are removed only if the settings say so and one of our images has booted.
+  private mutating func planRemovals(_ found: TypeOneEntries, decision: ChainDecision, on esp: inout ESPPlan) {
     for note in found.notes { plan.note(note) }
     let kernels = found.entries.filter(\.startsKernel)
     guard !kernels.isEmpty else { return }
@@ -224,12 +224,14 @@ struct Planner: ~Copyable {
     esp.removals = found.removals
   }
 
-  /// After the boot loaders are planned: each ESP knows then what its own default is.
+  /// Plans systemd-boot's default.
+  ///
+  /// Needs the planned default of each ESP.
   private mutating func planLoaderDefault() {
     guard let found = observation.loaderDefault, plan.esps.contains(where: { $0.defaultEntry != nil }) else { return }
     let isOurs = found.variable.map { found.record.isOurs($0) || leadsNowhere($0) } ?? true
     if let text = found.variable, !isOurs, !options.takesOverDefault {
-      let finding = found.judge(text, plan.esps)
+      let finding = found.check(text, plan.esps)
       if let failure = finding.failure { plan.fail(failure) }
       if let note = finding.note { plan.note(note) }
       plan.loaderDefault = LoaderDefaultPlan(keeping: found, plan.esps)
@@ -238,7 +240,7 @@ struct Planner: ~Copyable {
     }
   }
 
-  /// Whether a name in our name space is on no ESP any more.
+  /// Whether the text is an image name of ours that is on no ESP.
   private func leadsNowhere(_ text: String) -> Bool {
     guard UKIName(fileName: text) != nil else { return false }
     return !plan.outcome.values.joined().contains { $0.fileName.lowercased() == text.lowercased() }
@@ -261,9 +263,9 @@ struct Planner: ~Copyable {
 
   // MARK: The rest
 
-  /// What dkms is told of the key.
+  /// Plans the settings for dkms.
   ///
-  /// Without a certificate that can be read nothing changes: images fail for it, too.
+  /// Nothing changes if the certificate cannot be read: images fail for the same reason.
   private mutating func planModuleSigning() {
     let configuration = observation.configuration
     do {
@@ -281,10 +283,10 @@ struct Planner: ~Copyable {
     }
   }
 
-  private mutating func tell(_ esp: ESPPlan) {
-    for (name, stay) in esp.images.stays.sorted(by: { $0.key.fileName < $1.key.fileName }) {
+  private mutating func reportKeptAndShort(_ esp: ESPPlan) {
+    for (name, keepReason) in esp.images.kept.sorted(by: { $0.key.fileName < $1.key.fileName }) {
       let reason: Message =
-        switch stay {
+        switch keepReason {
         case .running: "it is the running one"
         case .knownGood: "it is the one this machine was last booted from"
         case .last: "no other image is known to be right"

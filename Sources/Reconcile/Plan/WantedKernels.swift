@@ -4,13 +4,14 @@
 package import BootEnvironment
 package import Messages
 
-/// The kernels that are to have an image, why, and in which order they are to boot.
+/// The kernels that should have an image, why, and their boot order.
 ///
-/// The choice is that of proxmox-boot-tool with two differences: only complete kernels count, so that a version that
-/// is a package's name but has no kernel takes no place of one that boots; and the previous series is found by the
-/// kernels that are there, not by meta packages. Where there are kernels of Proxmox, others are chosen only by name:
-/// a kernel of Debian that is left over, or newer, has no ZFS and does not get in front by its version. An installed
-/// kernel that has lost its initrd counts as long as its image is there: the image still boots.
+/// The choice is that of proxmox-boot-tool with two differences. Only complete kernels count, so that a version without
+/// a kernel does not take the place of one that boots. The previous series is found by the installed kernels, not by
+/// meta packages.
+///
+/// If there are Proxmox kernels, others are chosen only by name: a Debian kernel has no ZFS and must not come first by
+/// its version. An installed kernel without an initrd counts as long as its image exists, which still boots.
 package struct WantedKernels: Hashable, Sendable {
   /// Why a kernel is wanted, in order of precedence.
   package enum Reason: String, CaseIterable, Sendable {
@@ -19,7 +20,7 @@ package struct WantedKernels: Hashable, Sendable {
     /// `pve-sb-uki boot prefer`
     case preferred
     case running
-    /// One of the newest two.
+    /// One of the two newest.
     case newest
     /// The newest of the series before that of the newest kernel.
     case previousSeries = "previous-series"
@@ -48,23 +49,30 @@ package struct WantedKernels: Hashable, Sendable {
 
   /// In order of precedence.
   package let kernels: [Wanted]
-  /// The same in the order in which the firmware should try them: pin, preferred, then the newest first.
+  /// The same in the order in which the firmware should try them: pinned, preferred, then the newest first.
   package let bootOrder: [Kernel]
-  /// The kernel to boot once, next time; nil without such a pin or when it has done its work.
+  /// The kernel to boot once; nil if there is no such pin or it was used.
   package let nextBoot: Kernel?
-  /// What was asked for and cannot be had, a sentence each.
+  /// Requests that cannot be met, a sentence each.
   package let notes: [Message]
 
-  /// Chooses among the kernels of `inventory`, and those of `standing`: installed, without an initrd, but with an image.
+  /// Chooses kernels.
   ///
-  /// `running` is the release of the running kernel, nil in a root that is not this system's. `keep` cuts the set by
-  /// precedence, 0 leaves it whole; the running kernel and the one that boots next stay however small it is.
-  /// `bootTime`, in seconds since 1970, tells a pin that was used from one that was set since.
+  /// - Parameters:
+  ///   - inventory: the installed kernels.
+  ///   - imageOnly: installed kernels without an initrd whose image exists.
+  ///   - lists: the choices made with proxmox-boot-tool.
+  ///   - preferred: the kernel chosen with `boot prefer`.
+  ///   - running: release of the running kernel; nil if the root is not that of the running system.
+  ///   - keep: the number of kernels to keep, by precedence; 0 keeps all. The running kernel and the one that boots
+  ///     next always stay.
+  ///   - bootTime: seconds since 1970; tells a pin for one boot that was used from a new one.
+  /// - Returns: the choice.
   package static func make(
-    inventory: KernelInventory, standing: [Kernel] = [], lists: ProxmoxLists, preferred: Kernel?, running: String?,
+    inventory: KernelInventory, imageOnly: [Kernel] = [], lists: ProxmoxLists, preferred: Kernel?, running: String?,
     keep: Int, bootTime: Int64? = nil
   ) -> WantedKernels {
-    let complete = (inventory.kernels + standing).sorted { $0.isNewer(than: $1) }
+    let complete = (inventory.kernels + imageOnly).sorted { $0.isNewer(than: $1) }
     let candidates = complete.contains(where: \.isProxmox) ? complete.filter(\.isProxmox) : complete
     let running = complete.first { $0.release == running }
     let named: [(Reason, [Kernel])] = [
@@ -82,7 +90,7 @@ package struct WantedKernels: Hashable, Sendable {
         reasons[kernel, default: []].append(reason)
       }
     }
-    let bootOrder = Self.bootOrder(of: order, lists.pin, preferred)
+    let bootOrder = Self.bootOrder(of: order, pin: lists.pin, preferred: preferred)
     let kept = keep > 0 ? Set(order.prefix(keep) + [running, bootOrder.first].compactMap { $0 }) : Set(order)
     return WantedKernels(
       kernels: order.filter { kept.contains($0) }.map { Wanted(kernel: $0, reasons: reasons[$0] ?? []) },
@@ -91,7 +99,7 @@ package struct WantedKernels: Hashable, Sendable {
         let isUsed = kernel == running && bootTime.map { lists.nextBootPinTime / 1_000_000_000 < $0 } ?? false
         return present.contains(kernel) && !isUsed ? kernel : nil
       },
-      notes: notes(on: inventory, lists, preferred, present))
+      notes: notes(on: inventory, lists: lists, preferred: preferred, present: present))
   }
 
   private static func newestOfPreviousSeries(_ kernels: [Kernel]) -> [Kernel] {
@@ -99,7 +107,7 @@ package struct WantedKernels: Hashable, Sendable {
     return kernels.first { $0.series != nil && $0.series != newest }.map { [$0] } ?? []
   }
 
-  private static func bootOrder(of kernels: [Kernel], _ pin: Kernel?, _ preferred: Kernel?) -> [Kernel] {
+  private static func bootOrder(of kernels: [Kernel], pin: Kernel?, preferred: Kernel?) -> [Kernel] {
     let chosen = [pin, preferred].compactMap { $0 }.filter { kernels.contains($0) }
     let others = kernels.filter { !chosen.contains($0) }
     let newestFirst = others.sorted { left, right in
@@ -110,8 +118,10 @@ package struct WantedKernels: Hashable, Sendable {
 }
 
 extension WantedKernels {
-  /// The images in the order in which the firmware is to try them: pinned, then the newest; then those that only stay;
-  /// then previous ones; `refused` last.
+  /// The images in the order in which the firmware should try them: pinned, then the newest, then those that are only
+  /// kept, then previous ones.
+  ///
+  /// Those in `refused` come last.
   func bootOrder(of images: Set<UKIName>, refused: Set<UKIName> = []) -> [UKIName] {
     let others = images.map(\.kernel).sorted { $0.isNewer(than: $1) }.filter { !bootOrder.contains($0) }
     let ranked = bootOrder + others
@@ -123,11 +133,11 @@ extension WantedKernels {
 }
 
 extension WantedKernels {
-  /// What was asked for by name and is not among the complete kernels, `present`; proxmox-boot-tool passes over it, too.
+  /// Notes about kernels that were asked for by name but are not complete; proxmox-boot-tool skips them too.
   static func notes(
-    on inventory: KernelInventory, _ lists: ProxmoxLists, _ preferred: Kernel?, _ present: Set<Kernel>
+    on inventory: KernelInventory, lists: ProxmoxLists, preferred: Kernel?, present: Set<Kernel>
   ) -> [Message] {
-    func note(_ kernel: Kernel?, _ asked: Message, _ advice: (Kernel) -> Message, others: Int = 0) -> Message? {
+    func note(_ kernel: Kernel?, asked: Message, advice: (Kernel) -> Message, others: Int = 0) -> Message? {
       guard let kernel, !present.contains(kernel) else { return nil }
       let release = kernel.release
       let note: Message =
@@ -141,12 +151,12 @@ extension WantedKernels {
     }
     let absent = lists.manual.filter { !present.contains($0) }
     return [
-      note(lists.pin, "pinned", { _ in choose("") }),
-      note(lists.nextBootPin, "pinned for the next boot", { _ in choose(" --next-boot") }),
-      note(preferred, "preferred", { _ in "choose another with: pve-sb-uki boot prefer" }),
+      note(lists.pin, asked: "pinned", advice: { _ in choose("") }),
+      note(lists.nextBootPin, asked: "pinned for the next boot", advice: { _ in choose(" --next-boot") }),
+      note(preferred, asked: "preferred", advice: { _ in "choose another with: pve-sb-uki boot prefer" }),
       note(
-        absent.first, "listed in \(ProxmoxLists.manualPath)",
-        { "take it out with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
+        absent.first, asked: "listed in \(ProxmoxLists.manualPath)",
+        advice: { "take it out with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
     ].compactMap { $0 }
   }
 }

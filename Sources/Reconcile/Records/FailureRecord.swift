@@ -4,12 +4,13 @@
 package import HostSystem
 internal import Messages
 
-/// What went wrong in the last run, in `/var/lib/pve-sb-uki/failure` until a run succeeds: a hook's message scrolls by,
-/// this stays.
+/// The failures of the last run, in `/var/lib/pve-sb-uki/failure` until a run succeeds.
+///
+/// The output of a hook scrolls away; this record stays.
 package struct FailureRecord: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
-  /// A sentence a line, each with its hint behind it.
+  /// One sentence per line, each followed by its hint.
   package var messages: [String]
 
   package static let path = "/var/lib/pve-sb-uki/failure"
@@ -20,6 +21,8 @@ package struct FailureRecord: Hashable, Sendable {
   }
 
   /// The record of the host; nil if the last run succeeded.
+  ///
+  /// Throws `HostError`.
   package static func load(from files: FileSystem) throws -> FailureRecord? {
     guard let text = try files.readTextIfPresent(path) else { return nil }
     let lines = text.split(separator: "\n").map(String.init)
@@ -33,7 +36,7 @@ package struct FailureRecord: Hashable, Sendable {
     try files.replaceFile(Self.path, content: Array((lines.joined(separator: "\n") + "\n").utf8))
   }
 
-  /// Records what a run failed at; forgets the record if it did not.
+  /// Records the failures of a run, or removes the record if there are none.
   static func keep(_ failures: [Failure], at time: Int64, in files: FileSystem) throws {
     if failures.isEmpty { return try clear(from: files) }
     try FailureRecord(time: time, messages: failures.map { line($0) }).save(to: files)
@@ -45,6 +48,8 @@ package struct FailureRecord: Hashable, Sendable {
     return "\(error)" + (hint.map { " (\($0))" } ?? "")
   }
 
-  /// Forgets the record; no change if there is none.
+  /// Removes the record, if there is one.
+  ///
+  /// Throws `HostError`.
   package static func clear(from files: FileSystem) throws { try files.remove(path) }
 }

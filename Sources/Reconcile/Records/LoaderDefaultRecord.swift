@@ -4,15 +4,17 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// What systemd-boot was told to start, in `/var/lib/pve-sb-uki/loader-default`: by it a value of ours is known from the
-/// administrator's, and restored where Proxmox's hook has overwritten it.
+/// The defaults that this program has set in systemd-boot, in `/var/lib/pve-sb-uki/loader-default`.
 ///
-/// Text, a record a line: `variable TEXT` for each text that the EFI variable has had from us, the last one last, and
-/// `esp TEXT NAME` for the default in a partition's `loader.conf`. Other lines are passed over.
+/// The record distinguishes our values from the administrator's. It also serves to restore them after Proxmox's hook
+/// has overwritten them.
+///
+/// Text, one record per line: `variable TEXT` for each value that this program gave the EFI variable, the latest last,
+/// and `esp TEXT NAME` for the default in the `loader.conf` of an ESP. Other lines are ignored.
 package struct LoaderDefaultRecord: Hashable, Sendable {
-  /// Texts of the variable that are ours besides `LoaderDefault.pattern`.
+  /// Values of the variable that are ours, besides `LoaderDefault.pattern`.
   package var variables: [String] = []
-  /// By name of the partition.
+  /// By name of the ESP.
   package var defaults: [String: String] = [:]
 
   package static let path = "/var/lib/pve-sb-uki/loader-default"
@@ -20,12 +22,12 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
 
   package init() {}
 
-  /// Whether the variable's text is one that this program has set.
+  /// Whether this program has set that value of the variable.
   package func isOurs(_ text: String) -> Bool {
     text == LoaderDefault.pattern || variables.contains { $0.lowercased() == text.lowercased() }
   }
 
-  /// The host's record; empty if there is none or it cannot be read.
+  /// The record of the host; empty if there is none or it cannot be read.
   package static func load(from files: FileSystem) -> LoaderDefaultRecord {
     var record = LoaderDefaultRecord()
     let text = (try? files.readTextIfPresent(path, limit: sizeLimit)).flatMap { $0 } ?? ""
@@ -42,9 +44,9 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
     return record
   }
 
-  /// Keeps the record.
+  /// Saves the record; no change if it is saved already.
   ///
-  /// No change if it is kept already.
+  /// Throws `HostError`.
   package func save(to files: FileSystem) throws {
     try files.makeDirectory("/var/lib/pve-sb-uki")
     let lines =

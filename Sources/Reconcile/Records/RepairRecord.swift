@@ -3,11 +3,11 @@
 
 package import HostSystem
 
-/// What was mended on EFI System Partitions, in `/var/lib/pve-sb-uki/repairs`.
+/// Repairs of ESPs, in `/var/lib/pve-sb-uki/repairs`.
 ///
-/// Many repairs are a sign of a failing disk or of power cuts that went unnoticed.
+/// Many repairs are a sign of a failing disk or of unnoticed power cuts.
 ///
-/// Text, a repair a line: seconds since 1970, a blank and a sentence. The last 50 are kept.
+/// Text, one repair per line: seconds since 1970, a space and a sentence. The last 50 are kept.
 package struct RepairRecord: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
@@ -16,7 +16,7 @@ package struct RepairRecord: Hashable, Sendable {
   package static let path = "/var/lib/pve-sb-uki/repairs"
   private static let countLimit = 50
 
-  /// The host's repairs, the oldest first; none where the record cannot be read.
+  /// The repairs of the host, the oldest first; empty if the record cannot be read.
   package static func load(from files: FileSystem) -> [RepairRecord] {
     let text = (try? files.readTextIfPresent(path)).flatMap { $0 } ?? ""
     return text.split(separator: "\n").suffix(countLimit).compactMap { line in

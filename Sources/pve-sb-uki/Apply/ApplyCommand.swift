@@ -51,7 +51,7 @@ struct ApplyCommand: ParsableCommand {
     try global.print(text(result), json: json(result))
   }
 
-  /// Throws if not all is as it should be.
+  /// Prints the failures; throws if there are any.
   func conclude(_ result: ApplyReport) throws {
     for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
     if let reason = result.skipReason, let hint = reason.hint {
@@ -110,7 +110,7 @@ struct ApplyCommand: ParsableCommand {
 }
 
 extension ApplyPlan {
-  /// The plan for machines: the kernels in order of precedence, and what is to be done to each ESP, in order.
+  /// The plan as JSON: the kernels in order of precedence, and the steps on each ESP, in order.
   var json: JSONValue {
     .object([
       "kernels": .array(kernels.map(\.json)), "partitions": .array(esps.map(\.json)),

@@ -14,7 +14,7 @@ struct BootCommand: ParsableCommand {
     abstract: "Show the firmware's boot entries, choose among them and remove some.",
     subcommands: [List.self, Prefer.self, Forget.self, Retire.self])
 
-  // Options may stand in front of the subcommand too.
+  // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions
 
   struct List: ParsableCommand {
@@ -135,7 +135,7 @@ struct BootCommand: ParsableCommand {
       try BootPrefer().prefer(kernel: wanted, on: host)
       var apply = try ApplyCommand.parse([])
       apply.global = global
-      // Somebody chooses here: that outweighs what was chosen in systemd-boot's menu.
+      // This explicit choice overrides one in systemd-boot's menu.
       let result = try apply.perform { $0.takesOverDefault = true }
       try apply.report(result)
       try apply.conclude(result)
@@ -144,15 +144,15 @@ struct BootCommand: ParsableCommand {
 }
 
 extension BootList.Result {
-  /// `isLong` adds the device paths of what is no file.
+  /// `isLong` adds the device paths of entries that do not start a file.
   func text(isLong: Bool) -> String {
     guard !entries.isEmpty else { return ("The firmware has no boot entries." as Message).localLine }
     return entries.flatMap { entry -> [Message] in
       let place = entry.place.map { "\($0)" } ?? "-"
       let head = String(repeating: " ", count: max(0, 3 - place.count)) + "\(place)  \(entry.number.name)"
       let line: Message =
-        entry.remarks.isEmpty
-        ? "\(head)  \(entry.title)" : "\(head)  \(entry.title) (\(entry.remarks.joined(separator: ", ")))"
+        entry.marks.isEmpty
+        ? "\(head)  \(entry.title)" : "\(head)  \(entry.title) (\(entry.marks.joined(separator: ", ")))"
       return [line] + (entry.destination(isLong: isLong).map { ["               \($0)"] } ?? [])
     }.localLines
   }
@@ -168,17 +168,17 @@ extension BootList.Entry {
     return label.map { Message(verbatim: $0) } ?? "an entry that cannot be understood"
   }
 
-  fileprivate var remarks: [Message] {
-    var remarks: [Message] = []
-    if owner == .ours { remarks.append("ours") }
-    if owner == .leftover { remarks.append("left over from us") }
-    if isCurrent { remarks.append("booted from") }
-    if isNext { remarks.append("next") }
-    if !isActive, !isMissing { remarks.append("not active") }
-    return remarks
+  fileprivate var marks: [Message] {
+    var marks: [Message] = []
+    if owner == .ours { marks.append("ours") }
+    if owner == .leftover { marks.append("left over from us") }
+    if isCurrent { marks.append("booted from") }
+    if isNext { marks.append("next") }
+    if !isActive, !isMissing { marks.append("not active") }
+    return marks
   }
 
-  /// The file, and as much of its partition's GUID as tells partitions apart.
+  /// The file, and enough of the partition's GUID to distinguish partitions.
   fileprivate func destination(isLong: Bool) -> Message? {
     if let path, let partition { return "\(path) on \(isLong ? partition[...] : partition.prefix(8))" }
     return isLong ? devicePath.map { Message(verbatim: $0) } : nil

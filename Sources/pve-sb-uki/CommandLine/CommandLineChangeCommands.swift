@@ -43,11 +43,11 @@ struct CommandLineSetCommand: ParsableCommand {
     let result = try set.run(on: global.host())
     guard result.errors.isEmpty else {
       for warning in result.warnings { try global.note(warning) }
-      try change.report(result, nil, global, isDryRun: dryRun)
-      change.tell(result)
+      try change.report(result, apply: nil, with: global, isDryRun: dryRun)
+      change.printErrors(of: result)
       throw ExitCode(1)
     }
-    try change.conclude(result, global, isDryRun: dryRun)
+    try change.conclude(result, with: global, isDryRun: dryRun)
   }
 }
 
@@ -68,7 +68,7 @@ struct CommandLineEditCommand: ParsableCommand {
     var edit = CommandLineEdit(kernel: change.kernel)
     edit.isForced = change.force
     let result = try edit.run(on: host) { result in
-      change.tell(result)
+      change.printErrors(of: result)
       while let answer = try host.terminal.ask("Edit again, or give up? [E/g] ") {
         switch answer.lowercased() {
         case "", "e": return true
@@ -79,7 +79,7 @@ struct CommandLineEditCommand: ParsableCommand {
       return false
     }
     guard result.errors.isEmpty else { throw Failure("\(result.path): nothing was changed") }
-    try change.conclude(result, global, isDryRun: false)
+    try change.conclude(result, with: global, isDryRun: false)
   }
 }
 
@@ -95,24 +95,24 @@ struct CommandLineChangeOptions: ParsableArguments {
   @Flag(help: "Make no images; the next apply does.")
   var noApply = false
 
-  /// Says what is wrong with a line.
-  func tell(_ result: CommandLineSet.Result) {
+  /// Prints the errors of a line.
+  func printErrors(of result: CommandLineSet.Result) {
     for error in result.errors.dropLast() { ErrorReport.write(Failure(error), program: "pve-sb-uki") }
     if let last = result.errors.last { ErrorReport.write(Failure(last, hint: result.hint), program: "pve-sb-uki") }
   }
 
-  /// Reports what was written and makes images of it.
+  /// Reports the change and makes the images.
   ///
-  /// That this fails takes nothing back.
-  func conclude(_ result: CommandLineSet.Result, _ global: GlobalOptions, isDryRun: Bool) throws {
+  /// If that fails, the written line stays.
+  func conclude(_ result: CommandLineSet.Result, with global: GlobalOptions, isDryRun: Bool) throws {
     for warning in result.warnings { try global.note(warning) }
     if !global.json { try global.print(result.text(isDryRun: isDryRun), json: .null) }
-    guard !noApply, !isDryRun else { return try report(result, nil, global, isDryRun: isDryRun) }
+    guard !noApply, !isDryRun else { return try report(result, apply: nil, with: global, isDryRun: isDryRun) }
     var apply = try ApplyCommand.parse([])
     apply.global = global
     do {
       let images = try apply.perform()
-      try report(result, apply.json(images), global, isDryRun: isDryRun)
+      try report(result, apply: apply.json(images), with: global, isDryRun: isDryRun)
       if !global.json { try apply.report(images) }
       try apply.conclude(images)
     } catch {
@@ -121,9 +121,9 @@ struct CommandLineChangeOptions: ParsableArguments {
     }
   }
 
-  /// One document for both.
+  /// Prints one JSON document for both the line and the images.
   func report(
-    _ result: CommandLineSet.Result, _ apply: JSONValue?, _ global: GlobalOptions, isDryRun: Bool
+    _ result: CommandLineSet.Result, apply: JSONValue?, with global: GlobalOptions, isDryRun: Bool
   ) throws {
     guard global.json else { return }
     try global.print("", json: result.json(isDryRun: isDryRun, apply: apply))
@@ -142,7 +142,7 @@ extension CommandLineSet.Result {
     return isDryRun ? "\(path): would be written" : "\(path): written"
   }
 
-  /// `apply` is what it did about it; nil if it was not asked to.
+  /// `apply` is the result of making the images; nil if that was not done.
   func json(isDryRun: Bool, apply: JSONValue?) -> JSONValue {
     .object([
       "path": .string(path), "old": JSONValue(old), "new": JSONValue(new), "changed": .boolean(isChange),
@@ -153,7 +153,7 @@ extension CommandLineSet.Result {
 }
 
 extension WordDifference {
-  /// In plain words, a line each; nothing where there is no difference.
+  /// The difference in words, one line each; empty if there is none.
   func sentences(added addedWord: Message, missing missingWord: Message) -> [Message] {
     var sentences: [Message] = []
     if !added.isEmpty { sentences.append("\(addedWord): \(added.joined(separator: " "))") }

@@ -12,7 +12,7 @@ struct CommandLineCommand: ParsableCommand {
     abstract: "Show and change the kernel command line that images carry.",
     subcommands: [CommandLineShowCommand.self, CommandLineSetCommand.self, CommandLineEditCommand.self])
 
-  // Options may stand in front of the subcommand too.
+  // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions
 }
 
@@ -80,7 +80,7 @@ extension CommandLineShow.Line {
 }
 
 extension CommandLineShow.Use {
-  /// Of the line that the machine was started with.
+  /// The title for the line of the running system.
   fileprivate var title: Message {
     kernel.map { "Running, kernel \($0):" } ?? "Running, kernel unknown:"
   }

@@ -50,9 +50,9 @@ extension InspectImage.Report {
     lines.append("  name            size   address      file  sha256")
     lines += sections.map { section in
       let columns = [
-        Self.pad(Self.oneLine(section.name), 9, left: true), Self.pad("\(section.size)", 11),
-        Self.pad(Self.hex(section.virtualAddress), 10),
-        Self.pad(Self.hex(section.fileOffset), 10),
+        Self.pad(Self.oneLine(section.name), to: 9, left: true), Self.pad("\(section.size)", to: 11),
+        Self.pad(Self.hex(section.virtualAddress), to: 10),
+        Self.pad(Self.hex(section.fileOffset), to: 10),
       ]
       return "  \(columns.joined())  \(section.sha256.prefix(32))…"
     }
@@ -83,7 +83,7 @@ extension InspectImage.Report {
 
   private static func hex(_ value: Int) -> String { "0x" + String(value, radix: 16) }
 
-  private static func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
+  private static func pad(_ text: String, to width: Int, left: Bool = false) -> String {
     let fill = String(repeating: " ", count: max(0, width - text.count))
     return left ? text + fill : fill + text
   }

@@ -15,7 +15,7 @@ struct KeysCommand: ParsableCommand {
     abstract: "Create, list and export this host's Secure Boot keys.",
     subcommands: [Create.self, List.self, Export.self])
 
-  // Options may stand in front of the subcommand too.
+  // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions
 
   struct Create: ParsableCommand {
@@ -56,8 +56,8 @@ struct KeysCommand: ParsableCommand {
       let result = try create.run(on: global.host())
       guard result.wasCreated || global.json else { return }
       try global.print(
-        ("Created in \(result.keys.title)" as Message).localLine + result.keys.text,
-        json: .object(["created": .boolean(result.wasCreated), "keys": result.keys.json]))
+        ("Created in \(result.list.title)" as Message).localLine + result.list.text,
+        json: .object(["created": .boolean(result.wasCreated), "keys": result.list.json]))
     }
   }
 
@@ -124,7 +124,7 @@ struct KeysCommand: ParsableCommand {
 extension KeysList.Result {
   fileprivate var title: Message { owner.map { "\(directory), owner \($0)" } ?? "\(directory)" }
 
-  /// What stands below the title.
+  /// The text below the title.
   fileprivate var text: String {
     var lines: [Message] = []
     for key in keys {

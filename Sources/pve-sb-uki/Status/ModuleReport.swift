@@ -8,7 +8,7 @@ import HostSystem
 import KernelModules
 internal import Messages
 
-/// What `status` says of the modules that dkms has built for the kernels that have images.
+/// The part of `status` about modules that dkms has built for kernels with images.
 struct ModuleReport {
   let modules: [BuiltModule]
 
@@ -21,14 +21,15 @@ struct ModuleReport {
     modules = try survey.modules(of: status.kernels.map(\.release))
   }
 
-  /// Modules that the kernel turns down while Secure Boot is on, and with `Dkms=yes` those that another key has signed.
+  /// Problems with modules: those that the kernel refuses while Secure Boot is on, and with `Dkms=yes` those that
+  /// another key has signed.
   func problems(_ status: Status.Report) -> [Failure] {
     modules.compactMap { module in
       let isEnforced = status.secureBoot == "on"
       let isOther = status.signsModules && module.signer != status.ownCertificate
       guard isOther || isEnforced && !module.isTrusted else { return nil }
       return Failure(
-        "module \(module.name) of kernel \(module.kernel) is \(module.remark)", hint: Self.hint(module, status))
+        "module \(module.name) of kernel \(module.kernel) is \(module.signatureText)", hint: Self.hint(module, status))
     }
   }
 
@@ -42,7 +43,7 @@ struct ModuleReport {
     return "set Dkms=yes and \(build)"
   }
 
-  var lines: [Message] { modules.map { "\($0.kernel)  \($0.name)  \($0.remark)" } }
+  var lines: [Message] { modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" } }
 
   var json: JSONValue {
     .array(
@@ -57,7 +58,7 @@ struct ModuleReport {
 }
 
 extension BuiltModule {
-  /// Nil where the certificate is not at hand.
+  /// The certificate that signed it; nil if it is not available.
   var signer: Certificate? {
     switch signature {
     case .trusted(let certificate), .known(let certificate): certificate
@@ -67,7 +68,7 @@ extension BuiltModule {
 
   var isTrusted: Bool { if case .trusted = signature { true } else { false } }
 
-  /// In a word, for machines.
+  /// The state as a word for the JSON output.
   var state: String {
     switch signature {
     case .trusted: "trusted"
@@ -78,8 +79,8 @@ extension BuiltModule {
     }
   }
 
-  /// As the rest of a sentence.
-  var remark: Message {
+  /// How it is signed, as the rest of a sentence.
+  var signatureText: Message {
     switch signature {
     case .trusted(let certificate): "signed by \(certificate.subject)"
     case .known(let certificate): "signed by \(certificate.subject), which is not enrolled here"

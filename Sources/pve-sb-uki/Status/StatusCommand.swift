@@ -34,12 +34,12 @@ struct StatusCommand: ParsableCommand {
 }
 
 extension Status.Report {
-  /// One screen, 80 columns wide.
+  /// The report for people, 80 columns wide.
   func text(_ modules: ModuleReport) -> String {
     let shown = sections(modules).filter { !$0.lines.isEmpty }.map { ($0.title.localText, $0.lines.map(\.localText)) }
     // Other languages may need wider titles.
     let margin = shown.reduce(14) { max($0, $1.0.count + 2) }
-    return shown.map { Self.lines($0, $1, margin: margin) }.joined()
+    return shown.map { Self.lines($0, texts: $1, margin: margin) }.joined()
   }
 
   private typealias Section = (title: Message, lines: [Message])
@@ -73,8 +73,8 @@ extension Status.Report {
     return [isTrusted ? "accepted: \(trustReason)" : "REFUSED: \(trustReason)"]
   }
 
-  /// The title, then each text at the margin, broken at blanks.
-  private static func lines(_ title: String, _ texts: [String], margin: Int) -> String {
+  /// The title, then each text at the margin, wrapped at spaces.
+  private static func lines(_ title: String, texts: [String], margin: Int) -> String {
     var output = ""
     for (index, text) in texts.flatMap({ wrapped($0, 80 - margin) }).enumerated() {
       let head = index == 0 ? title : ""
@@ -113,9 +113,9 @@ extension Status.ESP {
 
 extension Status.Kernel {
   fileprivate var text: Message {
-    let odd = states.filter { $0.state != .current }
+    let deviating = states.filter { $0.state != .current }
     let state =
-      odd.isEmpty ? State.current.word : odd.map { "\($0.state.word) on \($0.esp)" }.joined(separator: ", ")
+      deviating.isEmpty ? State.current.word : deviating.map { "\($0.state.word) on \($0.esp)" }.joined(separator: ", ")
     return reasons.isEmpty ? "\(release)  \(state)" : "\(release)  \(state)  (\(reasonWords.joined(separator: ", ")))"
   }
 
@@ -130,12 +130,12 @@ extension Status.Kernel {
 
 extension BootList.Entry {
   fileprivate var statusText: Message {
-    var remarks: [Message] = []
-    if isCurrent { remarks.append("booted from") }
-    if isNext { remarks.append("next") }
-    if owner != .ours { remarks.append("not ours") }
+    var marks: [Message] = []
+    if isCurrent { marks.append("booted from") }
+    if isNext { marks.append("next") }
+    if owner != .ours { marks.append("not ours") }
     let entry = "\(number.name)  \(label ?? "?")"
-    return remarks.isEmpty ? "\(entry)" : "\(entry)  (\(remarks.joined(separator: ", ")))"
+    return marks.isEmpty ? "\(entry)" : "\(entry)  (\(marks.joined(separator: ", ")))"
   }
 }
 

@@ -4,36 +4,37 @@
 package import FATFileSystem
 internal import HostSystem
 
-/// Names of this program that a power cut left in a state in which they must not be unlinked: with clusters that
-/// another name has as well, or with clusters that are free by the allocation table and may become another file's; and
-/// directories of this program or of proxmox-boot-tool that were being made and are there by their names only.
+/// Files of this program that a power cut left in a state in which they must not be removed in the usual way.
 ///
-/// Names of `loader.conf` count too, which proxmox-boot-tool's hook replaces as sed(1) does it.
+/// Their clusters also belong to another file, or are free in the allocation table and may be given to another file.
+/// Directories of this program or of proxmox-boot-tool count too if only their name was written. So do temporary files
+/// of `loader.conf`, which Proxmox's hook replaces with sed(1).
 ///
-/// Linux writes the two directory entries of an exchange one after the other, and a file's entry and its clusters apart
-/// from each other. Removing such a name as usual would free clusters that another name needs.
-package enum CrashedNames {
-  /// The names that have to go so that the others are sound.
+/// Linux writes the two directory entries of an exchange one after the other, and the entry of a file separately from
+/// its clusters. To remove such a file in the usual way would free clusters that another file needs.
+package enum CrashLeftovers {
+  /// The files to remove so that the others are intact.
   ///
-  /// Of several names with the same clusters one keeps them. A name whose content the manifest confirms comes first, then
-  /// an image or boot loader, then a previous image, then a temporary name. If a foreign file has these clusters as well,
-  /// nothing is removed: that is damage.
+  /// If several files have the same clusters, one keeps them. A file whose content the manifest confirms comes first,
+  /// then an image or boot loader, then a previous image, then a temporary file. If a foreign file has these clusters
+  /// too, nothing is removed: the file system is damaged.
   ///
-  /// `isRight` says whether the manifest knows the file's content for its kernel; it is asked for names that share.
+  /// `isRight` says whether the manifest has the content of the file for its kernel; it is called for files that share
+  /// clusters. Throws what `isRight` throws.
   package static func toRemove(
     in volume: FATVolume, paths: LoaderPath, isRight: (FATFile) throws -> Bool
   ) rethrows -> [FATFile] {
-    guard obstacle(in: volume) == nil else { return [] }
-    var removed = volume.voidDirectories.filter { isMadeAgain($0.path) }
+    guard blockingProblem(in: volume) == nil else { return [] }
+    var removed = volume.voidDirectories.filter { isRecreated($0.path) }
     var sharing: [FATFile] = []
     for file in volume.files where rank(of: file.path, paths) != nil {
-      if isTorn(file.chain) {
+      if isUnreadable(file.chain) {
         if isMade(file.path, paths) { removed.append(file) }
       } else if !file.sharesWith.isEmpty {
         sharing.append(file)
       }
     }
-    // By the clusters that they begin with: names of one exchange have all in common.
+    // Group by the first cluster: the files of an exchange have all clusters in common.
     while let file = sharing.first {
       let group = sharing.filter { $0.firstCluster == file.firstCluster }
       sharing.removeAll { $0.firstCluster == file.firstCluster }
@@ -48,42 +49,43 @@ package enum CrashedNames {
     return removed
   }
 
-  /// Whether any name of ours, or all of the volume, is in such a state that unlinking could free what another name needs.
+  /// Whether removing a file in the usual way could free clusters that another file needs.
   package static func makeUnlinkingUnsafe(in volume: FATVolume, paths: LoaderPath) -> Bool {
-    obstacle(in: volume) != nil || volume.voidDirectories.contains { isMadeAgain($0.path) }
+    blockingProblem(in: volume) != nil || volume.voidDirectories.contains { isRecreated($0.path) }
       || volume.files.contains { file in
-        rank(of: file.path, paths) != nil && (isTorn(file.chain) || !file.sharesWith.isEmpty)
+        rank(of: file.path, paths) != nil && (isUnreadable(file.chain) || !file.sharesWith.isEmpty)
       }
   }
 
-  /// What makes it unknown who owns which clusters, so that nothing may be repaired; nil if nothing does.
-  package static func obstacle(in volume: FATVolume) -> FATProblem? {
-    let removable = Set(volume.voidDirectories.map(\.path).filter(isMadeAgain))
+  /// A problem that leaves it unknown which file owns which clusters, so that nothing may be repaired; nil if there is
+  /// none.
+  package static func blockingProblem(in volume: FATVolume) -> FATProblem? {
+    let removable = Set(volume.voidDirectories.map(\.path).filter(isRecreated))
     return volume.problems.first { problem in
-      // Of two tables Linux and firmware read the first, and so does this.
+      // Linux and firmware read the first of the two tables, and so does this program.
       if case .tablesDiffer = problem.kind { return false }
       return !removable.contains(problem.path)
     }
   }
 
-  /// A directory that the next run of this program or of proxmox-boot-tool makes where it is not there.
-  private static func isMadeAgain(_ path: String) -> Bool {
+  /// A directory that this program or proxmox-boot-tool creates again in its next run.
+  private static func isRecreated(_ path: String) -> Bool {
     let folded = path.lowercased()
     let own = [LoaderPath.directory, UKIName.directory].map { $0.lowercased() }
     return own.contains(folded) || folded.hasPrefix(TypeOneEntry.proxmoxDirectory.lowercased() + "/")
   }
 
-  /// Whether a file can be read at all.
+  /// Whether the file cannot be read completely.
   ///
   /// Clusters behind its end do no harm.
-  private static func isTorn(_ chain: FATChain) -> Bool {
+  private static func isUnreadable(_ chain: FATChain) -> Bool {
     switch chain {
     case .sound, .long: false
     default: true
     }
   }
 
-  /// How much a name of ours matters, 0 the most; nil for a name of others.
+  /// The importance of a file of ours, 0 is the highest; nil for files of others.
   package static func rank(of path: String, _ paths: LoaderPath) -> Int? {
     let directory = PathName(path).directory
     let name = String(PathName(path).fileName)
@@ -98,12 +100,12 @@ package enum CrashedNames {
     return own.contains { "\(directory)/\(name)".lowercased().hasPrefix(temporaryPrefix($0)) } ? 2 : nil
   }
 
-  /// Whether it is made by this program or proxmox-boot-tool alone: others write to `EFI/BOOT`, too.
+  /// Whether only this program or proxmox-boot-tool makes such a file: others write to `EFI/BOOT`, too.
   private static func isMade(_ path: String, _ paths: LoaderPath) -> Bool {
     rank(of: path, paths) == 2 || !path.lowercased().hasPrefix("/efi/boot/")
   }
 
-  /// The name that `sed -i` gives to what it writes for `loader.conf`.
+  /// Whether it is a temporary file of `sed -i` for `loader.conf`.
   private static func isOfSed(_ directory: String, _ name: String) -> Bool {
     directory.lowercased() == "/loader" && name.utf8.count == 9 && name.lowercased().hasPrefix("sed")
   }

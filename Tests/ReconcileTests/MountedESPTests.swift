@@ -11,8 +11,8 @@ import Testing
 
 /// An ESP that fstab mounts cannot be mended while it is mounted.
 ///
-/// What unlinking would destroy there is left alone.
-@Suite struct MountedPartitionTests {
+/// Files whose removal would do damage are left alone.
+@Suite struct MountedESPTests {
   private let scene: ApplyScene
   private let image: FATImage
 
