@@ -59,7 +59,8 @@ package enum Apply {
     var mending = ESPMending(host)
     mending.mendDirty(&survey)
     var assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
-    if mending.secureRemovals(&assessment, &survey) {
+    // Mending changes what a plan was made from, and the new plan may change an ESP that was not checked yet.
+    while mending.secureRemovals(&assessment, &survey) {
       assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
     }
     var report = PlanExecutor.execute(assessment.plan, on: host)

@@ -39,6 +39,23 @@ import Testing
     #expect(try machine.variables().entries.count == 5)
   }
 
+  /// A machine that cannot be told of its images keeps the entries that start it now.
+  @Test func ofProxmoxStayUntilTheFirmwareCanBeTold() throws {
+    let files = try machine.host().files
+    var manifest = Manifest.load(from: files).manifest
+    for image in manifest.images { manifest.update(image.digest) { $0.booted = 1 } }
+    try manifest.save(to: files)
+    let entry = machine.path(serials[0], "/loader/entries/proxmox-1.conf")
+    try machine.directory.write(entry, "linux /EFI/proxmox/\(MirrorScene.older)/vmlinuz-\(MirrorScene.older)\n")
+    try machine.directory.write(Configuration.path, "Type1=remove\n")
+    try machine.put(.bootOrder, [1])
+    #expect(try machine.apply().failures.count == 1)
+    #expect(try machine.directory.read(entry) != nil)
+    try machine.put(.bootOrder, BootOrder([0]).serialize())
+    #expect(try machine.apply().failures.isEmpty)
+    #expect(try machine.directory.read(entry) == nil)
+  }
+
   /// The disk was repartitioned, and the kernel still has the old partition table.
   @Test func ofAPartitionWithoutAPlace() throws {
     var host = try machine.host()

@@ -115,4 +115,35 @@ import Testing
         "\(second) \(older) removed",
       ])
   }
+
+  /// Mending one ESP makes a new plan, which leaves an ESP alone that the first one had to leave alone.
+  @Test func anESPThatCannotBeCheckedStaysAsItIsAfterTheOtherWasMended() throws {
+    let machine = try MirrorScene()
+    let image = try FATImage(.fat32)
+    try image.makeDirectories(["/EFI", "/EFI/Linux"])
+    for number in 1...2 { try image.write("/EFI/Linux/pve-\(number).efi", pattern(3000, UInt32(number))) }
+    try image.point("PVE-2   EFI", to: image.clusters(of: "/EFI/Linux/pve-1.efi")[0])
+    let recorder = MutationRecorder()
+    var host = try machine.host(recorder.gate)
+    let good = host.partitions
+    let unknown = MirrorScene.serials[0]
+    host.partitions = PartitionAccess { device, access, label in
+      try good.mount(device: device, access: access, label: label)
+    } facts: {
+      try good.facts(device: $0)
+    } volume: { device in
+      if device.hasSuffix(unknown) { throw HostError("read", device, errno: EIO) }
+      return try image.volume()
+    } removeNames: { _, _ in
+      try image.point("PVE-2   EFI", to: 0, size: 0)
+      return []
+    }
+    host.processes = ProcessRunner(
+      run: { _, _ in 127 }, interact: { _, _ in 127 }, collect: { _, _, _ in ProcessOutput(status: 127) })
+    try machine.directory.write("boot/initrd.img-\(newer)", "changed")
+    let result = try machine.apply(on: host)
+    #expect(result.failures.count == 1 && result.failures[0].description.contains(unknown))
+    #expect(result.images.contains { $0.esp == MirrorScene.serials[1] && $0.state == .signed })
+    #expect(recorder.mutations.allSatisfy { !$0.path.contains(unknown) })
+  }
 }

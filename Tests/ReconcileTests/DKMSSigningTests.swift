@@ -77,4 +77,10 @@ import Testing
     let error = try #require(thrown(BootEnvironmentError.self) { _ = try DKMSSigning(key: key, certificate: [1]) })
     #expect(error.hint != nil && !error.description.contains(key))
   }
+
+  /// What is to go need not be understood.
+  @Test func aCertificateThatCannotBeReadGoes() throws {
+    try root.write(DKMSSigning.certificatePath, [UInt8](repeating: 0, count: 70_000))
+    #expect(try apply(DKMSSigning()) == ["remove \(DKMSSigning.certificatePath)"])
+  }
 }

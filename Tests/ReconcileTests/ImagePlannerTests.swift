@@ -133,6 +133,25 @@ import Testing
     #expect(Self.text(plan) == row.expected)
   }
 
+  /// Promise I1: an image that the machine starts makes no room for one that it does not.
+  @Test func whatMustStayMakesNoRoom() throws {
+    let wanted = [
+      PlannedKernel(try Self.kernel("c"), demand: .build(size: 40 * Self.mebibyte)),
+      PlannedKernel(try Self.kernel("b")), PlannedKernel(try Self.kernel("a")),
+    ]
+    let present = try ["a*7", "b", "d"].map { try Self.image($0, size: 40) }
+    let inventory = KernelInventory(kernels: wanted.map(\.kernel), present: ["a", "b", "c"])
+    func plan(keeping names: Set<UKIName>) -> [String] {
+      Self.text(
+        ImagePlanner.plan(
+          wanted, on: ESPContents(images: present, free: 10 * Self.mebibyte), inventory: inventory, running: "a",
+          removesOthers: false, keeping: names))
+    }
+    #expect(plan(keeping: []) == ["remove d gone", "write c"])
+    #expect(try plan(keeping: [Self.name("d")]) == ["remove b room", "write c"])
+    #expect(try plan(keeping: [Self.name("b"), Self.name("d")]) == ["full c"])
+  }
+
   private static func short(_ name: UKIName) -> String { String(name.fileName.dropFirst(4).dropLast(4)) }
 
   private static func text(_ plan: ImageChanges) -> [String] {

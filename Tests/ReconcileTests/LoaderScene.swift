@@ -80,7 +80,7 @@ struct LoaderScene {
     let planner = LoaderPlanner(
       programs: loaders.programs, state: try loaders.observe(files, images: images, isPreferred: isPreferred),
       contents: ESPContents(images: present, free: 1 << 30), pending: pending, isPreferred: isPreferred)
-    let (steps, defaultEntry) = planner.plan(images)
+    let (steps, defaultEntry) = try planner.plan(images)
     return Plan(steps: steps, defaultEntry: defaultEntry, notes: planner.notes(images))
   }
 

@@ -107,7 +107,11 @@ package struct TypeOneEntries: Hashable, Sendable {
       }
     }
     for version in found.proxmoxVersions {
-      found.proxmoxFiles[version] = try files.list("\(TypeOneEntry.proxmoxDirectory)/\(version)") ?? []
+      do {
+        found.proxmoxFiles[version] = try files.list("\(TypeOneEntry.proxmoxDirectory)/\(version)") ?? []
+      } catch {
+        found.notes.append("\(error); it is passed over")
+      }
     }
     return found
   }

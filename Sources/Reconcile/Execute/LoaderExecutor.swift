@@ -56,7 +56,10 @@ package struct LoaderExecutor {
       try copy(try loaders.program(path), to: step.path, on: files) { _ in true }
     case .image(let name):
       try copy(try files.openFile(name.path), to: step.path, on: files) { loaders.isSigned($0, digest: nil) }
-    case .text(let text):
+    case .settings(let entry):
+      // Proxmox's hook may have changed the rest since they were observed.
+      let present = try files.readFileIfPresent(step.path, limit: LoaderConfiguration.sizeLimit)
+      let text = LoaderConfiguration.text(present ?? [], withDefault: entry)
       try files.replaceFile(
         step.path, verify: { try Self.require($0.readToEnd(limit: text.count) == text, $0) },
         writing: { try $0.write(text) })

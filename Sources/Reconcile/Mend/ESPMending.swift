@@ -13,6 +13,10 @@ struct ESPMending: ~Copyable {
   private let host: Host
   private var done: [Message] = []
   private var failures: [Failure] = []
+  /// ESPs that were mended because of a plan: each is mended once.
+  private var mended: Set<String> = []
+  /// ESPs that every further plan leaves alone.
+  private var leftAlone: Set<String> = []
   /// How many entries of `done` are recorded.
   private var recordedCount = 0
 
@@ -31,14 +35,16 @@ struct ESPMending: ~Copyable {
   /// Removing a file frees its clusters, so no other file may share them. A mounted file system cannot be mended: the
   /// plan then leaves that ESP alone, and a failure says what to do.
   ///
-  /// Returns whether an ESP was mended, so that it has to be observed again.
+  /// Returns whether an ESP was mended, so that it has to be observed again. Ends in no, if it is repeated: each ESP is
+  /// mended once.
   mutating func secureRemovals(_ assessment: inout Assessment, _ survey: inout ESPSurvey) -> Bool {
     var isMended = false
     for esp in survey.esps where assessment.observation.unreadable.contains(esp.name) {
-      guard case .listed = esp.source else { continue }
+      guard case .listed = esp.source, mended.insert(esp.name).inserted else { continue }
       mend(esp, &survey)
       isMended = true
     }
+    for name in leftAlone { assessment.plan.leaveAlone(name) }
     for planned in assessment.plan.esps where planned.isChange {
       // An ESP that was found damaged a moment ago is no longer in the survey.
       guard let esp = survey.esps.first(where: { $0.name == planned.name }), let device = esp.device else { continue }
@@ -47,11 +53,11 @@ struct ESPMending: ~Copyable {
         guard let volume = try host.partitions.volume(device: device),
           try CrashLeftovers.makeUnlinkingUnsafe(in: volume, paths: LoaderPath(host.machine))
         else { continue }
-        if case .listed = esp.source {
+        if case .listed = esp.source, mended.insert(esp.name).inserted {
           mend(esp, &survey)
           isMended = true
         } else {
-          assessment.plan.leaveAlone(esp.name)
+          leaveAlone(esp.name, in: &assessment)
           failures.append(
             Failure(
               "\(esp.name): a power cut has left files that share clusters or have none; nothing is written there",
@@ -61,11 +67,16 @@ struct ESPMending: ~Copyable {
                 """))
         }
       } catch {
-        assessment.plan.leaveAlone(esp.name)
+        leaveAlone(esp.name, in: &assessment)
         failures.append(Failure(esp.name, error))
       }
     }
     return isMended
+  }
+
+  private mutating func leaveAlone(_ esp: String, in assessment: inout Assessment) {
+    leftAlone.insert(esp)
+    assessment.plan.leaveAlone(esp)
   }
 
   private mutating func mend(_ esp: ESP, _ survey: inout ESPSurvey) {

@@ -10,10 +10,12 @@ internal import Messages
 package import SecureBoot
 
 /// The boot chain from the firmware to the images, and whether it is trusted; decided again in each run.
-package struct ChainDecision: Hashable, Sendable {
+package struct ChainDecision: Sendable {
   package let chain: BootChain
   /// Whether this machine would start our images by that chain.
   package let trust: BootTrust
+  /// What firmware and shim accept and refuse, as it was read for this decision.
+  let database: TrustDatabase
 
   /// Decides for a host.
   ///
@@ -29,6 +31,7 @@ package struct ChainDecision: Hashable, Sendable {
     esps: [FileSystem]
   ) throws {
     let database = try TrustDatabase(readingFrom: host)
+    self.database = database
     func trust(throughShim: Bool) throws -> BootTrust {
       try BootTrust.evaluate(certificate: certificate, database: database, throughShim: throughShim)
     }

@@ -17,7 +17,8 @@ package enum LoaderSource: Hashable, Sendable {
   case copied(String)
   /// An unchanged copy of an image on the same ESP.
   case image(UKIName)
-  case text([UInt8])
+  /// systemd-boot's settings as they are, with this default.
+  case settings(defaultEntry: String)
 }
 
 /// The programs of the host that a boot chain needs.
@@ -63,7 +64,7 @@ package struct LoaderState: Hashable, Sendable {
   /// The paths that exist, each with the sources that it matches exactly.
   var present: [String: Set<LoaderSource>] = [:]
   /// `loader.conf`; nil if there is none, or if it is not to be changed.
-  var configuration: [UInt8]?
+  var configuration: Result<[UInt8]?, Failure> = .success(nil)
   /// The fallback program that shim would start from the removable path in place of our image, as shown in messages;
   /// nil if there is none.
   var fallback: String?
@@ -150,8 +151,12 @@ package struct LoaderFiles: Sendable {
     }
     if chain.hasSystemdBoot, isPreferred {
       state.unifiedNames = try files.list(UKIName.directory) ?? []
-      state.configuration = try files.readFileIfPresent(
-        LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
+      do {
+        state.configuration = .success(
+          try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit))
+      } catch {
+        state.configuration = .failure(Failure(of: "\(files.display(LoaderConfiguration.path))", error))
+      }
     }
     return state
   }
@@ -167,7 +172,9 @@ package struct LoaderFiles: Sendable {
     case .image(let name):
       guard let image = try? files.openFile(name.path) else { return false }
       return (try? Self.areCopies(file, image)) ?? false
-    case .text(let text): return (try? file.readToEnd(limit: text.count)) == text
+    case .settings(let entry):
+      guard let text = try? file.readToEnd(limit: LoaderConfiguration.sizeLimit) else { return false }
+      return LoaderConfiguration.text(text, withDefault: entry) == text
     }
   }
 

@@ -97,7 +97,7 @@ final class Observer {
   func readImages(on names: [String]) -> Bool {
     let before = damaged.count
     for name in names where readWhole.insert(name).inserted {
-      guard let files = open.files(of: name) else { continue }
+      guard contents[name] != nil, let files = open.files(of: name) else { continue }
       for image in contents[name]?.images ?? [] {
         guard case .recorded(let digest, _) = image.content else { continue }
         let isRight = (try? Digest.of(files.openFile(image.name.path)) == digest) ?? false
@@ -116,16 +116,14 @@ final class Observer {
   func observe() throws -> HostObservation {
     let chain = decideChain()
     let decision = try? chain?.get()
-    let database = try? TrustDatabase(readingFrom: host)
-    let forbidden = decision != nil && database?.isEnforced == true ? database?.forbiddenImageDigests : nil
     let choice = KernelChoice(inventory, requests: requests, contents: contents, options: options)
     var sources: [Kernel: ImageSource] = [:]
     for planned in choice.kernels where choice.isChosen(planned) {
       sources[planned.kernel] = source(of: planned.kernel)
     }
     markBooted()
-    let accepted = decision.map { acceptedImages($0, database) } ?? [:]
-    let forbiddenDigests = forbidden ?? []
+    let accepted = decision.map { acceptedImages($0) } ?? [:]
+    let forbiddenDigests = decision?.database.isEnforced == true ? decision?.database.forbiddenImageDigests ?? [] : []
     let imageDigests = forbiddenDigests.isEmpty ? [:] : digestImages()
     let loaders = decision.flatMap { observeLoaders($0) }
     return HostObservation(
@@ -137,7 +135,7 @@ final class Observer {
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
       loaderDefault: decision.flatMap {
-        LoaderDefaultObservation(of: host, decision: $0, open: open, esps: survey.esps, options: options)
+        LoaderDefaultObservation(of: host, decision: $0, open: open, trusted: trustedImages(), options: options)
       },
       firmware: observeFirmware(), dkms: dkms())
   }
@@ -284,6 +282,18 @@ final class Observer {
     return try? ImageDigest.compute(of: file, header: image.header)
   }
 
+  /// The file names, in lower case, of images that are intact and signed with the certificate in use, by ESP that can be
+  /// read.
+  private func trustedImages() -> [String: Set<String>] {
+    let fingerprint = try? certificate?.fingerprint()
+    var names: [String: Set<String>] = [:]
+    for (esp, found) in contents {
+      let own = found.own.filter { manifest.image(on: esp, $0)?.certificate == fingerprint }
+      names[esp] = Set(own.map { $0.fileName.lowercased() })
+    }
+    return names
+  }
+
   // MARK: Firmware and boot loaders
 
   private func decideChain() -> Result<ChainDecision, Failure>? {
@@ -300,8 +310,8 @@ final class Observer {
 
   /// The images that the machine starts although it would refuse newly signed ones, for example because a new key is
   /// not enrolled yet.
-  private func acceptedImages(_ decision: ChainDecision, _ database: TrustDatabase?) -> [String: Set<UKIName>] {
-    guard case .refused = decision.trust, let certificate, let database else { return [:] }
+  private func acceptedImages(_ decision: ChainDecision) -> [String: Set<UKIName>] {
+    guard case .refused = decision.trust, let certificate else { return [:] }
     let fingerprint = try? certificate.fingerprint()
     var accepted: [String: Set<UKIName>] = [:]
     for (esp, found) in contents {
@@ -309,7 +319,7 @@ final class Observer {
       let names = found.images.filter { image in
         let known = manifest.image(on: esp, image.name)
         return image.content != .signed && (known == nil || known?.certificate != fingerprint)
-          && (try? isAccepted(image, in: files, by: database, throughShim: decision.chain.hasShim)) == true
+          && (try? isAccepted(image, in: files, by: decision.database, throughShim: decision.chain.hasShim)) == true
       }
       accepted[esp] = Set(names.map(\.name))
     }
@@ -360,10 +370,10 @@ final class Observer {
 
   private func observeFirmware() -> FirmwareObservation {
     let store = EFIVariableStore(of: host.files)
-    // udev makes a link for each GPT partition, named by its unique GUID.
-    let links = (try? host.files.list("/dev/disk/by-partuuid")).flatMap { $0 }
-    let partitions = links.map { Set($0.compactMap { GUID($0) }) }
     do {
+      // udev makes a link for each GPT partition, named by its unique GUID.
+      let links = try host.files.list("/dev/disk/by-partuuid")
+      let partitions = links.map { Set($0.compactMap { GUID($0) }) }
       // A machine that was booted by UEFI firmware has variables, or reading them fails with a reason.
       guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else {
         return FirmwareObservation(variables: nil, partitions: partitions)
@@ -371,7 +381,7 @@ final class Observer {
       return FirmwareObservation(
         variables: .success(try BootVariables(readingFrom: store)), partitions: partitions)
     } catch {
-      return FirmwareObservation(variables: .failure(error), partitions: partitions)
+      return FirmwareObservation(variables: .failure(error), partitions: nil)
     }
   }
 

@@ -100,7 +100,9 @@ package struct DKMSFiles: Hashable, Sendable {
   /// Throws `HostError` if one cannot be read.
   package init(of files: FileSystem) throws {
     settings = try files.readFileIfPresent(DKMSSigning.path, limit: Self.sizeLimit)
-    certificate = try files.readFileIfPresent(DKMSSigning.certificatePath, limit: Self.sizeLimit)
+    let path = DKMSSigning.certificatePath
+    // One that cannot be read differs from any that is wanted.
+    certificate = try files.exists(path) ? (try? files.readFileIfPresent(path, limit: Self.sizeLimit)) ?? [] : nil
   }
 
   fileprivate func content(of path: String) -> [UInt8]? { path == DKMSSigning.path ? settings : certificate }

@@ -12,6 +12,8 @@ package struct ImagePlanner: ~Copyable {
   private let wanted: [PlannedKernel]
   private let inventory: KernelInventory
   private let running: String?
+  /// Images that make no room for others and are not replaced.
+  private let keeping: Set<UKIName>
   private var images: [PresentImage]
   private var free: Int
   private var lastGood: PresentImage?
@@ -26,12 +28,14 @@ package struct ImagePlanner: ~Copyable {
   ///   - inventory: the installed kernels; images of incomplete kernels are neither made nor removed.
   ///   - running: release of the running kernel.
   ///   - removesOthers: whether images of other kernels are removed.
+  ///   - keeping: images that are neither removed nor replaced, whatever they are in the way of.
   /// - Returns: the steps in their order, and the content of the ESP after them.
   package static func plan(
     _ wanted: [PlannedKernel], on contents: ESPContents, inventory: KernelInventory, running: String?,
-    removesOthers: Bool = true
+    removesOthers: Bool = true, keeping: Set<UKIName> = []
   ) -> ImageChanges {
-    var planner = ImagePlanner(wanted, contents: contents, inventory: inventory, running: running)
+    var planner = ImagePlanner(
+      wanted, contents: contents, inventory: inventory, running: running, keeping: keeping)
     for leftover in contents.leftovers { planner.sweep(leftover) }
     for (index, kernel) in wanted.enumerated() { planner.place(kernel, index) }
     if removesOthers { planner.removeOthers() }
@@ -40,10 +44,14 @@ package struct ImagePlanner: ~Copyable {
     return planner.plan
   }
 
-  private init(_ wanted: [PlannedKernel], contents: ESPContents, inventory: KernelInventory, running: String?) {
+  private init(
+    _ wanted: [PlannedKernel], contents: ESPContents, inventory: KernelInventory, running: String?,
+    keeping: Set<UKIName>
+  ) {
     self.wanted = wanted
     self.inventory = inventory
     self.running = running
+    self.keeping = keeping
     images = contents.images
     free = contents.free
     lastGood = Self.lastGood(of: contents.images.filter(\.isOurs), wanted: wanted, running: running)
@@ -75,7 +83,7 @@ package struct ImagePlanner: ~Copyable {
     let name = planned.uki
     let previous = UKIName(planned.kernel, isPrevious: true)
     let old = images.first { $0.name == name }
-    let keeps = old?.booted != nil && lastGood?.name != previous
+    let keeps = old?.booted != nil && lastGood?.name != previous && !keeping.contains(previous)
     plan.steps.append(.write(planned.kernel, keepsPrevious: keeps))
     free -= needed
     let replaced = keeps ? previous : name
@@ -156,7 +164,8 @@ package struct ImagePlanner: ~Copyable {
   }
 
   private func isDispensable(_ image: PresentImage) -> Bool {
-    guard image.isOurs, image.name != lastGood?.name, !written.contains(image.name) else { return false }
+    guard image.isOurs, image.name != lastGood?.name, !written.contains(image.name), !keeping.contains(image.name)
+    else { return false }
     return image.name.kernel.release != running || image.name.isPrevious
   }
 

@@ -25,8 +25,12 @@ struct LoaderDefaultObservation: Sendable {
     let entry: (name: String, isStarted: Bool)?
   }
 
+  /// Reads the variable, and what it leads to. Images in `trusted`, by ESP, are not read for that.
+  ///
   /// Nil if systemd-boot is not in the chain, the machine would refuse our images, or there are no EFI variables.
-  init?(of host: Host, decision: ChainDecision, open: OpenESPs, esps: [ESP], options: ApplyOptions) {
+  init?(
+    of host: Host, decision: ChainDecision, open: OpenESPs, trusted: [String: Set<String>], options: ApplyOptions
+  ) {
     let store = EFIVariableStore(of: host.files)
     guard decision.chain.hasSystemdBoot, decision.trust.isAccepted, (try? store.isPresent) == true else { return nil }
     record = LoaderDefaultRecord.load(from: host.files)
@@ -34,8 +38,10 @@ struct LoaderDefaultObservation: Sendable {
     guard let text = variable, !record.isOurs(text), !options.takesOverDefault,
       let anchors = try? TrustAnchors(enforcedBy: host)
     else { return }
-    for esp in esps {
-      if let files = open.files(of: esp.name) { targets[esp.name] = Target(of: text, on: files, trusting: anchors) }
+    for (esp, images) in trusted {
+      if let files = open.files(of: esp) {
+        targets[esp] = Target(of: text, on: files, trusted: images, anchors: anchors)
+      }
     }
   }
 
@@ -74,14 +80,15 @@ struct LoaderDefaultObservation: Sendable {
 }
 
 extension LoaderDefaultObservation.Target {
-  init(of text: String, on files: FileSystem, trusting anchors: TrustAnchors) {
+  init(of text: String, on files: FileSystem, trusted: Set<String>, anchors: TrustAnchors) {
     let unified = (try? files.list(UKIName.directory)) ?? []
     func isStarted(_ path: String) -> Bool { (try? files.openFile(path)).map(anchors.accepts) ?? false }
     let choice = LoaderDefault.choice(of: text, among: unified)
     let name = choice.flatMap { choice in unified.first { $0.lowercased() == choice } }
     unifiedNames = unified
-    isUnifiedStarted = name.map { isStarted("\(UKIName.directory)/\($0)") } ?? false
-    entry = Self.entry(text, files).map { ($0.name, isStarted($0.program)) }
+    isUnifiedStarted = name.map { trusted.contains($0.lowercased()) || isStarted("\(UKIName.directory)/\($0)") } ?? false
+    // UKIs come first, so an entry counts only if the default chooses no UKI.
+    entry = choice == nil ? Self.entry(text, files).map { ($0.name, isStarted($0.program)) } : nil
   }
 
   private static func entry(_ text: String, _ files: FileSystem) -> (name: String, program: String)? {

@@ -34,8 +34,9 @@ package struct LoaderPlanner {
   /// The files to write, in order, and the default in systemd-boot's settings after that; nil if that is not ours to
   /// set.
   ///
-  /// `images` are those that will be on the ESP, in boot order; if there are none, nothing is planned.
-  package func plan(_ images: [UKIName]) -> (steps: [LoaderStep], defaultEntry: String?) {
+  /// `images` are those that will be on the ESP, in boot order; if there are none, nothing is planned. Throws if the
+  /// settings cannot be read.
+  package func plan(_ images: [UKIName]) throws(Failure) -> (steps: [LoaderStep], defaultEntry: String?) {
     guard let first = images.first else { return ([], nil) }
     var steps: [LoaderStep] = []
     for (path, source) in programs.files(first: first) {
@@ -46,12 +47,13 @@ package struct LoaderPlanner {
     }
     guard programs.chain.hasSystemdBoot, isPreferred else { return (steps, nil) }
     let present = Set(state.unifiedNames).subtracting(removed.map(\.fileName))
-    let entry = LoaderDefault.text(for: first, among: Array(present.union(images.map(\.fileName))))
-    let text = LoaderConfiguration.text(state.configuration ?? [], withDefault: entry)
-    if text != state.configuration {
+    let entry = LoaderDefault.text(for: first, among: present.union(images.map(\.fileName)).sorted())
+    let configuration = try state.configuration.get()
+    let text = LoaderConfiguration.text(configuration ?? [], withDefault: entry)
+    if text != configuration {
       steps.append(
         LoaderStep(
-          path: LoaderConfiguration.path, source: .text(text), size: text.count, replaces: state.configuration != nil))
+          path: LoaderConfiguration.path, source: .settings(defaultEntry: entry), size: text.count, replaces: configuration != nil))
     }
     return (steps, entry)
   }
@@ -78,7 +80,8 @@ package struct LoaderPlanner {
     case .signed(let path): (programs.sizes[path] ?? 0) + ImageSigner.signatureRoom
     case .copied(let path): programs.sizes[path] ?? 0
     case .image(let name): pending[name] ?? contents.images.first { $0.name == name }?.size ?? 0
-    case .text(let text): text.count
+    // Its step has the size of the whole text.
+    case .settings: 0
     }
   }
 }

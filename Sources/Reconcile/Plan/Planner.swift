@@ -88,7 +88,7 @@ struct Planner: ~Copyable {
     contents.free -= reserve
     esp.images = ImagePlanner.plan(
       wantedKernels(on: esp), on: contents, inventory: observation.inventory, running: observation.running,
-      removesOthers: options.kernels.isEmpty && !esp.holdsAccepted)
+      removesOthers: options.kernels.isEmpty && !esp.holdsAccepted, keeping: observation.accepted[esp.name] ?? [])
   }
 
   private func wantedKernels(on esp: ESPPlan) -> [PlannedKernel] {
@@ -168,9 +168,14 @@ struct Planner: ~Copyable {
     var esp = plan.esps[index]
     switch observation.bootFiles[esp.name] {
     case .success(let files):
-      planLoaders(programs, state: files.loaders, decision: decision, on: &esp)
-      planRemovals(files.typeOne, decision: decision, on: &esp)
-      plan.esps[index] = esp
+      do {
+        try planLoaders(programs, state: files.loaders, decision: decision, on: &esp)
+        planRemovals(files.typeOne, decision: decision, on: &esp)
+        plan.esps[index] = esp
+      } catch {
+        plan.lackingLoader.insert(esp.name)
+        plan.fail(error)
+      }
     case .failure(let failure):
       plan.lackingLoader.insert(esp.name)
       plan.fail(failure)
@@ -181,7 +186,7 @@ struct Planner: ~Copyable {
   /// Plans boot loaders; if there is no space left for them, the images are planned again with that space reserved.
   private mutating func planLoaders(
     _ programs: LoaderPrograms, state: LoaderState, decision: ChainDecision, on esp: inout ESPPlan
-  ) {
+  ) throws(Failure) {
     guard let contents = observation.contents[esp.name] else { return }
     var reserve = 0
     for _ in 0..<2 {
@@ -192,7 +197,7 @@ struct Planner: ~Copyable {
         removed: esp.images.removed,
         isPreferred: decision.trust.isAccepted && !esp.images.outcome.allSatisfy(plan.refused.contains))
       let images = observation.choice.wanted.bootOrder(of: Set(esp.images.outcome), refused: plan.refused)
-      (esp.loaders, esp.defaultEntry) = planner.plan(images)
+      (esp.loaders, esp.defaultEntry) = try planner.plan(images)
       for note in planner.notes(images) { plan.note(note) }
       let needed = esp.loaders.reduce(0) { $0 + $1.size + (128 << 10) }
       if needed <= esp.images.free + reserve || reserve > 0 { break }
@@ -257,6 +262,8 @@ struct Planner: ~Copyable {
         plan.note("our boot entries stay behind the others: \(reason); \(hint)")
       }
     } catch {
+      // The entries of others may be all that the firmware can be led to.
+      for index in plan.esps.indices { plan.esps[index].removals = [] }
       plan.fail(Failure(adopting: error, of: "the way from the firmware to the images"))
     }
   }
