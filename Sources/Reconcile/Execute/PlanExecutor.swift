@@ -7,7 +7,7 @@ internal import HostSystem
 internal import Messages
 
 /// Executes a plan, one ESP after the other, and keeps the manifest correct at every step.
-struct PlanExecutor: ~Copyable {
+final class PlanExecutor {
   private let host: Host
   private let plan: ApplyPlan
   private var images: ImageExecutor
@@ -22,7 +22,7 @@ struct PlanExecutor: ~Copyable {
   /// A failure on one ESP does not stop the work on the next one. The next ESP is touched only after everything on the
   /// first one was verified.
   static func execute(_ plan: ApplyPlan, on host: Host) -> ApplyReport {
-    var executor = PlanExecutor(plan, host)
+    let executor = PlanExecutor(plan, host)
     executor.keepDefaultRecord()
     var outcome = plan.outcome
     for esp in plan.esps { outcome[esp.name] = executor.execute(esp) }
@@ -43,7 +43,7 @@ struct PlanExecutor: ~Copyable {
   }
 
   /// Runs `body` on the image executor, and adds its results to the report.
-  private mutating func collect<Value>(_ body: (inout ImageExecutor) throws -> Value) rethrows -> Value {
+  private func collect<Value>(_ body: (inout ImageExecutor) throws -> Value) rethrows -> Value {
     defer {
       report.images += images.outcomes
       images.outcomes = []
@@ -54,7 +54,7 @@ struct PlanExecutor: ~Copyable {
   }
 
   /// Returns the images of this program that are on the ESP afterwards.
-  private mutating func execute(_ esp: ESPPlan) -> [UKIName] {
+  private func execute(_ esp: ESPPlan) -> [UKIName] {
     report.images += esp.knownOutcomes(plan)
     guard esp.isChange else { return esp.images.outcome }
     do {
@@ -72,7 +72,7 @@ struct PlanExecutor: ~Copyable {
   }
 
   /// Writes the boot loaders after the images, then removes the entries that these replace.
-  private mutating func execute(_ esp: ESPPlan, _ work: ESPWork) {
+  private func execute(_ esp: ESPPlan, _ work: ESPWork) {
     for step in esp.loaders {
       // If the image could not be written, this would copy the old one.
       if case .image = step.source, esp.images.written.contains(where: { !work.inPlace.contains($0) }) { continue }
@@ -101,7 +101,7 @@ struct PlanExecutor: ~Copyable {
   }
 
   /// Creates the planned boot entries; if not all images are as planned, those for the images that are there.
-  private mutating func makeEntries(_ outcome: [String: [UKIName]]) {
+  private func makeEntries(_ outcome: [String: [UKIName]]) {
     guard let goals = plan.entryGoals else { return }
     let isAsPlanned = isAsPlanned(outcome) && lackingLoader == plan.lackingLoader
     guard
@@ -123,7 +123,7 @@ struct PlanExecutor: ~Copyable {
   /// Records which texts are ours before one is set, so that they are recognised after a power cut.
   ///
   /// A default that names an image which is about to be removed is replaced by one that matches the images that stay.
-  private mutating func keepDefaultRecord() {
+  private func keepDefaultRecord() {
     guard let step = plan.loaderDefault else { return }
     do {
       if step.record != LoaderDefaultRecord.load(from: host.files) { try step.record.save(to: host.files) }
@@ -133,7 +133,7 @@ struct PlanExecutor: ~Copyable {
     }
   }
 
-  private mutating func setLoaderDefault(_ outcome: [String: [UKIName]]) {
+  private func setLoaderDefault(_ outcome: [String: [UKIName]]) {
     guard let planned = plan.loaderDefault?.text else { return }
     // The image that the name stands for may be missing.
     let text = isAsPlanned(outcome) ? planned : LoaderDefault.pattern
@@ -145,7 +145,7 @@ struct PlanExecutor: ~Copyable {
     }
   }
 
-  private mutating func performModuleSigning() {
+  private func performModuleSigning() {
     for step in plan.moduleSigning {
       do {
         try step.perform(on: host.files)
@@ -156,7 +156,7 @@ struct PlanExecutor: ~Copyable {
     }
   }
 
-  private mutating func fail(_ failure: Failure) {
+  private func fail(_ failure: Failure) {
     if !report.failures.contains(failure) { report.failures.append(failure) }
   }
 }

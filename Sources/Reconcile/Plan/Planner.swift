@@ -8,13 +8,13 @@ internal import Messages
 internal import SecureBoot
 
 /// Plans what to do about an observation.
-struct Planner: ~Copyable {
+final class Planner {
   private let observation: HostObservation
   private let options: ApplyOptions
   private var plan: ApplyPlan
 
   static func plan(_ observation: HostObservation, _ options: ApplyOptions) -> ApplyPlan {
-    var planner = Planner(observation, options)
+    let planner = Planner(observation, options)
     planner.noteProblems()
     planner.planKernels()
     planner.planImages()
@@ -31,7 +31,7 @@ struct Planner: ~Copyable {
     plan = ApplyPlan(observation)
   }
 
-  private mutating func noteProblems() {
+  private func noteProblems() {
     if let note = observation.manifestNote { plan.note(note) }
     // An administrator may insist on a line: a finding about it does not prevent the image.
     for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
@@ -50,7 +50,7 @@ struct Planner: ~Copyable {
   /// Plans the image of each kernel.
   ///
   /// If its inputs are unusable, the kernel keeps its image, and the plan has a failure.
-  private mutating func planKernels() {
+  private func planKernels() {
     for note in observation.choice.notes { plan.note(note) }
     for failure in observation.choice.failures { plan.fail(failure) }
     for chosen in observation.choice.kernels {
@@ -72,7 +72,7 @@ struct Planner: ~Copyable {
     }
   }
 
-  private mutating func planImages() {
+  private func planImages() {
     for esp in observation.survey.esps {
       guard let contents = observation.contents[esp.name] else { continue }
       var planned = ESPPlan(esp, contents)
@@ -99,7 +99,7 @@ struct Planner: ~Copyable {
   /// enrolled yet: promise I1.
   ///
   /// The plan reports it.
-  private mutating func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
+  private func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
     guard case .refused(let reason, let hint) = plan.chain?.trust else { return }
     for image in contents.images where observation.accepted[esp.name]?.contains(image.name) == true {
       esp.holdsAccepted = true
@@ -117,7 +117,7 @@ struct Planner: ~Copyable {
   /// Plans the boot chain: boot loaders on each ESP, then boot entries.
   ///
   /// If that is not possible, the plan has a failure, and both stay as they are.
-  private mutating func planBoot() {
+  private func planBoot() {
     guard let decision = plan.chain, let loaders = observation.loaders else { return }
     guard !observation.inventory.present.isEmpty else {
       // Without kernels it is not known which one is pinned, and the boot order would change.
@@ -144,7 +144,7 @@ struct Planner: ~Copyable {
   }
 
   /// Finds planned images that dbx revokes by their digest.
-  private mutating func findRefused() {
+  private func findRefused() {
     guard !observation.forbiddenDigests.isEmpty else { return }
     for esp in plan.esps {
       for name in esp.images.outcome {
@@ -164,7 +164,7 @@ struct Planner: ~Copyable {
     return observation.manifest.image(withDigest: digest)?.authenticode
   }
 
-  private mutating func planBootFiles(_ programs: LoaderPrograms, decision: ChainDecision, at index: Int) {
+  private func planBootFiles(_ programs: LoaderPrograms, decision: ChainDecision, at index: Int) {
     var esp = plan.esps[index]
     switch observation.bootFiles[esp.name] {
     case .success(let files):
@@ -184,7 +184,7 @@ struct Planner: ~Copyable {
   }
 
   /// Plans boot loaders; if there is no space left for them, the images are planned again with that space reserved.
-  private mutating func planLoaders(
+  private func planLoaders(
     _ programs: LoaderPrograms, state: LoaderState, decision: ChainDecision, on esp: inout ESPPlan
   ) throws(Failure) {
     guard let contents = observation.contents[esp.name] else { return }
@@ -209,7 +209,7 @@ struct Planner: ~Copyable {
   /// Plans the removal of type 1 entries, whose initrd and command line are not signed.
   ///
   /// They are removed only if the settings say so and one of our images has booted.
-  private mutating func planRemovals(_ found: TypeOneEntries, decision: ChainDecision, on esp: inout ESPPlan) {
+  private func planRemovals(_ found: TypeOneEntries, decision: ChainDecision, on esp: inout ESPPlan) {
     for note in found.notes { plan.note(note) }
     let kernels = found.entries.filter(\.startsKernel)
     guard !kernels.isEmpty else { return }
@@ -232,7 +232,7 @@ struct Planner: ~Copyable {
   /// Plans systemd-boot's default.
   ///
   /// Needs the planned default of each ESP.
-  private mutating func planLoaderDefault() {
+  private func planLoaderDefault() {
     guard let found = observation.loaderDefault, plan.esps.contains(where: { $0.defaultEntry != nil }) else { return }
     let isOurs = found.variable.map { found.record.isOurs($0) || leadsNowhere($0) } ?? true
     if let text = found.variable, !isOurs, !options.takesOverDefault {
@@ -251,7 +251,7 @@ struct Planner: ~Copyable {
     return !plan.outcome.values.joined().contains { $0.fileName.lowercased() == text.lowercased() }
   }
 
-  private mutating func planEntries(_ decision: ChainDecision) {
+  private func planEntries(_ decision: ChainDecision) {
     do {
       guard let goals = try BootEntryGoals(observation, decision) else { return }
       plan.entryGoals = goals
@@ -273,7 +273,7 @@ struct Planner: ~Copyable {
   /// Plans the settings for dkms.
   ///
   /// Nothing changes if the certificate cannot be read: images fail for the same reason.
-  private mutating func planModuleSigning() {
+  private func planModuleSigning() {
     let configuration = observation.configuration
     do {
       let wanted: DKMSSigning
@@ -290,7 +290,7 @@ struct Planner: ~Copyable {
     }
   }
 
-  private mutating func reportKeptAndShort(_ esp: ESPPlan) {
+  private func reportKeptAndShort(_ esp: ESPPlan) {
     for (name, keepReason) in esp.images.kept.sorted(by: { $0.key.fileName < $1.key.fileName }) {
       let reason: Message =
         switch keepReason {
