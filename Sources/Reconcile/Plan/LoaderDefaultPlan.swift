@@ -25,7 +25,9 @@ struct LoaderDefaultObservation: Sendable {
     let entry: (name: String, isStarted: Bool)?
   }
 
-  /// Reads the variable, and what it leads to. Images in `trusted`, by ESP, are not read for that.
+  /// Reads the variable, and what it leads to.
+  ///
+  /// Images in `trusted`, by ESP, are not read for that.
   ///
   /// Nil if systemd-boot is not in the chain, the machine would refuse our images, or there are no EFI variables.
   init?(
@@ -86,7 +88,8 @@ extension LoaderDefaultObservation.Target {
     let choice = LoaderDefault.choice(of: text, among: unified)
     let name = choice.flatMap { choice in unified.first { $0.lowercased() == choice } }
     unifiedNames = unified
-    isUnifiedStarted = name.map { trusted.contains($0.lowercased()) || isStarted("\(UKIName.directory)/\($0)") } ?? false
+    isUnifiedStarted =
+      name.map { trusted.contains($0.lowercased()) || isStarted("\(UKIName.directory)/\($0)") } ?? false
     // UKIs come first, so an entry counts only if the default chooses no UKI.
     entry = choice == nil ? Self.entry(text, files).map { ($0.name, isStarted($0.program)) } : nil
   }
