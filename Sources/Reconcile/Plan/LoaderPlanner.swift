@@ -53,7 +53,8 @@ package struct LoaderPlanner {
     if text != configuration {
       steps.append(
         LoaderStep(
-          path: LoaderConfiguration.path, source: .settings(defaultEntry: entry), size: text.count, replaces: configuration != nil))
+          path: LoaderConfiguration.path, source: .settings(defaultEntry: entry), size: text.count,
+          replaces: configuration != nil))
     }
     return (steps, entry)
   }
