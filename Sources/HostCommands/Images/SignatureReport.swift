@@ -9,7 +9,7 @@ package import Messages
 /// A signature of an image, as reported.
 package struct SignatureReport: Hashable, Sendable {
   /// The result of verifying the signature.
-  package enum Verdict: Sendable {
+  package enum Verdict: String, Sendable {
     case valid
     /// It was made for another image.
     case otherImage

@@ -21,7 +21,7 @@ extension SignatureReport {
 
   var json: JSONValue {
     .object([
-      "verdict": .string("\(verdict)"), "subject": JSONValue(subject), "issuer": JSONValue(issuer),
+      "verdict": .string(verdict.rawValue), "subject": JSONValue(subject), "issuer": JSONValue(issuer),
       "fingerprint_sha256": JSONValue(fingerprint), "not_after": JSONValue(notAfter), "key": JSONValue(keyAlgorithm),
       "digest": .string(digestAlgorithm), "trusted_by": JSONValue(trustedBy),
     ])
