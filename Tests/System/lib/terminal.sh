@@ -39,17 +39,17 @@ terminal_processes() {
     END { for (pid in parent) for (p = pid; p in parent; p = parent[p]) if (p == top) { print pid, name[pid]; break } }'
 }
 # The one that shows a dialog; each dialog has its own.
-dialog_process() { terminal_processes | awk '$2 == "whiptail" { print $1; exit }'; }
+dialog_process() { terminal_processes | awk '$2 == "whiptail" && !seen++ { print $1 }'; }
 
 # Whether the terminal asks for this: in a dialog that was not answered yet, or in the last line.
 asks_for() {
   local process
   process=$(dialog_process)
   if [ -n "$process" ]; then
-    [ "$process" != "$ANSWERED" ] && screen | grep -qF -- "$1" && ASKING=$process
+    [ "$process" != "$ANSWERED" ] && screen | grep -F -- "$1" >/dev/null && ASKING=$process
   else
     ASKING=
-    screen | grep -v '^ *$' | tail -n 1 | grep -qF -- "$1"
+    screen | grep -v '^ *$' | tail -n 1 | grep -F -- "$1" >/dev/null
   fi
 }
 
