@@ -53,10 +53,10 @@ asks_for() {
   fi
 }
 
-# at TEXT KEY...: waits until the terminal asks for this, at most a minute, and types; keys by tmux's names, what is no
-# name as it is.
+# at TEXT KEY...: waits until the terminal asks for this, at most five minutes, and types; keys by tmux's names, what is
+# no name as it is.
 at() {
-  local text=$1 left=300
+  local text=$1 left=1500
   shift
   until asks_for "$text"; do
     if [ $((left -= 1)) -le 0 ] || [ -e "$WORKSPACE/terminal.status" ]; then
@@ -74,7 +74,7 @@ at() {
 
 # leave_terminal: waits for the command's end, which must be success. Sets PRINTED to what it printed.
 leave_terminal() {
-  local left=600 status
+  local left=3000 status
   until [ -e "$WORKSPACE/terminal.status" ]; do
     if [ $((left -= 1)) -le 0 ]; then
       screen
