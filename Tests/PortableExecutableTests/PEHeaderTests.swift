@@ -18,7 +18,7 @@ import Testing
     #expect(header.machine == .amd64)
   }
 
-  @Test(arguments: Fixture.stubs) func everyPrefixIsAnError(_ fixture: Fixture) throws {
+  @Test(.enabled(if: SlowTests.run), arguments: Fixture.stubs) func everyPrefixIsAnError(_ fixture: Fixture) throws {
     let bytes = try fixture.bytes()
     let header = try PEHeader(parsing: bytes)
     for count in 0..<header.endOfSections {

@@ -18,7 +18,7 @@ enum KernelPackage: String, CaseIterable {
 }
 
 /// The data members of Debian's kernel packages: dpkg's xz, 24 MiB of text a block, thousands of modules.
-@Suite(.serialized) struct RealBlockTests {
+@Suite(.serialized, .enabled(if: SlowTests.run)) struct RealBlockTests {
   @Test(arguments: KernelPackage.allCases) func withoutEditsEveryByteComesBack(_ package: KernelPackage) throws {
     for name in ["control.tar.xz", "data.tar.xz"] {
       let file = try package.member(name)

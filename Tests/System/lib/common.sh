@@ -80,7 +80,7 @@ finish() {
   printf '\n%s\n' "What was seen:"
   printf '  %s\n' "${checks_seen[@]}"
   printf '\n%d passed, %d failed\n' "$checks_passed" "$checks_failed"
-  [ "$checks_failed" -eq 0 ] && [ "$checks_passed" -gt 0 ]
+  [ "$checks_failed" -eq 0 ] && [ "$checks_passed" -gt 0 ] || exit 1
 }
 
 need_root() { [ "$(id -u)" -eq 0 ] || die "this test builds Debian roots and needs to be run as root"; }

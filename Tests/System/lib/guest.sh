@@ -19,7 +19,7 @@ guest_initrd() {
   # Packages of Debian 13 have them below usr; in a whole root lib leads there.
   modules=$root/lib/modules/$version
   [ -d "$modules" ] || modules=$root/usr/lib/modules/$version
-  module=$(find "$modules/" -name 'efivarfs.ko*' | head -n 1)
+  module=$(find "$modules/" -name 'efivarfs.ko*' | sed -n 1p)
   [ -z "$module" ] || guest_module "$module" "$tree/efivarfs.ko"
   [ -z "$variables" ] || cp -r "$variables" "$tree/enrol"
   (cd "$tree" && find . -mindepth 1 | cpio --quiet -o -H newc) | gzip -1 >"$file"

@@ -30,7 +30,7 @@ make_gpt_disk() {
 # section_offset FILE SECTION: where a PE section's bytes begin in the file.
 section_offset() {
   local offset
-  offset=$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name { print $6; exit }')
+  offset=$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $6 }')
   [ -n "$offset" ] || die "$1 has no section $2"
   printf '%d\n' "0x$offset"
 }

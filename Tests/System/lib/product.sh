@@ -28,11 +28,11 @@ unpack_product() {
 # section_equals IMAGE SECTION FILE: the section's bytes, without the padding to the file alignment.
 section_equals() {
   local size offset
-  size=$((16#$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name { print $3; exit }')))
+  size=$((16#$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $3 }')))
   offset=$(section_offset "$1" "$2")
   if [ "$size" -ne "$(stat -Lc %s "$3")" ]; then
     echo "$2 has $size bytes, $3 has $(stat -Lc %s "$3")"
     return 1
   fi
-  cmp <(tail -c "+$((offset + 1))" "$1" | head -c "$size") "$3"
+  cmp --ignore-initial="$offset:0" --bytes="$size" "$1" "$3"
 }

@@ -62,13 +62,13 @@ helper_package() {
 		names=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'proxmox-kernel-*' 'pve-kernel-*' 2>/dev/null |
 			sed -nE '/^[ih][^nc]/{ s/^[^ ]+ +//; s/^(proxmox|pve)-kernel-([0-9]+\..*)$/\2/p; }' |
 			sed 's/-signed$//' | sort -ruV) || true
-		series=$(echo "$names" | grep -v -- -pve | head -n 2 | tail -n 1) || true
+		series=$(echo "$names" | grep -v -- -pve | sed -n 1,2p | tail -n 1) || true
 		{
 			[ ! -e "/boot/vmlinuz-$(uname -r)" ] || uname -r
 			echo "$1"
 			cat /etc/kernel/proxmox-boot-manual-kernels 2>/dev/null || true
-			echo "$names" | grep -- -pve | head -n 2 || true
-			[ -z "$series" ] || echo "$names" | grep "^$series\..*-pve" | head -n 1 || true
+			echo "$names" | grep -- -pve | sed -n 1,2p || true
+			[ -z "$series" ] || echo "$names" | grep "^$series\..*-pve" | sed -n 1p || true
 			for file in "$pin" "$next_pin"; do [ ! -e "$file" ] || head -n 1 "$file"; done
 		} | grep . | sort -u
 	}
@@ -87,7 +87,7 @@ helper_package() {
 			sed -i "s/^default .*/default $default/" "$esp/loader/loader.conf"
 			for directory in "$esp"/EFI/proxmox/*/; do
 				kernel=$(basename "$directory")
-				if [ -d "$directory" ] && ! echo "$2" | grep -qxF "$kernel"; then
+				if [ -d "$directory" ] && ! echo "$2" | grep -xF "$kernel" >/dev/null; then
 					rm -rf "$directory" "$esp/loader/entries/proxmox-$kernel.conf"
 				fi
 			done

@@ -14,7 +14,7 @@ debian_mirror() {
   local mirror
   # shellcheck disable=SC2016 # apt's own variables
   mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
-    awk -F'|' '$1 == "Debian" && $2 == "Debian" { print $3; exit }')
+    awk -F'|' '$1 == "Debian" && $2 == "Debian" && !seen++ { print $3 }')
   [ -n "$mirror" ] || die "apt knows no Debian archive here; run 'apt-get update'"
   printf '%s\n' "$mirror"
 }

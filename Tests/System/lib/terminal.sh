@@ -39,24 +39,24 @@ terminal_processes() {
     END { for (pid in parent) for (p = pid; p in parent; p = parent[p]) if (p == top) { print pid, name[pid]; break } }'
 }
 # The one that shows a dialog; each dialog has its own.
-dialog_process() { terminal_processes | awk '$2 == "whiptail" { print $1; exit }'; }
+dialog_process() { terminal_processes | awk '$2 == "whiptail" && !seen++ { print $1 }'; }
 
 # Whether the terminal asks for this: in a dialog that was not answered yet, or in the last line.
 asks_for() {
   local process
   process=$(dialog_process)
   if [ -n "$process" ]; then
-    [ "$process" != "$ANSWERED" ] && screen | grep -qF -- "$1" && ASKING=$process
+    [ "$process" != "$ANSWERED" ] && screen | grep -F -- "$1" >/dev/null && ASKING=$process
   else
     ASKING=
-    screen | grep -v '^ *$' | tail -n 1 | grep -qF -- "$1"
+    screen | grep -v '^ *$' | tail -n 1 | grep -F -- "$1" >/dev/null
   fi
 }
 
-# at TEXT KEY...: waits until the terminal asks for this, at most a minute, and types; keys by tmux's names, what is no
-# name as it is.
+# at TEXT KEY...: waits until the terminal asks for this, at most five minutes, and types; keys by tmux's names, what is
+# no name as it is.
 at() {
-  local text=$1 left=300
+  local text=$1 left=1500
   shift
   until asks_for "$text"; do
     if [ $((left -= 1)) -le 0 ] || [ -e "$WORKSPACE/terminal.status" ]; then
@@ -74,7 +74,7 @@ at() {
 
 # leave_terminal: waits for the command's end, which must be success. Sets PRINTED to what it printed.
 leave_terminal() {
-  local left=600 status
+  local left=3000 status
   until [ -e "$WORKSPACE/terminal.status" ]; do
     if [ $((left -= 1)) -le 0 ]; then
       screen
