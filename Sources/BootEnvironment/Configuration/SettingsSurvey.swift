@@ -5,7 +5,7 @@ package import HostSystem
 
 /// Everything that a host's settings files assign, in the order in which they are read.
 package struct SettingsSurvey: Sendable {
-  package struct Assignment: Hashable, Sendable {
+  package struct Assignment: Sendable {
     package var path: String
     package var entry: SettingsFile.Entry
   }
