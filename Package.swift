@@ -203,6 +203,12 @@ let package = Package(
       name: "HookTests",
       dependencies: ["Cryptography", "HostSystem", "Reconcile", "TestSupport", "pve-sb-uki-hook"]),
     .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "EFIData", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile", "TestSupport",
+        "pve-sb-uki", "pve-sb-uki-repack",
+      ]),
+    .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
     .testTarget(
       name: "ReconcileTests",

@@ -6,9 +6,12 @@ internal import COpenSSL
 internal import Messages
 
 package enum DigestAlgorithm: String, Sendable {
-  case sha1, sha256, sha384, sha512
+  case sha1 = "sha1"
+  case sha256 = "sha256"
+  case sha384 = "sha384"
+  case sha512 = "sha512"
   /// Proves nothing; Debian's packages list their files with it.
-  case md5
+  case md5 = "md5"
 
   /// Those that signatures are made over.
   package static let forSignatures: [DigestAlgorithm] = [.sha1, .sha256, .sha384, .sha512]

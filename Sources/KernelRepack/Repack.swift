@@ -152,11 +152,11 @@ package struct PackageReport: Sendable {
   /// How the edited data archive was compressed.
   package enum Packing: String, Sendable {
     /// Unchanged xz blocks were copied, changed ones transcoded: only the LZMA2 symbols around an edit are new.
-    case transcoded
+    case transcoded = "transcoded"
     /// Unchanged xz blocks were copied, at least one changed block was compressed anew.
-    case blocks
+    case blocks = "blocks"
     /// The whole archive was compressed anew.
-    case whole
+    case whole = "whole"
   }
 
   package let input: Side

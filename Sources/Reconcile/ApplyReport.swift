@@ -8,17 +8,17 @@ package import Messages
 package struct ImageOutcome: Hashable, Sendable {
   package enum State: String, Sendable {
     /// The image was there and correct; nothing was written.
-    case current
+    case current = "current"
     /// The image was built there, verified and put in place.
-    case signed
+    case signed = "signed"
     /// The image was copied from another ESP, verified and put in place.
-    case copied
+    case copied = "copied"
     /// The image could not be written; a previous version, if there was one, is still there.
-    case failed
+    case failed = "failed"
     /// The image was removed: its kernel is gone or no longer gets an image.
-    case removed
+    case removed = "removed"
     /// The kernel is gone or no longer gets an image, but the image must stay; a note says why.
-    case kept
+    case kept = "kept"
 
     /// The state in a word, for people.
     package var word: Message {

@@ -14,7 +14,7 @@ enum DetachedOutput {
     let outcome = try DetachedSignatures(
       template: template, packages: packages, outputDirectory: options.output ?? ".", key: key
     ).run(on: host)
-    if options.json { return try StandardStream.output.write(document(outcome).serialize()) }
+    if options.json { return try StandardStream.output.write(document(outcome).withSchema.serialize()) }
     guard !options.quiet else { return }
     for note in outcome.notes {
       let line: Message = "pve-sb-uki-repack: note: \(note)"

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import Cryptography
 import KernelRepack
@@ -11,7 +12,7 @@ import RepositoryTrust
 /// The JSON that --report writes; docs/repack-report.md describes it.
 enum RepackReport {
   static func document(_ outcomes: [Repack.Outcome]) -> JSONValue {
-    .object(["version": 1, "packages": .array(outcomes.map(package))])
+    JSONValue.object(["packages": .array(outcomes.map(package))]).withSchema
   }
 
   private static func package(_ outcome: Repack.Outcome) -> JSONValue {

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import HostSystem
 import KernelRepack
@@ -16,7 +17,7 @@ enum VerifyOutput {
       original: packages[0], repacked: packages[1], certificates: [certificate].compactMap { $0 })
     let report = try verify.run(on: host)
     if options.json {
-      try StandardStream.output.write(json(report).serialize())
+      try StandardStream.output.write(json(report).withSchema.serialize())
     } else if !options.quiet || !report.isClean {
       try StandardStream.output.write(lines(report, all: options.verbose).localLines.terminalText)
     }

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+import CommandLineInterface
 import CommandSupport
 import HostSystem
 internal import Messages
@@ -25,7 +26,7 @@ struct GlobalOptions: ParsableArguments {
   /// Prints a result: `document` with --json, else `text` unless --quiet.
   func print(_ text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
     if json {
-      try StandardStream.output.write(document().serialize())
+      try StandardStream.output.write(document().withSchema.serialize())
     } else if !quiet {
       try StandardStream.output.write(text().terminalText)
     }

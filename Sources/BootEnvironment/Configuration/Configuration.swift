@@ -70,7 +70,6 @@ package struct Configuration: Hashable, Sendable {
   package static let directory = "/etc/pve-sb-uki/pve-sb-uki.conf.d"
   package static let defaultKey = KeyStore.standardKeyPath
   package static let defaultCertificate = KeyStore.standardCertificatePath
-  private static let sizeLimit = 1 << 18
 
   /// The defaults.
   package init() {}
@@ -82,35 +81,21 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Throws `BootEnvironmentError` with file and line for an unknown key or an invalid value, `HostError` if a file
   /// cannot be read.
-  package init(of files: FileSystem) throws {
-    let dropIns = try files.list(Self.directory) ?? []
-    let paths =
-      [Self.path] + dropIns.filter { $0.hasSuffix(".conf") && !$0.hasPrefix(".") }.map { "\(Self.directory)/\($0)" }
-    for path in paths {
-      guard let content = try files.readFileIfPresent(path, limit: Self.sizeLimit) else { continue }
-      for entry in try SettingsFile(parsing: content, path: path).entries { try set(entry, path) }
-    }
+  package init(of files: FileSystem) throws { self = try SettingsSurvey(of: files).configuration }
+
+  /// The settings that `assignments` make, in their order.
+  ///
+  /// Throws `BootEnvironmentError` for an unknown key or an invalid value.
+  init(_ assignments: [SettingsSurvey.Assignment]) throws {
+    for assignment in assignments { try set(assignment.entry, assignment.path) }
   }
 
   private mutating func set(_ entry: SettingsFile.Entry, _ path: String) throws {
     let value = Value(entry: entry, path: path)
-    let defaults = Configuration()
-    switch entry.key {
-    case "Enabled": isEnabled = try value.truth() ?? defaults.isEnabled
-    case "Strict": isStrict = try value.truth() ?? defaults.isStrict
-    case "Keep": keep = try value.count() ?? defaults.keep
-    case "Key": key = try value.pathOrURI() ?? defaults.key
-    case "Certificate": certificate = try value.absolutePath() ?? defaults.certificate
-    case "Chain": chain = try value.choice(wanted: "auto, direct, systemd-boot or shim") ?? defaults.chain
-    case "Esp": espPath = try value.absolutePath()
-    case "Removable": writesRemovablePath = try value.truth() ?? defaults.writesRemovablePath
-    case "Type1": typeOne = try value.choice(wanted: "keep or remove") ?? defaults.typeOne
-    case "Dkms": signsModules = try value.truth() ?? defaults.signsModules
-    default:
-      throw BootEnvironmentError(
-        path, line: entry.line, "unknown key '\(entry.key)'",
-        hint: "known are Enabled, Strict, Keep, Key, Certificate, Chain, Esp, Removable, Type1 and Dkms")
+    guard let setting = Setting.named(entry.key) else {
+      throw Setting.unknown(entry.key, path: path, line: entry.line)
     }
+    try setting.set(&self, value, Configuration())
   }
 }
 

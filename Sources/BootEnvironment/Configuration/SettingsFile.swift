@@ -9,8 +9,8 @@ package struct SettingsFile: Hashable, Sendable {
     package var key: String
     /// Without white space at its ends; may be empty.
     package var value: String
-    /// Line number, from 1.
-    package var line: Int
+    /// Line number, from 1; nil if it does not stand in a file.
+    package var line: Int?
   }
 
   package let entries: [Entry]
@@ -37,6 +37,32 @@ package struct SettingsFile: Hashable, Sendable {
           key: String(decoding: key, as: UTF8.self), value: String(decoding: value, as: UTF8.self), line: index + 1))
     }
     self.entries = entries
+  }
+
+  /// Without blanks, tabs and carriage returns at its ends.
+  package static func trimmed(_ text: String) -> String {
+    String(decoding: trimmed(Array(text.utf8)[...]), as: UTF8.self)
+  }
+
+  /// The content with `key` assigned to `value`, which has no control characters.
+  ///
+  /// Its last assignment is replaced, else the last comment `#key=…`, else a line is added at the end. All other lines
+  /// stay byte for byte, and so do the ends of lines.
+  package static func setting(_ key: String, to value: String, in content: [UInt8]) -> [UInt8] {
+    let assignment = Array("\(key)=\(value)".utf8)
+    var lines = content.split(separator: 0x0a, omittingEmptySubsequences: false)
+    let isAssigned: (ArraySlice<UInt8>) -> Bool = { line in
+      let text = trimmed(line)
+      return text.firstIndex(of: UInt8(ascii: "=")).map { trimmed(text[..<$0]).elementsEqual(key.utf8) } ?? false
+    }
+    let comment = Array("#\(key)=".utf8)
+    if let index = lines.lastIndex(where: isAssigned) ?? lines.lastIndex(where: { $0.starts(with: comment) }) {
+      lines[index] = (assignment + (lines[index].last == 0x0d ? [0x0d] : []))[...]
+      return Array(lines.joined(separator: [0x0a]))
+    }
+    let isTwoBytes = lines.count > 1 && lines[lines.count - 2].last == 0x0d
+    let end: [UInt8] = isTwoBytes ? [0x0d, 0x0a] : [0x0a]
+    return content + (content.isEmpty || content.last == 0x0a ? [] : end) + assignment + end
   }
 
   private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {

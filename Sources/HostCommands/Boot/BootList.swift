@@ -14,10 +14,10 @@ package struct BootList: Sendable {
 
   package enum Owner: String, Sendable {
     /// It leads to a file of ours on an ESP of this host.
-    case ours
+    case ours = "ours"
     /// It leads to a file of ours on a partition that does not exist.
-    case leftover
-    case foreign
+    case leftover = "leftover"
+    case foreign = "foreign"
   }
 
   package struct Entry: Sendable {

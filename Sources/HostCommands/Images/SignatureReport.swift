@@ -10,11 +10,11 @@ package import Messages
 package struct SignatureReport: Hashable, Sendable {
   /// The result of verifying the signature.
   package enum Verdict: String, Sendable {
-    case valid
+    case valid = "valid"
     /// It was made for another image.
-    case otherImage
+    case otherImage = "otherImage"
     /// It is invalid in itself.
-    case broken
+    case broken = "broken"
 
     package var word: Message {
       switch self {

@@ -30,17 +30,17 @@ package struct Status: Sendable {
   package struct Kernel: Sendable {
     package enum State: String, Sendable {
       /// The image is correct.
-      case current
+      case current = "current"
       /// The image is intact, but one of its inputs has changed since.
-      case stale
+      case stale = "stale"
       /// There is no image.
-      case missing
+      case missing = "missing"
       /// The image is damaged, or was changed or made by another program.
-      case changed
+      case changed = "changed"
       /// No image can be made.
-      case unusable
+      case unusable = "unusable"
       /// The image exists and boots, but its kernel has lost its initrd.
-      case kept
+      case kept = "kept"
 
       /// For people, as the rest of a sentence.
       package var word: Message {

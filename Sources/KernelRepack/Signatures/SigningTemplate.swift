@@ -77,7 +77,7 @@ struct SigningTemplate {
 /// The kind of file that is signed, and the format of its signature.
 package enum SignatureKind: String, Hashable, Sendable {
   /// An EFI image. Authenticode: PKCS#7 in DER, as `sbsign --detached` writes and `sbattach --attach` reads it.
-  case efi
+  case efi = "efi"
   /// A kernel module. PKCS#7 in DER over the module without its trailer, as Linux's `sign-file -d` writes it.
   case linuxModule = "linux-module"
 }

@@ -80,26 +80,26 @@ package struct RepackFinding: Hashable, Sendable {
   /// The raw value stands in JSON.
   package enum Kind: String, Sendable {
     /// The compression of a member.
-    case compression
+    case compression = "compression"
     /// A member of the ar archive: added, removed, or with another header.
-    case member
+    case member = "member"
     /// A file of the control archive, other than `control` and `md5sums`.
     case controlFile = "control-file"
     /// A field of `control`.
     case controlField = "control-field"
-    case md5sums
+    case md5sums = "md5sums"
     case fileAdded = "file-added"
     case fileRemoved = "file-removed"
     case fileRenamed = "file-renamed"
     /// The order of entries, fields or lines.
-    case order
+    case order = "order"
     /// Type, permissions, owner, time or link target of an entry.
-    case metadata
+    case metadata = "metadata"
     /// The content of a file, apart from its signatures.
-    case content
+    case content = "content"
     case imageSignature = "image-signature"
     case moduleSignature = "module-signature"
-    case provenance
+    case provenance = "provenance"
   }
 
   package var kind: Kind

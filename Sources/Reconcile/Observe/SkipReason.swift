@@ -10,14 +10,14 @@ package import Messages
 /// Hooks report none of them.
 package enum SkipReason: String, Hashable, Sendable {
   /// `Enabled=no`.
-  case disabled
+  case disabled = "disabled"
   /// The Proxmox installer is running in this root.
-  case installer
-  case container
+  case installer = "installer"
+  case container = "container"
   /// The machine was not booted by UEFI firmware.
-  case noFirmware
+  case noFirmware = "noFirmware"
   /// There is no signing key yet.
-  case noKeys
+  case noKeys = "noKeys"
   /// No ESP is mounted.
   case noESP = "noPartition"
 

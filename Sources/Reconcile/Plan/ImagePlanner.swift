@@ -186,13 +186,13 @@ package struct ImageChanges: Hashable, Sendable {
   /// Why an image is removed.
   package enum RemovalReason: String, Hashable, Sendable {
     /// Its kernel is not installed.
-    case gone
+    case gone = "gone"
     /// Its kernel is not among those that get an image.
-    case unwanted
+    case unwanted = "unwanted"
     /// A newer image of its kernel has booted.
-    case superseded
+    case superseded = "superseded"
     /// The space is needed for something more important.
-    case room
+    case room = "room"
   }
 
   /// Why an image stays although its kernel gets none.

@@ -16,16 +16,16 @@ package struct WantedKernels: Hashable, Sendable {
   /// Why a kernel is wanted, in order of precedence.
   package enum Reason: String, CaseIterable, Sendable {
     case nextBootPin = "next-boot-pin"
-    case pin
+    case pin = "pin"
     /// `pve-sb-uki boot prefer`
-    case preferred
-    case running
+    case preferred = "preferred"
+    case running = "running"
     /// One of the two newest.
-    case newest
+    case newest = "newest"
     /// The newest of the series before that of the newest kernel.
     case previousSeries = "previous-series"
     /// `proxmox-boot-tool kernel add`
-    case manual
+    case manual = "manual"
 
     /// For people.
     package var word: Message {

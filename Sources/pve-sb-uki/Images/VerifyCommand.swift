@@ -35,7 +35,7 @@ struct VerifyCommand: ParsableCommand {
         ErrorReport.write(error, program: "pve-sb-uki")
       }
     }
-    try global.print(reports.map(Self.text).joined(), json: .array(reports.map(Self.json)))
+    try global.print(reports.map(Self.text).joined(), json: ["images": .array(reports.map(Self.json))])
     if reports.count < images.count || !reports.allSatisfy(\.isAccepted) { throw ExitCode(1) }
   }
 

@@ -116,7 +116,7 @@ struct KeysCommand: ParsableCommand {
       let documents = files.map {
         JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])
       }
-      try global.print(text, json: .array(documents))
+      try global.print(text, json: ["files": .array(documents)])
     }
   }
 }

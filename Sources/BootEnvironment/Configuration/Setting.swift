@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Messages
+
+/// A setting: its key, how a value is parsed, and how the value in use is written.
+package struct Setting: Sendable {
+  package let key: String
+  /// Parses a value into the configuration; an empty one is that of the defaults.
+  ///
+  /// Throws `BootEnvironmentError`.
+  let set: @Sendable (inout Configuration, Configuration.Value, _ defaults: Configuration) throws -> Void
+  private let write: @Sendable (Configuration) -> String
+
+  private init(
+    _ key: String,
+    set: @escaping @Sendable (inout Configuration, Configuration.Value, _ defaults: Configuration) throws -> Void,
+    write: @escaping @Sendable (Configuration) -> String
+  ) {
+    self.key = key
+    self.set = set
+    self.write = write
+  }
+
+  /// All settings, in the order of the manual page.
+  package static let all = [
+    Setting("Enabled", set: { $0.isEnabled = try $1.truth() ?? $2.isEnabled }, write: { word($0.isEnabled) }),
+    Setting("Strict", set: { $0.isStrict = try $1.truth() ?? $2.isStrict }, write: { word($0.isStrict) }),
+    Setting("Keep", set: { $0.keep = try $1.count() ?? $2.keep }, write: { $0.keep.description }),
+    Setting("Key", set: { $0.key = try $1.pathOrURI() ?? $2.key }, write: { $0.key }),
+    Setting("Certificate", set: { $0.certificate = try $1.absolutePath() ?? $2.certificate }) { $0.certificate },
+    Setting("Esp", set: { configuration, value, _ in configuration.espPath = try value.absolutePath() }) {
+      $0.espPath ?? ""
+    },
+    Setting("Chain", set: { $0.chain = try $1.choice(wanted: "auto, direct, systemd-boot or shim") ?? $2.chain }) {
+      $0.chain.rawValue
+    },
+    Setting("Removable", set: { $0.writesRemovablePath = try $1.truth() ?? $2.writesRemovablePath }) {
+      word($0.writesRemovablePath)
+    },
+    Setting("Type1", set: { $0.typeOne = try $1.choice(wanted: "keep or remove") ?? $2.typeOne }) {
+      $0.typeOne.rawValue
+    },
+    Setting("Dkms", set: { $0.signsModules = try $1.truth() ?? $2.signsModules }, write: { word($0.signsModules) }),
+  ]
+
+  private static func word(_ truth: Bool) -> String { truth ? "yes" : "no" }
+
+  /// The setting with that key; nil if there is none.
+  package static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
+
+  /// The error for a key that no setting has.
+  package static func unknown(
+    _ key: String, path: String = Configuration.path, line: Int? = nil
+  ) -> BootEnvironmentError {
+    let known = all.map(\.key).joined(separator: ", ")
+    return BootEnvironmentError(path, line: line, "unknown key '\(key)'", hint: "the keys are \(known)")
+  }
+
+  /// The value in use, as a file would have it; empty for `Esp` if the mount point is looked for.
+  package func value(in configuration: Configuration) -> String { write(configuration) }
+
+  /// The value that `text` stands for, as `value(in:)` writes it.
+  ///
+  /// Throws `BootEnvironmentError`, which names `path` as its object, for a value that the setting does not take.
+  package func value(of text: String, path: String) throws -> String {
+    let assignment = SettingsSurvey.Assignment(path: path, entry: SettingsFile.Entry(key: key, value: text))
+    return value(in: try Configuration([assignment]))
+  }
+}

@@ -1,0 +1,848 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+/// The documents as `docs/json.md` describes them.
+///
+/// A test that fails here after a change on purpose asks for a change of that page, and for a higher number of the
+/// schema if a member is removed or means something else.
+enum Golden {
+  static let applyDryRun = #"""
+    {
+      "boot_entries": [],
+      "dry_run": true,
+      "failures": [],
+      "images": [
+        {
+          "kernel": "6.8.12-9-pve",
+          "name": "EFI/Linux/pve-6.8.12-9-pve.efi",
+          "partition": "/boot/efi",
+          "state": "signed"
+        }
+      ],
+      "loaders": [],
+      "mended": [],
+      "module_signing": [],
+      "notes": [],
+      "obstacle": null,
+      "plan": {
+        "boot_entries": [],
+        "chain": "direct",
+        "kernels": [
+          {
+            "image": "to-be-made",
+            "kernel": "6.8.12-9-pve",
+            "reasons": [
+              "newest"
+            ]
+          }
+        ],
+        "partitions": [
+          {
+            "free_bytes": 0,
+            "name": "/boot/efi",
+            "shortages": [],
+            "steps": [
+              {
+                "action": "write",
+                "keeps_previous": false,
+                "path": "/EFI/Linux/pve-6.8.12-9-pve.efi",
+                "reason": null
+              }
+            ]
+          }
+        ]
+      },
+      "schema": 1
+    }
+    """#
+
+  static let apply = #"""
+    {
+      "boot_entries": [],
+      "dry_run": false,
+      "failures": [],
+      "images": [
+        {
+          "kernel": "6.8.12-9-pve",
+          "name": "EFI/Linux/pve-6.8.12-9-pve.efi",
+          "partition": "/boot/efi",
+          "state": "signed"
+        }
+      ],
+      "loaders": [],
+      "mended": [],
+      "module_signing": [],
+      "notes": [],
+      "obstacle": null,
+      "plan": {
+        "boot_entries": [],
+        "chain": "direct",
+        "kernels": [
+          {
+            "image": "to-be-made",
+            "kernel": "6.8.12-9-pve",
+            "reasons": [
+              "newest"
+            ]
+          }
+        ],
+        "partitions": [
+          {
+            "free_bytes": 0,
+            "name": "/boot/efi",
+            "shortages": [],
+            "steps": [
+              {
+                "action": "write",
+                "keeps_previous": false,
+                "path": "/EFI/Linux/pve-6.8.12-9-pve.efi",
+                "reason": null
+              }
+            ]
+          }
+        ]
+      },
+      "schema": 1
+    }
+    """#
+
+  static let applySkipped = #"""
+    {
+      "boot_entries": [],
+      "dry_run": false,
+      "failures": [],
+      "images": [],
+      "loaders": [],
+      "mended": [],
+      "module_signing": [],
+      "notes": [],
+      "obstacle": "disabled",
+      "plan": null,
+      "schema": 1
+    }
+    """#
+
+  static let status = #"""
+    {
+      "boot_entries": null,
+      "certificate": "CN = Test db",
+      "certificate_end": "*",
+      "chain": "direct",
+      "healthy": false,
+      "kernels": [
+        {
+          "images": [
+            {
+              "partition": "/boot/efi",
+              "state": "unusable"
+            }
+          ],
+          "kernel": "6.8.12-9-pve",
+          "reasons": [
+            "newest"
+          ],
+          "running": false
+        }
+      ],
+      "last_failure": {
+        "messages": [
+          "*"
+        ],
+        "time": "*"
+      },
+      "modules": [
+        {
+          "kernel": "6.8.12-9-pve",
+          "module": "example",
+          "path": "/lib/modules/6.8.12-9-pve/updates/dkms/example.ko",
+          "signature": "unsigned",
+          "signer": null,
+          "trusted": false
+        }
+      ],
+      "next": "*",
+      "notes": [],
+      "obstacle": null,
+      "partitions": [
+        {
+          "free_bytes": 0,
+          "name": "/boot/efi",
+          "problem": null
+        }
+      ],
+      "problems": [
+        {
+          "hint": "*",
+          "problem": "*"
+        }
+      ],
+      "schema": 1,
+      "secure_boot": null,
+      "trust_reason": null,
+      "trusted": null
+    }
+    """#
+
+  static let build = #"""
+    {
+      "authenticode": "*",
+      "notes": [],
+      "path": "ROOT/a.efi",
+      "schema": 1,
+      "signer": "CN = Test db",
+      "size": 0,
+      "uname": "6.8.12-9-pve"
+    }
+    """#
+
+  static let sign = #"""
+    {
+      "path": "ROOT/stub.efi",
+      "schema": 1,
+      "signatures_after": 1,
+      "signatures_before": 0,
+      "signer": "CN = Test db",
+      "written": true
+    }
+    """#
+
+  static let verify = #"""
+    {
+      "images": [
+        {
+          "accepted": true,
+          "path": "ROOT/stub.efi",
+          "reason": "*",
+          "signatures": [
+            {
+              "digest": "sha256",
+              "fingerprint_sha256": "*",
+              "issuer": "CN = Test db",
+              "key": "RSA 2048",
+              "not_after": "*",
+              "subject": "CN = Test db",
+              "trusted_by": "CN = Test db",
+              "verdict": "valid"
+            }
+          ]
+        }
+      ],
+      "schema": 1
+    }
+    """#
+
+  static let inspect = #"""
+    {
+      "authenticode": {
+        "sha1": "*",
+        "sha256": "*"
+      },
+      "checksum": 0,
+      "machine": "x86-64",
+      "nx_compatible": true,
+      "path": "ROOT/stub.efi",
+      "schema": 1,
+      "sections": [
+        {
+          "characteristics": 0,
+          "file_offset": 0,
+          "name": ".text",
+          "raw_size": 0,
+          "sha256": "*",
+          "size": 0,
+          "text": null,
+          "virtual_address": 0
+        }
+      ],
+      "signatures": [
+        {
+          "digest": "sha256",
+          "fingerprint_sha256": "*",
+          "issuer": "CN = Test db",
+          "key": "RSA 2048",
+          "not_after": "*",
+          "subject": "CN = Test db",
+          "trusted_by": null,
+          "verdict": "valid"
+        }
+      ],
+      "size": 0,
+      "stub": "*",
+      "uki": false
+    }
+    """#
+
+  static let keysCreate = #"""
+    {
+      "created": true,
+      "keys": {
+        "directory": "ROOT/etc/pve-sb-uki/keys",
+        "keys": [
+          {
+            "certificate": "ROOT/etc/pve-sb-uki/keys/PK.crt",
+            "fingerprint_sha256": "*",
+            "key": "RSA 2048",
+            "not_after": "*",
+            "not_before": "*",
+            "private_key": "ROOT/etc/pve-sb-uki/keys/PK.key",
+            "role": "PK",
+            "subject": "CN = Test PK"
+          },
+          {
+            "certificate": "ROOT/etc/pve-sb-uki/keys/KEK.crt",
+            "fingerprint_sha256": "*",
+            "key": "RSA 2048",
+            "not_after": "*",
+            "not_before": "*",
+            "private_key": "ROOT/etc/pve-sb-uki/keys/KEK.key",
+            "role": "KEK",
+            "subject": "CN = Test KEK"
+          },
+          {
+            "certificate": "ROOT/etc/pve-sb-uki/keys/db.crt",
+            "fingerprint_sha256": "*",
+            "key": "RSA 2048",
+            "not_after": "*",
+            "not_before": "*",
+            "private_key": "ROOT/etc/pve-sb-uki/keys/db.key",
+            "role": "db",
+            "subject": "CN = Test db"
+          }
+        ],
+        "owner": "11112222-3333-4444-5555-666677778888",
+        "warnings": []
+      },
+      "schema": 1
+    }
+    """#
+
+  static let keysList = #"""
+    {
+      "directory": "ROOT/etc/pve-sb-uki/keys",
+      "keys": [
+        {
+          "certificate": "ROOT/etc/pve-sb-uki/keys/PK.crt",
+          "fingerprint_sha256": "*",
+          "key": "RSA 2048",
+          "not_after": "*",
+          "not_before": "*",
+          "private_key": "ROOT/etc/pve-sb-uki/keys/PK.key",
+          "role": "PK",
+          "subject": "CN = Test PK"
+        },
+        {
+          "certificate": "ROOT/etc/pve-sb-uki/keys/KEK.crt",
+          "fingerprint_sha256": "*",
+          "key": "RSA 2048",
+          "not_after": "*",
+          "not_before": "*",
+          "private_key": "ROOT/etc/pve-sb-uki/keys/KEK.key",
+          "role": "KEK",
+          "subject": "CN = Test KEK"
+        },
+        {
+          "certificate": "ROOT/etc/pve-sb-uki/keys/db.crt",
+          "fingerprint_sha256": "*",
+          "key": "RSA 2048",
+          "not_after": "*",
+          "not_before": "*",
+          "private_key": "ROOT/etc/pve-sb-uki/keys/db.key",
+          "role": "db",
+          "subject": "CN = Test db"
+        }
+      ],
+      "owner": "11112222-3333-4444-5555-666677778888",
+      "schema": 1,
+      "warnings": []
+    }
+    """#
+
+  static let keysExport = #"""
+    {
+      "files": [
+        {
+          "path": "ROOT/public/PK.crt",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/PK.cer",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/PK.der",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/PK.esl",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/KEK.crt",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/KEK.cer",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/KEK.der",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/KEK.esl",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/db.crt",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/db.cer",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/db.der",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/db.esl",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/PK.auth",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/KEK.auth",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/db.auth",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/noPK.auth",
+          "written": true
+        }
+      ],
+      "schema": 1
+    }
+    """#
+
+  static let bootList = #"""
+    {
+      "entries": [
+        {
+          "active": true,
+          "current": true,
+          "device_path": "HD(2,GPT,11112222-0000-3333-4444-555566667777,0x800,0x100000)/\\EFI\\proxmox\\shimx64.efi",
+          "entry": "Boot0002",
+          "exists": true,
+          "label": "proxmox",
+          "next": false,
+          "owner": "foreign",
+          "partition": "11112222-0000-3333-4444-555566667777",
+          "path": "/EFI/proxmox/shimx64.efi",
+          "place": 1
+        },
+        {
+          "active": false,
+          "current": false,
+          "device_path": null,
+          "entry": "Boot0009",
+          "exists": false,
+          "label": null,
+          "next": false,
+          "owner": "foreign",
+          "partition": null,
+          "path": null,
+          "place": 2
+        },
+        {
+          "active": true,
+          "current": false,
+          "device_path": "HD(2,GPT,11112222-0000-3333-4444-555566667777,0x800,0x100000)/\\EFI\\Linux\\pve-6.8.12-9-pve.efi",
+          "entry": "Boot0001",
+          "exists": true,
+          "label": "Proxmox VE 6.8.12-9-pve",
+          "next": false,
+          "owner": "ours",
+          "partition": "11112222-0000-3333-4444-555566667777",
+          "path": "/EFI/Linux/pve-6.8.12-9-pve.efi",
+          "place": 3
+        }
+      ],
+      "problems": [],
+      "schema": 1
+    }
+    """#
+
+  static let bootPrefer = #"""
+    {
+      "changed": false,
+      "entry": "Boot0002",
+      "schema": 1
+    }
+    """#
+
+  static let bootForget = #"""
+    {
+      "failures": [],
+      "forgotten": [
+        "Boot0001"
+      ],
+      "schema": 1
+    }
+    """#
+
+  static let bootRetire = #"""
+    {
+      "dry_run": true,
+      "kernels": [],
+      "notes": [],
+      "schema": 1,
+      "secure_boot": false,
+      "steps": []
+    }
+    """#
+
+  static let cmdlineShow = #"""
+    {
+      "configured": [
+        {
+          "errors": [],
+          "files": [
+            "/etc/kernel/cmdline"
+          ],
+          "kernel": null,
+          "line": "root=/dev/mapper/pve-root ro",
+          "warnings": []
+        }
+      ],
+      "images": [],
+      "problems": [],
+      "running": null,
+      "schema": 1
+    }
+    """#
+
+  static let cmdlineBase = #"""
+    {
+      "line": "root=/dev/mapper/pve-root ro",
+      "path": "/etc/kernel/cmdline",
+      "schema": 1
+    }
+    """#
+
+  static let cmdlineSet = #"""
+    {
+      "apply": null,
+      "changed": true,
+      "difference": {
+        "added": [
+          "quiet"
+        ],
+        "missing": [
+          "ro"
+        ],
+        "reordered": false
+      },
+      "dry_run": true,
+      "errors": [],
+      "new": "root=/dev/mapper/pve-root quiet",
+      "old": "root=/dev/mapper/pve-root ro",
+      "path": "/etc/kernel/cmdline",
+      "schema": 1,
+      "warnings": []
+    }
+    """#
+
+  static let configList = #"""
+    {
+      "schema": 1,
+      "settings": [
+        {
+          "key": "Enabled",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "yes"
+        },
+        {
+          "key": "Strict",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "no"
+        },
+        {
+          "key": "Keep",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "0"
+        },
+        {
+          "key": "Key",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "/etc/pve-sb-uki/keys/db.key"
+        },
+        {
+          "key": "Certificate",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "/etc/pve-sb-uki/keys/db.crt"
+        },
+        {
+          "key": "Esp",
+          "line": 2,
+          "path": "/etc/pve-sb-uki/pve-sb-uki.conf",
+          "source": "file",
+          "value": "/boot/efi"
+        },
+        {
+          "key": "Chain",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "auto"
+        },
+        {
+          "key": "Removable",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "no"
+        },
+        {
+          "key": "Type1",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "keep"
+        },
+        {
+          "key": "Dkms",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "no"
+        }
+      ]
+    }
+    """#
+
+  static let configGet = #"""
+    {
+      "key": "Esp",
+      "line": 2,
+      "path": "/etc/pve-sb-uki/pve-sb-uki.conf",
+      "schema": 1,
+      "source": "file",
+      "value": "/boot/efi"
+    }
+    """#
+
+  static let configSet = #"""
+    {
+      "changed": true,
+      "key": "Keep",
+      "new": "3",
+      "old": "0",
+      "outweighed_by": null,
+      "path": "/etc/pve-sb-uki/pve-sb-uki.conf",
+      "schema": 1
+    }
+    """#
+
+  static let configOutweighed = #"""
+    {
+      "changed": true,
+      "key": "Keep",
+      "new": "4",
+      "old": "4",
+      "outweighed_by": {
+        "key": "Keep",
+        "line": 1,
+        "path": "/etc/pve-sb-uki/pve-sb-uki.conf.d/a.conf",
+        "source": "drop-in",
+        "value": "4"
+      },
+      "path": "/etc/pve-sb-uki/pve-sb-uki.conf",
+      "schema": 1
+    }
+    """#
+
+  static let repack = #"""
+    {
+      "packages": [
+        {
+          "architecture": "amd64",
+          "files": [
+            {
+              "kind": "image",
+              "new": {
+                "md5": "*",
+                "sha256": "*",
+                "size": 0
+              },
+              "old": {
+                "md5": "*",
+                "sha256": "*",
+                "size": 0
+              },
+              "path": "boot/vmlinuz-6.8.12-9-pve",
+              "position": 1,
+              "signatures_after": 1,
+              "signatures_before": 0
+            }
+          ],
+          "input": {
+            "package": "proxmox-kernel-6.8.12-9-pve",
+            "path": "ROOT/a.deb",
+            "sha256": "*",
+            "size": 0,
+            "version": "6.8.12-9"
+          },
+          "notes": [
+            "*"
+          ],
+          "output": {
+            "package": "proxmox-kernel-6.8.12-9-pve",
+            "path": "ROOT/out/proxmox-kernel-6.8.12-9-pve_6.8.12-9+sb1_amd64.deb",
+            "sha256": "*",
+            "size": 0,
+            "version": "6.8.12-9+sb1"
+          },
+          "packing": "transcoded",
+          "provenance": "usr/share/doc/proxmox-kernel-6.8.12-9-pve/pve-sb-uki-repack.provenance",
+          "signer": {
+            "certificate_sha256": "*",
+            "subject": "CN = Test db"
+          },
+          "status": "repacked",
+          "trust": {
+            "kind": "unchecked"
+          }
+        },
+        {
+          "error": "*",
+          "hint": null,
+          "input": {
+            "path": "ROOT/none.deb"
+          },
+          "status": "failed"
+        }
+      ],
+      "schema": 1
+    }
+    """#
+
+  static let repackVerify = #"""
+    {
+      "accepted": true,
+      "equal_entries": 3,
+      "findings": [
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "control-field",
+          "subject": "Source"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "control-field",
+          "subject": "Version"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "control-field",
+          "subject": "Installed-Size"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "control-field",
+          "subject": "Description"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "image-signature",
+          "subject": "boot/vmlinuz-6.8.12-9-pve"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "file-added",
+          "subject": "usr"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "file-added",
+          "subject": "usr/share"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "file-added",
+          "subject": "usr/share/doc"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "file-added",
+          "subject": "usr/share/doc/proxmox-kernel-6.8.12-9-pve"
+        },
+        {
+          "detail": "*",
+          "expected": true,
+          "kind": "file-added",
+          "subject": "usr/share/doc/proxmox-kernel-6.8.12-9-pve/pve-sb-uki-repack.provenance"
+        }
+      ],
+      "original": {
+        "architecture": "amd64",
+        "package": "proxmox-kernel-6.8.12-9-pve",
+        "path": "ROOT/a.deb",
+        "sha256": "*",
+        "version": "6.8.12-9"
+      },
+      "repacked": {
+        "architecture": "amd64",
+        "package": "proxmox-kernel-6.8.12-9-pve",
+        "path": "ROOT/out/proxmox-kernel-6.8.12-9-pve_6.8.12-9+sb1_amd64.deb",
+        "sha256": "*",
+        "version": "6.8.12-9+sb1"
+      },
+      "schema": 1
+    }
+    """#
+
+  static let repackDetached = #"""
+    {
+      "notes": [],
+      "schema": 1,
+      "signatures": [
+        {
+          "file": "boot/vmlinuz-6.8.12-9-pve",
+          "package": "proxmox-kernel-6.8.12-9-pve",
+          "path": "ROOT/signatures/proxmox-kernel-6.8.12-9-pve/boot/vmlinuz-6.8.12-9-pve.sig",
+          "sig_type": "efi"
+        }
+      ]
+    }
+    """#
+
+  static let all = [
+    applyDryRun, apply, applySkipped, status, build, sign, verify, inspect, keysCreate, keysList, keysExport, bootList,
+    bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet, configList, configGet, configSet,
+    configOutweighed, repack, repackVerify, repackDetached,
+  ]
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import HostCommands
+import HostSystem
+import KernelRepack
+import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+/// `docs/json.md` is complete, and words stay as they are.
+@Suite struct JSONPageTests {
+  private static func page(_ name: String) throws -> String {
+    String(
+      decoding: try FileSystem().readFile("\(Fixture.projectDirectory)/docs/\(name)", limit: 1 << 20), as: UTF8.self)
+  }
+
+  private static func documents() throws -> [JSONValue] {
+    try Golden.all.map { try JSONValue(parsing: Array($0.utf8)) }
+  }
+
+  @Test func everyDocumentHasItsSchema() throws {
+    for document in try Self.documents() { #expect(document["schema"] == 1) }
+  }
+
+  @Test func thePageNamesEveryMember() throws {
+    let pages = try Self.page("json.md") + Self.page("repack-report.md")
+    let names = Set(try Self.documents().flatMap(\.memberNames))
+    #expect(names.count > 80)
+    for name in names.sorted() { #expect(pages.contains("`\(name)`"), "\(name)") }
+  }
+
+  @Test func wordsStayAsTheyAreAndAreOnThePage() throws {
+    let page = try Self.page("json.md")
+    func check<Word: RawRepresentable<String>>(_ type: Word.Type, _ words: String...) {
+      for word in words {
+        #expect(Word(rawValue: word) != nil, "\(type) \(word)")
+        #expect(page.contains("`\(word)`"), "\(type) \(word)")
+      }
+    }
+    check(SkipReason.self, "disabled", "installer", "container", "noFirmware", "noKeys", "noPartition")
+    check(ImageOutcome.State.self, "current", "signed", "copied", "failed", "removed", "kept")
+    check(Status.Kernel.State.self, "current", "stale", "missing", "changed", "unusable", "kept")
+    check(
+      WantedKernels.Reason.self, "next-boot-pin", "pin", "preferred", "running", "newest", "previous-series", "manual")
+    check(ImageChanges.RemovalReason.self, "gone", "unwanted", "superseded", "room")
+    check(BootList.Owner.self, "ours", "leftover", "foreign")
+    check(SignatureReport.Verdict.self, "valid", "otherImage", "broken")
+    check(ConfigurationList.Source.self, "default", "file", "drop-in")
+    check(SignatureKind.self, "efi", "linux-module")
+    check(
+      RepackFinding.Kind.self, "compression", "member", "control-file", "control-field", "md5sums", "file-added",
+      "file-removed", "file-renamed", "order", "metadata", "content", "image-signature", "module-signature",
+      "provenance")
+    let report = try Self.page("repack-report.md")
+    for word in ["transcoded", "blocks", "whole"] {
+      #expect(PackageReport.Packing(rawValue: word) != nil && report.contains("`\(word)`"))
+    }
+  }
+}
+
+extension JSONValue {
+  /// The names of all members, at any depth.
+  fileprivate var memberNames: [String] {
+    switch self {
+    case .object(let members): members.flatMap { [$0.key] + $0.value.memberNames }
+    case .array(let elements): elements.flatMap(\.memberNames)
+    default: []
+    }
+  }
+}
