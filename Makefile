@@ -38,7 +38,7 @@ test:
 	@Tests/fixtures.sh
 	@Tests/System/unit-tests quick
 
-## run what every change has to pass, as root; half an hour
+## run what every change has to pass, as root; 18 minutes
 check:
 	@Tests/System/run-checks quick
 
