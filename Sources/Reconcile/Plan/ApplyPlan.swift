@@ -109,8 +109,6 @@ package struct ESPPlan: Sendable {
   var images = ImageChanges()
   /// Kernels whose image is not replaced, because the machine starts it but would refuse a newly signed one.
   var withheld: Set<Kernel> = []
-  /// Whether there are images that the machine starts although it would refuse newly signed ones.
-  var holdsAccepted = false
   package internal(set) var loaders: [LoaderStep] = []
   /// The default in the ESP's `loader.conf` after the changes; nil if it is not ours to set.
   var defaultEntry: String?

@@ -86,9 +86,10 @@ final class Planner {
   private func planImages(_ esp: inout ESPPlan, contents: ESPContents, reserve: Int) {
     var contents = contents
     contents.free -= reserve
+    let accepted = observation.accepted[esp.name] ?? []
     esp.images = ImagePlanner.plan(
       wantedKernels(on: esp), on: contents, inventory: observation.inventory, running: observation.running,
-      removesOthers: options.kernels.isEmpty && !esp.holdsAccepted, keeping: observation.accepted[esp.name] ?? [])
+      removesOthers: options.kernels.isEmpty && accepted.isEmpty, keeping: accepted)
   }
 
   private func wantedKernels(on esp: ESPPlan) -> [PlannedKernel] {
@@ -102,7 +103,6 @@ final class Planner {
   private func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
     guard case .refused(let reason, let hint) = plan.chain?.trust else { return }
     for image in contents.images where observation.accepted[esp.name]?.contains(image.name) == true {
-      esp.holdsAccepted = true
       guard let planned = plan.kernels.first(where: { $0.uki == image.name }), planned.demand != .none else { continue }
       esp.withheld.insert(planned.kernel)
       plan.fail(

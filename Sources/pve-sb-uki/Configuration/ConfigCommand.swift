@@ -75,6 +75,7 @@ struct ConfigCommand: ParsableCommand {
         try global.note("\(path), line \(line), still sets \(key) to '\(item.value)'")
       }
       try global.print(result.text.localLine, json: result.json)
+      if result.isChange { try global.note("it takes effect at once with: pve-sb-uki apply") }
     }
   }
 }

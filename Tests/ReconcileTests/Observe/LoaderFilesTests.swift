@@ -67,6 +67,17 @@ import Testing
     #expect(try scene.directory.list("esp\(LoaderPath.directory)").isEmpty)
   }
 
+  /// Proxmox's hook may write between observing and writing: only the default is ours to change.
+  @Test func settingsKeepWhatWasWrittenSinceTheyWereObserved() throws {
+    let scene = try LoaderScene()
+    try scene.directory.write("esp\(LoaderConfiguration.path)", "timeout 3\ndefault proxmox-*\n")
+    let loaders = try scene.loaders(.systemdBoot)
+    let plan = try scene.plan(loaders)
+    try scene.directory.write("esp\(LoaderConfiguration.path)", "timeout 9\ndefault proxmox-*\neditor no\n")
+    try scene.perform(plan, with: loaders)
+    #expect(try scene.read(LoaderConfiguration.path) == Array("timeout 9\ndefault pve-*.efi\neditor no\n".utf8))
+  }
+
   @Test func shimIsCopiedAsItIs() throws {
     let scene = try LoaderScene()
     for chain in [BootChain.shim(starting: .image), .shim(starting: .systemdBoot)] {
