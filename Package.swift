@@ -5,8 +5,8 @@
 import Glibc
 import PackageDescription
 
-// A Debian source package brings what it needs along, since builders have no network. Exact: what is built is what was
-// tested.
+// A Debian source package brings its dependencies along, because builders have no network. The exact version makes sure
+// that the tested version is the one that is built.
 let vendored = "vendor/swift-argument-parser"
 let argumentParser: Package.Dependency =
   access("\(Context.packageDirectory)/\(vendored)/Package.swift", R_OK) == 0
@@ -28,10 +28,10 @@ let package = Package(
     .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release))]),
 
-    // Words: sentences that can be translated, failures, JSON.
+    // Text: translatable messages, failures, JSON.
     .target(name: "Messages"),
 
-    // Bytes: memory and descriptors handed in, no host paths.
+    // Bytes: work on memory and passed descriptors, never on host paths.
     .target(name: "BinaryFormat", dependencies: ["Messages"]),
     .target(name: "PortableExecutable", dependencies: ["BinaryFormat", "Messages"]),
     .target(name: "EFIData", dependencies: ["BinaryFormat", "Messages"]),
@@ -46,7 +46,8 @@ let package = Package(
 
     .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography", "Messages"]),
 
-    // An .xz stream, block by block. The transcoder is compiled with -O also for tests, which run it on real packages.
+    // An .xz stream, block by block. The transcoder is compiled with -O in tests too, because they run it on real
+    // packages.
     .target(
       name: "LZMA2", dependencies: ["BinaryFormat", "Messages"],
       swiftSettings: [
@@ -72,14 +73,14 @@ let package = Package(
         "SigningKeys",
       ]),
 
-    // Apart from BootEnvironment, so that the hooks do without libarchive.
+    // Separate from BootEnvironment, so that the hooks do not need libarchive.
     .target(
       name: "KernelModules",
       dependencies: [
         "BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages", "ModuleSignature", "SecureBoot",
       ]),
 
-    // The one way in which ESPs and boot entries change.
+    // The only code that changes ESPs and boot entries.
     .target(
       name: "Reconcile",
       dependencies: [
@@ -103,7 +104,7 @@ let package = Package(
         "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SigningKeys", "XZ",
       ]),
 
-    // Executables: parse arguments, call one use case, print.
+    // Executables: parse arguments, run one use case, print the result.
     .target(name: "CommandSupport", dependencies: ["HostSystem", "Messages"]),
     .target(
       name: "CommandLineInterface",
@@ -129,19 +130,19 @@ let package = Package(
       name: "pve-sb-uki-hook", dependencies: ["CommandSupport", "HostSystem", "Messages", "Reconcile"], path: "hooks"
     ),
 
-    // Tests mirror Sources; what several of them share is a target of its own.
+    // Tests mirror Sources; code shared by several of them is a separate target.
     .target(
       name: "TestSupport",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "FATFileSystem", "HostSystem", "Messages"],
       path: "Tests/TestSupport"),
-    // Hosts and machines to reconcile.
+    // Test hosts and machines to reconcile.
     .target(
       name: "HostScenes",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PortableExecutable", "Reconcile",
         "TestSupport",
       ], path: "Tests/HostScenes"),
-    // Runs apply as a process of its own, which can be killed at any change.
+    // Runs apply in a separate process, which can be killed at any change.
     .executableTarget(
       name: "fault-runner", dependencies: ["EFIData", "HostSystem", "Reconcile", "TestSupport"],
       path: "Tests/FaultRunner"),
@@ -229,16 +230,16 @@ let package = Package(
 for target in package.targets where target.type != .system {
   target.swiftSettings =
     (target.swiftSettings ?? []) + [
-      // SE-0335: `any` says where a value is boxed.
+      // SE-0335: `any` marks boxed values.
       .enableUpcomingFeature("ExistentialAny"),
-      // SE-0409: what a target's interface shows of another is written down as `package import`.
+      // SE-0409: a target whose interface exposes another target says so with `package import`.
       .enableUpcomingFeature("InternalImportsByDefault"),
       // SE-0444: a member is visible only where its module is imported.
       .enableUpcomingFeature("MemberImportVisibility"),
     ]
 }
 
-// The hooks run in every apt transaction: what they are made of is compiled for size.
+// The hooks run in every apt transaction, so their targets are compiled for size.
 let hookTargets: Set = [
   "Messages", "BinaryFormat", "PortableExecutable", "EFIData", "FATFileSystem", "DebianPackage", "Cryptography",
   "Authenticode", "HostSystem", "UnifiedKernelImage", "SigningKeys", "SecureBoot", "BootEnvironment", "Reconcile",

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 #
-# Brings the real inputs of the tests to build/fixtures: systemd's stub and boot loader and a kernel of Debian 12 and
-# Debian 13 with its package, Debian 12's kernel as it was before it was signed, and a stub and boot loader for arm64, by
-# apt with signatures checked, from whatever mirror this machine uses. Does nothing where they are there already.
+# Fetches real test inputs to build/fixtures: systemd's stub and boot loader and a kernel with its package from Debian 12
+# and 13, Debian 12's unsigned kernel, and a stub and boot loader for arm64. Uses apt, with signatures checked, and this
+# machine's mirror. Does nothing if they exist.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
@@ -12,10 +12,10 @@ apt=$PWD/build/apt
 [ ! -e "$out/.complete-4" ] || exit 0
 mkdir -p "$out/debs" "$apt/lists/partial" "$apt/archives/partial"
 
-# The Debian archive that most of this machine's own sources name.
+# The Debian archive in most of this machine's apt sources.
 # shellcheck disable=SC2016  # apt expands the placeholder
 mirror=$(apt-get indextargets --format '$(SITE)' | grep -v security | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
-[ -n "$mirror" ] || { echo "fixtures: no APT source on this machine; run apt-get update first" >&2; exit 1; }
+[ -n "$mirror" ] || { echo "fixtures: no apt source found; run apt-get update first" >&2; exit 1; }
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 fetch() { # SUITE ARCHITECTURE PACKAGE...
@@ -38,7 +38,7 @@ fetch() { # SUITE ARCHITECTURE PACKAGE...
   apt-get -qq update
   for package; do
     case $package in
-      linux-image-amd64) # the package that the metapackage stands for
+      linux-image-amd64) # the package that the metapackage depends on
         package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-[0-9]/ { print $2; exit }') ;;
       unsigned) package=$kernel-unsigned ;;
     esac

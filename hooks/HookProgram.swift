@@ -12,7 +12,7 @@ package struct HookProgram {
   package static let name = "pve-sb-uki"
 
   let host: Host
-  /// Writes text that consists of lines with line feeds.
+  /// Writes text made of complete lines.
   let say: (String) -> Void
 
   package init(host: Host, say: @escaping (String) -> Void) {
@@ -20,14 +20,14 @@ package struct HookProgram {
     self.say = say
   }
 
-  /// Runs the hook that the first argument, the path of the link, stands for.
+  /// Runs the hook identified by the first argument, the path of the link.
   ///
   /// Returns the exit code.
   package func run(_ arguments: [String]) -> Int32 {
     let parameters = host.environment("DEB_MAINT_PARAMS")
     guard let call = HookCall(arguments: arguments, maintainerParameters: parameters) else {
-      printLine("\(Self.name): error: this program is called by its links in /etc/kernel and /etc/initramfs")
-      printLine("hint: for people there is: pve-sb-uki apply")
+      printLine("\(Self.name): error: this program must be called through its links in /etc/kernel and /etc/initramfs")
+      printLine("hint: run 'pve-sb-uki apply' instead")
       return 2
     }
     switch call.place {
@@ -45,14 +45,14 @@ package struct HookProgram {
 
   /// Reconciles, or defers that to the end of the apt transaction, so that one run serves all packages.
   ///
-  /// `release` is a kernel that must have an image then.
+  /// `release` is a kernel that must have a UKI afterwards.
   func reconcileOrDefer(_ release: String? = nil) {
     if !DeferredApply.postpone(release, on: host) { _ = reconcile(release) }
   }
 
   /// Reconciles and reports.
   ///
-  /// Returns true if every kernel has the image it should have, or if there is nothing to do.
+  /// Returns true if every kernel has the UKI it should have, or if there is nothing to do.
   func reconcile(_ release: String? = nil) -> Bool {
     var options = ApplyOptions()
     options.expected = release
@@ -61,7 +61,7 @@ package struct HookProgram {
 
   private func printLine(_ line: Message) { say(line.localLine) }
 
-  /// Reports what `run` changed and what failed.
+  /// Reports the changes and failures of `run`.
   ///
   /// Returns true if nothing failed.
   func report(_ run: () throws -> ApplyReport) -> Bool {

@@ -4,14 +4,14 @@
 internal import CommandSupport
 internal import Reconcile
 
-/// /etc/kernel/postinst.d: a kernel package is being configured; an earlier hook has made its initrd.
+/// /etc/kernel/postinst.d: a kernel package is being configured; an earlier hook has built its initrd.
 ///
 /// A failure would leave the kernel package half-configured and stop later hooks, although the machine still boots its
-/// previous images. So a failure is reported and recorded, and the exit code is 0. With `Strict=yes` the exit code is
-/// 1, and nothing is deferred, since the result is needed at once.
+/// previous UKIs. So failures are reported and recorded, and the exit code is 0. With `Strict=yes` the exit code is 1,
+/// and nothing is deferred, since the result is needed at once.
 struct KernelPostinst {
   let program: HookProgram
-  /// The call with the release of the kernel, which must have an image afterwards.
+  /// The call with the release of the kernel, which must have a UKI afterwards.
   let call: HookCall
 
   func run() -> Int32 {

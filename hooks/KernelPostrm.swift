@@ -6,9 +6,9 @@ internal import Reconcile
 
 /// /etc/kernel/postrm.d: a kernel package is being removed or purged.
 ///
-/// The files in /boot decide which images are removed, not the argument: the signed and the unsigned package of a
-/// kernel share its release, and purging the leftover of one must not remove the image of the other. It never fails:
-/// `dpkg --configure` cannot repair a kernel package whose postrm fails.
+/// The files in /boot decide which UKIs are removed, not the argument: a kernel's signed and unsigned packages share
+/// its release, and purging one leftover must not remove the other's UKI. It never fails: `dpkg --configure` cannot
+/// repair a kernel package whose postrm fails.
 struct KernelPostrm {
   let program: HookProgram
   let call: HookCall

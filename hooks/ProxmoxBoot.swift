@@ -4,12 +4,12 @@
 internal import CommandSupport
 internal import Reconcile
 
-/// /etc/kernel/postinst.d/zz-proxmox-boot, in place of Proxmox's hook: a kernel package is being configured, an initrd
-/// was made, or `proxmox-boot-tool refresh` was called.
+/// /etc/kernel/postinst.d/zz-proxmox-boot, which replaces Proxmox's hook: a kernel package is being configured, an
+/// initrd was built, or `proxmox-boot-tool refresh` was called.
 ///
-/// It first runs Proxmox's own hook with the same arguments, and returns its exit code, so that kernel packages and
-/// `proxmox-boot-tool` see no difference. Then it restores systemd-boot's default at once: the machine must boot even
-/// if it stops before the apt run ends.
+/// First runs Proxmox's own hook with the same arguments and returns its exit code, so that kernel packages and
+/// `proxmox-boot-tool` see no difference. Then restores systemd-boot's default at once: the machine must boot even if
+/// it stops before the apt run ends.
 struct ProxmoxBoot {
   let program: HookProgram
   let call: HookCall
@@ -17,7 +17,7 @@ struct ProxmoxBoot {
   func run() -> Int32 {
     let code = original()
     LoaderDefaultRestoration.run(on: program.host)
-    // No kernel must have an image here: a later hook takes care of that.
+    // No kernel requires a UKI here: a later hook handles that.
     if call.isSettled { program.reconcileOrDefer() }
     return code
   }

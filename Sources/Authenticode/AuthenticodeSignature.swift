@@ -10,20 +10,20 @@ package import PortableExecutable
 package struct AuthenticodeSignature: Sendable {
   package let message: SignedData
   package let content: SpcIndirectData
-  /// Why EDK2 passes this signature over although it may hold, as the rest of a sentence; nil if it does not.
+  /// Why EDK2 ignores this signature even if it is valid, as the rest of a sentence; nil if EDK2 checks it.
   package let firmwareObstacle: Message?
   private let digested: [UInt8]
 
-  /// Reads the signature in one entry of a certificate table.
+  /// Parses the signature in one entry of a certificate table.
   ///
-  /// Throws `CryptoError` or `ParseError` if it cannot be read, `AuthenticodeError` if it is of another kind.
+  /// Throws `CryptoError` or `ParseError` if it is malformed, `AuthenticodeError` if it is not Authenticode.
   package init(parsing entry: CertificateTable.Entry) throws {
     guard entry.type == CertificateTable.Entry.signedData else {
-      throw AuthenticodeError(.shape, "the certificate table entry is of type \(entry.type), not PKCS signed data")
+      throw AuthenticodeError(.shape, "the certificate table entry has type \(entry.type), not PKCS signed data")
     }
     message = try SignedData(parsing: entry.data)
     guard message.contentType == SpcIndirectData.contentType, let bytes = message.content else {
-      throw AuthenticodeError(.shape, "the signed data is of type \(message.contentType), not Authenticode")
+      throw AuthenticodeError(.shape, "the signed data has type \(message.contentType), not Authenticode")
     }
     content = try SpcIndirectData(parsing: bytes)
     var reader = ByteReader(bytes, format: "Authenticode content")
@@ -32,9 +32,9 @@ package struct AuthenticodeSignature: Sendable {
     firmwareObstacle = Self.obstacle(entry.data, message: message, algorithm: content.algorithm)
   }
 
-  /// A signature over an image whose SHA-256 digest is `digest`.
+  /// Signs an image whose SHA-256 Authenticode digest is `digest`.
   ///
-  /// `signingTime` is in seconds since 1970; without one the same inputs give the same bytes.
+  /// `signingTime` is in seconds since 1970; if nil, the same inputs give the same bytes.
   package static func sign(
     digest: [UInt8], by identity: SigningIdentity, signingTime: Int64? = nil
   ) throws -> CertificateTable.Entry {
@@ -45,40 +45,42 @@ package struct AuthenticodeSignature: Sendable {
     return CertificateTable.Entry(data: der)
   }
 
-  /// Whether the signature holds over its own content; says nothing about the image or about trust.
+  /// Whether the signature over its own content is valid; checks neither the image nor trust.
   package func isIntact() throws -> Bool { try message.verifies(digested) }
 
   private static func requireFirmwareShape(_ der: [UInt8]) throws(AuthenticodeError) {
     guard der.count >= 256, der.count <= 0xffff, isReadable(der, .sha256) else {
-      throw AuthenticodeError(.shape, "the signature has \(der.count) bytes or a form that EDK2 does not read")
+      throw AuthenticodeError(.shape, "EDK2 cannot read the signature of \(der.count) bytes: wrong size or format")
     }
   }
 
   private static func obstacle(_ der: [UInt8], message: SignedData, algorithm: DigestAlgorithm) -> Message? {
     for signer in message.signers {
       guard case .other(let name, _) = signer.algorithm else { continue }
-      return "is by a key of type \(name); firmware verifies RSA only"
+      return "was made with a key of type \(name); firmware verifies RSA only"
     }
-    return isReadable(der, algorithm) ? nil : "has a form that EDK2 does not read"
+    return isReadable(der, algorithm) ? nil : "has a format that EDK2 cannot read"
   }
 
-  /// EDK2 finds the digest algorithm at byte 32: every outer length must take two bytes, the version be 1 and the
-  /// algorithm of the image's digest come first (DxeImageVerificationLib, `HashPeImageByType`).
+  /// Whether EDK2 finds the digest algorithm, which it expects at byte 32.
+  ///
+  /// Every outer length must take two bytes, the version must be 1 and the algorithm of the image's digest must come
+  /// first (DxeImageVerificationLib, `HashPeImageByType`).
   private static func isReadable(_ der: [UInt8], _ algorithm: DigestAlgorithm) -> Bool {
     der.count > 32 && der[1] == 0x82 && der[32...].starts(with: SpcIndirectData.identifiers[algorithm] ?? [])
   }
 }
 
-/// Why an image cannot be signed or its signature not be read.
+/// Why an image cannot be signed or its signature cannot be read.
 package typealias AuthenticodeError = RuleError<AuthenticodeRule>
 
 package enum AuthenticodeRule: ErrorRule {
-  /// Signers and firmware would digest different bytes.
+  /// Signers and firmware would compute different digests.
   case layout
-  /// The image has no data directory that could name a certificate table.
+  /// The image has no data directory for a certificate table.
   case noDirectory
-  /// The signature is not of the shape EDK2 reads.
+  /// The signature has a format that EDK2 cannot read.
   case shape
-  /// The file grows beyond what the format can describe.
+  /// The signed file would exceed the format's size limit.
   case size
 }

@@ -7,8 +7,9 @@ package import PortableExecutable
 
 /// The Authenticode digest of an image.
 package enum ImageDigest {
-  /// Digests the image whose headers are `header`, streaming it through `buffer`; as if padded to 8 bytes when it
-  /// carries no certificate table yet, which is how it will be once signed.
+  /// Computes the digest of the image with headers `header`, reading it through `buffer`.
+  ///
+  /// An image without a certificate table is digested as if padded to 8 bytes, since signing pads it.
   package static func compute(
     of source: any RandomAccessBytes, header: PEHeader, algorithm: DigestAlgorithm = .sha256,
     buffer: TransferBuffer = TransferBuffer()

@@ -8,21 +8,21 @@ package import PortableExecutable
 
 /// Writes a signed copy of an image in one pass.
 package struct ImageSigner: Sendable {
-  /// Bytes that a signature takes at most, for planning room.
+  /// Maximum size of a signature in bytes, for estimating space.
   package static let signatureRoom = 16 << 10
 
-  /// What becomes of the signatures an image carries already.
+  /// What to do with an image's existing signatures.
   package enum ExistingSignatures: Sendable {
-    /// They stay, and the new one comes last.
+    /// Keep them and add the new one at the end.
     case append
-    /// They are dropped.
+    /// Remove them.
     case replace
   }
 
   package var existing: ExistingSignatures
   private let makeSignature: @Sendable (_ digest: [UInt8]) throws -> CertificateTable.Entry
 
-  /// `makeSignature` is given the image's SHA-256 Authenticode digest.
+  /// `makeSignature` receives the image's SHA-256 Authenticode digest.
   package init(
     existing: ExistingSignatures, makeSignature: @escaping @Sendable ([UInt8]) throws -> CertificateTable.Entry
   ) {
@@ -30,20 +30,20 @@ package struct ImageSigner: Sendable {
     self.makeSignature = makeSignature
   }
 
-  /// Signs by `identity`.
+  /// Signs with `identity`.
   ///
-  /// `signingTime` is in seconds since 1970; nil leaves the time out, so that the same inputs give the same bytes.
+  /// `signingTime` is in seconds since 1970; nil omits the time, so that the same inputs give the same bytes.
   package init(identity: SigningIdentity, existing: ExistingSignatures, signingTime: Int64? = nil) {
     self.init(existing: existing) {
       try AuthenticodeSignature.sign(digest: $0, by: identity, signingTime: signingTime)
     }
   }
 
-  /// Copies `source` to `sink`, signed.
+  /// Writes a signed copy of `source` to `sink`.
   ///
   /// Returns the image's SHA-256 Authenticode digest.
   ///
-  /// Throws `AuthenticodeError` for an image that firmware would refuse however it were signed.
+  /// Throws `AuthenticodeError` for an image that firmware rejects regardless of signatures.
   @discardableResult
   package func sign(_ source: any RandomAccessBytes, to sink: any ByteSink) throws -> [UInt8] {
     let image = try SignedImage(parsing: source)
@@ -53,7 +53,7 @@ package struct ImageSigner: Sendable {
     }
     guard header.isContiguous else {
       throw AuthenticodeError(
-        .layout, "there are gaps between the image's sections, or they are out of order: EDK2 would digest other bytes")
+        .layout, "the image's sections have gaps or are out of order: EDK2 would compute another digest")
     }
     try header.requireStartable()
     try header.requireSeparateMemory()

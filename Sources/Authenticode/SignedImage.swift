@@ -5,32 +5,32 @@ package import BinaryFormat
 internal import Cryptography
 package import PortableExecutable
 
-/// An image's headers with the signatures it carries.
+/// An image's headers and signatures.
 package struct SignedImage: Sendable {
   package let header: PEHeader
   package let table: CertificateTable
 
-  /// Reads headers and certificate table of `source`.
+  /// Reads the headers and the certificate table of `source`.
   package init(parsing source: any RandomAccessBytes) throws {
     header = try PEHeader(parsing: source)
     table = try CertificateTable(of: header, in: source)
   }
 
-  /// What one signature of an image is worth, without any question of trust.
+  /// Whether one signature of an image is valid, regardless of trust.
   package enum Verdict: Hashable, Sendable {
-    /// It is the owner's signature over exactly this image.
+    /// The signature is valid for exactly this image.
     case valid
-    /// It is intact, but over another image: this one was changed, or the signature belongs elsewhere.
+    /// The signature is intact but for a different image: this one was modified, or the signature belongs elsewhere.
     case otherImage
-    /// The signature itself does not hold.
+    /// The signature itself is invalid.
     case broken
   }
 
   /// All signatures with their verdicts, in the order of the table.
   ///
-  /// Digests the image once an algorithm in use.
+  /// Reads the image once per digest algorithm in use.
   ///
-  /// Throws if one cannot be read or checked.
+  /// Throws if a signature cannot be read or checked.
   package func signatures(
     in source: any RandomAccessBytes, buffer: TransferBuffer = TransferBuffer()
   ) throws -> [(signature: AuthenticodeSignature, verdict: Verdict)] {

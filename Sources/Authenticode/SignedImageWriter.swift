@@ -6,10 +6,10 @@ package import Cryptography
 internal import Messages
 package import PortableExecutable
 
-/// Writes an image while its digest and checksum are taken from the same bytes; signs it at the end.
+/// Writes an image, computes its digest and checksum on the way, and signs it at the end.
 ///
-/// Every header field but two is known before the first byte: CheckSum and the certificate directory entry, which the
-/// digest leaves out, are patched last.
+/// CheckSum and the certificate directory entry, which the digest excludes, are patched last. All other header fields
+/// are known in advance.
 package final class SignedImageWriter {
   private let sink: any ByteSink
   private let checkSumOffset: Int
@@ -26,7 +26,7 @@ package final class SignedImageWriter {
     digest = try RunningDigest(.sha256)
   }
 
-  /// Writes the headers, in which both late fields are zero.
+  /// Writes the headers; CheckSum and the certificate directory entry must be zero in them.
   package func writeHeader(_ header: [UInt8]) throws {
     try digest.update(Array(header[..<checkSumOffset]))
     try digest.update(Array(header[(checkSumOffset + 4)..<certificateDirectoryOffset]))
@@ -36,7 +36,7 @@ package final class SignedImageWriter {
     count += header.count
   }
 
-  /// Writes what follows.
+  /// Writes the next bytes of the image.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     try digest.update(bytes)
     checkSum.update(bytes)
@@ -46,7 +46,7 @@ package final class SignedImageWriter {
 
   /// Writes `range` of `source`, or all of it.
   ///
-  /// Throws if that cannot be read or written.
+  /// Throws if reading or writing fails.
   package func write(
     contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
     through buffer: TransferBuffer = TransferBuffer()
@@ -72,7 +72,7 @@ package final class SignedImageWriter {
     return try digest.finish()
   }
 
-  /// Pads to 8 bytes, appends the certificate table and patches the two late fields.
+  /// Pads to 8 bytes, appends the certificate table, and patches CheckSum and the certificate directory entry.
   ///
   /// Returns the image's digest.
   package func finish(
@@ -83,7 +83,7 @@ package final class SignedImageWriter {
     }
   }
 
-  /// The same with a signature that `sign` has for the image's digest.
+  /// As above, with the signature that `sign` returns for the image's digest.
   package func finish(
     keeping entries: [CertificateTable.Entry], _ sign: ([UInt8]) throws -> CertificateTable.Entry
   ) throws -> [UInt8] {
@@ -92,7 +92,7 @@ package final class SignedImageWriter {
     let entry = try sign(imageDigest)
     let table = CertificateTable(entries + [entry]).serialized
     guard let start = UInt32(exactly: count), count + table.count <= Int(UInt32.max) else {
-      throw AuthenticodeError(.size, "the signed image would have \(count + table.count) bytes, more than 4 GiB")
+      throw AuthenticodeError(.size, "the signed image would have \(count + table.count) bytes; the limit is 4 GiB")
     }
     let directory = Self.bytes(start) + Self.bytes(UInt32(table.count))
     checkSum.update(table)

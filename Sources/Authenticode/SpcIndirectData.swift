@@ -11,7 +11,7 @@ package import Messages
 ///       data          SEQUENCE { type OID 1.3.6.1.4.1.311.2.1.15, value SpcPeImageData },
 ///       messageDigest SEQUENCE { digestAlgorithm AlgorithmIdentifier, digest OCTET STRING } }
 package struct SpcIndirectData: Hashable, Sendable {
-  /// Object identifier of the content type, dotted.
+  /// The object identifier of the content type, dotted.
   package static let contentType = "1.3.6.1.4.1.311.2.1.4"
 
   package var algorithm: DigestAlgorithm
@@ -46,7 +46,8 @@ package struct SpcIndirectData: Hashable, Sendable {
     digest = Array(value.readToEnd())
     guard digest.count == algorithm.size else {
       throw ParseError(
-        "Authenticode content", at: value.offset, .range, "the \(algorithm.rawValue) digest has \(digest.count) bytes")
+        "Authenticode content", at: value.offset, .range,
+        "wrong length of the \(algorithm.rawValue) digest: \(digest.count) bytes")
     }
   }
 

@@ -2,7 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 extension FixedWidthInteger {
-  /// The least multiple of `alignment` not below this value; nil on overflow or an alignment that is not positive.
+  /// The smallest multiple of `alignment` that is at least this value; nil on overflow or if `alignment` is not
+  /// positive.
   package func roundedUp(toMultipleOf alignment: Self) -> Self? {
     guard alignment > 0 else { return nil }
     let rest = self % alignment

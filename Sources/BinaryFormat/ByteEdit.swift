@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Bytes of a text that others take the place of: an empty range inserts, an empty replacement deletes.
+/// A replacement of bytes in a text: an empty range inserts, an empty replacement deletes.
 ///
-/// A list of edits that is sorted and does not overlap describes a new text.
+/// A sorted list of edits without overlap describes a new text.
 package struct ByteEdit: Hashable, Sendable {
   /// Offsets in the old text.
   package var range: Range<Int>
@@ -14,12 +14,12 @@ package struct ByteEdit: Hashable, Sendable {
     self.replacement = replacement
   }
 
-  /// By how many bytes the text grows; negative if it shrinks.
+  /// Number of bytes by which the text grows; negative if it shrinks.
   package var growth: Int { replacement.count - range.count }
 }
 
 extension Collection<ByteEdit> {
-  /// Whether each edit lies within `text` and begins no earlier than the one before it ends.
+  /// Whether each edit is within `text` and starts at or after the end of the previous one.
   package func areOrdered(within text: Range<Int>) -> Bool {
     var position = text.lowerBound
     for edit in self {
@@ -29,6 +29,6 @@ extension Collection<ByteEdit> {
     return true
   }
 
-  /// By how many bytes all of them make the text longer.
+  /// Number of bytes by which all edits together grow the text.
   package var growth: Int { reduce(0) { $0 + $1.growth } }
 }

@@ -3,13 +3,13 @@
 
 package import Messages
 
-/// A cursor over bytes that came from outside: every read is checked, integers say their byte order.
+/// A cursor over untrusted bytes: every read is checked.
 ///
-/// Offsets are absolute from the start of the input the outermost reader was given, also in sub-readers.
+/// Offsets count from the start of the outermost reader's input, also in sub-readers.
 package struct ByteReader: Sendable {
   package enum ByteOrder: Sendable { case little, big }
 
-  /// The format that is being read; it appears in errors.
+  /// The name of the format, for errors.
   package let format: String
   private let bytes: ArraySlice<UInt8>
   private let base: Int
@@ -60,21 +60,21 @@ package struct ByteReader: Sendable {
     let start = offset
     let value = try read(type, order)
     guard let count = Int(exactly: value) else {
-      throw ParseError(format, at: start, .range, "\(value) is larger than any input")
+      throw ParseError(format, at: start, .range, "the value \(value) is too large")
     }
     return count
   }
 
-  /// Passes over `count` bytes.
+  /// Skips `count` bytes.
   package mutating func skip(_ count: Int) throws(ParseError) { _ = try read(count: count) }
 
-  /// A reader over the next `count` bytes, which this one passes over.
+  /// A reader over the next `count` bytes, which this reader skips.
   package mutating func subReader(count: Int) throws(ParseError) -> ByteReader {
     let start = offset
     return ByteReader(try read(count: count), format: format, startingAt: start)
   }
 
-  /// The rest of the input; the reader is at its end afterwards.
+  /// Reads the rest of the input.
   package mutating func readToEnd() -> ArraySlice<UInt8> {
     defer { index = bytes.endIndex }
     return bytes[index...]
@@ -82,31 +82,31 @@ package struct ByteReader: Sendable {
 
   /// Moves to an absolute offset within the input.
   ///
-  /// Throws `range` if it lies outside.
+  /// Throws `range` for an offset outside the input.
   package mutating func seek(to absolute: Int) throws(ParseError) {
     let (target, overflow) = absolute.subtractingReportingOverflow(base)
     guard !overflow, target >= bytes.startIndex, target <= bytes.endIndex else {
-      throw ParseError(format, at: offset, .range, "offset \(absolute) lies outside the input")
+      throw ParseError(format, at: offset, .range, "offset \(absolute) is outside the input")
     }
     index = target
   }
 
-  /// Throws `trailingBytes` unless everything was read.
+  /// Throws `trailingBytes` if there are unread bytes.
   package func requireEnd() throws(ParseError) {
     guard isAtEnd else {
-      throw ParseError(format, at: offset, .trailingBytes, "\(remaining) bytes follow the end of the structure")
+      throw ParseError(format, at: offset, .trailingBytes, "\(remaining) unexpected bytes after the structure")
     }
   }
 
   private func shortage(of count: Int) -> ParseError {
-    ParseError(format, at: offset, .truncated, "\(count) bytes wanted, \(remaining) left")
+    ParseError(format, at: offset, .truncated, "expected \(count) bytes, found \(remaining)")
   }
 }
 
 extension ArraySlice<UInt8> {
-  /// The integer whose bytes begin at `index`.
+  /// The integer whose bytes start at `index`.
   ///
-  /// The caller has proved that they exist.
+  /// The caller has checked that they exist.
   fileprivate func loadInteger<T: FixedWidthInteger>(at index: Int, _ order: ByteReader.ByteOrder) -> T {
     withUnsafeBytes { raw in
       let value = raw.loadUnaligned(fromByteOffset: index - startIndex, as: T.self)

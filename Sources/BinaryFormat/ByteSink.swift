@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Where an image is written to: appended to in order, with a few early bytes set again at the end.
+/// The destination of an image: bytes are appended in order, and a few early bytes are patched at the end.
 package protocol ByteSink: AnyObject {
-  /// Appends all of `bytes`. Throws if they cannot be written.
+  /// Appends all of `bytes`. Throws if writing fails.
   func write(_ bytes: UnsafeRawBufferPointer) throws
-  /// Overwrites bytes that were written before, from `offset` on.
+  /// Overwrites bytes already written, starting at `offset`.
   func patch(_ bytes: [UInt8], at offset: Int) throws
 }
 
@@ -14,7 +14,7 @@ extension ByteSink {
 
   /// Appends `range` of `source`, or all of it.
   ///
-  /// Throws if that cannot be read or written.
+  /// Throws if reading or writing fails.
   package func write(
     contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
     through buffer: TransferBuffer = TransferBuffer()
@@ -26,7 +26,7 @@ extension ByteSink {
 /// A sink in memory, for small structures and tests.
 package final class MemorySink: ByteSink {
   package private(set) var bytes: [UInt8] = []
-  /// Takes memory for `count` bytes at once.
+  /// Reserves memory for `count` bytes.
   package init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
   package func write(_ more: UnsafeRawBufferPointer) { bytes.append(contentsOf: more) }
   package func patch(_ patch: [UInt8], at offset: Int) {

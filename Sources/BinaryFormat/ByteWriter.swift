@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Collects the bytes of a structure; integers say their byte order.
+/// Collects the bytes of a structure.
 package struct ByteWriter: Sendable {
   package private(set) var bytes: [UInt8] = []
 
   package init() {}
 
-  /// Number of bytes written so far, which is the offset of the next one.
+  /// Number of bytes written so far, and the offset of the next one.
   package var count: Int { bytes.count }
 
   package mutating func write<T: FixedWidthInteger>(_ value: T, _ order: ByteReader.ByteOrder = .little) {
@@ -20,7 +20,7 @@ package struct ByteWriter: Sendable {
 
   package mutating func write(_ other: some Sequence<UInt8>) { bytes.append(contentsOf: other) }
 
-  /// Writes `text` in UTF-8 and fills with NUL up to `width` bytes; what is longer is cut.
+  /// Writes `text` in UTF-8, filled with NUL or cut to `width` bytes.
   package mutating func write(_ text: String, width: Int) {
     let utf8 = text.utf8.prefix(width)
     bytes.append(contentsOf: utf8)
@@ -32,12 +32,12 @@ package struct ByteWriter: Sendable {
     while !bytes.count.isMultiple(of: alignment) { bytes.append(0) }
   }
 
-  /// Writes zero bytes until the count is `count`; nothing if it is larger already.
+  /// Writes zero bytes until the count is `count`; no effect if it is already larger.
   package mutating func pad(to count: Int) {
     if bytes.count < count { bytes.append(contentsOf: repeatElement(0, count: count - bytes.count)) }
   }
 
-  /// Overwrites the integer at `offset`, which must have been written before.
+  /// Overwrites the integer at `offset`, which must already have been written.
   package mutating func patch<T: FixedWidthInteger>(_ value: T, at offset: Int) {
     var patch = ByteWriter()
     patch.write(value)

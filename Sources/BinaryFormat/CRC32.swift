@@ -10,7 +10,7 @@ package enum CRC32 {
     (0..<8).reduce(UInt32(byte)) { rest, _ in rest & 1 == 0 ? rest >> 1 : rest >> 1 ^ polynomial }
   }
 
-  /// The check of all of `bytes`.
+  /// The CRC of `bytes`.
   package static func of(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let table = table
     return ~bytes.reduce(~0) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }

@@ -3,15 +3,14 @@
 
 package import Messages
 
-/// The little of the Distinguished Encoding Rules (X.690) that Authenticode's own structures need; everything else is
-/// libcrypto's.
+/// The part of the Distinguished Encoding Rules (X.690) that Authenticode's structures need; libcrypto does the rest.
 package enum DER {
   package static let sequence: UInt8 = 0x30
   package static let objectIdentifier: UInt8 = 0x06
   package static let octetString: UInt8 = 0x04
   package static let null: UInt8 = 0x05
 
-  /// One element: identifier octet, definite length in the shortest form, contents.
+  /// Encodes one element: identifier octet, definite length in the shortest form, contents.
   package static func element(_ tag: UInt8, _ contents: [UInt8]) -> [UInt8] {
     [tag] + length(contents.count) + contents
   }
@@ -37,7 +36,7 @@ extension ByteReader {
     let found = try read(UInt8.self)
     guard found == tag else {
       throw ParseError(
-        format, at: start, .magic, "DER tag 0x\([tag].hexadecimal) expected, 0x\([found].hexadecimal) found")
+        format, at: start, .magic, "expected DER tag 0x\([tag].hexadecimal), found 0x\([found].hexadecimal)")
     }
     return try subReader(count: try readDERLength())
   }
@@ -47,11 +46,11 @@ extension ByteReader {
     let first = try read(UInt8.self)
     guard first >= 0x80 else { return Int(first) }
     guard 0x81...0x84 ~= first else {
-      throw ParseError(format, at: start, .range, "length form 0x\([first].hexadecimal) is not used in DER here")
+      throw ParseError(format, at: start, .range, "unsupported DER length form 0x\([first].hexadecimal)")
     }
     let count = try read(count: Int(first & 0x7f)).reduce(0) { $0 << 8 | Int($1) }
     guard count >= 0x80, count >> (8 * (Int(first & 0x7f) - 1)) != 0 else {
-      throw ParseError(format, at: start, .range, "length \(count) is not in its shortest form")
+      throw ParseError(format, at: start, .range, "DER length \(count) is not in its shortest form")
     }
     return count
   }

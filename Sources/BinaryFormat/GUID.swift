@@ -5,7 +5,7 @@ package import Messages
 
 /// An EFI_GUID: 16 bytes of which the first three fields are little-endian (UEFI 2.10, appendix A).
 package struct GUID: Hashable, Sendable {
-  /// The bytes as they stand in memory and files.
+  /// The bytes as in memory and files.
   package let bytes: [UInt8]
 
   /// A GUID from its 16 bytes in file order; nil for any other number of bytes.
@@ -16,7 +16,7 @@ package struct GUID: Hashable, Sendable {
 
   package init(parsing reader: inout ByteReader) throws(ParseError) { bytes = Array(try reader.read(count: 16)) }
 
-  /// A GUID from `8-4-4-4-12` hexadecimal digits, in either case; nil if the text has another form.
+  /// A GUID from `8-4-4-4-12` hexadecimal digits in either case; nil for any other text.
   package init?(_ text: String) {
     let groups = text.split(separator: "-", omittingEmptySubsequences: false)
     guard groups.map(\.count) == [8, 4, 4, 4, 12], let raw = [UInt8](hexadecimal: groups.joined()) else { return nil }
@@ -38,7 +38,7 @@ package struct GUID: Hashable, Sendable {
 }
 
 extension GUID: CustomStringConvertible {
-  /// Lower-case `8-4-4-4-12` digits, as efivarfs and the UEFI specification print them.
+  /// Lower-case `8-4-4-4-12` digits, as in efivarfs and the UEFI specification.
   package var description: String {
     let text = Array(Self.swapped(bytes).hexadecimal)
     let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
@@ -47,7 +47,7 @@ extension GUID: CustomStringConvertible {
 }
 
 extension GUID {
-  /// The GUID of these fields, as specifications write constants: `last` are the digits of the last two groups.
+  /// The GUID with these fields, as specifications write constants: `last` has the digits of the last two groups.
   package init(_ first: UInt32, _ second: UInt16, _ third: UInt16, _ last: UInt64) {
     var writer = ByteWriter()
     writer.write(first)

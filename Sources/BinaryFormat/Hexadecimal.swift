@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 extension Collection<UInt8> {
-  /// Two lower-case hexadecimal digits a byte.
+  /// Two lower-case hexadecimal digits per byte.
   package var hexadecimal: String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
@@ -10,7 +10,7 @@ extension Collection<UInt8> {
 }
 
 extension [UInt8] {
-  /// The bytes that `text` spells with two hexadecimal digits each; nil if it holds anything else.
+  /// The bytes that `text` encodes with two hexadecimal digits each; nil if it contains anything else.
   package init?(hexadecimal text: some StringProtocol) {
     let digits = text.utf8.map { Self.nibble($0) }
     guard digits.count.isMultiple(of: 2) else { return nil }

@@ -3,8 +3,8 @@
 
 /// The 16-bit ones'-complement sum of little-endian words, fed in chunks of any length.
 ///
-/// This is the core of the PE/COFF image checksum. Sums are folded late: 2^16 is 1 modulo 2^16 - 1. Files and
-/// processors are little-endian here.
+/// This is the core of the PE/COFF image checksum. Sums are folded late, since 2^16 is 1 modulo 2^16 - 1. Files and
+/// processors are assumed to be little-endian.
 package struct OnesComplementSum: Sendable {
   private var sum: UInt64 = 0
   private var isOdd = false
@@ -23,7 +23,7 @@ package struct OnesComplementSum: Sendable {
       index += 1
     }
     partial = Self.fold(partial)
-    // Behind an odd number of bytes every byte stands in the other half of its word.
+    // After an odd number of bytes, every byte is in the other half of its word.
     if isOdd { partial = (partial << 8 | partial >> 8) & 0xffff }
     sum += partial
     if !bytes.count.isMultiple(of: 2) { isOdd.toggle() }
@@ -34,10 +34,10 @@ package struct OnesComplementSum: Sendable {
   /// The sum, 0 to 65535.
   package var value: UInt16 { UInt16(Self.fold(sum)) }
 
-  /// Bytes added in one go; few enough for 32-bit lanes, and a multiple of a vector's 32 bytes.
+  /// Bytes added at once; few enough for 32-bit lanes, and a multiple of a vector's 32 bytes.
   private static let blockSize = 4096
 
-  /// Low and high halves of eight words at a time: written out, since the release is optimised for size.
+  /// Adds low and high halves of eight words at a time; vectorised by hand, since the release is optimised for size.
   private static func sumOfBlock(_ bytes: UnsafeRawBufferPointer, at start: Int) -> UInt64 {
     var low = SIMD8<UInt32>()
     var high = SIMD8<UInt32>()

@@ -3,19 +3,19 @@
 
 internal import Messages
 
-/// Bytes that can be read from any offset: a file, or an array in tests and for small parts.
+/// Bytes that can be read at any offset: a file, or an array in tests and for small data.
 ///
-/// Payloads of hundreds of megabytes go through this, a fixed buffer at a time.
+/// Payloads of hundreds of megabytes are read through this, one fixed buffer at a time.
 package protocol RandomAccessBytes: Sendable {
-  /// Number of bytes; fixed while the value lives.
+  /// Number of bytes; constant during the lifetime of the value.
   var count: Int { get }
 
-  /// Reads bytes from `offset` until `buffer` is full. Throws if fewer can be had, which is also how an input that
-  /// shrinks while it is read shows itself.
+  /// Reads bytes from `offset` until `buffer` is full. Throws if there are fewer, also when the input shrinks while it
+  /// is read.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
 
-  /// Throws if the bytes may have changed since the value was made, so that what was read may be partly old and partly
-  /// new.
+  /// Throws if the bytes may have changed since the value was created, so that the data read may be partly old and
+  /// partly new.
   func requireUnchanged() throws
 }
 
@@ -25,11 +25,11 @@ extension RandomAccessBytes {
 
   /// `count` bytes from `offset` as an array.
   ///
-  /// Throws `ParseError` `truncated` if the range leaves the input.
+  /// Throws `ParseError` `truncated` if the range is not within the input.
   package func readBytes(at offset: Int, count wanted: Int, format: String) throws -> [UInt8] {
     guard offset >= 0, wanted >= 0, offset <= count, wanted <= count - offset else {
       throw ParseError(
-        format, at: max(0, offset), .truncated, "\(wanted) bytes wanted, the input has \(count)")
+        format, at: max(0, offset), .truncated, "expected \(wanted) bytes, the input has \(count)")
     }
     return try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
       try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
@@ -42,7 +42,7 @@ extension Array: RandomAccessBytes where Element == UInt8 {
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     guard offset >= 0, offset <= count, buffer.count <= count - offset else {
       throw ParseError(
-        "bytes", at: Swift.max(0, offset), .truncated, "\(buffer.count) bytes wanted, the input has \(count)")
+        "bytes", at: Swift.max(0, offset), .truncated, "expected \(buffer.count) bytes, the input has \(count)")
     }
     withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count])) }
   }
@@ -52,11 +52,11 @@ extension Array: RandomAccessBytes where Element == UInt8 {
 package final class TransferBuffer {
   package let bytes: UnsafeMutableRawBufferPointer
 
-  /// A buffer of `size` bytes; 256 KiB measured no slower than any other size.
+  /// A buffer of `size` bytes; no other size measured faster than 256 KiB.
   package init(size: Int = 256 << 10) { bytes = .allocate(byteCount: size, alignment: 64) }
   deinit { bytes.deallocate() }
 
-  /// Calls `body` with `range` of `source`, one buffer after the other, in order.
+  /// Calls `body` with `range` of `source`, one buffer at a time, in order.
   package func forEachChunk(
     of source: any RandomAccessBytes, in range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {

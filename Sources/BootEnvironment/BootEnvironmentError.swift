@@ -3,7 +3,7 @@
 
 package import Messages
 
-/// An error in a file of the host that says what to boot: which file, which line, and what to write instead.
+/// An error in one of the host's boot settings: the file, the line, and what to write instead.
 package struct BootEnvironmentError: HintedError, Hashable {
   /// The object of the error: the path of a file, or a description.
   package var object: Message
@@ -11,7 +11,7 @@ package struct BootEnvironmentError: HintedError, Hashable {
   package var path: String { object.description }
   /// Line number, from 1; nil for the file as a whole.
   package var line: Int?
-  /// What is wrong, as the rest of a sentence.
+  /// What is wrong, as a fragment or sentence after the path.
   package var detail: Message
   package var hint: Message?
 

@@ -33,7 +33,7 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   how.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC);
   how.mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0;
   how.resolve = RESOLVE_IN_ROOT;
-  // EAGAIN: something was renamed anywhere meanwhile, so the kernel cannot vouch for a `..` (openat2(2)).
+  // EAGAIN: a concurrent rename anywhere keeps the kernel from resolving a `..` safely (openat2(2)).
   int file, attempts = 100;
   do file = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
   while (file < 0 && errno == EAGAIN && --attempts > 0);
@@ -64,7 +64,7 @@ int psu_random(void *buffer, size_t count) {
 static int argument_count;
 static char **arguments;
 
-// glibc gives main's arguments to constructors too.
+// glibc passes main's arguments to constructors too.
 __attribute__((constructor)) static void keep_arguments(int count, char **values) {
   argument_count = count;
   arguments = values;
@@ -80,7 +80,7 @@ void psu_open_catalogue(void) {
 }
 
 const char *psu_translate(const char *key) {
-  // What a catalogue has for nothing is its own description.
+  // The empty key has the catalogue's header.
   return *key ? dgettext("libc", key) : key;
 }
 
@@ -95,7 +95,7 @@ void psu_hold_termination(sigset_t *previous) {
   sigemptyset(&held);
   for (size_t index = 0; index < sizeof terminations / sizeof *terminations; index++) {
     struct sigaction action;
-    // An ignored signal would become pending all the same once it is blocked.
+    // A blocked signal becomes pending even if it is ignored.
     if (sigaction(terminations[index], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
       sigaddset(&held, terminations[index]);
   }

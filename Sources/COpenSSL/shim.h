@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 #pragma once
 
-// What OpenSSL 3.0 offers and nothing it has deprecated: later versions cannot surprise us.
+// The API of OpenSSL 3.0 without deprecated functions, so that later versions cannot break the build.
 #define OPENSSL_API_COMPAT 30000
 #define OPENSSL_NO_DEPRECATED
 
@@ -23,7 +23,7 @@
 // `CN = name, O = organisation`, in UTF-8.
 static const unsigned long psu_oneLine = XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB;
 
-// Text given to X509_NAME is UTF-8.
+// Text passed to X509_NAME is UTF-8.
 static const int psu_utf8 = MBSTRING_UTF8;
 
 // Swift cannot call function-like macros; each of these wraps one.
@@ -57,15 +57,15 @@ static inline const ASN1_INTEGER *psu_PKCS7_serial(const PKCS7_SIGNER_INFO *sign
 }
 static inline int psu_PKCS7_set_detached(PKCS7 *p7, long detached) { return PKCS7_set_detached(p7, detached); }
 static inline int psu_PKCS7_type_is_signed(PKCS7 *p7) { return PKCS7_type_is_signed(p7); }
-// `contents` and `other` sit in unions of a structure that carries a bit field in some versions.
-// The parser leaves optional parts NULL.
+// `contents` and `other` are in unions of a structure that has a bit field in some versions. The parser leaves optional
+// parts NULL.
 static inline PKCS7 *psu_PKCS7_contents(const PKCS7 *p7) {
   return p7->d.sign == NULL ? NULL : p7->d.sign->contents;
 }
 static inline STACK_OF(X509) *psu_PKCS7_certificates(const PKCS7 *p7) { return p7->d.sign->cert; }
 static inline long psu_PKCS7_version(const PKCS7 *p7) { return ASN1_INTEGER_get(p7->d.sign->version); }
-// The content's bytes with tag and length, for a content type that libcrypto does not know (of those it knows, the
-// union holds something else); NULL if there are none.
+// The content's bytes with tag and length, for a content type that libcrypto does not know (for the types it knows, the
+// union contains something else); NULL if there are none.
 static inline const ASN1_STRING *psu_PKCS7_other_content(const PKCS7 *p7) {
   const PKCS7 *contents = p7->d.sign->contents;
   switch (OBJ_obj2nid(contents->type)) {
@@ -80,7 +80,7 @@ static inline const ASN1_STRING *psu_PKCS7_other_content(const PKCS7 *p7) {
   if (contents->d.other == NULL || contents->d.other->type != V_ASN1_SEQUENCE) return NULL;
   return contents->d.other->value.sequence;
 }
-// Sets content of a type that libcrypto does not know: `type` is taken over, `sequence` on success only.
+// Sets content of a type that libcrypto does not know. Takes ownership of `type`, and of `sequence` on success only.
 static inline int psu_PKCS7_set_other_content(PKCS7 *p7, ASN1_OBJECT *type, ASN1_STRING *sequence) {
   PKCS7 *contents = PKCS7_new();
   ASN1_TYPE *value = ASN1_TYPE_new();

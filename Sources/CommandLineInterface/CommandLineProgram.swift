@@ -10,10 +10,10 @@ package import Messages
 /// Runs a command tree with this project's exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong
 /// usage.
 ///
-/// ArgumentParser's own `main()` would exit with 64 for the last.
+/// ArgumentParser's own `main()` exits with 64 for wrong usage.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type, name: String) -> Never {
-    // A reader that goes away is an error of write(2), not the end of a program in the middle of its work.
+    // Ignore SIGPIPE: a closed pipe must be a write error, not kill us midway.
     signal(SIGPIPE, SIG_IGN)
     CoreFile.forbid()
     Catalogue.open(name)
@@ -45,6 +45,6 @@ package enum CommandLineProgram {
 }
 
 extension ValidationError {
-  /// Wrong usage that ArgumentParser cannot find by itself, in the user's language.
+  /// Reports wrong usage that ArgumentParser cannot detect, in the user's language.
   package init(saying message: Message) { self.init(message.localText) }
 }

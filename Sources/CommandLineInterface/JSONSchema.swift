@@ -4,9 +4,9 @@
 package import Messages
 
 extension JSONValue {
-  /// The object with `"schema": 1`, which every document of the commands has.
+  /// The object with `"schema": 1` added, as in every document that the commands print.
   ///
-  /// The number changes when a member is removed or means something else; docs/json.md describes all documents.
+  /// The number changes when a member is removed or changes its meaning; docs/json.md describes all documents.
   package var withSchema: JSONValue {
     var members = object ?? ["document": self]
     members["schema"] = 1

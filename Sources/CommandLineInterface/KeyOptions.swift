@@ -11,23 +11,23 @@ package struct KeyOptions: ParsableArguments {
   package init() {}
 
   @Option(
-    help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI.", valueName: "path-or-uri"),
+    help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI", valueName: "path-or-uri"),
     completion: .file())
   package var key: String?
 
-  @Option(help: ArgumentHelp("Certificate of the key, PEM or DER.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Certificate of the key, PEM or DER", valueName: "file"), completion: .file())
   package var cert: String?
 
-  @Option(help: ArgumentHelp("File whose first line is the key's passphrase.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("File whose first line is the key's passphrase", valueName: "file"), completion: .file())
   var passphraseFile: String?
 
-  /// The key that was named; nil if none was.
+  /// The specified key; nil if there is none.
   ///
-  /// Throws `ValidationError` for a part of one.
+  /// Throws `ValidationError` if the options are incomplete.
   package func source() throws -> KeySource? {
-    guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert go together") }
+    guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert must be used together") }
     guard passphraseFile == nil || key != nil else {
-      throw ValidationError(saying: "--passphrase-file goes with --key")
+      throw ValidationError(saying: "--passphrase-file requires --key")
     }
     guard let key, let cert else { return nil }
     return KeySource(key: key, certificate: cert, passphraseFile: passphraseFile)

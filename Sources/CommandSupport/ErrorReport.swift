@@ -4,9 +4,9 @@
 internal import HostSystem
 internal import Messages
 
-/// How every program here says that something failed: on standard error, also with --json.
+/// Reports errors in the same form for all programs: on standard error, also with --json.
 package enum ErrorReport {
-  /// `PROGRAM: error: SENTENCE`, then `hint: …` where the error knows what to do.
+  /// `PROGRAM: error: MESSAGE`, then `hint: …` if the error has a hint.
   package static func text(_ error: any Error, program: String) -> String {
     let hint = (error as? any HintedError)?.hint
     let lines: [Message] = ["\(program): error: \(error)"] + (hint.map { ["hint: \($0)"] } ?? [])
@@ -15,7 +15,7 @@ package enum ErrorReport {
 
   /// Writes the report.
   ///
-  /// Nothing can be done if standard error is closed.
+  /// Failures are ignored: standard error may be closed.
   package static func write(_ error: any Error, program: String) {
     try? StandardStream.error.write(text(error, program: program))
   }

@@ -5,23 +5,23 @@ internal import HostSystem
 
 /// Which hook the program was called as, and its arguments.
 ///
-/// run-parts passes the path of the link, with a double slash from initramfs-tools, so the directory tells which hook
-/// is meant. The link with the name of Proxmox's hook is recognised by that name. apt's configuration and the package's
-/// own scripts call the executable by its own name and pass a word.
+/// run-parts passes the path of the symbolic link, so the directory identifies the hook; initramfs-tools adds a double
+/// slash. The link that replaces Proxmox's hook is identified by its name. apt's configuration and the package's
+/// scripts call the executable by its own name and pass a word.
 ///
-/// Debian's kernels put the arguments of their maintainer script into DEB_MAINT_PARAMS. Proxmox's kernels leave it
-/// unset, so it can only prevent work.
+/// Debian's kernel packages put the arguments of their maintainer script into DEB_MAINT_PARAMS. Proxmox's leave it
+/// unset, so it can only be a reason to skip work.
 package struct HookCall: Hashable, Sendable {
   /// The end of the link's path, or the first argument.
   package enum Place: String, CaseIterable, Sendable {
     case kernelPostinst = "kernel/postinst.d"
     case kernelPostrm = "kernel/postrm.d"
     case initramfsPostUpdate = "initramfs/post-update.d"
-    /// In place of Proxmox's hook of that name, which is diverted.
+    /// Replaces Proxmox's hook of that name, which is diverted.
     case proxmoxBoot = "kernel/postinst.d/zz-proxmox-boot"
     case aptPreInvoke = "pre-invoke"
     case aptPostInvoke = "post-invoke"
-    /// Another package has changed something that images depend on.
+    /// Another package changed something that UKIs depend on.
     case reconcile
   }
 
@@ -34,7 +34,7 @@ package struct HookCall: Hashable, Sendable {
   /// The name under which the executable is installed.
   private static let programName = "pve-sb-uki-hook"
 
-  /// Parses the arguments; nil unless they begin with a path in a hook directory, or with the path of the program and a
+  /// Parses the arguments; nil unless they start with a path in a hook directory, or with the program's path and a
   /// known word.
   package init?(arguments: [String], maintainerParameters: String?) {
     let components = PathName(arguments.first ?? "").components
@@ -61,7 +61,7 @@ package struct HookCall: Hashable, Sendable {
   /// Whether the kernel package is in a state that the hook acts on.
   ///
   /// After `configure` the new kernel is in place, after `remove` and `purge` the old one is gone. During an `upgrade`
-  /// neither is the case.
+  /// neither is true.
   package var isSettled: Bool {
     switch place {
     case .kernelPostinst, .proxmoxBoot: action == nil || action == "configure"

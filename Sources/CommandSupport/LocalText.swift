@@ -8,19 +8,19 @@ extension Message {
   /// The text in the user's language.
   package var localText: String { text(Catalogue.translate) }
 
-  /// The same as a line of its own.
+  /// The same text with a line feed.
   package var localLine: String { "\(localText)\n" }
 }
 
 extension Sequence<Message> {
-  /// The texts in the user's language, a line each.
+  /// The texts in the user's language, one per line.
   package var localLines: String { map(\.localLine).joined() }
 }
 
 extension String {
-  /// The text without what a terminal would act upon: every control character but the line feed becomes `?`.
+  /// The text for terminals: every control character except the line feed becomes `?`.
   ///
-  /// Names in images and certificates come from their makers and may hold anything.
+  /// Names in images and certificates are untrusted and may contain anything.
   package var terminalText: String {
     String(
       UnicodeScalarView(

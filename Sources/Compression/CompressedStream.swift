@@ -5,22 +5,22 @@ package import BinaryFormat
 internal import CArchive
 package import Messages
 
-/// The content of one compressed stream, unpacked by libarchive as it is read: gzip, LZ4, xz or Zstandard, told by its
-/// first bytes; any other content is passed on as it is.
+/// The content of a compressed stream (gzip, LZ4, xz or Zstandard, told by its first bytes), unpacked by libarchive
+/// while reading; any other content is passed on unchanged.
 package struct CompressedStream {
   private let source: any RandomAccessBytes
 
   package init(_ source: any RandomAccessBytes) { self.source = source }
 
-  /// Calls `body` with the unpacked bytes, a piece after the other, in order.
+  /// Calls `body` with the unpacked bytes, piece by piece, in order.
   ///
-  /// Throws `CompressionError` if the stream is damaged, ends early or has more than `limit` bytes unpacked; what
-  /// `body` or reading the source throws otherwise.
+  /// Throws `CompressionError` if the stream is damaged, truncated or unpacks to more than `limit` bytes, and what
+  /// `body` and reading the source throw.
   package func forEachChunk(limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     let reader = SourceReader(source)
-    guard let archive = archive_read_new() else { throw CompressionError(detail: "memory is short") }
+    guard let archive = archive_read_new() else { throw CompressionError(detail: "out of memory") }
     defer { archive_read_free(archive) }
-    // One bidder for each: archive_read_support_filter_all would also start other programs.
+    // Enable filters one by one: archive_read_support_filter_all may also start external programs.
     archive_read_support_filter_gzip(archive)
     archive_read_support_filter_lz4(archive)
     archive_read_support_filter_xz(archive)
@@ -34,7 +34,7 @@ package struct CompressedStream {
       guard opened == ARCHIVE_OK else { throw reader.failure ?? Self.error(archive) }
       switch archive_read_next_header(archive, &entry) {
       case ARCHIVE_OK: break
-      // There is not one byte.
+      // The input is empty.
       case ARCHIVE_EOF: return
       default: throw reader.failure ?? Self.error(archive)
       }
@@ -49,7 +49,7 @@ package struct CompressedStream {
         default: throw reader.failure ?? Self.error(archive)
         }
         total += count
-        guard total <= limit else { throw CompressionError(detail: "it has more than \(limit) bytes") }
+        guard total <= limit else { throw CompressionError(detail: "more than \(limit) bytes") }
         try body(UnsafeRawBufferPointer(start: block, count: count))
       }
     }
@@ -57,16 +57,16 @@ package struct CompressedStream {
 
   private static func error(_ archive: OpaquePointer) -> CompressionError {
     CompressionError(
-      detail: archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "it is damaged")
+      detail: archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "the data is damaged")
   }
 }
 
-/// Hands a source to libarchive, a buffer at a time.
+/// Passes a source to libarchive, one buffer at a time.
 private final class SourceReader {
   private let source: any RandomAccessBytes
   private let buffer = TransferBuffer()
   private var offset = 0
-  /// What reading threw; libarchive only learns that it failed.
+  /// The error that reading threw; libarchive only learns that it failed.
   private(set) var failure: (any Error)?
 
   init(_ source: any RandomAccessBytes) { self.source = source }
@@ -92,12 +92,12 @@ private final class SourceReader {
   }
 }
 
-/// A stream that cannot be unpacked or packed: what libarchive says of it, and what to do.
+/// An error of packing or unpacking, with libarchive's reason and a hint.
 package struct CompressionError: HintedError, Hashable {
   package enum Operation: Hashable, Sendable { case unpack, pack }
 
   package var operation = Operation.unpack
-  /// The rest of a sentence about the stream.
+  /// The reason, as a fragment after a colon.
   package var detail: Message
 
   package init(_ operation: Operation = .unpack, detail: Message) {
@@ -107,14 +107,14 @@ package struct CompressionError: HintedError, Hashable {
 
   package var message: Message {
     switch operation {
-    case .unpack: "it cannot be unpacked: \(detail)"
-    case .pack: "it cannot be packed: \(detail)"
+    case .unpack: "unpacking failed: \(detail)"
+    case .pack: "packing failed: \(detail)"
     }
   }
 
   package var hint: Message? {
     switch operation {
-    case .unpack: "install the package that the file belongs to once more"
+    case .unpack: "reinstall the package that contains the file"
     case .pack: nil
     }
   }

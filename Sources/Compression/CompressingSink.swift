@@ -5,30 +5,30 @@ package import BinaryFormat
 internal import CArchive
 internal import Messages
 
-/// A compressed stream as it is written: the bytes put in come out packed at another sink.
+/// Compresses the bytes written to it and writes the result to another sink.
 ///
-/// The same bytes give the same stream, without name and time. Memory does not grow with them.
+/// The output is reproducible: it contains neither name nor time. Memory use does not grow with the input.
 package final class CompressingSink: ByteSink {
-  /// How the stream is packed: as dpkg-deb does by itself.
+  /// The format, with dpkg-deb's default parameters.
   package enum Format: CaseIterable, Hashable, Sendable {
-    /// Zstandard of level 3 in one frame: dpkg reads no more than the first.
+    /// Zstandard level 3 in one frame: dpkg reads only the first.
     case zstd
-    /// One gzip member of level 9.
+    /// One gzip member, level 9.
     case gzip
-    /// One xz stream of level 6 in one block.
+    /// One xz stream, level 6, in one block.
     case xz
-    /// As it is.
+    /// Uncompressed.
     case none
   }
 
   private let archive: OpaquePointer
   private let output: Output
 
-  /// What is packed goes to `sink`.
+  /// Creates a stream that writes to `sink`.
   ///
-  /// Throws `CompressionError` if libarchive does not know the format.
+  /// Throws `CompressionError` if libarchive does not support the format.
   package init(_ format: Format, to sink: any ByteSink) throws {
-    guard let archive = archive_write_new() else { throw CompressionError(.pack, detail: "memory is short") }
+    guard let archive = archive_write_new() else { throw CompressionError(.pack, detail: "out of memory") }
     self.archive = archive
     output = Output(sink)
     try check(archive_write_set_format_raw(archive))
@@ -45,13 +45,13 @@ package final class CompressingSink: ByteSink {
       try set("xz", option: "compression-level", to: "6")
     case .none: break
     }
-    // No block is filled up.
+    // Do not pad blocks.
     try check(archive_write_set_bytes_per_block(archive, 0))
     let context = Unmanaged.passUnretained(output).toOpaque()
     try check(archive_write_open(archive, context, nil, { Output.write($2, count: $3, to: $1) }, nil))
-    guard let entry = archive_entry_new() else { throw CompressionError(.pack, detail: "memory is short") }
+    guard let entry = archive_entry_new() else { throw CompressionError(.pack, detail: "out of memory") }
     defer { archive_entry_free(entry) }
-    // A regular file (S_IFREG), the one kind that a raw archive holds.
+    // A regular file (S_IFREG), the only kind that a raw archive can contain.
     archive_entry_set_filetype(entry, 0o100000)
     try check(archive_write_header(archive, entry))
   }
@@ -71,12 +71,12 @@ package final class CompressingSink: ByteSink {
     }
   }
 
-  /// What was packed cannot be changed.
+  /// Always throws `CompressionError`: compressed data cannot be changed.
   package func patch(_ bytes: [UInt8], at offset: Int) throws {
-    throw CompressionError(.pack, detail: "a compressed stream cannot be changed where it stands")
+    throw CompressionError(.pack, detail: "a compressed stream cannot be changed in place")
   }
 
-  /// Writes what is left.
+  /// Writes the rest of the stream.
   ///
   /// Call once, at the end.
   package func finish() throws { try check(archive_write_close(archive)) }
@@ -92,10 +92,10 @@ package final class CompressingSink: ByteSink {
   }
 }
 
-/// Takes what libarchive has packed.
+/// Receives libarchive's output.
 private final class Output {
   private let sink: any ByteSink
-  /// What writing threw; libarchive only learns that it failed.
+  /// The error that writing threw; libarchive only learns that it failed.
   private(set) var failure: (any Error)?
 
   init(_ sink: any ByteSink) { self.sink = sink }

@@ -4,24 +4,24 @@
 package import BinaryFormat
 internal import Messages
 
-/// A Zstandard frame (RFC 8878 section 3.1): where it ends, without unpacking it.
+/// Finds the end of a Zstandard frame (RFC 8878 section 3.1) without unpacking it.
 package enum ZstandardFrame {
   private static let format = "Zstandard"
 
-  /// Throws `ParseError` unless `source` is one frame and nothing else.
+  /// Throws `ParseError` unless `source` is exactly one frame.
   ///
-  /// dpkg reads the first frame only, so that what follows one is there for some programs and not for others.
+  /// dpkg reads only the first frame, so only some programs would see what follows it.
   package static func requireOne(_ source: any RandomAccessBytes) throws {
     let end = try endOfFrame(source)
     guard end == source.count else {
-      throw ParseError(format, at: end, .trailingBytes, "something follows the first frame, and dpkg does not read it")
+      throw ParseError(format, at: end, .trailingBytes, "data after the first frame, which dpkg does not read")
     }
   }
 
   private static func endOfFrame(_ source: any RandomAccessBytes) throws -> Int {
     let start = try source.readBytes(at: 0, count: 5, format: format)
     guard start.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) else {
-      throw ParseError(format, at: 0, .magic, "no frame begins here")
+      throw ParseError(format, at: 0, .magic, "not a Zstandard frame")
     }
     let descriptor = Int(start[4])
     let isSingleSegment = descriptor & 0x20 != 0
@@ -32,8 +32,8 @@ package enum ZstandardFrame {
       let header = try source.readBytes(at: offset, count: 3, format: format)
       let value = Int(header[0]) | Int(header[1]) << 8 | Int(header[2]) << 16
       let type = value >> 1 & 3
-      guard type != 3 else { throw ParseError(format, at: offset, .unsupported, "a block is of the reserved type") }
-      // A block of one byte that is repeated has that byte.
+      guard type != 3 else { throw ParseError(format, at: offset, .unsupported, "a block has the reserved type") }
+      // An RLE block contains only the byte to repeat.
       offset += 3 + (type == 1 ? 1 : value >> 3)
       if value & 1 != 0 { break }
     }

@@ -7,13 +7,13 @@ internal import COpenSSL
 package enum Base64 {
   private static let padding = UInt8(ascii: "=")
 
-  /// The bytes that `text` stands for; nil if it has anything but the alphabet and the padding that its length needs.
+  /// Decodes `text`; nil if it contains anything but the alphabet and the padding that its length requires.
   ///
-  /// The bits that padding leaves unused are ignored.
+  /// Bits left unused by padding are ignored.
   package static func decode(_ text: [UInt8]) -> [UInt8]? {
     guard !text.isEmpty else { return [] }
     let paddingCount = text.reversed().prefix(2).prefix { $0 == padding }.count
-    // libcrypto takes a padding character in any place for zero bits.
+    // libcrypto accepts padding characters anywhere and decodes them as zero bits.
     guard let size = CInt(exactly: text.count), text.count.isMultiple(of: 4),
       !text.dropLast(paddingCount).contains(padding)
     else { return nil }
@@ -21,7 +21,7 @@ package enum Base64 {
     let count = bytes.withUnsafeMutableBufferPointer { output in
       text.withUnsafeBufferPointer { EVP_DecodeBlock(output.baseAddress, $0.baseAddress, size) }
     }
-    // It trims blanks at both ends without an error; then the result is shorter.
+    // libcrypto silently trims blanks at both ends; the result is then shorter.
     guard count == bytes.count else { return nil }
     return Array(bytes.dropLast(paddingCount))
   }

@@ -7,18 +7,18 @@ internal import Glibc
 internal import Messages
 
 /// An X.509 certificate (RFC 5280).
-package final class Certificate: @unchecked Sendable {  // X509 is not changed after initialisation.
+package final class Certificate: @unchecked Sendable {  // X509 is never modified after initialisation.
   let pointer: OpaquePointer
-  /// The encoding as it was given.
+  /// The DER encoding.
   package let der: [UInt8]
 
-  /// Takes over one reference to `pointer`.
+  /// Takes ownership of one reference to `pointer`.
   init(owning pointer: OpaquePointer) throws(CryptoError) {
     self.pointer = pointer
     self.der = try encodeDER("cannot encode the certificate") { i2d_X509(pointer, $0) }
   }
 
-  /// A certificate from PEM (the first one in the file) or DER, which must then be all of the input.
+  /// Parses PEM (the first certificate in the file) or DER, which must span the whole input.
   package convenience init(parsing bytes: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the certificate"
     let pointer = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
@@ -29,7 +29,7 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
       guard let certificate = d2i_X509_bio(bio, nil) else { return nil }
       guard BIO_ctrl(bio, BIO_CTRL_PENDING, 0, nil) == 0 else {
         X509_free(certificate)
-        throw CryptoError(.malformed, operation, ["bytes follow its end"])
+        throw CryptoError(.malformed, operation, ["trailing bytes after the certificate"])
       }
       return certificate
     }
@@ -49,14 +49,14 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
   package var subject: String { Self.text(of: X509_get_subject_name(pointer)) }
   package var issuer: String { Self.text(of: X509_get_issuer_name(pointer)) }
 
-  /// Serial number, most significant byte first.
+  /// The serial number, most significant byte first.
   package var serialNumber: [UInt8] {
     Self.bytes(of: X509_get0_serialNumber(pointer))
   }
 
-  /// Begin of the validity in seconds since 1970; nil if the encoding is not a time.
+  /// Start of the validity period in seconds since 1970; nil if the encoding is not a time.
   package var notBefore: Int64? { Self.seconds(of: X509_get0_notBefore(pointer)) }
-  /// End of the validity in seconds since 1970; nil if the encoding is not a time.
+  /// End of the validity period in seconds since 1970; nil if the encoding is not a time.
   package var notAfter: Int64? { Self.seconds(of: X509_get0_notAfter(pointer)) }
 
   package var algorithm: PublicKeyAlgorithm {
@@ -77,7 +77,7 @@ package final class Certificate: @unchecked Sendable {  // X509 is not changed a
   }
 
   static func text(of name: OpaquePointer?) -> String {
-    let bytes = try? collectFromBIO("cannot print a name") {
+    let bytes = try? collectFromBIO("cannot format a name") {
       X509_NAME_print_ex($0, name, 0, psu_oneLine) >= 0 ? 1 : 0
     }
     return String(decoding: bytes ?? [], as: UTF8.self)
@@ -96,14 +96,14 @@ extension Certificate: Hashable {
 }
 
 extension Certificate {
-  /// Whether this is `anchor` or a certificate that it issued, over none in between.
+  /// Whether this is `anchor` or a certificate issued directly by it.
   ///
-  /// As EDK2 does: any certificate can be an anchor, validity dates and purposes are not looked at.
+  /// Follows EDK2: any certificate can be an anchor; validity dates and purposes are ignored.
   package func descends(from anchor: Certificate) throws(CryptoError) -> Bool {
     try descends(from: anchor, over: nil)
   }
 
-  /// As above, over any of the certificates on the stack `others`.
+  /// As above; certificates in the stack `others` may be intermediates.
   func descends(from anchor: Certificate, over others: OpaquePointer?) throws(CryptoError) -> Bool {
     ErrorQueue.clear()
     defer { ErrorQueue.clear() }
@@ -121,11 +121,11 @@ extension Certificate {
 }
 
 extension Certificate {
-  /// SHA-256 of the to-be-signed part, by which dbx revokes a certificate (UEFI 2.10, EFI_CERT_X509_SHA256_GUID).
+  /// SHA-256 of the to-be-signed part, which dbx uses to revoke a certificate (UEFI 2.10, EFI_CERT_X509_SHA256_GUID).
   package func toBeSignedDigest() throws(CryptoError) -> [UInt8] {
     var reader = ByteReader(der, format: "X.509")
     guard var certificate = try? reader.readDER(DER.sequence), var body = try? certificate.readDER(DER.sequence) else {
-      throw CryptoError(.malformed, "cannot digest the certificate", ["its encoding is not DER"])
+      throw CryptoError(.malformed, "cannot compute the digest of the certificate", ["its encoding is not DER"])
     }
     return try Digest.of(DER.element(DER.sequence, Array(body.readToEnd())))
   }

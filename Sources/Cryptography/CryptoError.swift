@@ -4,31 +4,30 @@
 internal import COpenSSL
 package import Messages
 
-/// Why a cryptographic operation did not happen: the operation, what kind of failure, and libcrypto's whole error
-/// queue, oldest first.
+/// Why a cryptographic operation failed: the operation, the kind of failure and libcrypto's error queue, oldest first.
 ///
-/// No secret can occur in one.
+/// Never contains a secret.
 package struct CryptoError: HintedError, Hashable {
-  /// What kind of failure; an open set.
+  /// The kind of failure; an open set.
   package struct Kind: Hashable, Sendable {
     private let name: String
 
-    /// libcrypto failed; its reasons say why.
+    /// libcrypto failed; see its reasons.
     package static let library = Kind(name: "library")
-    /// The input is not of the form the operation takes.
+    /// The input is malformed.
     package static let malformed = Kind(name: "malformed")
-    /// A key is encrypted and no passphrase, or a wrong one, was given.
+    /// A key is encrypted and the passphrase is missing or wrong.
     package static let passphrase = Kind(name: "passphrase")
-    /// A key or certificate that firmware would refuse.
+    /// A key or certificate that firmware rejects.
     package static let refused = Kind(name: "refused")
-    /// A private key does not belong to a certificate.
+    /// The private key does not match the certificate.
     package static let mismatch = Kind(name: "mismatch")
   }
 
   package var kind: Kind
-  /// The failed operation as the beginning of a sentence: `cannot read the private key`.
+  /// The failed operation as the start of a sentence: `cannot read the private key`.
   package var operation: Message
-  /// Reasons, most general last; libcrypto's in the form `PEM routines: no start line`.
+  /// Reasons, most general last; those from libcrypto look like `PEM routines: no start line`.
   package var reasons: [Message]
 
   package init(_ kind: Kind, _ operation: Message, _ reasons: [Message] = []) {
@@ -45,9 +44,9 @@ extension CryptoError {
 
   package var hint: Message? {
     switch kind {
-    case .passphrase: "give its passphrase with --passphrase-file, or use a key without one"
-    case .mismatch: "give the certificate that was made for this key with --cert"
-    case .refused: "use an RSA key of at least 2048 bits with a certificate that is valid now; keys create makes one"
+    case .passphrase: "specify its passphrase with --passphrase-file, or use a key without one"
+    case .mismatch: "specify the certificate of this key with --cert"
+    case .refused: "use an RSA key of at least 2048 bits and a currently valid certificate, such as 'keys create' makes"
     default: nil
     }
   }
@@ -55,10 +54,10 @@ extension CryptoError {
 
 /// libcrypto's error queue of this thread.
 enum ErrorQueue {
-  /// Forgets what earlier operations left behind.
+  /// Drops errors left over from earlier operations.
   static func clear() { ERR_clear_error() }
 
-  /// Takes everything from the queue as an error of `operation`.
+  /// Empties the queue into an error of `operation`.
   static func drain(_ operation: Message, _ kind: CryptoError.Kind = .library) -> CryptoError {
     var reasons: [Message] = []
     var data: UnsafePointer<CChar>?

@@ -10,10 +10,10 @@ package enum DigestAlgorithm: String, Sendable {
   case sha256 = "sha256"
   case sha384 = "sha384"
   case sha512 = "sha512"
-  /// Proves nothing; Debian's packages list their files with it.
+  /// Not secure; used in the file lists of Debian packages.
   case md5 = "md5"
 
-  /// Those that signatures are made over.
+  /// The algorithms used for signatures.
   package static let forSignatures: [DigestAlgorithm] = [.sha1, .sha256, .sha384, .sha512]
 
   /// Digest size in bytes.
@@ -38,17 +38,17 @@ package enum DigestAlgorithm: String, Sendable {
   }
 }
 
-/// A running digest that bytes are fed to as they pass by.
+/// An incremental digest.
 package struct Digest: ~Copyable {
   private let context: OpaquePointer
   private let size: Int
 
   package init(_ algorithm: DigestAlgorithm = .sha256) throws(CryptoError) {
     ErrorQueue.clear()
-    guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain("cannot begin a \(algorithm.rawValue) digest") }
+    guard let context = EVP_MD_CTX_new() else { throw ErrorQueue.drain("cannot start a \(algorithm.rawValue) digest") }
     guard EVP_DigestInit_ex2(context, algorithm.evp, nil) == 1 else {
       EVP_MD_CTX_free(context)
-      throw ErrorQueue.drain("cannot begin a \(algorithm.rawValue) digest")
+      throw ErrorQueue.drain("cannot start a \(algorithm.rawValue) digest")
     }
     self.context = context
     self.size = algorithm.size
@@ -58,18 +58,18 @@ package struct Digest: ~Copyable {
 
   package mutating func update(_ bytes: UnsafeRawBufferPointer) throws(CryptoError) {
     guard EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 else {
-      throw ErrorQueue.drain("cannot digest \(bytes.count) bytes")
+      throw ErrorQueue.drain("cannot compute the digest of \(bytes.count) bytes")
     }
   }
 
   package mutating func update(_ bytes: [UInt8]) throws(CryptoError) {
     let status = bytes.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
-    guard status == 1 else { throw ErrorQueue.drain("cannot digest \(bytes.count) bytes") }
+    guard status == 1 else { throw ErrorQueue.drain("cannot compute the digest of \(bytes.count) bytes") }
   }
 
-  /// Feeds `range` of `source`, or all of it.
+  /// Adds `range` of `source`, or all of it.
   ///
-  /// Throws if that cannot be read, `CryptoError` if libcrypto fails.
+  /// Throws if `source` cannot be read, `CryptoError` if libcrypto fails.
   package mutating func update(
     contentsOf source: any RandomAccessBytes, in range: Range<Int>? = nil,
     through buffer: TransferBuffer = TransferBuffer()
@@ -84,16 +84,16 @@ package struct Digest: ~Copyable {
     return digest
   }
 
-  /// The digest of bytes that are in memory already.
+  /// The digest of bytes in memory.
   package static func of(_ bytes: [UInt8], _ algorithm: DigestAlgorithm = .sha256) throws(CryptoError) -> [UInt8] {
     var digest = try Digest(algorithm)
     try digest.update(bytes)
     return try digest.finish()
   }
 
-  /// The digest of content that is read a buffer at a time.
+  /// The digest of content that is read one buffer at a time.
   ///
-  /// Throws if that cannot be read, `CryptoError` if libcrypto fails.
+  /// Throws if `content` cannot be read, `CryptoError` if libcrypto fails.
   package static func of(
     _ content: any RandomAccessBytes, _ algorithm: DigestAlgorithm = .sha256
   ) throws -> [UInt8] {
@@ -103,7 +103,7 @@ package struct Digest: ~Copyable {
   }
 }
 
-/// A digest that is a member of something that can be copied.
+/// A digest that can be stored in a copyable type.
 package final class RunningDigest {
   private var digest: Digest?
 
@@ -113,7 +113,7 @@ package final class RunningDigest {
 
   package func update(_ bytes: [UInt8]) throws(CryptoError) { try digest?.update(bytes) }
 
-  /// The digest of all that was fed; empty if it was asked for before.
+  /// The digest of all bytes added; empty if called a second time.
   package func finish() throws(CryptoError) -> [UInt8] {
     guard let digest = digest.take() else { return [] }
     return try digest.finish()

@@ -9,7 +9,7 @@ func withReadOnlyBIO<R>(_ bytes: [UInt8], _ body: (OpaquePointer) throws(CryptoE
   guard let size = CInt(exactly: bytes.count) else {
     throw CryptoError(.malformed, "cannot read \(bytes.count) bytes", ["larger than any key or certificate"])
   }
-  // A copy keeps the pointer valid for the whole call, and is wiped, since it may hold a key.
+  // The copy keeps the pointer valid during the call; it is wiped since it may contain a key.
   let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
   copy.copyBytes(from: bytes)
   defer {
@@ -21,9 +21,9 @@ func withReadOnlyBIO<R>(_ bytes: [UInt8], _ body: (OpaquePointer) throws(CryptoE
   return try body(bio)
 }
 
-/// What `body` writes to a memory BIO.
+/// Returns what `body` writes to a memory BIO.
 ///
-/// Throws the queue as an error of `operation` unless `body` returns 1.
+/// Throws the error queue as an error of `operation` unless `body` returns 1.
 func collectFromBIO(_ operation: Message, _ body: (OpaquePointer) -> CInt) throws(CryptoError) -> [UInt8] {
   ErrorQueue.clear()
   guard let bio = BIO_new(BIO_s_secmem()) else { throw ErrorQueue.drain(operation) }
@@ -35,9 +35,9 @@ func collectFromBIO(_ operation: Message, _ body: (OpaquePointer) -> CInt) throw
   return Array(UnsafeRawBufferPointer(start: data, count: count))
 }
 
-/// The DER encoding that an `i2d_` function writes.
+/// Returns the DER encoding that an `i2d_` function writes.
 ///
-/// Throws the queue as an error of `operation`.
+/// Throws the error queue as an error of `operation`.
 func encodeDER(
   _ operation: Message, _ encode: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
 ) throws(CryptoError) -> [UInt8] {

@@ -9,13 +9,13 @@ internal import COpenSSL
 package struct PassphraseSource: Sendable {
   private let provide: @Sendable () -> [UInt8]?
 
-  /// `provide` is called at most once a load, and only for a key that is encrypted; nil means there is none.
+  /// `provide` is called at most once per load, and only for an encrypted key; nil means no passphrase.
   package init(_ provide: @escaping @Sendable () -> [UInt8]?) { self.provide = provide }
 
-  /// No passphrase: an encrypted key is an error, never a prompt.
+  /// No passphrase: an encrypted key is an error and never causes a prompt.
   package static let none = PassphraseSource { nil }
 
-  /// Runs `body` with the argument that belongs to `readPassphrase`, and says whether a passphrase was asked for.
+  /// Runs `body` with the argument for `readPassphrase`, and reports whether a passphrase was requested.
   func withCallback<R>(_ body: (_ argument: UnsafeMutableRawPointer) -> R) -> (result: R, asked: Bool) {
     let state = CallbackState(source: self)
     let result = body(Unmanaged.passUnretained(state).toOpaque())
@@ -37,7 +37,7 @@ private final class CallbackState {
   init(source: PassphraseSource) { self.source = source }
 }
 
-/// Given to every load: libcrypto's own callback would read from the terminal and block a hook for ever.
+/// The callback for every load: libcrypto's default reads from the terminal, which would block a hook forever.
 func readPassphrase(
   _ buffer: UnsafeMutablePointer<CChar>?, _ size: CInt, _ isWriting: CInt, _ argument: UnsafeMutableRawPointer?
 ) -> CInt {

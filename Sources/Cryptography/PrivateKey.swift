@@ -5,16 +5,16 @@ internal import BinaryFormat
 internal import COpenSSL
 internal import Messages
 
-/// A private key that signs; its bytes stay in libcrypto.
-package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not changed after initialisation.
+/// A private key for signing; its bytes stay in libcrypto.
+package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modified after initialisation.
   let pointer: OpaquePointer
 
   private init(owning pointer: OpaquePointer) { self.pointer = pointer }
   deinit { EVP_PKEY_free(pointer) }
 
-  /// A key from PEM (PKCS#8 or traditional, encrypted or not) or unencrypted DER.
+  /// Parses PEM (PKCS#8 or traditional, encrypted or not) or unencrypted DER.
   ///
-  /// Throws `passphrase` if the key is encrypted and `source` has none or a wrong one, else `malformed`.
+  /// Throws `passphrase` if the key is encrypted and its passphrase is missing or wrong, else `malformed`.
   package convenience init(parsing bytes: [UInt8], passphrase source: PassphraseSource) throws(CryptoError) {
     let operation: Message = "cannot read the private key"
     let (key, asked) = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
@@ -32,13 +32,13 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
     self.init(owning: der)
   }
 
-  /// A key that an OSSL_STORE URI names: `file:`, `pkcs11:`, `handle:` and whatever the loaded providers know.
+  /// Loads a key from an OSSL_STORE URI: `file:`, `pkcs11:`, `handle:` or any scheme of the loaded providers.
   package convenience init(storeURI uri: String, passphrase source: PassphraseSource) throws(CryptoError) {
     ErrorQueue.clear()
     let (key, asked) = source.withCallback { Self.firstKey(in: uri, passphraseArgument: $0) }
     guard let key else {
       var failure = ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .malformed)
-      // Some reasons quote the URI, which may hold a PIN.
+      // Some reasons quote the URI, which may contain a PIN.
       failure.reasons.removeAll { reason in
         reason.description.utf8.indices.contains { reason.description.utf8[$0...].starts(with: "pin-value".utf8) }
       }
@@ -65,11 +65,11 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
     return nil
   }
 
-  /// A new RSA key of `bits` (2048, 3072 or 4096) with public exponent 65537.
+  /// Generates an RSA key of `bits` (2048, 3072 or 4096) with public exponent 65537.
   package static func generateRSA(bits: Int) throws(CryptoError) -> PrivateKey {
     ErrorQueue.clear()
     guard [2048, 3072, 4096].contains(bits) else {
-      throw CryptoError(.refused, "cannot create an RSA key of \(bits) bits", ["firmware takes 2048, 3072 and 4096"])
+      throw CryptoError(.refused, "cannot create an RSA key of \(bits) bits", ["supported are 2048, 3072 and 4096"])
     }
     guard let key = psu_EVP_RSA_gen(CUnsignedInt(bits)) else { throw ErrorQueue.drain("cannot create an RSA key") }
     return PrivateKey(owning: key)
@@ -77,19 +77,19 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is not change
 
   /// The key as unencrypted PKCS#8 PEM.
   ///
-  /// The caller keeps it secret.
+  /// The caller must keep it secret.
   package func serializedPEM() throws(CryptoError) -> [UInt8] {
     try collectFromBIO("cannot encode the private key") {
       PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil)
     }
   }
 
-  /// The key's kind and size.
+  /// The key's type and size.
   package var algorithm: PublicKeyAlgorithm { PublicKeyAlgorithm(of: pointer) }
 }
 
 extension PrivateKey {
-  /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
+  /// Signs `message` with RSASSA-PKCS1-v1_5 and SHA-256.
   package func signature(of message: [UInt8]) throws(CryptoError) -> [UInt8] {
     let operation: Message = "cannot sign"
     ErrorQueue.clear()
@@ -107,7 +107,7 @@ extension PrivateKey {
     return Array(signature.prefix(size))
   }
 
-  /// The RSASSA-PKCS1-v1_5 signature (RFC 8017 section 8.2) over content with this digest.
+  /// Signs content with this digest with RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
   func signature(ofDigest digest: [UInt8], _ algorithm: DigestAlgorithm) throws(CryptoError) -> [UInt8] {
     let operation: Message = "cannot sign"
     ErrorQueue.clear()
@@ -126,7 +126,7 @@ extension PrivateKey {
   }
 }
 
-/// The kind of a key, with its size in bits.
+/// The type of a key and its size in bits.
 package enum PublicKeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
   case rsa(bits: Int)
   case other(name: String, bits: Int)

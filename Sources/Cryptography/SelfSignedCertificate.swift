@@ -4,17 +4,18 @@
 internal import COpenSSL
 internal import Messages
 
-/// What a self-signed certificate for Secure Boot says.
+/// The contents of a self-signed certificate for Secure Boot.
 package struct SelfSignedCertificate: Sendable {
   package var commonName: String
   /// Positive, at most 20 bytes, most significant first.
   package var serialNumber: [UInt8]
-  /// Validity in seconds since 1970.
+  /// Start of the validity period in seconds since 1970.
   package var notBefore: Int64
+  /// End of the validity period in seconds since 1970.
   package var notAfter: Int64
-  /// Whether the certificate may issue others.
+  /// Whether the certificate may issue other certificates.
   package var isAuthority: Bool
-  /// keyUsage and extendedKeyUsage in OpenSSL's notation; nil leaves the extension out.
+  /// keyUsage and extendedKeyUsage in OpenSSL's notation; nil omits the extension.
   package var keyUsage: String?
   package var extendedKeyUsage: String?
 
@@ -31,7 +32,7 @@ package struct SelfSignedCertificate: Sendable {
     self.extendedKeyUsage = extendedKeyUsage
   }
 
-  /// The certificate of `key`, signed by it with SHA-256 (version 3, RFC 5280).
+  /// Issues the certificate of `key`, signed by `key` with SHA-256 (version 3, RFC 5280).
   package func issue(by key: PrivateKey) throws(CryptoError) -> Certificate {
     let operation: Message = "cannot create a certificate for \(commonName)"
     ErrorQueue.clear()

@@ -5,22 +5,22 @@ internal import BinaryFormat
 internal import COpenSSL
 internal import Messages
 
-/// A PKCS#7 SignedData (RFC 2315 section 9), as Authenticode and authenticated variables carry it.
-package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed after initialisation.
+/// A PKCS#7 SignedData (RFC 2315 section 9), as used by Authenticode and authenticated variables.
+package final class SignedData: @unchecked Sendable {  // PKCS7 is never modified after initialisation.
   let pointer: UnsafeMutablePointer<PKCS7>
 
-  /// Object identifier of the signed content, in dotted form.
+  /// The object identifier of the signed content, in dotted form.
   package let contentType: String
-  /// The embedded content as DER with tag and length; nil if it is detached or of type `data`.
+  /// The embedded content as DER, with tag and length; nil if it is detached or of type `data`.
   package let content: [UInt8]?
-  /// All certificates that came with the signature.
+  /// All certificates included in the signature.
   package let certificates: [Certificate]
-  /// The certificates of the signers, in their order; empty if one of them did not come with the signature.
+  /// The signers' certificates in order; empty if one of them is not included in the signature.
   package let signers: [Certificate]
-  /// The version field; 1 is what EDK2 takes.
+  /// The version field; EDK2 accepts only 1.
   package let version: Int
 
-  /// Reads a ContentInfo of type signedData; bytes after it are padding and ignored, as firmware does.
+  /// Parses a ContentInfo of type signedData; trailing bytes are ignored as padding, as in firmware.
   package init(parsing der: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the signature"
     ErrorQueue.clear()
@@ -31,7 +31,7 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
     guard let parsed else { throw ErrorQueue.drain(operation, .malformed) }
     guard psu_PKCS7_type_is_signed(parsed) == 1, let contents = psu_PKCS7_contents(parsed) else {
       PKCS7_free(parsed)
-      throw CryptoError(.malformed, operation, ["it is PKCS#7, but not signed data"])
+      throw CryptoError(.malformed, operation, ["it is PKCS#7 but not signed data"])
     }
     pointer = parsed
     contentType = Self.text(of: contents.pointee.type)
@@ -48,10 +48,10 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
 
   deinit { PKCS7_free(pointer) }
 
-  /// Whether every signer's signature holds over `digested`: the content octets without tag and length, or the detached
-  /// content.
+  /// Whether every signer's signature over `digested` is valid: the content octets without tag and length, or the
+  /// detached content.
   ///
-  /// Says nothing about trust.
+  /// Does not check trust.
   package func verifies(_ digested: [UInt8]) throws(CryptoError) -> Bool {
     guard !signers.isEmpty else { return false }
     let result = try withReadOnlyBIO(digested) { bio throws(CryptoError) in
@@ -62,9 +62,9 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
     return result == 1
   }
 
-  /// The first of `anchors` that every signer's certificate is or descends from.
+  /// The first of `anchors` that every signer's certificate equals or descends from.
   ///
-  /// As EDK2 does: any certificate can be an anchor, validity dates and purposes are not looked at.
+  /// Follows EDK2: any certificate can be an anchor; validity dates and purposes are ignored.
   package func anchor(among anchors: [Certificate]) throws(CryptoError) -> Certificate? {
     guard !signers.isEmpty else { return nil }
     for anchor in anchors {
@@ -75,7 +75,7 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
     return nil
   }
 
-  /// Whether some signer's certificate is one of `anchors` or descends from one.
+  /// Whether any signer's certificate is one of `anchors` or descends from one.
   package func hasSigner(from anchors: [Certificate]) throws(CryptoError) -> Bool {
     for anchor in anchors {
       for signer in signers where try descends(signer, from: anchor) { return true }
@@ -105,16 +105,16 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is not changed a
   }
 }
 
-/// Signatures without attributes, whose one signer is only named: the kernel's form for modules.
+/// Signatures without attributes and certificates, by exactly one signer: the kernel's format for modules.
 extension SignedData {
-  /// What a message says of its one signer.
+  /// The only signer of a message.
   package struct PlainSigner: Hashable, Sendable {
-    /// Issuer and serial number of the certificate.
+    /// Issuer and serial number of the signer's certificate.
     package let name: String
     package let algorithm: DigestAlgorithm
   }
 
-  /// Nil if there is not just one signer, if it has signed attributes, or its digest algorithm is not known here.
+  /// The only signer; nil unless there is exactly one, without signed attributes and with a supported digest algorithm.
   package var plainSigner: PlainSigner? {
     guard let signer = onlySigner, psu_PKCS7_has_attributes(signer) == 0,
       let algorithm = DigestAlgorithm.forSignatures.first(where: {
@@ -126,16 +126,16 @@ extension SignedData {
     return PlainSigner(name: "\(issuer), serial number \(serial)", algorithm: algorithm)
   }
 
-  /// Whether the one signer is named as `certificate` is: by its issuer and serial number (RFC 2315 section 6.7).
+  /// Whether the only signer has the issuer and serial number of `certificate` (RFC 2315 section 6.7).
   package func names(_ certificate: Certificate) -> Bool {
     guard let signer = onlySigner else { return false }
     return X509_NAME_cmp(psu_PKCS7_issuer(signer), X509_get_issuer_name(certificate.pointer)) == 0
       && ASN1_INTEGER_cmp(psu_PKCS7_serial(signer), X509_get0_serialNumber(certificate.pointer)) == 0
   }
 
-  /// Whether the one signer's signature over content with this digest holds with the key of `certificate`.
+  /// Whether the only signer's signature over content with this digest is valid for the key of `certificate`.
   ///
-  /// Throws `CryptoError` if libcrypto cannot say.
+  /// Throws `CryptoError` if libcrypto fails.
   package func verifies(digest: [UInt8], by certificate: Certificate) throws(CryptoError) -> Bool {
     guard let signer = onlySigner, let plain = plainSigner, digest.count == plain.algorithm.size else { return false }
     let operation: Message = "cannot verify with certificate \(certificate.subject)"
@@ -162,11 +162,11 @@ extension SignedData {
 }
 
 extension SignedData {
-  /// A ContentInfo whose SignedData embeds `content`, a DER SEQUENCE of type `type` (dotted), with one SHA-256/RSA
-  /// signer, its certificate, and the signed attributes contentType, messageDigest and, if given, signingTime (seconds
-  /// since 1970).
+  /// Signs and embeds `content`, a DER SEQUENCE of type `type` (dotted), with SHA-256 and RSA.
   ///
-  /// The message digest leaves out the SEQUENCE's tag and length, as Authenticode wants it.
+  /// The result is a ContentInfo with one signer, its certificate, and the signed attributes contentType, messageDigest
+  /// and, if given, signingTime (seconds since 1970). The message digest excludes the SEQUENCE's tag and length, as
+  /// Authenticode requires.
   package static func sign(
     embedding content: [UInt8], type: String, by identity: SigningIdentity, signingTime: Int64?
   ) throws(CryptoError) -> [UInt8] {
@@ -192,8 +192,9 @@ extension SignedData {
     }
   }
 
-  /// A ContentInfo whose SignedData signs `content` without carrying it and without signed attributes, with one
-  /// SHA-256/RSA signer and its certificate: the form authenticated variables take (UEFI 2.10 section 8.2.2).
+  /// Signs `content` without embedding it, in the format of authenticated variables (UEFI 2.10 section 8.2.2).
+  ///
+  /// The result is a ContentInfo with one SHA-256/RSA signer and its certificate, without signed attributes.
   package static func sign(detached content: [UInt8], by identity: SigningIdentity) throws(CryptoError) -> [UInt8] {
     let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
     let signature = try identity.key.signature(of: content)
@@ -221,16 +222,16 @@ extension SignedData {
 }
 
 extension SignedData {
-  /// A ContentInfo whose SignedData (RFC 5652 section 5) signs content that is known by its digest only: one RSA
-  /// signer, no signed attributes, no certificates.
+  /// Signs content that is known only by its digest, in the format of the kernel's `scripts/sign-file`.
   ///
-  /// It is the form that the kernel's `scripts/sign-file` gives to modules.
+  /// The result is a ContentInfo with SignedData (RFC 5652 section 5): one RSA signer, no signed attributes, no
+  /// certificates.
   package static func sign(
     digest: [UInt8], algorithm: DigestAlgorithm, by identity: SigningIdentity
   ) throws(CryptoError) -> [UInt8] {
     let operation: Message = "cannot sign with certificate \(identity.certificate.subject)"
     guard digest.count == algorithm.size else {
-      throw CryptoError(.malformed, operation, ["\(digest.count) bytes are no \(algorithm.rawValue) digest"])
+      throw CryptoError(.malformed, operation, ["\(digest.count) bytes are not a \(algorithm.rawValue) digest"])
     }
     let signature = try identity.key.signature(ofDigest: digest, algorithm)
     ErrorQueue.clear()

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The name of a file in a package, relative to its root: bytes between slashes, without `.` and empty components.
+/// The path of a file in a package, relative to its root, without `.` and empty components.
 ///
-/// The root itself is the empty path. Equal if the bytes are, so that what names files on a host tells apart is told
-/// apart here.
+/// The root itself is the empty path. Paths are equal if their bytes are, as in the file system.
 package struct ArchivePath: Hashable, Sendable {
-  /// Why a name may lead elsewhere than it seems, or harm its reader.
+  /// Why a name is unsafe to unpack or to print.
   package enum Hazard: Hashable, Sendable, CaseIterable {
     case absolute
     case parent
@@ -15,18 +14,19 @@ package struct ArchivePath: Hashable, Sendable {
     case tooLong
   }
 
-  /// Without slashes at the ends.
+  /// Without leading or trailing slash.
   package let bytes: [UInt8]
-  /// Of the name as it was given; nil for one that stays below the root and can be printed.
+  /// Hazard of the original name; nil if it stays below the root and can be printed.
   package let hazard: Hazard?
 
-  /// PATH_MAX and NAME_MAX of Linux.
+  /// PATH_MAX of Linux.
   static let lengthLimit = 4096
+  /// NAME_MAX of Linux.
   private static let componentLimit = 255
 
-  /// The name as an archive has it: `./boot/`, `boot` and `boot/` are the same.
+  /// Normalises a name from an archive: `./boot/`, `boot` and `boot/` are the same.
   package init(normalizing name: some Collection<UInt8>) {
-    // One pass without components of their own: a package has thousands of names.
+    // A single pass without splitting into components, for speed: a package has thousands of names.
     let slash = UInt8(ascii: "/")
     var kept: [UInt8] = []
     kept.reserveCapacity(name.count)
@@ -42,7 +42,7 @@ package struct ArchivePath: Hashable, Sendable {
         kept.append(byte)
       }
     }
-    // A slash at the end is a directory's.
+    // A trailing slash marks a directory.
     if kept.count > start || name.isEmpty { found.endComponent(&kept, from: start) }
     if kept.last == slash { kept.removeLast() }
     bytes = kept
@@ -62,14 +62,14 @@ package struct ArchivePath: Hashable, Sendable {
       }
   }
 
-  /// What the components of a name are like.
+  /// Properties of a name's components.
   private struct Findings {
     var hasControl = false
     var hasParent = false
     var hasEmpty = false
     var hasLong = false
 
-    /// Looks at the component that begins at `start`, and takes it away if it is `.`.
+    /// Checks the component that starts at `start`, and removes it if it is `.`.
     mutating func endComponent(_ kept: inout [UInt8], from start: Int) {
       let dot = UInt8(ascii: ".")
       switch kept.count - start {
@@ -84,10 +84,10 @@ package struct ArchivePath: Hashable, Sendable {
 
   package init(_ text: String) { self.init(normalizing: text.utf8) }
 
-  /// Whether it names something below the root, in a way that can be printed.
+  /// Whether the path stays below the root and can be printed.
   package var isConfined: Bool { hazard == nil }
 
-  /// The directories above it, the nearest first, without the root.
+  /// The parent directories, nearest first, without the root.
   package var parents: [ArchivePath] {
     var result: [ArchivePath] = []
     var rest = bytes[...]
@@ -98,7 +98,7 @@ package struct ArchivePath: Hashable, Sendable {
     return result
   }
 
-  /// Whether it begins with these bytes, as `boot/vmlinuz-`.
+  /// Whether the path starts with these bytes, such as `boot/vmlinuz-`.
   package func hasPrefix(_ prefix: String) -> Bool { bytes.starts(with: prefix.utf8) }
   package func hasSuffix(_ suffix: String) -> Bool { bytes.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
 }
@@ -108,7 +108,7 @@ extension ArchivePath: ExpressibleByStringLiteral {
 }
 
 extension ArchivePath: CustomStringConvertible {
-  /// For people, on one line: what is not UTF-8 in it, or a control character, is replaced.
+  /// The path on one line, with invalid UTF-8 and control characters replaced.
   package var description: String { Self.printable(bytes) }
 
   static func printable(_ name: some Collection<UInt8>) -> String {
@@ -117,7 +117,7 @@ extension ArchivePath: CustomStringConvertible {
 }
 
 extension ArchivePath: Comparable {
-  /// By bytes, as `sort` has it in the C locale.
+  /// Compares by bytes, like `sort` in the C locale.
   package static func < (left: ArchivePath, right: ArchivePath) -> Bool {
     left.bytes.lexicographicallyPrecedes(right.bytes)
   }

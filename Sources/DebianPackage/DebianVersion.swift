@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A version `[epoch:]upstream[-revision]` in the order of Debian Policy 5.6.12.
+/// A version `[epoch:]upstream[-revision]`, ordered as in Debian Policy 5.6.12.
 ///
-/// Any text has a place in the order, as with `dpkg --compare-versions`; kernel releases are compared as versions too.
-/// Texts that differ can be equal: `1.0` and `1.00`, `1.0` and `0:1.0-0`.
+/// Any text is accepted, as by `dpkg --compare-versions`; kernel releases are compared as versions too. Different texts
+/// can be equal: `1.0` and `1.00`, `1.0` and `0:1.0-0`.
 package struct DebianVersion: Sendable {
   private let epoch: [UInt8]
   private let upstream: [UInt8]
@@ -28,7 +28,7 @@ package struct DebianVersion: Sendable {
     }
   }
 
-  /// Compares piece by piece, a stretch without digits and then a number of any length.
+  /// Compares piece by piece: in turn a part without digits and a number of any length.
   private static func compare(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Int {
     var (left, right) = (left, right)
     while !left.isEmpty || !right.isEmpty {
@@ -45,7 +45,7 @@ package struct DebianVersion: Sendable {
     return 0
   }
 
-  /// Takes the digits at the start and returns them without leading zeros.
+  /// Removes the digits at the start and returns them without leading zeros.
   private static func number(_ text: inout ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     let digits = text.prefix(while: isDigit)
     text = text.dropFirst(digits.count)
@@ -67,7 +67,7 @@ extension DebianVersion: Comparable {
   package static func == (left: DebianVersion, right: DebianVersion) -> Bool { compare(left, right) == 0 }
   package static func < (left: DebianVersion, right: DebianVersion) -> Bool { compare(left, right) < 0 }
 
-  /// Negative, zero or positive as `left` comes before, with or after `right`.
+  /// Negative, zero or positive if `left` is less than, equal to or greater than `right`.
   private static func compare(_ left: DebianVersion, _ right: DebianVersion) -> Int {
     for (one, other) in [
       (left.epoch, right.epoch), (left.upstream, right.upstream), (left.revision, right.revision),

@@ -4,25 +4,25 @@
 internal import BinaryFormat
 package import Messages
 
-/// What the boot sector of a FAT file system says of it ("FAT32 File System Specification 1.03", Boot Sector and BPB;
-/// the state byte is what Linux and Windows NT put into a field that is reserved there).
+/// The boot sector of a FAT file system ("FAT32 File System Specification 1.03", Boot Sector and BPB; Linux and Windows
+/// NT store the state byte in a field that is reserved there).
 ///
 /// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 3 | jump instruction, EBh or E9h |
-/// | 11 | 2 | bytes a sector |
-/// | 13 | 1 | sectors a cluster |
+/// | 11 | 2 | bytes per sector |
+/// | 13 | 1 | sectors per cluster |
 /// | 14 | 2 | reserved sectors |
 /// | 16 | 1 | number of FATs |
 /// | 17 | 2 | entries of the root directory, 0 for FAT32 |
-/// | 19 | 2 | number of sectors, 0 if it stands at 32 |
+/// | 19 | 2 | number of sectors, 0 if it is at 32 |
 /// | 21 | 1 | media |
-/// | 22 | 2 | sectors a FAT, 0 if it stands at 36 as in FAT32 |
+/// | 22 | 2 | sectors per FAT, 0 if it is at 36 as in FAT32 |
 /// | 32 | 4 | number of sectors |
-/// | 36 | 4 | sectors a FAT, FAT32 only |
-/// | 40 | 2 | FAT32 only: bit 7 if one FAT alone is kept up, bits 0 to 3 its number |
+/// | 36 | 4 | sectors per FAT, FAT32 only |
+/// | 40 | 2 | FAT32 only: bit 7 if only one FAT is updated, bits 0 to 3 its number |
 /// | 44 | 4 | first cluster of the root directory, FAT32 only |
-/// | 37, FAT32 65 | 1 | state, bit 0 while it is mounted for writing |
+/// | 37, FAT32 65 | 1 | state, bit 0 while mounted for writing |
 /// | 39, FAT32 67 | 4 | volume serial number |
 /// | 510 | 2 | 55h AAh |
 package struct FATBootSector: Hashable, Sendable {
@@ -30,29 +30,29 @@ package struct FATBootSector: Hashable, Sendable {
 
   package let kind: Kind
   package let serialNumber: UInt32
-  /// Whether it was being written to when it was last in use, or is now: Linux sets this while it is mounted for
-  /// writing, and leaves it alone if it finds it set.
+  /// Whether the file system is mounted for writing or was not cleanly unmounted: Linux sets this while it is mounted
+  /// for writing, and keeps it if it was already set.
   package let isDirty: Bool
-  /// Bytes, 512 to 4096.
+  /// Size of a sector in bytes, 512 to 4096.
   package let sectorSize: Int
-  /// Bytes.
+  /// Size of a cluster in bytes.
   package let clusterSize: Int
   /// Size of the whole file system in bytes.
   package let size: Int
   let tables: Tables
   /// The root directory of FAT12 and FAT16 in bytes from the start; empty for FAT32.
   let rootRange: Range<Int>
-  /// Where the root directory of FAT32 begins; 0 for FAT12 and FAT16.
+  /// First cluster of the root directory of FAT32; 0 for FAT12 and FAT16.
   let rootCluster: UInt32
-  /// Where the first cluster begins, which has number 2.
+  /// Offset of the first cluster, which has number 2.
   let dataOffset: Int
   let clusterCount: Int
 
-  /// Bytes that `init(parsing:)` needs.
+  /// Number of bytes that `init(parsing:)` needs.
   package static let byteCount = 512
   private static let format = "FAT boot sector"
 
-  /// Throws `magic` if this is not a FAT file system, another rule for one that Linux would not mount.
+  /// Throws `magic` if this is not a FAT file system, another rule if Linux would not mount it.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     var reader = ByteReader(bytes, format: Self.format)
     let jump = try reader.read(UInt8.self)
@@ -61,7 +61,7 @@ package struct FATBootSector: Hashable, Sendable {
     try reader.seek(to: 510)
     guard try reader.read(UInt16.self) == 0xaa55, jump == 0xeb || jump == 0xe9,
       system != Array("NTFS    ".utf8), system != Array("EXFAT   ".utf8)
-    else { throw ParseError(Self.format, at: 0, .magic, "there is no FAT file system") }
+    else { throw ParseError(Self.format, at: 0, .magic, "not a FAT file system") }
 
     try reader.seek(to: 11)
     let parameters = try Parameters(parsing: &reader)
@@ -81,25 +81,25 @@ package struct FATBootSector: Hashable, Sendable {
     serialNumber = try reader.read()
   }
 
-  /// The serial number as `/dev/disk/by-uuid` and blkid(8) write it, such as `1111-AAA1`.
+  /// The serial number as in `/dev/disk/by-uuid` and blkid(8), such as `1111-AAA1`.
   package var volumeID: String {
     var digits = Array(String(serialNumber, radix: 16, uppercase: true).utf8)
     digits = Array(repeatElement(UInt8(ascii: "0"), count: 8 - digits.count)) + digits
     return String(decoding: digits[..<4] + [UInt8(ascii: "-")] + digits[4...], as: UTF8.self)
   }
 
-  /// The file allocation tables, one after the other.
+  /// The file allocation tables, which are adjacent.
   struct Tables: Hashable, Sendable {
-    /// Bytes from the start.
+    /// Offset of the first table in bytes.
     var offset: Int
-    /// Bytes of each.
+    /// Size of each table in bytes.
     var size: Int
     var count: Int
-    /// The only one that is kept up (BPB_ExtFlags); nil if all are, as always in FAT12 and FAT16.
+    /// The only table that is updated (BPB_ExtFlags); nil if all are, as always in FAT12 and FAT16.
     var sole: Int?
   }
 
-  /// The BIOS parameter block, checked by the rules that Linux mounts by.
+  /// The BIOS parameter block, checked by the rules of Linux.
   private struct Parameters {
     var kind = Kind.fat32
     var sectorSize: Int
@@ -113,19 +113,19 @@ package struct FATBootSector: Hashable, Sendable {
 
     init(parsing reader: inout ByteReader) throws(ParseError) {
       sectorSize = Int(try reader.read(UInt16.self))
-      guard [512, 1024, 2048, 4096].contains(sectorSize) else { throw Self.wrong(11, "\(sectorSize) bytes a sector") }
+      guard [512, 1024, 2048, 4096].contains(sectorSize) else { throw Self.wrong(11, "\(sectorSize) bytes per sector") }
       sectorsPerCluster = Int(try reader.read(UInt8.self))
       guard sectorsPerCluster.nonzeroBitCount == 1 else {
-        throw Self.wrong(13, "\(sectorsPerCluster) sectors a cluster")
+        throw Self.wrong(13, "\(sectorsPerCluster) sectors per cluster")
       }
       let reserved = Int(try reader.read(UInt16.self))
-      guard reserved > 0 else { throw Self.wrong(14, "no reserved sector") }
+      guard reserved > 0 else { throw Self.wrong(14, "no reserved sectors") }
       let tableCount = Int(try reader.read(UInt8.self))
       guard tableCount > 0 else { throw Self.wrong(16, "no FAT") }
       let rootEntries = Int(try reader.read(UInt16.self))
       let shortCount = Int(try reader.read(UInt16.self))
       let media = try reader.read(UInt8.self)
-      guard media >= 0xf8 || media == 0xf0 else { throw Self.wrong(21, "media 0x\([media].hexadecimal)") }
+      guard media >= 0xf8 || media == 0xf0 else { throw Self.wrong(21, "media type 0x\([media].hexadecimal)") }
       let shortTable = Int(try reader.read(UInt16.self))
       try reader.seek(to: 32)
       let longCount = Int(try reader.read(UInt32.self))
@@ -135,11 +135,11 @@ package struct FATBootSector: Hashable, Sendable {
       let root = try reader.read(UInt32.self)
       sectors = shortCount > 0 ? shortCount : longCount
       let table = shortTable > 0 ? shortTable : longTable
-      guard table > 0 else { throw Self.wrong(22, "FATs of no size") }
+      guard table > 0 else { throw Self.wrong(22, "a FAT of 0 sectors") }
       let rootSectors = (rootEntries * 32 + sectorSize - 1) / sectorSize
       let firstData = reserved + tableCount * table + rootSectors
       let rest = sectors - firstData
-      guard rest >= sectorsPerCluster else { throw Self.wrong(32, "\(sectors) sectors, which leaves none for data") }
+      guard rest >= sectorsPerCluster else { throw Self.wrong(32, "\(sectors) sectors, none of them for data") }
 
       tables = Tables(offset: reserved * sectorSize, size: table * sectorSize, count: tableCount, sole: nil)
       let tablesEnd = (reserved + tableCount * table) * sectorSize
@@ -152,19 +152,19 @@ package struct FATBootSector: Hashable, Sendable {
         rootCluster = root
         if flags & 0x80 != 0 { tables.sole = Int(flags & 0xf) }
       }
-      // The first two entries belong to no cluster; clusters without an entry are never used.
+      // The first two entries have no cluster; clusters without an entry are never used.
       clusterCount = min(rest / sectorsPerCluster, tables.size * 8 / kind.bits - 2)
       guard clusterCount <= kind.clusterLimit else { throw Self.wrong(32, "\(clusterCount) clusters") }
     }
 
     private static func wrong(_ offset: Int, _ detail: Message) -> ParseError {
-      ParseError(FATBootSector.format, at: offset, .range, "it speaks of \(detail)")
+      ParseError(FATBootSector.format, at: offset, .range, "invalid value: \(detail)")
     }
   }
 }
 
 extension FATBootSector.Kind {
-  /// Bits of an entry in the allocation table as it is stored.
+  /// Bits of an entry in the allocation table.
   var bits: Int {
     switch self {
     case .fat12: 12
@@ -173,7 +173,7 @@ extension FATBootSector.Kind {
     }
   }
 
-  /// The most clusters that Linux takes.
+  /// The maximum number of clusters that Linux accepts.
   fileprivate var clusterLimit: Int {
     switch self {
     case .fat12: 0xff4

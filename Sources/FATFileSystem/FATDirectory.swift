@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A name in a directory ("FAT32 File System Specification 1.03", FAT Directory Structure).
+/// An entry in a directory ("FAT32 File System Specification 1.03", FAT Directory Structure).
 ///
 /// | offset | size | field |
 /// |---|---|---|
-/// | 0 | 11 | 8.3 name; first byte 0 or E5h in a slot that is free, 05h for E5h |
+/// | 0 | 11 | 8.3 name; first byte 0 or E5h in a free slot, 05h for E5h |
 /// | 11 | 1 | attributes |
 /// | 12 | 1 | Windows NT: bit 3 if the name, bit 4 if the extension is lower case |
 /// | 20 | 2 | upper half of the first cluster, FAT32 only |
 /// | 26 | 2 | lower half |
 /// | 28 | 4 | size in bytes, 0 for a directory |
 struct FATDirectoryEntry: Hashable, Sendable {
-  /// The long name where there is a valid one.
+  /// The long name if it is valid, otherwise the 8.3 name.
   let name: String
   let isDirectory: Bool
   let firstCluster: UInt32
   let size: Int
   /// The 32 bytes with the 8.3 name.
   let record: [UInt8]
-  /// Where these stand on the device, then the slots of the long name from there on back.
+  /// Offset of the record on the device, then those of the long name's slots, backwards.
   let slots: [Int]
 
   static let slotSize = 32
@@ -39,20 +39,20 @@ struct FATDirectoryEntry: Hashable, Sendable {
     slots = [offset] + (longName?.slots.reversed() ?? [])
   }
 
-  /// Whether `cluster`, the first of a directory other than the root, begins with the entries `.` and `..`.
+  /// Whether `cluster`, the first of a directory other than the root, starts with the entries `.` and `..`.
   static func beginsDirectory(_ cluster: [UInt8]) -> Bool {
     let (first, second) = (Array(cluster[..<slotSize]), Array(cluster[slotSize..<2 * slotSize]))
     return isDot(first, 1) && isDot(second, 2) && [first, second].allSatisfy { $0[11] & directoryAttribute != 0 }
   }
 
-  /// Whether the 8.3 name is that many dots.
+  /// Whether the 8.3 name consists of that many dots.
   private static func isDot(_ record: [UInt8], _ count: Int) -> Bool {
     (0..<11).allSatisfy { record[$0] == UInt8(ascii: $0 < count ? "." : " ") }
   }
 
-  /// As Linux shows it by default.
+  /// The 8.3 name as Linux shows it by default.
   ///
-  /// What no name may have becomes U+FFFD.
+  /// Invalid characters become U+FFFD.
   private static func shortName(of record: [UInt8]) -> String {
     func text(_ bytes: some BidirectionalCollection<UInt8>, isLowerCase: Bool) -> String {
       let trimmed: [UInt8] = bytes.reversed().drop { $0 == 0x20 }.reversed()
@@ -73,7 +73,7 @@ struct FATDirectoryEntry: Hashable, Sendable {
     }
   }
 
-  /// Code page 437, which Linux takes 8.3 names to be in.
+  /// Code page 437, which Linux assumes for 8.3 names.
   private static let upperHalf = Array(
     """
     ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐\
@@ -81,7 +81,7 @@ struct FATDirectoryEntry: Hashable, Sendable {
     """.unicodeScalars)
 }
 
-/// A long name, whose slots stand before the 8.3 entry with the last part first (FAT Long Directory Entries).
+/// A long name, whose slots are before the 8.3 entry, last part first (FAT Long Directory Entries).
 ///
 /// | offset | size | field |
 /// |---|---|---|
@@ -94,7 +94,7 @@ struct FATDirectoryEntry: Hashable, Sendable {
 struct FATLongName {
   private(set) var slots: [Int] = []
   private let checksum: UInt8
-  /// The number of the first part that was read.
+  /// The number of the part read last.
   private var part: UInt8
   private var units: [UInt16] = []
 
@@ -103,7 +103,7 @@ struct FATLongName {
   private static let partLimit: UInt8 = 20
   private static let unitLimit = 255
 
-  /// Begins a name with the slot of its last part; nil for a slot of another part.
+  /// Starts a name with the slot of its last part; nil for a slot of another part.
   init?(_ record: [UInt8], at offset: Int) {
     part = (record[0] & ~Self.lastPart) &+ 1
     guard record[0] & Self.lastPart != 0, 2...Self.partLimit + 1 ~= part else { return nil }
@@ -111,10 +111,10 @@ struct FATLongName {
     guard add(record, at: offset) else { return nil }
   }
 
-  /// Whether that slot is one of a long name.
+  /// Whether the slot belongs to a long name.
   static func isPart(_ record: [UInt8]) -> Bool { record[11] & 0x3f == 0x0f }
 
-  /// Adds the slot of the part before; false if this is another one.
+  /// Adds the slot of the preceding part; false if the slot does not match.
   mutating func add(_ record: [UInt8], at offset: Int) -> Bool {
     guard part > 1, record[0] & ~(units.isEmpty ? Self.lastPart : 0) == part - 1, record[13] == checksum else {
       return false
@@ -126,10 +126,10 @@ struct FATLongName {
     return true
   }
 
-  /// Whether all parts are there, and belong to the 8.3 entry `record`.
+  /// Whether all parts are present and belong to the 8.3 entry `record`.
   func isComplete(for record: [UInt8]) -> Bool { part == 1 && checksum == Self.checksum(of: record) }
 
-  /// Nil if it is not UTF-16 or has what long names may not have.
+  /// The name; nil if it is not UTF-16 or invalid as a long name.
   var text: String? {
     let units = units.prefix { $0 != 0 }
     guard 1...Self.unitLimit ~= units.count, let text = String(validating: units, as: UTF16.self), text != ".",
@@ -146,10 +146,10 @@ struct FATLongName {
   }
 }
 
-/// Makes entries of the slots of one directory, which are given to it in order.
+/// Parses the slots of one directory, which are added in order.
 ///
-/// A slot that was never used does not end the directory, though it should: Linux and fsck.fat(8) read on, and after a
-/// power cut the start of a name can be missing whose end is there.
+/// A slot that was never used does not end the directory, unlike in the specification: Linux and fsck.fat(8) continue
+/// reading, and after a power cut the start of a name can be missing while its end exists.
 struct FATDirectoryParser {
   let kind: FATBootSector.Kind
   private var longName: FATLongName?

@@ -4,23 +4,23 @@
 package import BinaryFormat
 package import Messages
 
-/// A name of a regular file.
+/// A directory entry of a regular file.
 ///
-/// What it says of clusters is as the allocation table in use has it.
+/// Cluster information is from the allocation table in use.
 package struct FATFile: Hashable, Sendable {
-  /// Such as `/EFI/Linux/pve-6.8.12-4-pve.efi`: the long name where there is a valid one, else the 8.3 name as Linux
+  /// The path, such as `/EFI/Linux/pve-6.8.12-4-pve.efi`: the long name if it is valid, otherwise the 8.3 name as Linux
   /// shows it.
   ///
-  /// Two files can have the same in a damaged directory.
+  /// In a damaged directory, two files can have the same path.
   package let path: String
-  /// Bytes.
+  /// Size in bytes.
   package let size: Int
   /// 0 for an empty file.
   package let firstCluster: UInt32
   package let chain: FATChain
-  /// The paths of all that have a cluster in common with it, itself included; empty if no other has.
+  /// The paths of all files that share a cluster with this one, including its own; empty if no other does.
   let owners: [String]
-  /// Whether the directory that it is in has clusters that others own as well.
+  /// Whether its directory shares clusters with others.
   let isInSharedDirectory: Bool
   let record: [UInt8]
   let slots: [Int]
@@ -36,23 +36,23 @@ package struct FATFile: Hashable, Sendable {
     slots = entry.slots
   }
 
-  /// The paths of the other files, and of directories, that own one of its clusters.
+  /// The paths of the other files and directories that own one of its clusters.
   package var sharesWith: [String] {
     var others = owners
     if let own = others.firstIndex(of: path) { others.remove(at: own) }
     return others
   }
 
-  /// The writes that make the name disappear and leave the allocation table as it is, to be made in this order: the 8.3
-  /// entry goes first, since before it nothing is lost, and after it long-name slots that are left over do no harm.
+  /// The writes that remove the name and leave the allocation table unchanged, in the required order: the 8.3 entry is
+  /// first, because nothing is lost before it, and leftover long-name slots after it are harmless.
   ///
-  /// Each is a whole sector of 512 bytes as `device` has it now, so that a disk makes it at once or not at all; it is
-  /// to be made before another file's are asked for. Throws `ParseError` `overlap` if the sector could be a part of
-  /// what another name owns, `changed` if the name is no longer there.
+  /// Each is a whole sector of 512 bytes based on the current content of `device`, so that a disk writes it atomically.
+  /// Apply them before requesting those of another file. Throws `ParseError` `overlap` if the sector may belong to
+  /// another file, `changed` if the name no longer exists.
   package func removal(from device: some RandomAccessBytes) throws -> [FATEdit] {
     guard !isInSharedDirectory else {
       throw ParseError(
-        FATVolume.format, at: slots[0], .overlap, "the directory of \(path) has clusters that others own as well")
+        FATVolume.format, at: slots[0], .overlap, "the directory of \(path) shares clusters with other files")
     }
     var edits: [FATEdit] = []
     for slot in slots {
@@ -64,7 +64,7 @@ package struct FATFile: Hashable, Sendable {
       let start = slot - offset
       let found = Array(edits[edits.count - 1].bytes[start..<start + FATDirectoryEntry.slotSize])
       guard slot == slots[0] ? found == record : FATLongName.isPart(found) else {
-        throw ParseError(FATVolume.format, at: slot, "changed", "the entry of \(path) is not there any more")
+        throw ParseError(FATVolume.format, at: slot, "changed", "the directory entry of \(path) no longer exists")
       }
       edits[edits.count - 1].bytes[start] = FATDirectoryEntry.deletedMark
     }
@@ -72,22 +72,22 @@ package struct FATFile: Hashable, Sendable {
   }
 }
 
-/// Bytes to be written to the device of a FAT file system.
+/// Bytes to write to the device of a FAT file system.
 package struct FATEdit: Hashable, Sendable {
-  /// The least that disks write at once.
+  /// The smallest unit that disks write atomically.
   package static let size = 512
 
   package var offset: Int
   package var bytes: [UInt8]
 }
 
-/// Whether the clusters of a file are those that its size needs.
+/// Whether the cluster chain of a file matches its size.
 package enum FATChain: Hashable, Sendable {
   case sound
-  /// It leads to a cluster that the allocation table has as free, or as bad.
+  /// It leads to a cluster that is marked as free or bad in the allocation table.
   case free(cluster: UInt32)
   case bad(cluster: UInt32)
-  /// It leads to a number that no cluster has.
+  /// It leads to an invalid cluster number.
   case outside(cluster: UInt32)
   case loop
   case short(clusters: Int, needed: Int)
@@ -109,16 +109,16 @@ package enum FATChain: Hashable, Sendable {
 }
 
 extension FATChain: MessageConvertible {
-  /// The rest of a sentence about the chain.
+  /// The predicate of a sentence about the chain.
   package var message: Message {
     switch self {
-    case .sound: "is sound"
+    case .sound: "is intact"
     case .free(let cluster): "leads to cluster \(cluster), which is free"
     case .bad(let cluster): "leads to cluster \(cluster), which is marked as bad"
     case .outside(let cluster): "leads to cluster \(cluster), which does not exist"
-    case .loop: "leads back into itself"
-    case .short(let clusters, let needed): "has \(clusters) clusters where \(needed) are needed"
-    case .long(let clusters, let needed): "has \(clusters) clusters where \(needed) are enough"
+    case .loop: "has a loop"
+    case .short(let clusters, let needed): "has \(clusters) clusters but needs \(needed)"
+    case .long(let clusters, let needed): "has \(clusters) clusters but needs only \(needed)"
     }
   }
 }

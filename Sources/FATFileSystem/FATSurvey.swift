@@ -6,13 +6,13 @@ internal import Messages
 
 /// Reads the directories of a volume, then follows the chains of its files.
 ///
-/// In this order a directory is read even if a file claims its clusters, too.
+/// In this order, a directory is read even if a file claims its clusters as well.
 struct FATSurvey {
-  /// What a file system may have, far above what any boot partition does.
+  /// Limits of a file system, far above those of any boot partition.
   enum Limit {
     static let files = 65_536
     static let directories = 4096
-    /// Slots of a directory: the most that Linux allows.
+    /// Slots of a directory: the maximum in Linux.
     static let slots = 65_536
     /// Slots of all directories.
     static let allSlots = 1 << 21
@@ -21,14 +21,14 @@ struct FATSurvey {
   }
 
   private struct Directory {
-    /// Without a slash at its end; empty for the root.
+    /// Without a trailing slash; empty for the root.
     var path: String
-    /// Nil for the root directory of FAT12 and FAT16, which has none.
+    /// Nil for the root directory of FAT12 and FAT16, which has no clusters.
     var firstCluster: UInt32?
-    /// Its name, and the directory that has it; nil for the root.
+    /// Its entry in the parent directory; nil for the root.
     var entry: Found?
     var chain: FATChains.Chain?
-    /// Whether nothing in it can be a directory's content.
+    /// Whether its clusters have no directory content.
     var isVoid = false
     var isRoot: Bool { path.isEmpty }
     var shownPath: String { isRoot ? "/" : path }
@@ -42,7 +42,7 @@ struct FATSurvey {
   private(set) var problems: [FATProblem] = []
   private let sector: FATBootSector
   private var chains: FATChains
-  /// In the order in which they are read; it grows meanwhile.
+  /// In the order in which they are read; grows during reading.
   private var directories: [Directory]
   private var found: [Found] = []
   private var slotCount = 0
@@ -62,9 +62,9 @@ struct FATSurvey {
     if problem != problems.last { problems.append(problem) }
   }
 
-  /// Reads the root directory and all that it leads to.
+  /// Reads the root directory and all directories below it.
   ///
-  /// Throws what reading `device` throws.
+  /// Throws errors from reading `device`.
   mutating func readDirectories(of device: some RandomAccessBytes) throws {
     var index = 0
     while index < directories.count {
@@ -93,7 +93,7 @@ struct FATSurvey {
     try read(chain.ownCount, clustersFrom: first, of: index, from: device)
   }
 
-  /// Reads those clusters of a directory that belong to none that was read before.
+  /// Reads the clusters of a directory that no earlier directory owns.
   private mutating func read(
     _ count: Int, clustersFrom first: UInt32, of index: Int, from device: some RandomAccessBytes
   ) throws {
@@ -136,7 +136,7 @@ struct FATSurvey {
 
   /// Follows the chains of all files.
   ///
-  /// What directories share with others is a problem then.
+  /// Also reports directories that share clusters with others as problems.
   mutating func followFiles() -> [FATFile] {
     let followed = found.map { file in
       let first = file.entry.firstCluster
@@ -157,7 +157,7 @@ struct FATSurvey {
     }
   }
 
-  /// Names of directories without a directory behind them, once all chains are followed.
+  /// Directory entries without a directory; call this after all chains are followed.
   func voidDirectories() -> [FATFile] {
     directories.compactMap { directory in
       guard directory.isVoid, let found = directory.entry else { return nil }

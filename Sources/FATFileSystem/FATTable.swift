@@ -4,48 +4,49 @@
 internal import BinaryFormat
 internal import Messages
 
-/// The file allocation table: which cluster follows which ("FAT32 File System Specification 1.03", FAT Data Structure).
+/// The file allocation table, with the next cluster of each ("FAT32 File System Specification 1.03", FAT Data
+/// Structure).
 struct FATTable: Sendable {
   enum Entry: Hashable {
     case next(UInt32)
     case end
     case free
     case bad
-    /// The number of no cluster that there is.
+    /// A number without a cluster.
     case outside(UInt32)
   }
 
-  /// The numbers of those that there are.
+  /// The numbers of the existing clusters.
   let clusters: Range<UInt32>
-  /// Where the copies of the table differ first, in bytes of the device; nil if they do not, or need not agree.
+  /// Offset on the device of the first difference between the copies; nil if they are equal or may differ.
   let difference: Int?
   private let kind: FATBootSector.Kind
   private let bytes: [UInt8]
 
-  /// Enough for 16 million clusters.
+  /// In bytes; enough for 16 million clusters.
   private static let sizeLimit = 64 << 20
   private static let format = "FAT"
 
   /// Reads the table in use.
   ///
-  /// Throws `range` for one that is too large or that there is not, and what reading throws.
+  /// Throws `range` for a table that is too large or missing, and errors from reading.
   init(of device: some RandomAccessBytes, _ sector: FATBootSector) throws {
     kind = sector.kind
     clusters = 2..<UInt32(sector.clusterCount + 2)
     let tables = sector.tables
     let size = ((sector.clusterCount + 2) * kind.bits + 7) / 8
     guard size <= Self.sizeLimit else {
-      throw ParseError(Self.format, at: tables.offset, .range, "it has \(size) bytes")
+      throw ParseError(Self.format, at: tables.offset, .range, "the table of \(size) bytes is too large")
     }
     let active = tables.sole ?? 0
     guard active < tables.count else {
-      throw ParseError(Self.format, at: 40, .range, "number \(active) is in use, and there are \(tables.count)")
+      throw ParseError(Self.format, at: 40, .range, "table \(active) is in use, but only \(tables.count) exist")
     }
     bytes = try device.readBytes(at: tables.offset + active * tables.size, count: size, format: Self.format)
     difference = tables.sole == nil ? try Self.difference(from: bytes, of: device, tables: tables) : nil
   }
 
-  /// Compares the second table with `first`: no program looks at others.
+  /// Compares the second table with `first`; no program uses any other.
   private static func difference(
     from first: [UInt8], of device: some RandomAccessBytes, tables: FATBootSector.Tables
   ) throws -> Int? {
@@ -60,7 +61,7 @@ struct FATTable: Sendable {
     return nil
   }
 
-  /// The entry of a cluster that there is.
+  /// The entry of an existing cluster.
   subscript(cluster: UInt32) -> Entry {
     let value = value(of: Int(cluster))
     let last: UInt32 =
@@ -78,7 +79,7 @@ struct FATTable: Sendable {
     }
   }
 
-  /// Two entries of FAT12 share three bytes; the upper four bits of FAT32's are reserved.
+  /// Two entries of FAT12 share three bytes; the upper four bits of a FAT32 entry are reserved.
   private func value(of index: Int) -> UInt32 {
     switch kind {
     case .fat12:
@@ -93,14 +94,14 @@ struct FATTable: Sendable {
   }
 }
 
-/// The chains of a table and the clusters they have in common.
+/// The cluster chains of a table and the clusters they share.
 ///
-/// Each cluster is visited once, however many chains lead to it: chains that meet are one from there on. So all that
-/// meet anywhere have their last cluster in common, and are of one group.
+/// Each cluster is visited once, however many chains lead to it: chains that meet are identical from there on. So all
+/// chains that meet share their last cluster and form one group.
 struct FATChains {
   enum Ending: Hashable {
     case end
-    /// Cluster that the chain leads to and does not own.
+    /// The cluster that the chain leads to but does not own.
     case free(UInt32)
     case bad(UInt32)
     case outside(UInt32)
@@ -108,18 +109,18 @@ struct FATChains {
   }
 
   struct Chain {
-    /// Clusters up to its end, or to the first that comes again.
+    /// Number of clusters up to its end, or up to the first repeated one.
     var count: Int
-    /// How many of them, from the first on, belong to no chain that was followed before.
+    /// How many of them, from the first on, belong to no earlier chain.
     var ownCount: Int
     var ending: Ending
-    /// What chains that have clusters in common have in common.
+    /// The number of its group: equal for chains that share clusters.
     var group: Int
   }
 
   let table: FATTable
   private var chains: [Chain] = []
-  /// By the number of a cluster: the chain that was the first to have it, counted from 1, and where in it.
+  /// By cluster number: the first chain that has the cluster, counted from 1, and the position in it.
   private var owners: [UInt32]
   private var positions: [UInt32]
 
@@ -129,7 +130,7 @@ struct FATChains {
     positions = owners
   }
 
-  /// Follows the chain that begins with cluster `first`.
+  /// Follows the chain that starts with cluster `first`.
   mutating func follow(from first: UInt32) -> Chain {
     let number = UInt32(chains.count + 1)
     var chain = Chain(count: 0, ownCount: 0, ending: .end, group: chains.count)
@@ -158,7 +159,7 @@ struct FATChains {
     return chain
   }
 
-  /// Ends `chain` at a cluster that it or an earlier one has.
+  /// Ends `chain` at a cluster that it or an earlier chain already has.
   private func meet(_ cluster: UInt32, _ chain: inout Chain) {
     let owner = Int(owners[Int(cluster)]) - 1
     guard owner < chains.count else {

@@ -4,35 +4,35 @@
 package import BinaryFormat
 package import Messages
 
-/// The files of a FAT file system, and whether their clusters are theirs alone.
+/// The files of a FAT file system, and whether they share clusters.
 ///
-/// A power cut can leave two names with the same clusters, or a name whose clusters are free: Linux writes directories
-/// and the allocation table apart from each other.
+/// A power cut can leave two names with the same clusters, or a name whose clusters are free, because Linux writes
+/// directories and the allocation table separately.
 package struct FATVolume: Sendable {
   package let bootSector: FATBootSector
-  /// The regular files of all directories that could be read, in the order of their entries, those of a directory
-  /// before those of its subdirectories.
+  /// The regular files of all readable directories in the order of their entries, those of a directory before those of
+  /// its subdirectories.
   package let files: [FATFile]
-  /// Names of directories whose clusters hold something else, or are free: after a power cut a directory that was being
-  /// made can be there by its name only.
+  /// Entries of directories whose clusters are free or contain something else: a power cut can leave a new directory
+  /// with its name only.
   package let voidDirectories: [FATFile]
-  /// What may hide files from this view, and with them other owners of clusters; empty for a sound file system.
+  /// Problems that may hide files, and with them other owners of clusters; empty for an intact file system.
   package let problems: [FATProblem]
   private let table: FATTable
 
   static let format = "FAT"
 
-  /// Reads the boot sector, the allocation table and all directories; time and memory are bounded by `FATSurvey.Limit`
+  /// Reads the boot sector, the allocation table and all directories; time and memory are limited by `FATSurvey.Limit`
   /// and the size of the table.
   ///
-  /// Throws `ParseError` if the boot sector or the table cannot be understood, or the device is smaller than its file
-  /// system, and what reading it throws.
+  /// Throws `ParseError` if the boot sector or the table is invalid or the device is smaller than the file system, and
+  /// errors from reading.
   package init(parsing device: some RandomAccessBytes) throws {
     let sector = try device.readBytes(at: 0, count: FATBootSector.byteCount, format: Self.format)
     bootSector = try FATBootSector(parsing: sector)
     guard bootSector.size <= device.count else {
       throw ParseError(
-        Self.format, at: device.count, .truncated, "\(bootSector.size) bytes wanted, the input has \(device.count)")
+        Self.format, at: device.count, .truncated, "expected \(bootSector.size) bytes, the input has \(device.count)")
     }
     table = try FATTable(of: device, bootSector)
     var survey = FATSurvey(bootSector, table)
@@ -43,7 +43,7 @@ package struct FATVolume: Sendable {
     try device.requireUnchanged()
   }
 
-  /// Where the content of a file is, in bytes of the device; nil unless its chain is sound.
+  /// The byte ranges of a file's content on the device; nil unless its chain is sound.
   package func extents(of file: FATFile) -> [Range<Int>]? {
     guard file.chain == .sound else { return nil }
     var extents: [Range<Int>] = []
@@ -65,28 +65,28 @@ package struct FATVolume: Sendable {
 }
 
 extension FATBootSector {
-  /// The byte at which a cluster begins.
+  /// The first byte of a cluster.
   func offset(of cluster: UInt32) -> Int { dataOffset + (Int(cluster) - 2) * clusterSize }
 }
 
-/// What is wrong with a directory, or with the file system as a whole.
+/// A problem of a directory or of the whole file system.
 package struct FATProblem: Hashable, Sendable {
   package enum Kind: Hashable, Sendable {
-    /// Its chain of clusters; what could be reached was read.
+    /// Its cluster chain is damaged; the reachable part was read.
     case chain(FATChain)
-    /// Some of its clusters belong to all of these, itself among them. They were read for one directory only.
+    /// Some of its clusters belong to all of these, including itself. They were read for one directory only.
     case shared(by: [String])
-    /// It does not begin with the entries `.` and `..`: its clusters hold something else, and were not read.
+    /// It does not start with the entries `.` and `..`: its clusters contain something else and were not read.
     case notADirectory
-    /// More than `FATSurvey.Limit` allows, or a path that is longer; the rest was not read.
+    /// It exceeds `FATSurvey.Limit`, or its path does; the rest was not read.
     case tooLarge
-    /// The two copies of the allocation table, first at this byte of the device; the first was taken.
+    /// The two copies of the allocation table differ, first at this byte of the device; the first copy was used.
     case tablesDiffer(offset: Int)
-    /// Only this copy of the table is kept up, and was taken; Linux looks at the first.
+    /// Only this copy of the table is updated, and it was used; Linux uses the first.
     case otherTable(Int)
   }
 
-  /// The directory; `/` for the file system as a whole.
+  /// The directory; `/` for the whole file system.
   package let path: String
   package let kind: Kind
 }
@@ -94,9 +94,9 @@ package struct FATProblem: Hashable, Sendable {
 extension FATProblem: MessageConvertible {
   package var message: Message {
     switch kind {
-    case .chain(let chain): "the chain of clusters of directory \(path) \(chain)"
-    case .shared(let owners): "directory \(path) has clusters that belong to more than one: \(Self.list(owners))"
-    case .notADirectory: "\(path) is listed as a directory and is none"
+    case .chain(let chain): "the cluster chain of directory \(path) \(chain)"
+    case .shared(let owners): "directory \(path) has clusters with several owners: \(Self.list(owners))"
+    case .notADirectory: "\(path) is listed as a directory but is not one"
     case .tooLarge: "directory \(path) is too large"
     case .tablesDiffer(let offset): "the two allocation tables differ at byte \(offset)"
     case .otherTable(let number): "allocation table \(number) is in use instead of the first"

@@ -5,17 +5,17 @@ import CLinux
 import Glibc
 import Messages
 
-/// The machine this program works for: its files, clock, randomness and environment.
+/// The machine that pve-sb-uki works on: its files, clock, randomness and environment.
 ///
-/// Nothing reaches for them past this value, so that tests and `--root` can put others in their place.
+/// All access goes through this value, so that tests and `--root` can replace parts of it.
 package struct Host: Sendable {
   /// Files of the host, by absolute path, inside its root directory.
   package var files: FileSystem
-  /// Files that the invoker named on the command line, relative to the working directory; `--root` does not move them.
+  /// Files named on the command line, relative to the working directory; `--root` does not affect them.
   package var userFiles: FileSystem
-  /// Partitions by device, which need no mount point.
+  /// Access to partitions by device, without a mount point.
   package var partitions: PartitionAccess
-  /// Other programs.
+  /// Runs other programs.
   package var processes: ProcessRunner
   /// The user, for questions.
   package var terminal: Terminal
@@ -23,16 +23,16 @@ package struct Host: Sendable {
   package var environment: @Sendable (String) -> String?
   /// Seconds since 1970.
   package var now: @Sendable () -> Int64
-  /// Release of the running kernel as uname(2) gives it.
+  /// Release of the running kernel, from uname(2).
   package var kernelRelease: String
   package var hostName: String
   package var effectiveUserID: UInt32
-  /// Whether host paths are those of the machine that runs this, not of a tree elsewhere.
+  /// Whether host paths belong to the running machine, rather than to another root.
   package var isRunningSystem: Bool
 
   /// This machine with `root` as its root directory.
   ///
-  /// Throws `HostError` unless that is a directory.
+  /// Throws `HostError` unless `root` is a directory.
   package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
     files = try FileSystem(root: root, gate: gate)
     userFiles = FileSystem(gate: gate)
@@ -49,10 +49,10 @@ package struct Host: Sendable {
     isRunningSystem = root == "/"
   }
 
-  /// The time to be written into results: SOURCE_DATE_EPOCH if it is set to a number of seconds, else nil.
+  /// The time to record in output: SOURCE_DATE_EPOCH if it is a number of seconds, else nil.
   package var buildTime: Int64? { environment("SOURCE_DATE_EPOCH").flatMap { Int64($0) } }
 
-  /// `count` bytes fit for keys.
+  /// `count` random bytes, good enough for keys.
   package func randomBytes(_ count: Int) throws -> [UInt8] { try HostSystem.randomBytes(count) }
 
   private static func text(_ field: UnsafeRawBufferPointer) -> String {
@@ -60,7 +60,7 @@ package struct Host: Sendable {
   }
 }
 
-/// `count` bytes from the kernel's generator.
+/// `count` bytes from the kernel's random number generator.
 func randomBytes(_ count: Int) throws(HostError) -> [UInt8] {
   var bytes = [UInt8](repeating: 0, count: count)
   try SystemCall.check("read", of: "the random number generator") {

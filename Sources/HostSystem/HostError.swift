@@ -5,19 +5,19 @@ internal import CLinux
 internal import Glibc
 package import Messages
 
-/// A request the system refused: what was to be done with which path, and why not.
+/// A failed operation of the system: the operation, the path, and the reason.
 package struct HostError: HintedError, Hashable {
-  /// What was to be done, as the verb after "cannot".
+  /// The failed operation, as a verb after "cannot".
   package var operation: Message
-  /// What it was to be done with: a path, or words for what has none.
+  /// The object of the operation: a path or a description.
   package var object: Message
   /// The same in English.
   package var path: String { object.description }
-  /// The system's error number; 0 when no system call failed and `detail` says what is wrong.
+  /// The system's error number; 0 if no system call failed and `detail` has the reason.
   package var errno: Int32
-  /// What is wrong, where the number alone does not say it.
+  /// The reason, if the number alone does not say it.
   package var detail: Message?
-  /// What the user can do about it.
+  /// What the user can do.
   package var hint: Message?
 
   package init(_ operation: Message, _ path: String, errno: Int32, hint: Message? = nil) {
@@ -43,19 +43,19 @@ extension HostError {
 }
 
 extension Message {
-  /// What the C library says of an error number.
+  /// The C library's text for an error number.
   ///
-  /// Its own catalogue has the translation.
+  /// The C library's own catalogue has the translation.
   package init(systemError number: Int32) {
     self.init(key: psu_error_text(number).map { String(cString: $0) } ?? "error \(number)", arguments: [])
   }
 }
 
-/// Where interrupted calls are repeated and -1 becomes an error.
+/// Repeats interrupted calls and turns -1 into an error.
 enum SystemCall {
-  /// The value of `call`, repeated while a signal interrupts it.
+  /// The result of `call`, which is repeated while a signal interrupts it.
   ///
-  /// Throws `HostError` when it answers -1.
+  /// Throws `HostError` if it returns -1.
   @discardableResult
   static func check<Value: SignedInteger>(
     _ operation: @autoclosure () -> Message, _ path: @autoclosure () -> String, _ call: () -> Value
@@ -63,7 +63,7 @@ enum SystemCall {
     try check(operation(), of: Message(verbatim: path()), call)
   }
 
-  /// The same with something that has no path.
+  /// As above, for an object without a path.
   @discardableResult
   static func check<Value: SignedInteger>(
     _ operation: @autoclosure () -> Message, of object: @autoclosure () -> Message, _ call: () -> Value

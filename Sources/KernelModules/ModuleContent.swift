@@ -6,17 +6,17 @@ internal import Compression
 internal import Cryptography
 internal import ModuleSignature
 
-/// A module's bytes, unpacked on the way.
+/// A module's content, decompressed while reading.
 ///
-/// They are read twice, since the end says how the rest is to be digested; so memory does not grow with the module.
+/// It is read twice, since the trailer names the digest algorithm for the rest; memory use does not grow with its size.
 struct ModuleContent {
   private let stream: CompressedStream
-  /// Bytes unpacked; the largest modules of graphics drivers have a tenth.
+  /// Maximum decompressed size in bytes; the largest modules, of graphics drivers, have a tenth of it.
   private static let limit = 1 << 30
 
   init(_ file: any RandomAccessBytes) { stream = CompressedStream(file) }
 
-  /// Nil if the module carries no signature.
+  /// The signature trailer; nil if the module is unsigned.
   func trailer() throws -> ModuleTrailer? {
     var tail: [UInt8] = []
     var count = 0

@@ -8,40 +8,38 @@ package import Messages
 internal import ModuleSignature
 internal import SecureBoot
 
-/// A module that dkms built for a kernel, and whether the kernel takes it when it enforces signatures.
+/// A module built by dkms for a kernel, and whether a kernel that enforces signatures loads it.
 package struct BuiltModule: Hashable, Sendable {
   package enum Signature: Hashable, Sendable {
-    /// By a certificate that the kernel trusts.
+    /// Signed by a certificate that the kernel trusts.
     case trusted(Certificate)
-    /// By a certificate that is at hand but that nothing here trusts: ours or dkms's own, before it is enrolled.
+    /// Signed by pve-sb-uki's or dkms's certificate, which is not enrolled.
     case known(Certificate)
-    /// By a signer of whom only the name is known.
+    /// Signed by an unknown certificate, of which only the name is available.
     case unknown(signer: String)
     case none
-    /// It cannot be read, or does not hold; the rest of a sentence.
+    /// The signature is unreadable or invalid; the reason as the rest of a sentence.
     case bad(Message)
   }
 
-  /// Release of the kernel.
+  /// The release of the kernel.
   package let kernel: String
-  /// File name without `.ko` and what comes after it.
+  /// The file name without `.ko` and any further suffix.
   package let name: String
-  /// Absolute path on the host.
+  /// The absolute path on the host.
   package let path: String
   package let signature: Signature
 }
 
-/// Looks at what dkms has built.
-///
-/// Changes nothing.
+/// Examines the modules that dkms has built; read-only.
 package struct ModuleSurvey: Sendable {
   private let host: Host
-  /// Those of the keyrings by which Debian's and Proxmox's kernels judge modules, besides their own: db and machine
-  /// owner keys (the .platform and .machine keyrings), without what dbx revokes.
+  /// The certificates, besides their own, that Debian's and Proxmox's kernels trust for modules: db and machine owner
+  /// keys (the .platform and .machine keyrings), except those revoked by dbx.
   private let trusted: [Certificate]
   private let others: [Certificate]
 
-  /// `own` is the certificate in use, if one can be read.
+  /// `own` is pve-sb-uki's certificate, or nil if it cannot be read.
   ///
   /// Throws `HostError` if the firmware's variables cannot be read.
   package init(on host: Host, own: Certificate?) throws {
@@ -51,18 +49,18 @@ package struct ModuleSurvey: Sendable {
     trusted = try database.certificates.filter { try !database.forbids($0) }
   }
 
-  /// What dkms signs with unless it is told otherwise; nil if it cannot be read.
+  /// The certificate that dkms signs with by default; nil if it cannot be read.
   private static func dkmsCertificate(_ host: Host) -> Certificate? {
     let content = try? host.files.readFileIfPresent("/var/lib/dkms/mok.pub", limit: 1 << 16)
     return content.flatMap { try? Certificate(parsing: $0) }
   }
 
-  /// Where dkms of Debian 12 and 13 puts modules of kernel `release`, whatever their own makefiles say.
+  /// The directory where dkms of Debian 12 and 13 installs modules for kernel `release`, regardless of their makefiles.
   package static func directory(of release: String) -> String { "/lib/modules/\(release)/updates/dkms" }
 
-  /// The modules of these kernels by path.
+  /// The modules of these kernels, sorted by path.
   ///
-  /// One that cannot be read is `bad`. Throws `HostError` if a directory cannot be listed.
+  /// An unreadable module is `bad`. Throws `HostError` if a directory cannot be listed.
   package func modules(of releases: [String]) throws -> [BuiltModule] {
     try releases.flatMap { release -> [BuiltModule] in
       let directory = Self.directory(of: release)
@@ -74,7 +72,7 @@ package struct ModuleSurvey: Sendable {
     }
   }
 
-  /// Nil for a file that is not a module.
+  /// The module's name; nil if the file is not a module.
   private static func moduleName(_ fileName: String) -> String? {
     let suffix = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].first { fileName.hasSuffix($0) }
     return suffix.map { String(fileName.dropLast($0.count)) }
@@ -89,7 +87,7 @@ package struct ModuleSurvey: Sendable {
       guard signed.names(oneOf: candidates) else { return .unknown(signer: signed.signerName) }
       let digest = try module.digest(signed.algorithm, count: trailer.contentCount)
       guard let signer = try signed.signer(ofContentWith: digest, among: candidates) else {
-        return .bad("its signature does not hold")
+        return .bad("its signature is invalid")
       }
       return trusted.contains(signer) ? .trusted(signer) : .known(signer)
     } catch {

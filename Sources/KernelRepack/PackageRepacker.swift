@@ -49,11 +49,11 @@ struct PackageRepacker {
       notes: notes(on: input, editor: editor, data: data, trust: trust))
   }
 
-  /// Throws `Failure` if the output is the input file, also by another path or link.
+  /// Throws `Failure` if the output is the input file, even by another path or link.
   private func requireFree(_ output: String, input: File) throws {
     guard let status = try host.userFiles.status(of: output) else { return }
     guard !status.isSameFile(as: input.status) else {
-      throw Failure("\(output) is an input itself", hint: "name another directory with -o")
+      throw Failure("\(output) is also an input", hint: "specify another directory with -o")
     }
   }
 
@@ -65,8 +65,8 @@ struct PackageRepacker {
     }
     if let other {
       throw Failure(
-        "\(input): \(output) is what \(other) becomes already",
-        hint: "give each package once, or repack them one by one")
+        "\(input): \(output) is already the output for \(other)",
+        hint: "specify each package only once, or repack the packages one by one")
     }
   }
 
@@ -75,11 +75,11 @@ struct PackageRepacker {
     guard editor.changes.isEmpty else { return }
     if editor.imageCount == 0, options.modules == .none {
       throw Failure(
-        "there is no kernel image boot/vmlinuz-… in it", hint: "give packages of kernels, such as proxmox-kernel-*")
+        "it contains no kernel image boot/vmlinuz-…", hint: "specify kernel packages, such as proxmox-kernel-*")
     }
     throw Failure(
-      "nothing in it needs a signature: what could be signed carries one already",
-      hint: "use the package as it is, or replace the signatures with --signature replace or --resign-modules")
+      "nothing to sign: everything that can be signed already has a signature",
+      hint: "use the package unchanged, or replace the signatures with --signature replace or --resign-modules")
   }
 
   private func rewriteControl(
@@ -117,16 +117,13 @@ struct PackageRepacker {
     let replaced = editor.changes.filter { $0.kind.replacesModuleSignature }.count
     if replaced > 0 {
       notes.append(
-        """
-        \(replaced) modules carried a signature of the kernel's own build key, which no longer vouches for them: a host \
-        loads them only where it trusts the new key
-        """)
+        "replaced the kernel's own signature on \(replaced) modules: a host loads them only if it trusts the new key")
     }
     if data.provenance == nil {
-      notes.append("its directory in /usr/share/doc is a symbolic link, so that no file says where it comes from")
+      notes.append("provenance file skipped: the package's directory in /usr/share/doc is a symbolic link")
     }
     if input.layout.members.contains(where: { $0.name.hasPrefix("_gpg") }) {
-      notes.append("it carried a signature of the whole package, which was left out since it does not hold any more")
+      notes.append("the signature of the whole package was dropped, because repacking invalidates it")
     }
     return notes
   }

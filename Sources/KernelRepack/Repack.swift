@@ -27,7 +27,7 @@ package struct Repack: Sendable {
   package var versionSuffix = "+sb1"
   package var naming = PackageNaming.keep
   package var compression = OutputCompression.keep
-  /// Whether all data is compressed anew, also blocks that could be copied.
+  /// Whether all data is compressed again, including blocks that could be copied.
   package var recompresses = false
   /// Whether every file is compared with md5sums, not only those that change.
   package var checksContents = false
@@ -49,9 +49,9 @@ package struct Repack: Sendable {
     package let result: Result<PackageReport, Failure>
   }
 
-  /// Repacks all inputs, several at a time, and goes on after one that fails.
+  /// Repacks all inputs, several at a time; one that fails does not stop the others.
   ///
-  /// Calls `progress` for each as soon as it is done, one call at a time but on any thread. Throws `Failure` if the key
+  /// Calls `progress` as soon as each is done, one call at a time but on any thread. Throws `Failure` if the key
   /// cannot be loaded, `HostError` if the output directory cannot be created.
   package func run(on host: Host, progress: @escaping @Sendable (Outcome) -> Void = { _ in }) throws -> [Outcome] {
     let key = try keySignatures(on: host)
@@ -97,16 +97,18 @@ package struct Repack: Sendable {
   }
 
   private func attachedSignatures(for input: PackageInput, on host: Host) throws -> any SignatureSource {
-    guard case .attached(let directory) = signing else { throw Failure("there is nothing to sign with") }
+    guard case .attached(let directory) = signing else {
+      throw Failure("neither a signing key nor signatures specified")
+    }
     return try AttachedSignatures(directory, package: input.identity.package, from: host.userFiles)
   }
 }
 
-/// What happens to a kernel image that is signed already.
+/// What happens to a kernel image that is already signed.
 package enum ImagePolicy: String, CaseIterable, Sendable {
-  /// Our signature is added after the others.
+  /// The new signature is added after the others.
   case add
-  /// Our signature replaces the others.
+  /// The new signature replaces the others.
   case replace
   /// The image is left unchanged.
   case keep
@@ -117,7 +119,7 @@ package enum ModulePolicy: Sendable {
   case none
   /// Only modules without a signature.
   case unsigned
-  /// All modules; our signature replaces another one.
+  /// All modules; existing signatures are replaced.
   case all
 }
 
@@ -153,9 +155,9 @@ package struct PackageReport: Sendable {
   package enum Packing: String, Sendable {
     /// Unchanged xz blocks were copied, changed ones transcoded: only the LZMA2 symbols around an edit are new.
     case transcoded = "transcoded"
-    /// Unchanged xz blocks were copied, at least one changed block was compressed anew.
+    /// Unchanged xz blocks were copied, at least one changed block was compressed again.
     case blocks = "blocks"
-    /// The whole archive was compressed anew.
+    /// The whole archive was compressed again.
     case whole = "whole"
   }
 
@@ -165,12 +167,12 @@ package struct PackageReport: Sendable {
   package let trust: TrustFinding
   /// Subject of the signer's certificate.
   package let signer: String
-  /// SHA-256 of that certificate; nil if it is not known, as with signatures of modules that were made elsewhere.
+  /// SHA-256 of that certificate; nil if unknown, as with attached signatures of modules only.
   package let certificateFingerprint: [UInt8]?
   package let changes: [FileChange]
   /// Path of the provenance file that was added; nil if none could be added.
   package let provenancePath: String?
   package let packing: Packing
-  /// What to tell the user.
+  /// Notes for the user.
   package let notes: [Message]
 }

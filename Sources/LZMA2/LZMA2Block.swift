@@ -3,14 +3,14 @@
 
 package import Messages
 
-/// The compressed data of a block that has LZMA2 as its only filter, decoded to text and symbols (The .xz File Format
-/// 1.2.0, section 5.3.1).
+/// A block whose only filter is LZMA2, decoded to text (the uncompressed data) and symbols (The .xz File Format 1.2.0,
+/// section 5.3.1).
 ///
-/// Everything is set when the initialiser is done and only read afterwards, so it may be shared.
+/// Immutable after initialisation, so it may be shared.
 package final class LZMA2Block: Sendable {
   static let format = "LZMA2"
 
-  /// The text.
+  /// The uncompressed data.
   package let text: PaddedBuffer
   let input: PaddedBuffer
   let dictionarySize: Int
@@ -20,9 +20,9 @@ package final class LZMA2Block: Sendable {
 
   /// Decodes `input`, which is at `offset` of its file, to `textCount` bytes.
   ///
-  /// Throws `ParseError` if it is damaged or has more or less text; `unsupported` if it is right perhaps, but of a kind
-  /// that no encoder at hand makes: a dictionary that is reset after the first chunk. `textCount` and the dictionary's
-  /// size have been found acceptable by the caller.
+  /// Throws `ParseError` if the data is damaged or the text has another size; `unsupported` for features that common
+  /// encoders do not use: a dictionary reset after the first chunk. The caller has checked that `textCount` and
+  /// `dictionarySize` are acceptable.
   package init(decoding input: PaddedBuffer, textCount: Int, dictionarySize: Int, offset: Int) throws(ParseError) {
     self.input = input
     self.dictionarySize = dictionarySize

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// One chunk of a block, as its header has it, and where it begins.
+/// The header and position of one chunk of a block.
 struct LZMA2Chunk {
   enum Reset: Int, Comparable {
     case none, state, properties, dictionary
@@ -10,7 +10,7 @@ struct LZMA2Chunk {
 
   enum Content {
     case raw
-    /// LZMA; `properties` are those of the header, where it has them.
+    /// LZMA; `properties` are set if the header has them.
     case lzma(properties: Model.Properties?)
   }
 
@@ -18,23 +18,23 @@ struct LZMA2Chunk {
   let reset: Reset
   /// Offset of the control byte in the compressed data.
   let offset: Int
-  /// Bytes of the header.
+  /// Size of the header in bytes.
   let headerSize: Int
-  /// Bytes that follow the header.
+  /// Number of bytes after the header.
   let dataCount: Int
-  /// Offset of the first byte of text in the block's text.
+  /// Offset of the chunk's text in the block's text.
   let textStart: Int
   let textCount: Int
-  /// Number of symbols before the chunk's.
+  /// Number of symbols in earlier chunks.
   let firstSymbol: Int
 
   var textEnd: Int { textStart + textCount }
 }
 
-/// What the coder knows where a chunk begins, so that an encoder can begin there.
+/// The state of the coder at the start of a chunk, so that an encoder can start there.
 struct Checkpoint {
-  /// Number of chunks before it.
+  /// Number of earlier chunks.
   let chunk: Int
-  /// Nil where no LZMA chunk came before, or where the chunk resets it.
+  /// Nil if no LZMA chunk precedes it, or if the chunk resets the model.
   let model: (Model, probabilities: [UInt16])?
 }

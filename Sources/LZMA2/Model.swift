@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// What decoder and encoder know of the symbols before: probabilities, state, latest distances, and the properties that
-/// say how literals and positions matter (LZMA specification, "The main loop of decoder").
+/// The adaptive state of decoder and encoder: state, latest distances, and the properties that select the literal and
+/// position contexts (LZMA specification, "The main loop of decoder").
 struct Model {
   /// Literal context bits, literal position bits and position bits.
   struct Properties: Hashable {
@@ -10,7 +10,7 @@ struct Model {
     let lp: Int
     let pb: Int
 
-    /// From the byte of a chunk's header; nil if LZMA2 does not allow it: lc + lp is 4 at most.
+    /// Decodes the byte from a chunk's header; nil if LZMA2 does not allow it: lc + lp is at most 4.
     init?(_ byte: UInt8) {
       guard byte < 9 * 5 * 5 else { return nil }
       lc = Int(byte) % 9
@@ -22,7 +22,7 @@ struct Model {
     var byte: UInt8 { UInt8((pb * 5 + lp) * 9 + lc) }
   }
 
-  /// Where each table begins in the array of probabilities.
+  /// Offset of each table in the array of probabilities.
   enum Table {
     static let isMatch = 0
     static let isRep = isMatch + 12 * 16
@@ -31,17 +31,17 @@ struct Model {
     static let isRepG2 = isRepG1 + 12
     static let isRep0Long = isRepG2 + 12
     static let slot = isRep0Long + 12 * 16
-    /// For the lower bits of distances of the slots 4 to 13.
+    /// For the low bits of distances in slots 4 to 13.
     static let special = slot + 4 * 64
     static let align = special + 116
     static let matchLength = align + 16
     static let repLength = matchLength + Length.count
     static let literal = repLength + Length.count
-    /// With the largest literal table that LZMA2 allows.
+    /// Includes the largest literal table that LZMA2 allows.
     static let count = literal + (0x300 << 4)
   }
 
-  /// Where each table begins in that of a length.
+  /// Offset of each table within a length table.
   enum Length {
     static let choice = 0
     static let choice2 = 1
@@ -54,14 +54,14 @@ struct Model {
   static let half: UInt16 = 1024
 
   var properties: Properties
-  /// 0 to 11, as the specification numbers them; those below 7 follow a literal.
+  /// 0 to 11, numbered as in the specification; values below 7 follow a literal.
   var state = 0
   var rep0: UInt32 = 0
   var rep1: UInt32 = 0
   var rep2: UInt32 = 0
   var rep3: UInt32 = 0
 
-  /// Number of probabilities that are in use with these properties.
+  /// Number of probabilities in use with these properties.
   var probabilityCount: Int { Table.literal + (0x300 << (properties.lc + properties.lp)) }
 }
 

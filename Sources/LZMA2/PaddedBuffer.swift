@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Memory with room before and after what counts, freed with the last reference.
+/// Memory with padding before and after the payload, freed with the last reference.
 ///
-/// The coders read and write a few bytes beyond an end instead of asking before each whether they may; the padding is
-/// where those lie. The maker of a buffer fills it; once it is shared it is only read, so sharing is safe.
+/// The padding lets the coders read and write a few bytes past an end without checking each byte. The creator fills the
+/// buffer; once shared it is only read, so sharing is safe.
 package final class PaddedBuffer: @unchecked Sendable {
-  /// Bytes before the first that counts.
+  /// Number of padding bytes before the payload.
   ///
-  /// They are zero, as what stands before a dictionary is by definition.
+  /// They are zero, which LZMA defines for bytes before a dictionary.
   static let lead = 64
-  /// Bytes after the last that counts.
+  /// Number of padding bytes after the payload.
   ///
-  /// More than a symbol of LZMA has bits, and than a copy of a match runs over its end.
+  /// More than an LZMA symbol has bits, and more than the copy of a match writes past its end.
   static let tail = 64
 
   private let memory: UnsafeMutableRawPointer
-  /// Number of bytes that count.
+  /// Size of the payload in bytes.
   package let count: Int
 
   package init(count: Int) {
@@ -28,11 +28,11 @@ package final class PaddedBuffer: @unchecked Sendable {
 
   deinit { memory.deallocate() }
 
-  /// The bytes that count, valid while this object lives.
+  /// The payload, valid while this object lives.
   package var bytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: memory + Self.lead, count: count)
   }
 
-  /// The first byte that counts.
+  /// The first byte of the payload.
   var start: UnsafeMutablePointer<UInt8> { (memory + Self.lead).assumingMemoryBound(to: UInt8.self) }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A run of literals and the match that follows it, in eight bytes: an encoder's decision, apart from how it is coded.
+/// A run of literals and the match after it in eight bytes: an encoder's decision, independent of how it is coded.
 ///
 /// From the lowest bit: length (9 bits), kind (3), literals before it (20), distance (32). The literals' values are in
 /// the text.
@@ -15,9 +15,9 @@ struct Symbol {
     static let rep3: UInt64 = 4
     /// One byte at the latest distance.
     static let shortRep: UInt64 = 5
-    /// Nothing follows the literals.
+    /// No match after the literals.
     static let none: UInt64 = 6
-    /// A match of any kind that the latest distances allow, or one byte.
+    /// The encoder chooses the kind from the latest distances.
     static let anew: UInt64 = 7
   }
 
@@ -32,18 +32,18 @@ struct Symbol {
       UInt64(truncatingIfNeeded: length) | kind &<< 9 | UInt64(truncatingIfNeeded: run) &<< 12 | UInt64(distance) &<< 32
   }
 
-  /// Bytes that the match repeats; 0 for none.
+  /// Length of the match in bytes; 0 for no match.
   @inline(__always) var length: Int { Int(truncatingIfNeeded: word & 0x1ff) }
   @inline(__always) var kind: UInt64 { word &>> 9 & 7 }
   /// Number of literals before the match.
   @inline(__always) var run: Int { Int(truncatingIfNeeded: word &>> 12 & 0xf_ffff) }
-  /// How many bytes back the match begins, less one.
+  /// How many bytes back the match starts, minus one.
   @inline(__always) var distance: UInt32 { UInt32(truncatingIfNeeded: word &>> 32) }
 }
 
 /// A growing list of symbols that a decoder writes through a pointer.
 ///
-/// It is only read once it is shared, so sharing is safe.
+/// Once shared it is only read, so sharing is safe.
 final class SymbolList: @unchecked Sendable {
   private(set) var start: UnsafeMutablePointer<UInt64>
   private(set) var capacity: Int
@@ -64,7 +64,6 @@ final class SymbolList: @unchecked Sendable {
     capacity *= 2
   }
 
-  /// Appends one symbol.
   func append(_ symbol: Symbol) {
     if count == capacity { grow() }
     start[count] = symbol.word

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// An error that reads as a sentence and may know what the user can do about it.
+/// An error that reads as a sentence and may carry a hint for the user.
 package protocol HintedError: Error, MessageConvertible {
-  /// What to do next, in the imperative; nil where nothing more than the error is known.
+  /// What to do next, in the imperative; nil if there is nothing to advise.
   var hint: Message? { get }
-  /// Whether the sentence names the object that it is about. If not, the caller that knows the object puts its name in
-  /// front. Default: no.
+  /// Whether the sentence names the object it is about; if not, the caller puts the name before it. Default: no.
   var namesItsObject: Bool { get }
 }
 
@@ -14,7 +13,7 @@ extension HintedError {
   package var namesItsObject: Bool { false }
 }
 
-/// A use case that could not be carried out: one sentence that names the object, and what to do next.
+/// A use case that failed: one sentence that names the object, and a hint.
 package struct Failure: HintedError, Hashable {
   package var message: Message
   package var hint: Message?
@@ -24,22 +23,22 @@ package struct Failure: HintedError, Hashable {
     self.hint = hint
   }
 
-  /// What a lower layer says about the file `name`.
+  /// An error of a lower layer about the file `name`.
   package init(_ name: String, _ cause: any Error) { self.init(of: Message(verbatim: name), cause) }
 
-  /// What a lower layer says about an object that is not a file.
+  /// An error of a lower layer about an object that is not a file.
   package init(of object: Message, _ cause: any Error) {
     let hinted = cause as? any HintedError
     self.init(hinted?.namesItsObject == true ? Message(cause) : "\(object): \(cause)", hint: hinted?.hint)
   }
 
-  /// `error` as it is if it is a failure already, and so names its object; else what it says about `object`.
+  /// `error` itself if it is a failure, which already names its object; otherwise a failure about `object`.
   package init(adopting error: any Error, of object: Message) {
     self = (error as? Failure) ?? Failure(of: object, error)
   }
 }
 
-/// Runs `body` and turns what it throws into a failure about the file `name`.
+/// Runs `body` and turns an error it throws into a failure about the file `name`.
 package func describing<Value>(_ name: String, _ body: () throws -> Value) throws -> Value {
   do {
     return try body()

@@ -2,13 +2,13 @@
 // Copyright the pve-sb-uki authors
 
 extension JSONValue {
-  /// How many arrays and objects a document that is read may have in each other.
+  /// How deeply arrays and objects may be nested in a parsed document.
   package static let depthLimit = 32
 
-  /// Reads a document in UTF-8 that others wrote.
+  /// Reads an untrusted document in UTF-8.
   ///
-  /// Strict: no comments, no trailing commas, no name twice in an object. Throws `ParseError` `encoding` for text that
-  /// is none, `range` for nesting beyond `depthLimit`, `overlap` for a name that comes twice, `trailing bytes`,
+  /// Strict: no comments, no trailing commas, no duplicate names in an object. Throws `ParseError` `encoding` for
+  /// invalid text, `range` for nesting beyond `depthLimit`, `overlap` for a duplicate name, `trailing bytes`,
   /// `truncated` and `syntax`.
   package init(parsing text: [UInt8]) throws(ParseError) {
     var parser = JSONParser(text)
@@ -17,7 +17,7 @@ extension JSONValue {
 }
 
 extension ParseError.Rule {
-  /// Text that the grammar of its language does not have.
+  /// The text violates the grammar of its language.
   package static let syntax: Self = "syntax"
 }
 
@@ -33,14 +33,14 @@ private struct JSONParser {
   mutating func document() throws(ParseError) -> JSONValue {
     let value = try value(depth: 0)
     skipSpace()
-    guard position == text.count else { throw error(.trailingBytes, "something follows the document") }
+    guard position == text.count else { throw error(.trailingBytes, "unexpected text after the document") }
     return value
   }
 
   private mutating func value(depth: Int) throws(ParseError) -> JSONValue {
     skipSpace()
     guard depth < JSONValue.depthLimit else {
-      throw error(.range, "more than \(JSONValue.depthLimit) values lie in each other")
+      throw error(.range, "nested more than \(JSONValue.depthLimit) levels deep")
     }
     switch try peek() {
     case UInt8(ascii: "{"): return try object(depth: depth)
@@ -58,17 +58,17 @@ private struct JSONParser {
     if take("}") { return .object(members) }
     repeat {
       skipSpace()
-      guard try peek() == UInt8(ascii: "\"") else { throw error(.syntax, "a member has no name") }
+      guard try peek() == UInt8(ascii: "\"") else { throw error(.syntax, "a member of an object has no name") }
       let start = position
       let name = try string()
       skipSpace()
-      guard take(":") else { throw error(.syntax, "no colon follows a name") }
+      guard take(":") else { throw error(.syntax, "missing colon after a name") }
       guard members.updateValue(try value(depth: depth + 1), forKey: name) == nil else {
-        throw ParseError(Self.format, at: start, .overlap, "an object has two members '\(name)'")
+        throw ParseError(Self.format, at: start, .overlap, "an object has the member '\(name)' twice")
       }
       skipSpace()
     } while take(",")
-    guard take("}") else { throw error(.syntax, "an object does not go on with a comma") }
+    guard take("}") else { throw error(.syntax, "expected a comma or the end of the object") }
     return .object(members)
   }
 
@@ -81,7 +81,7 @@ private struct JSONParser {
       elements.append(try value(depth: depth + 1))
       skipSpace()
     } while take(",")
-    guard take("]") else { throw error(.syntax, "an array does not go on with a comma") }
+    guard take("]") else { throw error(.syntax, "expected a comma or the end of the array") }
     return .array(elements)
   }
 
@@ -91,7 +91,7 @@ private struct JSONParser {
       position += word.utf8.count
       return value
     }
-    throw error(.syntax, "there is no value")
+    throw error(.syntax, "expected a value")
   }
 
   /// RFC 8259 section 6.
@@ -110,7 +110,7 @@ private struct JSONParser {
   private mutating func digits() throws(ParseError) {
     let start = position
     while position < text.count, UInt8(ascii: "0")...UInt8(ascii: "9") ~= text[position] { position += 1 }
-    guard position > start else { throw error(.syntax, "a number has no digit where it needs one") }
+    guard position > start else { throw error(.syntax, "missing digit in a number") }
   }
 
   private mutating func string() throws(ParseError) -> String {
@@ -123,11 +123,11 @@ private struct JSONParser {
       switch byte {
       case UInt8(ascii: "\""):
         guard let string = String(validating: bytes) else {
-          throw ParseError(Self.format, at: start, .encoding, "a string is not UTF-8")
+          throw ParseError(Self.format, at: start, .encoding, "invalid UTF-8 in string")
         }
         return string
       case UInt8(ascii: "\\"): bytes += String(try escape()).utf8
-      case ..<0x20: throw error(.syntax, "a string has a control character")
+      case ..<0x20: throw error(.syntax, "control character in string")
       default: bytes.append(byte)
       }
     }
@@ -144,30 +144,30 @@ private struct JSONParser {
     case UInt8(ascii: "r"): return "\r"
     case UInt8(ascii: "t"): return "\t"
     case UInt8(ascii: "u"): return try codePoint()
-    default: throw error(.syntax, "a string has an escape that there is not")
+    default: throw error(.syntax, "invalid escape sequence in string")
     }
   }
 
-  /// What follows `\u`, with the second half of a pair of surrogates.
+  /// The digits after `\u`, and the second half of a surrogate pair.
   private mutating func codePoint() throws(ParseError) -> Unicode.Scalar {
     let unit = try hexadecimal()
     if let scalar = Unicode.Scalar(unit) { return scalar }
     guard 0xd800..<0xdc00 ~= unit, take("\\"), take("u") else {
-      throw error(.encoding, "a string has half a pair of surrogates")
+      throw error(.encoding, "half a surrogate pair in string")
     }
     let second = try hexadecimal()
     guard 0xdc00..<0xe000 ~= second, let scalar = Unicode.Scalar((unit - 0xd800) << 10 + (second - 0xdc00) + 0x1_0000)
-    else { throw error(.encoding, "a string has half a pair of surrogates") }
+    else { throw error(.encoding, "half a surrogate pair in string") }
     return scalar
   }
 
   private mutating func hexadecimal() throws(ParseError) -> UInt32 {
-    guard text.count - position >= 4 else { throw error(.truncated, "it ends within an escape") }
+    guard text.count - position >= 4 else { throw error(.truncated, "truncated escape sequence") }
     let digits = String(decoding: text[position..<position + 4], as: UTF8.self)
-    // A sign would do for the initialiser.
+    // The initialiser would accept a sign.
     guard digits.utf8.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
       let number = UInt32(digits, radix: 16)
-    else { throw error(.syntax, "an escape has not four hexadecimal digits") }
+    else { throw error(.syntax, "escape sequence without four hexadecimal digits") }
     position += 4
     return number
   }
@@ -177,7 +177,7 @@ private struct JSONParser {
   }
 
   private func peek() throws(ParseError) -> UInt8 {
-    guard position < text.count else { throw error(.truncated, "it ends too early") }
+    guard position < text.count else { throw error(.truncated, "the document is truncated") }
     return text[position]
   }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A JSON document (RFC 8259): what a command reports to machines, or a text that others wrote.
+/// A JSON document (RFC 8259): a command's `--json` report, or a parsed document.
 package enum JSONValue: Hashable, Sendable {
   case null
   case boolean(Bool)
-  /// As it is spelt.
+  /// The number as written in the document.
   case number(String)
   case string(String)
   case array([JSONValue])
@@ -13,18 +13,18 @@ package enum JSONValue: Hashable, Sendable {
 
   package static func integer(_ number: Int) -> JSONValue { .number(String(number)) }
 
-  /// The string, or null if there is none.
+  /// The string, or null for nil.
   package init(_ text: String?) { self = text.map { .string($0) } ?? .null }
-  /// The number, or null if there is none.
+  /// The number, or null for nil.
   package init(_ number: Int?) { self = number.map { .integer($0) } ?? .null }
-  /// The truth value, or null if there is none.
+  /// The truth value, or null for nil.
   package init(_ truth: Bool?) { self = truth.map { .boolean($0) } ?? .null }
-  /// The message in English, or null if there is none.
+  /// The message in English, or null for nil.
   package init(_ message: Message?) { self = message.map { .string($0.description) } ?? .null }
   package init(_ messages: [Message]) { self = .array(messages.map { .string($0.description) }) }
   package init(_ texts: [String]) { self = .array(texts.map { .string($0) }) }
 
-  /// The document, two spaces a level, members in byte order of their names, with a line feed at its end.
+  /// The document with two spaces per level, members in byte order of their names, and a line feed at the end.
   package func serialize() -> String {
     var text = ""
     write(to: &text, indentation: "\n")
@@ -61,7 +61,8 @@ package enum JSONValue: Hashable, Sendable {
     text += (elements.isEmpty ? "" : indentation) + close
   }
 
-  /// Escapes what RFC 8259 section 7 demands, and DEL and the C1 controls, which terminals act upon.
+  /// Escapes the characters required by RFC 8259 section 7, and also DEL and the C1 controls, which terminals
+  /// interpret.
   private static func write(_ string: String, to text: inout String) {
     text += "\""
     for scalar in string.unicodeScalars {
@@ -81,7 +82,7 @@ package enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue {
-  /// The member of an object; nil if this is none or has no such member.
+  /// The member of an object; nil if this is not an object or has no such member.
   package subscript(name: String) -> JSONValue? { object?[name] }
 
   package var string: String? { if case .string(let string) = self { string } else { nil } }
@@ -97,7 +98,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
 
 extension JSONValue: ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
   package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-  /// Of two members with one name the later counts.
+  /// If two members have the same name, the later one wins.
   package init(dictionaryLiteral members: (String, JSONValue)...) {
     self = .object([String: JSONValue](members) { $1 })
   }

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A sentence, or a part of one, for people: English as it stands in the source, and able to be shown in their
-/// language.
+/// A sentence, or part of one, for the user: English in the source, shown in the user's language.
 ///
-/// A literal is a message, and what it interpolates are its arguments: `"cannot \(operation) \(path): \(detail)"` is
-/// found in a catalogue under the key `cannot {0} {1}: {2}`. Arguments are data, which is shown as it is, or messages,
-/// which are translated like the whole. Two messages are equal if they read alike in English.
+/// A literal is a message, and its interpolations are the arguments: `"cannot \(operation) \(path): \(detail)"` has the
+/// key `cannot {0} {1}: {2}` in a catalogue. Arguments are either data, which is shown as is, or messages, which are
+/// translated too. Two messages are equal if their English text is equal.
 package struct Message: Sendable {
   package enum Argument: Sendable {
     case text(String)
     case message(Message)
   }
 
-  /// What a catalogue knows the message by: the English text, `{0}` for its first argument, braces of its own doubled.
+  /// The catalogue key: the English text with `{0}` for the first argument and literal braces doubled.
   package let key: String
   package let arguments: [Argument]
 
@@ -22,15 +21,15 @@ package struct Message: Sendable {
     self.arguments = arguments
   }
 
-  /// Data such as a name, which no catalogue knows.
+  /// Data such as a name, which is never translated.
   package init(verbatim text: String) { self.init(key: "{0}", arguments: [.text(text)]) }
 
-  /// What an error says, as far as it can be translated.
+  /// The message of an error; translatable if the error is `MessageConvertible`.
   package init(_ error: any Error) {
     self = (error as? any MessageConvertible)?.message ?? Message(verbatim: "\(error)")
   }
 
-  /// The text in the language of `translate`, which turns a key into its translation, or into itself if it has none.
+  /// The text in the language of `translate`, which returns the translation of a key, or the key itself.
   package func text(_ translate: (String) -> String) -> String {
     let texts = arguments.map { argument in
       switch argument {
@@ -41,9 +40,9 @@ package struct Message: Sendable {
     return Self.fill(translate(key), texts)
   }
 
-  /// Puts `arguments` where `template` has their numbers in braces.
+  /// Replaces the numbers in braces in `template` with `arguments`.
   ///
-  /// A number that no argument has stays as it is.
+  /// A number without an argument is kept.
   private static func fill(_ template: String, _ arguments: [String]) -> String {
     var output: [UInt8] = []
     var rest = Array(template.utf8)[...]
@@ -79,7 +78,7 @@ extension Message: Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 
-/// What can be told to people in their language; its description is English.
+/// A value that can be shown in the user's language; its description is English.
 package protocol MessageConvertible: CustomStringConvertible {
   var message: Message { get }
 }
@@ -101,9 +100,9 @@ extension Message: ExpressibleByStringInterpolation {
     self.init(key: interpolation.key, arguments: interpolation.arguments)
   }
 
-  /// `text` with its braces doubled.
+  /// `text` with braces doubled.
   ///
-  /// Most texts have none, and messages are made where nothing is told in the end.
+  /// Fast path for text without braces: many messages are created and never shown.
   private static func escaped(_ text: String) -> String {
     func isBrace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "{") || byte == UInt8(ascii: "}") }
     guard text.utf8.contains(where: isBrace) else { return text }
@@ -123,7 +122,7 @@ extension Message: ExpressibleByStringInterpolation {
       append(.text(value.description))
     }
 
-    /// What has a message of its own.
+    /// A value with its own message.
     package mutating func appendInterpolation(_ value: some MessageConvertible) { append(.message(value.message)) }
 
     package mutating func appendInterpolation(_ error: any Error) { append(.message(Message(error))) }
@@ -136,7 +135,7 @@ extension Message: ExpressibleByStringInterpolation {
 }
 
 extension Sequence<Message> {
-  /// One message of all, as `String` has it.
+  /// Joins the messages into one, like `String`'s method.
   package func joined(separator: String = "") -> Message {
     var interpolation = Message.StringInterpolation(literalCapacity: 0, interpolationCount: 0)
     for (index, message) in enumerated() {

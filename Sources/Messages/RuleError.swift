@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The rules of one subject that an input or a result can break.
+/// The rules that an input or a result can break, for one subject.
 package protocol ErrorRule: Hashable, Sendable {
-  /// As `HintedError.namesItsObject`, for errors about this rule. Default: no.
+  /// `HintedError.namesItsObject` for errors about this rule. Default: no.
   var namesItsObject: Bool { get }
 }
 
@@ -11,12 +11,12 @@ extension ErrorRule {
   package var namesItsObject: Bool { false }
 }
 
-/// Which rule does not hold, as a sentence.
+/// A broken rule, described by a sentence.
 ///
-/// Each subject has its own rules and names its error by a type alias, such as `LayoutError`.
+/// Each subject has its own rules and a type alias for its error, such as `LayoutError`.
 package struct RuleError<Rule: ErrorRule>: HintedError, Hashable {
   package var rule: Rule
-  /// A full sentence without its full stop.
+  /// A complete sentence without a full stop.
   package var message: Message
   package var hint: Message?
 

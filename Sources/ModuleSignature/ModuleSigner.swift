@@ -8,7 +8,7 @@ package import Messages
 /// Signs kernel modules as the kernel's `scripts/sign-file` does, byte for byte.
 package struct ModuleSigner: Sendable {
   package var identity: SigningIdentity
-  /// What the kernel was built with (`CONFIG_MODULE_SIG_HASH`); it may have no other.
+  /// The algorithm of the kernel's build (`CONFIG_MODULE_SIG_HASH`); the kernel may lack others.
   package var algorithm: DigestAlgorithm
 
   package init(identity: SigningIdentity, algorithm: DigestAlgorithm) {
@@ -16,7 +16,7 @@ package struct ModuleSigner: Sendable {
     self.algorithm = algorithm
   }
 
-  /// A PKCS#7 message over a module that has this digest of `algorithm` without a trailer.
+  /// Returns a PKCS#7 signature for a module whose content without a trailer has this digest.
   ///
   /// Throws `CryptoError`.
   package func signature(ofContentWith digest: [UInt8]) throws(CryptoError) -> [UInt8] {
@@ -25,12 +25,12 @@ package struct ModuleSigner: Sendable {
 }
 
 extension ModuleTrailer {
-  /// What is appended to a module to make it one with this signature, a PKCS#7 message in DER.
+  /// The trailer to append to a module for this signature, a PKCS#7 message in DER.
   ///
-  /// Throws `ParseError` `range` for one that the kernel would not take: it has up to `sizeLimit` bytes.
+  /// Throws `ParseError` `range` if the trailer would have more than `sizeLimit` bytes.
   package static func bytes(for signature: [UInt8]) throws(ParseError) -> [UInt8] {
     guard signature.count <= sizeLimit - mark.count - 12 else {
-      throw ParseError(format, at: 0, .range, "\(signature.count) bytes of signature are too many")
+      throw ParseError(format, at: 0, .range, "the signature has \(signature.count) bytes, too many for the trailer")
     }
     var writer = ByteWriter()
     writer.write(signature)

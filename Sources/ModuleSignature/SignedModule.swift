@@ -4,26 +4,26 @@
 package import Cryptography
 internal import Messages
 
-/// A kernel module's signature, as `scripts/sign-file` of the kernel makes it: PKCS#7 without attributes and
-/// certificates, over all that stands before it.
+/// A kernel module's signature in the format of the kernel's `scripts/sign-file`: PKCS#7 without attributes and
+/// certificates, over everything before the signature.
 package struct SignedModule: Sendable {
   package let message: SignedData
-  /// Of the content.
+  /// The digest algorithm for the content.
   package let algorithm: DigestAlgorithm
 
-  /// Throws `CryptoError` if it cannot be read, or is of a form that the kernel does not verify.
+  /// Throws `CryptoError` if the signature is malformed or in a format that `scripts/sign-file` does not make.
   package init(_ trailer: ModuleTrailer) throws(CryptoError) {
     message = try SignedData(parsing: trailer.signature)
     guard let signer = message.plainSigner else {
-      throw CryptoError(.malformed, "cannot read the signature", ["it has not one signer without attributes"])
+      throw CryptoError(.malformed, "cannot read the signature", ["not exactly one signer without attributes"])
     }
     algorithm = signer.algorithm
   }
 
-  /// Who made it: the issuer and the serial number of a certificate.
+  /// The issuer and serial number of the signer's certificate.
   package var signerName: String { message.plainSigner?.name ?? "" }
 
-  /// The first of `certificates` that signed content with this digest; nil if none of them did.
+  /// The first of `certificates` that signed content with this digest; nil if none did.
   package func signer(ofContentWith digest: [UInt8], among certificates: [Certificate]) throws(CryptoError)
     -> Certificate?
   {
@@ -33,6 +33,6 @@ package struct SignedModule: Sendable {
     return nil
   }
 
-  /// Whether it says that one of `certificates` made it.
+  /// Whether the signature names one of `certificates` as its signer.
   package func names(oneOf certificates: [Certificate]) -> Bool { certificates.contains { message.names($0) } }
 }

@@ -14,7 +14,7 @@ package struct CertificateTable: Hashable, Sendable {
 
     package var revision: UInt16
     package var type: UInt16
-    /// The certificate as it came, without the padding to 8 bytes.
+    /// The certificate as read, without the padding to 8 bytes.
     package var data: [UInt8]
 
     package init(revision: UInt16 = revision2, type: UInt16 = signedData, data: [UInt8]) {
@@ -28,7 +28,7 @@ package struct CertificateTable: Hashable, Sendable {
 
   package init(_ entries: [Entry] = []) { self.entries = entries }
 
-  /// Reads a whole table that begins at file offset `start`; EDK2 believes no signature of one whose last entry is not
+  /// Reads a complete table at file offset `start`; EDK2 rejects all signatures of a table whose last entry is not
   /// padded to 8 bytes.
   package init(parsing bytes: [UInt8], at start: Int) throws(ParseError) {
     var reader = ByteReader(bytes[...], format: "certificate table", startingAt: start)
@@ -37,7 +37,7 @@ package struct CertificateTable: Hashable, Sendable {
       let entryOffset = reader.offset
       let length = try reader.readCount(UInt32.self)
       guard length >= 8 else {
-        throw ParseError(reader.format, at: entryOffset, .range, "entry length \(length) is below 8")
+        throw ParseError(reader.format, at: entryOffset, .range, "entry length \(length) is less than 8")
       }
       let revision = try reader.read(UInt16.self)
       let type = try reader.read(UInt16.self)
@@ -46,7 +46,7 @@ package struct CertificateTable: Hashable, Sendable {
     }
   }
 
-  /// Reads the table of an image; it is empty if the image carries none.
+  /// Reads the table of an image; empty if the image has none.
   package init(of header: PEHeader, in source: any RandomAccessBytes) throws {
     guard let range = header.certificateTableRange else {
       self.init()
@@ -54,7 +54,7 @@ package struct CertificateTable: Hashable, Sendable {
     }
     guard range.count <= 1 << 20 else {
       throw ParseError(
-        "certificate table", at: range.lowerBound, .range, "\(range.count) bytes are more than the 1 MiB that is read")
+        "certificate table", at: range.lowerBound, .range, "the table has \(range.count) bytes; at most 1 MiB is read")
     }
     let bytes = try source.readBytes(at: range.lowerBound, count: range.count, format: "certificate table")
     try self.init(parsing: bytes, at: range.lowerBound)

@@ -3,10 +3,10 @@
 
 internal import BinaryFormat
 
-/// The image checksum of the optional header: 16-bit words of the whole file, the field itself as zero, plus the size.
+/// The image checksum of the optional header: the 16-bit words of the file, the field itself as zero, plus the size.
 ///
-/// Bytes are fed in order with the CheckSum field and the certificate directory entry as zero; both are known only at
-/// the end.
+/// Feed the bytes in order with the CheckSum field and the certificate directory entry as zero, because both are known
+/// only at the end.
 package struct CheckSum: Sendable {
   private var sum = OnesComplementSum()
   private var count = 0
@@ -20,7 +20,7 @@ package struct CheckSum: Sendable {
 
   package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-  /// The checksum once the certificate directory entry, at an even offset and fed as zero, is `directory`.
+  /// The checksum with `directory` as the certificate directory entry, which is at an even offset and was fed as zero.
   package func value(with directory: [UInt8]) -> UInt32 {
     var total = sum
     if !count.isMultiple(of: 2) { total.update([0]) }

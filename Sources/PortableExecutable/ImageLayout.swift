@@ -4,11 +4,11 @@
 internal import BinaryFormat
 package import Messages
 
-/// A section that is to be added to an image.
+/// A section to add to an image.
 package struct AddedSection: Hashable, Sendable {
   /// One to eight bytes.
   package var name: String
-  /// Exact size of its content in bytes.
+  /// Exact size of the content in bytes.
   package var size: Int
   package var characteristics: SectionHeader.Characteristics
 
@@ -19,17 +19,17 @@ package struct AddedSection: Hashable, Sendable {
   }
 }
 
-/// An image laid out anew: the headers, and where each section's bytes come from.
+/// The layout of a new image: the headers, and the source of each section's bytes.
 ///
-/// Everything is computed from the base image: alignments, room for headers, the addresses after its last section.
-/// In the file sections follow each other without gaps from `SizeOfHeaders` on, as EDK2's digest demands.
+/// Everything is computed from the base image: alignments, room for headers, the addresses after its last section. In
+/// the file, sections follow `SizeOfHeaders` without gaps, as EDK2's digest requires.
 package struct ImageLayout: Hashable, Sendable {
   package enum Source: Hashable, Sendable {
     /// Bytes of the base image.
     case base(Range<Int>)
-    /// New content for a section the base image has, by name.
+    /// New content for a section of the base image, by name.
     case replacement(String)
-    /// The added section of that index.
+    /// The added section with that index.
     case added(Int)
   }
 
@@ -45,10 +45,10 @@ package struct ImageLayout: Hashable, Sendable {
   package static func == (left: Self, right: Self) -> Bool { left.header == right.header }
   package func hash(into hasher: inout Hasher) { hasher.combine(header) }
 
-  /// Lays out `base` with `added` behind its sections.
+  /// Lays out `base` with `added` after its sections.
   ///
-  /// `replacements` gives the new sizes of sections of the base image whose content changes; `clearsNX` takes the
-  /// NX_COMPAT flag away. Throws `LayoutError`.
+  /// `replacements` has the new sizes of sections of the base image whose content changes; `clearsNX` removes the
+  /// NX_COMPAT flag. Throws `LayoutError`.
   package init(
     base: PEHeader, replacements: [String: Int] = [:], adding added: [AddedSection], clearingNX clearsNX: Bool = false
   ) throws(LayoutError) {
@@ -69,7 +69,7 @@ package struct ImageLayout: Hashable, Sendable {
   }
 }
 
-/// Gives every section of a new image its place, in order.
+/// Assigns every section of a new image its place, in order.
 struct SectionPlanner {
   let base: PEHeader
   let sectionCount: Int
@@ -85,19 +85,19 @@ struct SectionPlanner {
     self.sectionCount = sectionCount
   }
 
-  /// Finds room for the section table; the headers grow into the address space before the first section.
+  /// Reserves room for the section table; the headers grow into the address space before the first section.
   mutating func reserveHeaders() throws(LayoutError) {
     let needed = base.sectionTableOffset + sectionCount * SectionHeader.size
     sizeOfHeaders = try align(max(base.sizeOfHeaders, needed), base.fileAlignment)
     let room = min(base.sections.map(\.memoryRange.lowerBound).min() ?? 0, PEHeader.sizeLimit)
     guard sizeOfHeaders <= room else {
       throw LayoutError(
-        .headerRoom, "\(sectionCount) sections need \(sizeOfHeaders) bytes of headers, \(room) can be had")
+        .headerRoom, "\(sectionCount) sections need \(sizeOfHeaders) bytes of headers; only \(room) are available")
     }
     fileEnd = sizeOfHeaders
   }
 
-  /// A section of the base image, with its own bytes or new content of `newSize` bytes.
+  /// Adds a section of the base image, with its own bytes or new content of `newSize` bytes.
   mutating func keep(_ section: SectionHeader, newSize: Int?) throws(LayoutError) {
     var moved = section
     if let newSize {
@@ -110,13 +110,13 @@ struct SectionPlanner {
     }
   }
 
-  /// A new section behind everything so far.
+  /// Adds a new section after all others.
   mutating func add(_ section: AddedSection, index: Int) throws(LayoutError) {
     guard 1...8 ~= section.name.utf8.count, !section.name.utf8.contains(0) else {
-      throw LayoutError(.name, "section name '\(section.name)' has not one to eight bytes")
+      throw LayoutError(.name, "the section name '\(section.name)' is not one to eight bytes long")
     }
     guard !sections.contains(where: { $0.name == section.name }) else {
-      throw LayoutError(.name, "there is a section \(section.name) already")
+      throw LayoutError(.name, "section \(section.name) already exists")
     }
     var header = SectionHeader(
       name: section.name, virtualSize: try word(section.size),
@@ -138,7 +138,7 @@ struct SectionPlanner {
     writer.patch(UInt32(0), at: base.signatureOffset + 16)  // NumberOfSymbols
     let optional = base.optionalHeaderOffset
     writer.patch(base.sizeOfInitializedData &+ UInt32(truncatingIfNeeded: addedData), at: optional + 8)
-    // `memoryEnd` was proved to fit in 32 bits when the last section was placed.
+    // `place` has checked that `memoryEnd` fits in 32 bits.
     let imageSize = memoryEnd.roundedUp(toMultipleOf: base.sectionAlignment) ?? memoryEnd
     writer.patch(UInt32(truncatingIfNeeded: imageSize), at: optional + 56)
     writer.patch(UInt32(sizeOfHeaders), at: optional + 60)
@@ -181,25 +181,25 @@ struct SectionPlanner {
 }
 
 extension PEHeader {
-  /// Throws `unsupported` for an image with parts that a new layout would lose or leave pointing at the wrong place.
+  /// Throws `unsupported` for an image with parts that a new layout would lose or invalidate.
   func requireExtensible() throws(LayoutError) {
     guard certificateTableRange == nil else {
-      throw LayoutError(.unsupported, "the image is signed; an unsigned one is needed to build upon")
+      throw LayoutError(.unsupported, "the image is already signed; use an unsigned one")
     }
     let tableEnd = sectionTableOffset + sections.count * SectionHeader.size
     guard bytes[tableEnd...].allSatisfy({ $0 == 0 }) else {
-      throw LayoutError(.unsupported, "there is data of unknown meaning behind the image's section table")
+      throw LayoutError(.unsupported, "the image has unknown data after its section table")
     }
     if directories.count > DataDirectory.debug, directories[DataDirectory.debug].size != 0 {
-      throw LayoutError(.unsupported, "the image has a debug directory, which holds file offsets")
+      throw LayoutError(.unsupported, "the image has a debug directory; its file offsets would become wrong")
     }
     guard sections.allSatisfy({ !$0.name.hasPrefix("/") }) else {
-      throw LayoutError(.unsupported, "the image keeps section names in its string table")
+      throw LayoutError(.unsupported, "the image stores section names in its string table")
     }
     let symbols = Int(symbolTablePointer)
     let hasOnlySymbolsBehind = symbolTablePointer != 0 && symbols >= endOfSections && symbols <= fileSize
     guard fileSize == endOfSections || hasOnlySymbolsBehind else {
-      throw LayoutError(.unsupported, "there is data of unknown meaning behind the image's last section")
+      throw LayoutError(.unsupported, "the image has unknown data after its last section")
     }
   }
 }
@@ -208,14 +208,14 @@ extension PEHeader {
 package typealias LayoutError = RuleError<LayoutRule>
 
 package enum LayoutRule: ErrorRule {
-  /// The section table cannot grow far enough in front of the first section in memory.
+  /// The section table cannot grow far enough before the first section in memory.
   case headerRoom
-  /// A section's new content does not fit in front of its successor in memory.
+  /// A section's new content does not fit before the next section in memory.
   case sectionRoom
   /// A name is empty, longer than eight bytes or taken.
   case name
-  /// The image would be larger than the format can describe.
+  /// The image would be larger than the format allows.
   case size
-  /// The image has parts whose meaning would be lost.
+  /// The image has parts that would become invalid.
   case unsupported
 }

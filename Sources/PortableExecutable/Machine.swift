@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The processor an image is for; unknown values are kept.
+/// The processor type of an image; unknown values are kept.
 package struct Machine: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
   package let rawValue: UInt16
   package init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -16,21 +16,20 @@ package struct Machine: RawRepresentable, Hashable, Sendable, CustomStringConver
   /// The corresponding constant is `IMAGE_FILE_MACHINE_LOONGARCH64`.
   package static let loongArch64 = Machine(rawValue: 0x6264)
 
-  /// Those that have 64-bit EFI firmware.
+  /// The machines with 64-bit EFI firmware.
   static let known: Set<Machine> = [.amd64, .arm64, .riscv64, .loongArch64]
 
-  /// Those that Debian has a signed shim and Proxmox or its ports a kernel for.
+  /// The machines with a signed shim from Debian and a kernel from Proxmox or its ports.
   package static let supported: [Machine] = [.amd64, .arm64]
 
-  /// What this program was built for.
+  /// The machine this program was built for.
   #if arch(arm64)
     package static let native = Machine.arm64
   #else
     package static let native = Machine.amd64
   #endif
 
-  /// The machine's part of a boot loader's file name, in small letters (UEFI 2.10 section 3.5.1.1); of another machine
-  /// that of none.
+  /// The machine's part of a boot loader's file name, in lower case (UEFI 2.10 section 3.5.1.1); `unknown` for others.
   package var efiName: String {
     switch self {
     case .amd64: "x64"

@@ -6,21 +6,22 @@ package import Messages
 
 /// The headers of a PE32+ image (PE/COFF specification): DOS stub, COFF header, optional header, section table.
 ///
-/// Accepts what EDK2's loader accepts and refuses what would make firmware, shim or a signer read outside the file or
-/// hash other bytes than it loads: truncation, sections that share bytes, a certificate table that is not last.
+/// Accepts the images that EDK2's loader accepts. Rejects those that make firmware, shim or a signer read outside the
+/// file or hash other bytes than they load: truncated files, overlapping sections, a certificate table that is not
+/// last.
 package struct PEHeader: Hashable, Sendable {
   package static let format = "PE/COFF"
-  /// Longest header that is read, in bytes; systemd's largest stub has 20480.
+  /// Maximum header size in bytes; systemd's largest stub has 20480.
   package static let sizeLimit = 1 << 16
 
-  /// The file's first `sizeOfHeaders` bytes as they came.
+  /// The file's first `sizeOfHeaders` bytes, unchanged.
   package let bytes: [UInt8]
   /// Size of the file in bytes.
   package let fileSize: Int
   /// Offset of the `PE\0\0` signature.
   package let signatureOffset: Int
   package let machine: Machine
-  /// Seconds since 1970, or a hash of the build.
+  /// Seconds since 1970, or a build hash.
   package let timeDateStamp: UInt32
   package let symbolTablePointer: UInt32
   package let symbolCount: UInt32
@@ -38,10 +39,10 @@ package struct PEHeader: Hashable, Sendable {
 
   package var sizeOfHeaders: Int { bytes.count }
 
-  /// The first section of that name, which is the one a stub takes.
+  /// The first section of that name, which is the one a stub uses.
   package func section(named name: String) -> SectionHeader? { sections.first { $0.name == name } }
 
-  /// `IMAGE_DLLCHARACTERISTICS_NX_COMPAT`: the image asks for no memory that is both writable and executable.
+  /// `IMAGE_DLLCHARACTERISTICS_NX_COMPAT`: the image needs no memory that is both writable and executable.
   package static let nxCompatible: UInt16 = 0x0100
   package var isNXCompatible: Bool { dllCharacteristics & Self.nxCompatible != 0 }
 
@@ -52,18 +53,18 @@ package struct PEHeader: Hashable, Sendable {
   package var sectionTableOffset: Int { optionalHeaderOffset + sizeOfOptionalHeader }
   let sizeOfOptionalHeader: Int
 
-  /// Where the certificate table's directory entry stands; nil if the image has too few directories to have one.
+  /// Offset of the certificate table's directory entry; nil if the image has too few directories.
   package var certificateDirectoryOffset: Int? {
     directories.count > DataDirectory.certificateTable ? directoriesOffset + 8 * DataDirectory.certificateTable : nil
   }
 
-  /// Reads and checks the headers of `source`, of which only the first bytes are read.
+  /// Reads and checks the headers of `source`; reads only its first bytes.
   ///
-  /// Throws `ParseError`, or what reading throws.
+  /// Throws `ParseError`, or errors from reading.
   package init(parsing source: any RandomAccessBytes) throws {
     guard source.count <= Int(UInt32.max) else {
       throw ParseError(
-        Self.format, at: 0, .range, "the file has \(source.count) bytes, the format describes less than 4 GiB")
+        Self.format, at: 0, .range, "the file has \(source.count) bytes; the format allows less than 4 GiB")
     }
     let prefix = try source.readBytes(at: 0, count: min(source.count, Self.sizeLimit), format: Self.format)
     try self.init(prefix: prefix, fileSize: source.count)
@@ -72,16 +73,16 @@ package struct PEHeader: Hashable, Sendable {
   private init(prefix: [UInt8], fileSize: Int) throws(ParseError) {
     var reader = ByteReader(prefix, format: Self.format)
     guard try reader.read(UInt16.self) == 0x5a4d else {
-      throw ParseError(Self.format, at: 0, .magic, "it does not begin with MZ")
+      throw ParseError(Self.format, at: 0, .magic, "does not start with MZ")
     }
     try reader.seek(to: 0x3c)
     signatureOffset = try reader.readCount(UInt32.self)
     guard signatureOffset.isMultiple(of: 2) else {
-      throw ParseError(Self.format, at: 0x3c, .range, "the PE signature has the odd offset \(signatureOffset)")
+      throw ParseError(Self.format, at: 0x3c, .range, "the PE signature is at the odd offset \(signatureOffset)")
     }
     try reader.seek(to: signatureOffset)
     guard try reader.read(UInt32.self) == 0x4550 else {
-      throw ParseError(Self.format, at: signatureOffset, .magic, "there is no PE signature")
+      throw ParseError(Self.format, at: signatureOffset, .magic, "the PE signature is missing")
     }
     machine = Machine(rawValue: try reader.read())
     let sectionCount = Int(try reader.read(UInt16.self))
@@ -94,7 +95,7 @@ package struct PEHeader: Hashable, Sendable {
     var optional = try reader.subReader(count: sizeOfOptionalHeader)
     let optionalStart = optional.offset
     guard try optional.read(UInt16.self) == 0x20b else {
-      throw ParseError(Self.format, at: optionalStart, .unsupported, "it is not a PE32+ image")
+      throw ParseError(Self.format, at: optionalStart, .unsupported, "not a PE32+ image")
     }
     try optional.seek(to: optionalStart + 8)
     sizeOfInitializedData = try optional.read()
@@ -111,7 +112,8 @@ package struct PEHeader: Hashable, Sendable {
     try optional.seek(to: optionalStart + 108)
     let directoryCount = try optional.readCount(UInt32.self)
     guard directoryCount <= 16 else {
-      throw ParseError(Self.format, at: optionalStart + 108, .range, "\(directoryCount) data directories, not 0 to 16")
+      throw ParseError(
+        Self.format, at: optionalStart + 108, .range, "\(directoryCount) data directories; at most 16 are allowed")
     }
     var directories: [DataDirectory] = []
     for _ in 0..<directoryCount {
@@ -120,7 +122,7 @@ package struct PEHeader: Hashable, Sendable {
     self.directories = directories
 
     guard sectionCount > 0 else {
-      throw ParseError(Self.format, at: signatureOffset + 6, .range, "it has no sections")
+      throw ParseError(Self.format, at: signatureOffset + 6, .range, "the image has no sections")
     }
     var sections: [SectionHeader] = []
     for _ in 0..<sectionCount { sections.append(try SectionHeader(parsing: &reader)) }
@@ -148,7 +150,7 @@ package struct PEHeader: Hashable, Sendable {
 
 /// An entry of the optional header's data directories.
 package struct DataDirectory: Hashable, Sendable {
-  /// Address relative to the image base; for the certificate table an offset in the file.
+  /// Address relative to the image base; for the certificate table, an offset in the file.
   package var address: UInt32
   /// Size in bytes.
   package var size: UInt32
@@ -166,12 +168,12 @@ package struct DataDirectory: Hashable, Sendable {
 }
 
 extension PEHeader {
-  /// Every section's bytes lie behind the headers, inside the file, and belong to no other section.
+  /// Checks that every section's bytes are after the headers, inside the file, and in no other section.
   func checkSections() throws(ParseError) {
     for (index, section) in sections.enumerated() {
       let entry = sectionTableOffset + index * SectionHeader.size
       guard section.fileRange.isEmpty || section.fileRange.lowerBound >= sizeOfHeaders else {
-        throw ParseError(Self.format, at: entry, .overlap, "section \(section.name) begins inside the headers")
+        throw ParseError(Self.format, at: entry, .overlap, "section \(section.name) starts inside the headers")
       }
       guard section.fileRange.upperBound <= fileSize else {
         throw ParseError(
@@ -187,16 +189,16 @@ extension PEHeader {
     where former.fileRange.upperBound > latter.fileRange.lowerBound {
       throw ParseError(
         Self.format, at: latter.fileRange.lowerBound, .overlap,
-        "sections \(former.name) and \(latter.name) share bytes of the file")
+        "sections \(former.name) and \(latter.name) overlap in the file")
     }
   }
 
-  /// The certificate table, if there is one, is aligned and the last thing in the file: EDK2 hashes wrongly otherwise.
+  /// Checks that the certificate table, if any, is aligned and at the end of the file; otherwise EDK2's hash is wrong.
   func checkCertificateTable() throws(ParseError) {
     guard let range = certificateTableRange, let entry = certificateDirectoryOffset else { return }
     guard range.lowerBound >= endOfSections, range.lowerBound.isMultiple(of: 8) else {
       throw ParseError(
-        Self.format, at: entry, .overlap, "the certificate table begins inside a section or is not aligned to 8 bytes")
+        Self.format, at: entry, .overlap, "the certificate table starts inside a section or is not aligned to 8 bytes")
     }
     guard range.upperBound == fileSize else {
       throw ParseError(
@@ -205,8 +207,8 @@ extension PEHeader {
     }
   }
 
-  /// Throws `overlap` if two sections, or a section and the headers, share memory: the later would be loaded over the
-  /// earlier.
+  /// Throws `overlap` if two sections, or a section and the headers, overlap in memory: loading the later one would
+  /// overwrite the earlier one.
   package func requireSeparateMemory() throws(ParseError) {
     let order = sections.filter { $0.virtualSize > 0 }.sorted { $0.virtualAddress < $1.virtualAddress }
     for (former, latter) in zip(order, order.dropFirst())
@@ -221,18 +223,19 @@ extension PEHeader {
   }
 
   /// Throws `unsupported` for a program that is not for EFI firmware, and `range` if the image's size in memory does
-  /// not cover its sections: firmware answers Unsupported or Load Error however the image is signed.
+  /// not cover its sections: the firmware returns Unsupported or Load Error, whatever the signature.
   package func requireStartable() throws(ParseError) {
     guard 10...13 ~= subsystem else {
       throw ParseError(
-        Self.format, at: optionalHeaderOffset + 68, .unsupported, "subsystem \(subsystem) is not an EFI program's")
+        Self.format, at: optionalHeaderOffset + 68, .unsupported, "subsystem \(subsystem) is not an EFI subsystem")
     }
     guard Machine.known.contains(machine) else {
-      throw ParseError(Self.format, at: signatureOffset + 4, .unsupported, "it is for \(machine)")
+      throw ParseError(Self.format, at: signatureOffset + 4, .unsupported, "the image is for \(machine)")
     }
     guard let end = sections.map(\.memoryRange.upperBound).max(), end <= Int(sizeOfImage) else {
       throw ParseError(
-        Self.format, at: optionalHeaderOffset + 56, .range, "SizeOfImage, \(sizeOfImage), does not cover its sections")
+        Self.format, at: optionalHeaderOffset + 56, .range,
+        "SizeOfImage is \(sizeOfImage), less than the sections need")
     }
   }
 
@@ -241,10 +244,10 @@ extension PEHeader {
     sections.filter { $0.rawSize > 0 }.sorted { $0.rawPointer < $1.rawPointer }
   }
 
-  /// Where the last section's bytes end.
+  /// The end of the last section's bytes.
   package var endOfSections: Int { sections.map(\.fileRange.upperBound).reduce(sizeOfHeaders, max) }
 
-  /// The certificate table's bytes in the file; nil if the image carries none.
+  /// The certificate table's bytes in the file; nil if the image has none.
   package var certificateTableRange: Range<Int>? {
     guard certificateDirectoryOffset != nil else { return nil }
     let entry = directories[DataDirectory.certificateTable]
@@ -256,9 +259,9 @@ extension PEHeader {
   /// The bytes that the Authenticode digest covers, in order ("Windows Authenticode Portable Executable Signature
   /// Format", "Calculating the PE Image Hash", as EDK2's DxeImageVerificationLib does it).
   ///
-  /// Headers without the checksum and the certificate table's directory entry, the sections by file offset, then what
-  /// follows the *sum* of the bytes hashed so far, up to the certificate table. For an image without gaps that is
-  /// simply the rest of the file.
+  /// These are the headers without the checksum and the certificate table's directory entry, the sections by file
+  /// offset, then the bytes from the *sum* of the bytes hashed so far up to the certificate table. For an image without
+  /// gaps, the last part is simply the rest of the file.
   package var digestRanges: [Range<Int>] {
     var ranges: [Range<Int>] = [0..<checkSumOffset]
     if let entry = certificateDirectoryOffset {
@@ -273,11 +276,11 @@ extension PEHeader {
     return ranges
   }
 
-  /// Zero bytes that belong in front of a certificate table that is added, and are digested with the image.
+  /// Number of zero bytes needed before an added certificate table; the digest covers them.
   package var signaturePadding: Int { certificateTableRange == nil ? (8 - fileSize % 8) % 8 : 0 }
 
-  /// Whether headers and sections follow each other without gaps and in the table's order; signers disagree about the
-  /// digest of any other image, and EDK2 refuses what some of them make of it.
+  /// Whether headers and sections follow each other without gaps and in the table's order; for any other image, signers
+  /// disagree about the digest, and EDK2 rejects some of their signatures.
   package var isContiguous: Bool {
     var end = sizeOfHeaders
     for section in sections where section.rawSize > 0 {

@@ -23,21 +23,21 @@ package struct SectionHeader: Hashable, Sendable {
     package static let write = Self(rawValue: 0x8000_0000)
   }
 
-  /// The name's eight bytes, filled with NUL.
+  /// The name's eight bytes, padded with NUL.
   package var nameBytes: [UInt8]
-  /// Bytes of the section in memory.
+  /// Size of the section in memory, in bytes.
   package var virtualSize: UInt32
   /// Address relative to the image base.
   package var virtualAddress: UInt32
-  /// Bytes of the section in the file.
+  /// Size of the section in the file, in bytes.
   package var rawSize: UInt32
   /// Offset in the file.
   package var rawPointer: UInt32
-  /// Relocation and line number fields, 12 bytes that images do not use.
+  /// Relocation and line number fields, 12 bytes unused in images.
   package var obsolete: [UInt8]
   package var characteristics: Characteristics
 
-  /// A section of the loaded image.
+  /// A section of an image.
   ///
   /// `name` has at most eight bytes of UTF-8.
   package init(
@@ -77,13 +77,13 @@ package struct SectionHeader: Hashable, Sendable {
 
   /// The name up to its first NUL; bytes that are not UTF-8 are shown as replacement characters.
   package var name: String { String(decoding: nameBytes.prefix { $0 != 0 }, as: UTF8.self) }
-  /// The section's bytes in the file; empty for a section without any.
+  /// The section's bytes in the file; empty if it has none.
   package var fileRange: Range<Int> { rawSize == 0 ? 0..<0 : Int(rawPointer)..<Int(rawPointer) + Int(rawSize) }
-  /// The part of the file that holds what the section says in memory, without the padding to the file alignment.
+  /// The section's bytes in the file without the padding to the file alignment.
   package var contentRange: Range<Int> {
     let range = fileRange
     return range.lowerBound..<range.lowerBound + min(range.count, Int(virtualSize))
   }
-  /// Addresses the section takes, relative to the image base.
+  /// The section's addresses, relative to the image base.
   package var memoryRange: Range<Int> { Int(virtualAddress)..<Int(virtualAddress) + Int(virtualSize) }
 }

@@ -7,17 +7,17 @@ internal import Messages
 
 /// `pve-sb-uki apply`: puts a signed UKI for every wanted kernel on every ESP, with as few changes as possible.
 ///
-/// It works in three steps. Each one hands a value to the next: `HostObservation` is what is there, `ApplyPlan` is what
-/// has to be done, and `ApplyReport` is what was done. If nothing changed since the last run, a run needs only stat(2)
-/// to see that, and it writes nothing.
+/// Three steps, each of which passes a value to the next: `HostObservation` is the current state, `ApplyPlan` the
+/// changes to make, and `ApplyReport` the changes made. If nothing has changed since the last run, a run only needs
+/// stat(2) and writes nothing.
 package enum Apply {
   package static let lockPath = "/run/pve-sb-uki/lock"
 
   /// Reconciles the ESPs and boot entries with the installed kernels.
   ///
-  /// A problem with one kernel or one ESP goes into the report. A problem that stops the whole run is thrown. Both are
-  /// kept in `FailureRecord` until a run succeeds. A run for selected kernels keeps nothing: the person who started it
-  /// sees the result.
+  /// Problems with one kernel or one ESP go into the report; a problem that stops the whole run is thrown.
+  /// `FailureRecord` keeps both until a run succeeds. A run for selected kernels records nothing: the person who
+  /// started it sees the result.
   package static func run(_ options: ApplyOptions = ApplyOptions(), on host: Host) throws -> ApplyReport {
     do {
       return try reconcile(host, options)
@@ -29,17 +29,17 @@ package enum Apply {
     }
   }
 
-  /// Whether `Strict=yes` is set: a kernel package then fails to configure if its image cannot be made.
+  /// Whether `Strict=yes` is set: a kernel package then fails to configure if its UKI cannot be built.
   ///
   /// False if the settings cannot be read.
   package static func isStrict(on host: Host) -> Bool { (try? Configuration(of: host.files))?.isStrict ?? false }
 
   private static func reconcile(_ host: Host, _ options: ApplyOptions) throws -> ApplyReport {
-    // If there is nothing to do, nothing is written, not even the lock file.
+    // If there is nothing to do, do not even create the lock file.
     if case .skip(let reason) = try Readiness(of: host) { return ApplyReport(skipped: reason) }
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
-      // Look again: whoever held the lock may have changed the host.
+      // Check again: the run that held the lock may have changed the host.
       switch try Readiness(of: host) {
       case .skip(let reason): return ApplyReport(skipped: reason)
       case .ready(let configuration, let survey):
@@ -59,7 +59,7 @@ package enum Apply {
     var mending = ESPMending(host)
     mending.mendDirty(&survey)
     var assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
-    // Mending changes what a plan was made from, and the new plan may change an ESP that was not checked yet.
+    // Repairs invalidate the plan, and the new plan may change an ESP that was not checked yet.
     while mending.secureRemovals(&assessment, &survey) {
       assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
     }
@@ -78,15 +78,15 @@ package enum Apply {
 
 /// An observation of a host and the plan that was made from it.
 ///
-/// Making one writes nothing.
+/// Creating it writes nothing.
 package struct Assessment: ~Copyable, Sendable {
   package let observation: HostObservation
   package internal(set) var plan: ApplyPlan
 
   /// Observes and plans.
   ///
-  /// If the plan removes an image from an ESP, the images that stay there are read in full first. An image that turns
-  /// out to be damaged changes the plan.
+  /// If the plan removes a UKI from an ESP, the other UKIs on that ESP are first read in full. A damaged one changes
+  /// the plan.
   ///
   /// Throws errors that stop the whole run.
   package init(

@@ -3,29 +3,29 @@
 
 /// The options of `apply`.
 package struct ApplyOptions: Sendable {
-  /// Releases of the kernels to work on; empty for all kernels.
+  /// Releases of the kernels to process; empty for all kernels.
   ///
-  /// Images of removed kernels are deleted only if it is empty.
+  /// UKIs of removed kernels are only deleted if this is empty.
   package var kernels: [String] = []
-  /// Release of a kernel that must have an image after the run.
+  /// Release of a kernel that must have a UKI after the run.
   ///
-  /// If it cannot have one yet, that is a failure and not a note.
+  /// If it cannot have one yet, that is a failure instead of a note.
   package var expected: String?
-  /// Whether to plan only, and change nothing.
+  /// Whether to plan only, without changing anything.
   package var isDryRun = false
-  /// Whether to rebuild images even if nothing changed.
+  /// Whether to rebuild UKIs even if nothing changed.
   package var isForced = false
-  /// Whether to replace a default that the administrator has set in systemd-boot.
+  /// Whether to replace a systemd-boot default set by the administrator.
   package var takesOverDefault = false
-  /// Which images are read in full.
+  /// Which UKIs are read in full.
   ///
-  /// For all others the manifest is trusted.
+  /// The manifest is trusted for all others.
   package var reading = Reading.beforeRemoval
-  /// How long to wait for another run to end, in seconds.
+  /// How long to wait for another run to finish, in seconds.
   package var lockTimeout = 120
 
   package enum Reading: Sendable {
-    /// The images on an ESP from which another image is removed.
+    /// The UKIs on each ESP from which another UKI is removed.
     case beforeRemoval
     case all
     case none

@@ -7,20 +7,20 @@ package import Messages
 /// The result for one kernel on one ESP.
 package struct ImageOutcome: Hashable, Sendable {
   package enum State: String, Sendable {
-    /// The image was there and correct; nothing was written.
+    /// The UKI was already correct; nothing was written.
     case current = "current"
-    /// The image was built there, verified and put in place.
+    /// The UKI was built on this ESP, verified and put in place.
     case signed = "signed"
-    /// The image was copied from another ESP, verified and put in place.
+    /// The UKI was copied from another ESP, verified and put in place.
     case copied = "copied"
-    /// The image could not be written; a previous version, if there was one, is still there.
+    /// The UKI could not be written; a previous version, if any, is unchanged.
     case failed = "failed"
-    /// The image was removed: its kernel is gone or no longer gets an image.
+    /// The UKI was removed: its kernel was removed or no longer gets a UKI.
     case removed = "removed"
-    /// The kernel is gone or no longer gets an image, but the image must stay; a note says why.
+    /// The kernel was removed or no longer gets a UKI, but the UKI must stay; a note says why.
     case kept = "kept"
 
-    /// The state in a word, for people.
+    /// The state as a word for people.
     package var word: Message {
       switch self {
       case .current: "unchanged"
@@ -35,7 +35,7 @@ package struct ImageOutcome: Hashable, Sendable {
 
   /// Release of the kernel.
   package var kernel: String
-  /// Name of the ESP: its volume serial number, or the path where it is mounted.
+  /// Name of the ESP: its volume serial number, or its mount point.
   package var esp: String
   /// Path on the ESP: `EFI/Linux/pve-K.efi`.
   package var name: String
@@ -49,32 +49,32 @@ package struct ImageOutcome: Hashable, Sendable {
   }
 }
 
-/// What `apply` did, or in a dry run would do.
+/// What `apply` did, or would do in a dry run.
 package struct ApplyReport: Sendable {
-  /// Why there was nothing to do; nil if the run reconciled.
+  /// Why there was nothing to do; nil if the run reconciled the host.
   package var skipReason: SkipReason?
   /// The plan; nil if there is a `skipReason`.
   package var plan: ApplyPlan?
-  /// Sorted by ESP, then by kernel: the newest first, then those that are no longer installed.
+  /// Sorted by ESP, then by kernel: newest first, then those that are no longer installed.
   ///
-  /// In a dry run, the expected results.
+  /// In a dry run: the expected results.
   package var images: [ImageOutcome] = []
-  /// Boot loaders and their settings that were written, as `ESP: path`; in a dry run, those that would be.
+  /// Boot loaders and their settings that were written, as `ESP: path`; in a dry run: those that would be.
   package var loaders: [String] = []
-  /// Changes made to boot entries, in the imperative; in a dry run, those that would be made.
+  /// Changes made to boot entries, in the imperative; in a dry run: those that would be made.
   package var entries: [Message] = []
-  /// Settings of dkms that were written or removed, in the imperative; in a dry run, those that would be.
+  /// dkms settings that were written or removed, in the imperative; in a dry run: those that would be.
   package var moduleSigning: [Message] = []
-  /// What was mended on ESPs before anything else, one sentence each.
+  /// Repairs made to ESPs before anything else, one sentence each.
   package var mended: [Message] = []
   /// One sentence each.
   package var notes: [Message] = []
   /// The failures.
   ///
-  /// One with the same text is listed once.
+  /// Failures with the same text are listed once.
   package var failures: [Failure] = []
 
-  /// Whether anything was changed, or would be in a dry run.
+  /// Whether anything was changed, or would be changed in a dry run.
   package var isChange: Bool {
     !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !moduleSigning.isEmpty
       || images.contains { [.signed, .copied, .removed].contains($0.state) }
@@ -82,14 +82,14 @@ package struct ApplyReport: Sendable {
 
   init(skipped reason: SkipReason) { skipReason = reason }
 
-  /// A report with the notes and failures that the plan already has.
+  /// Creates a report with the notes and failures that the plan already has.
   init(of plan: ApplyPlan) {
     self.plan = plan
     notes = plan.notes
     failures = plan.failures
   }
 
-  /// The report of a dry run, as if every step of the plan succeeded.
+  /// Creates the report of a dry run, as if every step of the plan succeeded.
   init(dryRunOf plan: ApplyPlan) {
     self.init(of: plan)
     var made: Set<Kernel> = []
@@ -112,7 +112,7 @@ package struct ApplyReport: Sendable {
     moduleSigning = plan.moduleSigning.map(\.message)
   }
 
-  /// Sorts by ESP, then by kernel, the newest first.
+  /// Sorts by ESP, then by kernel, newest first.
   mutating func sortImages() {
     guard let plan else { return }
     let esps = plan.esps.map(\.name)
@@ -125,8 +125,7 @@ package struct ApplyReport: Sendable {
 }
 
 extension ESPPlan {
-  /// The results that are known before anything is executed: images that are current, that stay, or that cannot be
-  /// made.
+  /// The results that are known before anything is executed: UKIs that are current, are kept, or cannot be built.
   func knownOutcomes(_ plan: ApplyPlan) -> [ImageOutcome] {
     let kept =
       plan.kernels.filter { $0.hasLostInitrd && images.outcome.contains($0.uki) }.map(\.kernel)

@@ -5,27 +5,27 @@ internal import BinaryFormat
 package import HostSystem
 internal import Messages
 
-/// What must vouch for a package before it is repacked and signed.
+/// How a package is verified before it is repacked and signed.
 package enum InputTrust: Sendable {
   case nothing
-  /// A SHA-256 digest that the user has from elsewhere, 32 bytes.
+  /// A SHA-256 digest provided by the user, 32 bytes.
   case digest([UInt8])
   case release(SignedRelease)
 
-  /// Takes a digest in hexadecimal.
+  /// Parses a digest in hexadecimal.
   ///
-  /// Throws `TrustError` unless it has 64 digits and nothing else.
+  /// Throws `TrustError` unless it consists of exactly 64 digits.
   package static func sha256(_ text: String) throws(TrustError) -> InputTrust {
     guard let digest = [UInt8](hexadecimal: text), digest.count == 32 else {
       throw TrustError(
-        .digest, "'\(text)' is no SHA-256 digest", hint: "give the 64 digits that sha256sum prints, with --sha256")
+        .digest, "'\(text)' is not a SHA-256 digest", hint: "specify the 64 digits from sha256sum with --sha256")
     }
     return .digest(digest)
   }
 
-  /// Says who vouches for the package.
+  /// Verifies the package.
   ///
-  /// Throws `TrustError` if nobody does, `HostError` if a file cannot be read.
+  /// Throws `TrustError` if verification fails, `HostError` if a file cannot be read.
   package func establish(for deb: DebIdentity, on host: Host) throws -> TrustFinding {
     switch self {
     case .nothing: return .unchecked
@@ -33,7 +33,7 @@ package enum InputTrust: Sendable {
       guard digest == deb.sha256 else {
         throw TrustError(
           .digest, "\(deb.path) has the SHA-256 digest \(deb.sha256.hexadecimal), not \(digest.hexadecimal)",
-          hint: "get the package once more, or correct --sha256")
+          hint: "download the package again, or correct --sha256")
       }
       return .digest
     case .release(let release): return .release(try release.establish(for: deb, on: host))
@@ -41,11 +41,11 @@ package enum InputTrust: Sendable {
   }
 }
 
-/// A package whose origin is in question: its digest, and what it says about itself.
+/// A package to verify: its digest and the fields of its control file.
 package struct DebIdentity: Hashable, Sendable {
-  /// The path that the user gave, for messages.
+  /// The user's path, for messages.
   package var path: String
-  /// Of the whole file, 32 bytes.
+  /// The digest of the whole file, 32 bytes.
   package var sha256: [UInt8]
   package var package: String
   package var version: String

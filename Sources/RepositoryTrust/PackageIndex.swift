@@ -8,16 +8,16 @@ internal import HostSystem
 internal import Messages
 
 extension SignedRelease {
-  /// Suffixes that repositories and apt's lists use.
+  /// Suffixes of index files in repositories and apt's lists.
   private static let suffixes = ["", ".xz", ".gz", ".zst", ".lz4"]
-  /// Bytes of an index, compressed or not.
+  /// Maximum size of an index in bytes, compressed or not.
   ///
-  /// Debian's largest has some 60 MB.
+  /// Debian's largest has about 60 MB.
   private static let sizeLimit = 1 << 30
 
-  /// Finds the package in one of the indexes beside the release file.
+  /// Finds the package in one of the indexes next to the release file.
   ///
-  /// Throws `TrustError` if no index that the release file vouches for lists it, `HostError` if one cannot be read.
+  /// Throws `TrustError` unless an index listed in the release file contains it, `HostError` if one cannot be read.
   func establish(for deb: DebIdentity, on host: Host) throws -> TrustFinding.Release {
     let architecture = "binary-\(deb.architecture)/Packages"
     let names = release.entries.keys.map { name in
@@ -25,7 +25,7 @@ extension SignedRelease {
     }
     let indexes = Set(names.filter { $0 == "Packages" || $0 == architecture || $0.hasSuffix("/\(architecture)") })
     guard !indexes.isEmpty else {
-      throw TrustError(.release, "\(file) names no index of packages for \(deb.architecture)")
+      throw TrustError(.release, "\(file) lists no package index for \(deb.architecture)")
     }
     var read: [String] = []
     for index in indexes.sorted() {
@@ -44,17 +44,17 @@ extension SignedRelease {
     }
     guard !read.isEmpty else {
       throw TrustError(
-        .index, "there is no index of packages beside \(file), such as \(path(of: indexes.sorted()[0]))",
-        hint: "get \(indexes.sorted()[0]) of the repository, packed or not, or name the release file in apt's lists")
+        .index, "no package index found next to \(file), such as \(path(of: indexes.sorted()[0]))",
+        hint: "download \(indexes.sorted()[0]) from the repository, or use the release file in apt's lists")
     }
     throw TrustError(
-      .absent, "\(deb.path) is not in \(read.joined(separator: ", ")): no package there has its SHA-256 digest",
-      hint: "get the package once more, and the release file and the index anew if they are older than it")
+      .absent, "\(deb.path) is not listed in \(read.joined(separator: ", ")): SHA-256 digest not found",
+      hint: "download the package again; if the release file and the index are older, download them too")
   }
 
-  /// Where the index is: beside the release file.
+  /// The path of the index, next to the release file.
   ///
-  /// apt keeps the lists of all repositories in one directory, and writes `_` for each `/`.
+  /// apt keeps the lists of all repositories in one directory and replaces each `/` with `_`.
   private func path(of index: String) -> String {
     let name = file.hasSuffix("InRelease") ? "InRelease" : "Release"
     let prefix = file.dropLast(name.count)
@@ -64,8 +64,8 @@ extension SignedRelease {
 
   /// The stanza with the package's digest, or nil.
   ///
-  /// Throws `TrustError` unless the release file has the digest of the index file or, where apt compressed it anew, of
-  /// its text.
+  /// Throws `TrustError` unless the release file has the digest of the index file or, if apt recompressed it, of its
+  /// text.
   private func find(
     _ deb: DebIdentity, in index: String, packed suffix: String, path: String, on host: Host
   ) throws -> PackageStanza? {
@@ -73,8 +73,8 @@ extension SignedRelease {
     let packed = release.entries[index + suffix]
     guard let expected = packed ?? release.entries[index] else {
       throw TrustError(
-        .index, "\(file) has no digest of \(index)\(suffix), nor of \(index)",
-        hint: "get an index of the repository that its release file lists")
+        .index, "\(file) has no digest of \(index)\(suffix) or \(index)",
+        hint: "download an index that the release file lists")
     }
     if packed != nil { try require(expected, digest: Digest.of(bytes), size: bytes.count, path: path) }
     var search = PackageSearch(sha256: deb.sha256)
@@ -87,7 +87,7 @@ extension SignedRelease {
         try search.feed(chunk)
       }
     } catch let error as CompressionError {
-      throw TrustError(.index, "\(path) cannot be unpacked: \(error.detail)", hint: "get the index once more")
+      throw TrustError(.index, "\(path) cannot be unpacked: \(error.detail)", hint: "download the index again")
     }
     let digest = try plain.finish()
     if packed == nil { try require(expected, digest: digest, size: count, path: path) }
@@ -99,15 +99,15 @@ extension SignedRelease {
   ) throws(TrustError) {
     guard digest == expected.sha256, size == expected.size else {
       throw TrustError(
-        .index, "\(path) is not the index that \(file) names: its SHA-256 digest is another",
-        hint: "get both once more, as of the same moment")
+        .index, "\(path) is not the index listed in \(file): SHA-256 digest or size differs",
+        hint: "download both again at the same time")
     }
   }
 }
 
-/// Searches an index of packages, given piece by piece, for the stanza with a digest.
+/// Searches a package index, passed in chunks, for the stanza with a digest.
 private struct PackageSearch {
-  /// Bytes of one stanza.
+  /// Maximum size of a stanza in bytes.
   private static let sizeLimit = 1 << 20
 
   private let wanted: [UInt8]
@@ -132,7 +132,7 @@ private struct PackageSearch {
     }
   }
 
-  /// The first stanza with the digest, if there is one.
+  /// The first stanza with the digest, or nil.
   mutating func finish() -> PackageStanza? {
     endLine()
     endStanza()
@@ -169,7 +169,7 @@ private struct PackageStanza {
     }
   }
 
-  /// Throws `TrustError` unless name, version and architecture are those that the package itself states.
+  /// Throws `TrustError` unless name, version and architecture match those in the package.
   func requireAgreement(with deb: DebIdentity, index: String) throws(TrustError) {
     for (field, value) in [
       ("Package", deb.package), ("Version", deb.version), ("Architecture", deb.architecture),
@@ -177,7 +177,7 @@ private struct PackageStanza {
       throw TrustError(
         .index,
         "\(index) and \(deb.path) disagree: \(field) is \(fields[field.lowercased()] ?? "missing") and \(value)",
-        hint: "get both once more; if they still disagree tell the repository's maintainers")
+        hint: "download both again; if they still disagree, report it to the repository's maintainers")
     }
   }
 }

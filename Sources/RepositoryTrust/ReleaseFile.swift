@@ -5,7 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import Messages
 
-/// The text of a repository's release file: one stanza of fields, of which SHA256 lists the indexes.
+/// A repository's release file: one stanza of fields, among them SHA256, which lists the indexes.
 struct ReleaseFile: Hashable, Sendable {
   /// An index: its digest, and its size in bytes.
   struct Entry: Hashable, Sendable {
@@ -18,10 +18,10 @@ struct ReleaseFile: Hashable, Sendable {
   private(set) var suite: String?
   private(set) var date: CalendarDate?
   private(set) var validUntil: CalendarDate?
-  /// By path relative to the directory of the release file.
+  /// The indexes by path relative to the directory of the release file.
   private(set) var entries: [String: Entry] = [:]
 
-  /// Throws `TrustError` if the text is not a stanza, a field or entry comes twice, or a date or entry is malformed.
+  /// Throws `TrustError` if the text is not a stanza, a field or entry is repeated, or a date or entry is malformed.
   init(parsing text: [UInt8], of file: String) throws(TrustError) {
     var names: Set<String> = []
     var field = ""
@@ -31,10 +31,10 @@ struct ReleaseFile: Hashable, Sendable {
         continue
       }
       guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
-        throw Self.error(file, "it has a line without a field")
+        throw Self.error(file, "it contains a line without a field")
       }
       field = String(decoding: line[..<colon], as: UTF8.self).lowercased()
-      guard names.insert(field).inserted else { throw Self.error(file, "it has two fields \(field)") }
+      guard names.insert(field).inserted else { throw Self.error(file, "it has more than one field \(field)") }
       let value = String(decoding: line[(colon + 1)...].drop { $0 == UInt8(ascii: " ") }, as: UTF8.self)
       switch field {
       case "origin": origin = value
@@ -44,44 +44,43 @@ struct ReleaseFile: Hashable, Sendable {
       default: break
       }
     }
-    guard !entries.isEmpty else { throw Self.error(file, "it lists no files with SHA-256 digests") }
+    guard !entries.isEmpty else { throw Self.error(file, "it does not list SHA-256 digests") }
   }
 
   /// Throws `TrustError` if the file has expired by `now`, in seconds since 1970.
   func requireCurrent(at now: Int64, file: String) throws(TrustError) {
     guard let validUntil, validUntil.seconds < now else { return }
     throw TrustError(
-      .release, "\(file) is out of date: it holds until \(validUntil)",
-      hint: "run apt-get update, or get a new one; for a package of an old repository compare its digest with --sha256")
+      .release, "\(file) is out of date: it was valid until \(validUntil)",
+      hint: "run 'apt-get update' or download a new one; for an old repository, use --sha256 instead")
   }
 
   private mutating func addEntry(_ line: some Sequence<UInt8>, of file: String) throws(TrustError) {
     let words = String(decoding: Array(line), as: UTF8.self).split(separator: " ")
     guard words.count == 3, let digest = [UInt8](hexadecimal: words[0]), digest.count == 32, let size = Int(words[1]),
       size >= 0
-    else { throw Self.error(file, "it has a line that names no file") }
+    else { throw Self.error(file, "it contains an invalid SHA256 line") }
     let entry = Entry(sha256: digest, size: size)
     guard entries.updateValue(entry, forKey: String(words[2])) ?? entry == entry else {
-      throw Self.error(file, "it has two digests of \(words[2])")
+      throw Self.error(file, "it has different digests for \(words[2])")
     }
   }
 
   private static func date(_ text: String, of file: String) throws(TrustError) -> CalendarDate {
-    guard let date = CalendarDate(mail: text) else { throw error(file, "'\(text)' is no date in UTC") }
+    guard let date = CalendarDate(mail: text) else { throw error(file, "'\(text)' is not a date in UTC") }
     return date
   }
 
   private static func error(_ file: String, _ detail: Message) -> TrustError {
     TrustError(
-      .release, "\(file) is no release file: \(detail)", hint: "name an InRelease or a Release of a Debian repository")
+      .release, "\(file) is not a release file: \(detail)", hint: "specify InRelease or Release of a Debian repository")
   }
 }
 
 extension CalendarDate {
   private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-  /// A date in the format of mail (RFC 5322 section 3.3), which repositories give in UTC:
-  /// `Fri, 27 Nov 2026 00:12:41 UTC`.
+  /// Parses a date in mail format (RFC 5322 section 3.3) and UTC: `Fri, 27 Nov 2026 00:12:41 UTC`.
   ///
   /// Nil if it is malformed or in another time zone. The day of the week is ignored.
   fileprivate init?(mail text: String) {

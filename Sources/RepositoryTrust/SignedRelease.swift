@@ -4,24 +4,24 @@
 package import HostSystem
 internal import Messages
 
-/// A repository's release file with a valid signature (https://wiki.debian.org/DebianRepository/Format, "Release" files).
+/// A repository's verified release file (https://wiki.debian.org/DebianRepository/Format, "Release" files).
 package struct SignedRelease: Sendable {
-  /// The path that the user gave.
+  /// The user's path.
   let file: String
   /// Fingerprints of the primary keys with a valid signature, in upper-case hexadecimal.
   let signers: [String]
   let release: ReleaseFile
 
-  /// Bytes of a release file, signature or keyring.
+  /// Maximum size of a release file, signature or keyring in bytes.
   ///
   /// Debian's release file has less than 1 MB.
   private static let sizeLimit = 16 << 20
 
-  /// Reads `InRelease`, or `Release` with `Release.gpg` beside it, from a repository or from apt's lists (where the file
-  /// names end in these words), and has gpgv verify it with the keys in `keyring`, binary or ASCII-armoured.
+  /// Reads a release file and verifies it by gpgv with the keys in `keyring`, binary or ASCII-armoured.
   ///
-  /// Throws `TrustError` if there is no valid signature or a bad one, or if the file is out of date or cannot be
-  /// understood; `HostError` if a file cannot be read or gpgv cannot be run.
+  /// The file is `InRelease`, or `Release` with `Release.gpg` next to it, from a repository or from apt's lists, where
+  /// file names end in these words. Throws `TrustError` if a signature is bad, none is valid, or the file is out of
+  /// date or malformed; `HostError` if a file cannot be read or gpgv cannot be run.
   package init(_ file: String, keyring: String, on host: Host) throws {
     let files = host.userFiles
     let signed = try files.readFile(file, limit: Self.sizeLimit)
@@ -29,7 +29,7 @@ package struct SignedRelease: Sendable {
     let signature = isInline ? nil : try files.readFile("\(file).gpg", limit: Self.sizeLimit)
     let keys = try OpenPGPArmor.binary(files.readFile(keyring, limit: Self.sizeLimit), of: keyring)
 
-    // gpgv reads copies, so that it verifies the bytes that we go on to use.
+    // gpgv reads copies, so that it verifies exactly the bytes used below.
     let directory = try files.makePrivateDirectory(in: host.environment("TMPDIR") ?? "/tmp")
     let parts = (keys: "\(directory)/keys.gpg", text: "\(directory)/text", signature: "\(directory)/signature")
     let verified = "\(directory)/verified"
@@ -40,7 +40,7 @@ package struct SignedRelease: Sendable {
     try files.replaceFile(parts.keys, mode: 0o600, content: keys)
     try files.replaceFile(parts.text, mode: 0o600, content: signed)
     if let signature { try files.replaceFile(parts.signature, mode: 0o600, content: signature) }
-    // Signatures over SHA-1 can be forged; apt refuses them, too.
+    // SHA-1 signatures can be forged; apt rejects them, too.
     let options = ["--homedir", directory, "--keyring", parts.keys, "--weak-digest", "SHA1", "--status-fd", "1"]
     let report: ProcessOutput
     do {
@@ -53,7 +53,7 @@ package struct SignedRelease: Sendable {
       throw error
     }
     signers = try Self.signers(in: report, of: file, keyring: keyring)
-    // InRelease may have text around its signed part; gpgv writes out the signed part only.
+    // InRelease may contain text around its signed part; gpgv outputs only the signed part.
     let text = signature == nil ? try files.readFile(verified, limit: Self.sizeLimit) : signed
     self.file = file
     release = try ReleaseFile(parsing: text, of: file)
@@ -69,23 +69,24 @@ package struct SignedRelease: Sendable {
     let status = GpgvStatus(parsing: report.output)
     guard !status.hasBadSignature else {
       throw TrustError(
-        .signature, "\(file) is not what was signed: its signature is bad",
-        hint: "get the release file once more, from a mirror that you trust")
+        .signature, "\(file) was modified: its signature is bad",
+        hint: "download the release file again from a trusted mirror")
     }
     guard !status.signers.isEmpty else {
       let errors = String(decoding: report.errors, as: UTF8.self).split(separator: "\n").last.map(String.init)
       throw TrustError(
-        .signature, "no key in \(keyring) has signed \(file): \(errors ?? "gpgv ended with status \(report.status)")",
-        hint: "name the keyring of the repository with --keyring, such as those in /usr/share/keyrings")
+        .signature,
+        "\(file) is not signed by a key in \(keyring): \(errors ?? "gpgv ended with status \(report.status)")",
+        hint: "specify the repository's keyring with --keyring, such as one from /usr/share/keyrings")
     }
     return status.signers
   }
 }
 
-/// What gpgv reports on its status descriptor (GnuPG, doc/DETAILS).
+/// The status output of gpgv (GnuPG, doc/DETAILS).
 private struct GpgvStatus {
-  /// Fingerprints of the primary keys with a good signature, where neither signature nor key has expired and the key is
-  /// not revoked.
+  /// Fingerprints of the primary keys with a good signature; neither signature nor key has expired, and the key is not
+  /// revoked.
   private(set) var signers: [String] = []
   private(set) var hasBadSignature = false
 
@@ -99,7 +100,7 @@ private struct GpgvStatus {
       case "GOODSIG": isGood = true
       case "BADSIG": hasBadSignature = true
       case "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG": isGood = false
-      // The last argument is the fingerprint of the primary key; old versions do not give it.
+      // The last argument is the fingerprint of the primary key; old versions omit it.
       case "VALIDSIG" where isGood && words.count > 2: signers.append(String(words.count > 11 ? words[11] : words[2]))
       default: break
       }

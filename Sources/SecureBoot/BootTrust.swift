@@ -4,22 +4,20 @@
 package import Cryptography
 package import Messages
 
-/// Whether this machine, as it is set now, would start what a certificate's key has signed.
+/// Whether this machine, as currently configured, starts images signed by a certificate's key.
 ///
-/// This is the one place that answers it. What it looks at so far is the certificate alone: not the digest of an image
-/// (dbx can revoke that), nor its SBAT level.
+/// This is the only place that decides it. It checks only the certificate, not an image's digest (which dbx can revoke)
+/// or its SBAT level.
 package enum BootTrust: Hashable, Sendable {
   case accepted(reason: Message)
   case refused(reason: Message, hint: Message)
 
   package var isAccepted: Bool { if case .accepted = self { true } else { false } }
 
-  /// Judges as EDK2 does, and for an image that shim starts, as shim does: it takes what db or its own list of machine
-  /// owner keys allows.
+  /// Decides as EDK2 does, or, for an image started by shim, as shim does: db or its own MOK list must allow it.
   ///
-  /// That the firmware starts shim itself is not looked at here.
-  ///
-  /// Firmware that says nothing of Secure Boot has none. Throws `CryptoError` if libcrypto cannot judge.
+  /// Whether the firmware starts shim itself is not checked here. Firmware without the variables has no Secure Boot.
+  /// Throws `CryptoError` if libcrypto fails.
   package static func evaluate(
     certificate: Certificate, database: TrustDatabase, throughShim: Bool
   ) throws -> BootTrust {
@@ -28,38 +26,38 @@ package enum BootTrust: Hashable, Sendable {
       return .accepted(reason: isAbsent ? "this firmware has no Secure Boot" : "Secure Boot is off")
     }
     guard database.setupMode != true else {
-      return .accepted(reason: "the firmware is in Setup Mode and enforces nothing")
+      return .accepted(reason: "the firmware is in Setup Mode and does not enforce signatures")
     }
     let name: Message = "the certificate \(certificate.subject)"
     if try database.forbids(certificate) {
-      return .refused(reason: "\(name) is revoked (dbx)", hint: "make new keys and enrol them")
+      return .refused(reason: "\(name) is revoked (dbx)", hint: "create and enrol new keys")
     }
     if let anchor = try certificate.descends(fromAnyOf: database.firmwareCertificates) {
       return .accepted(
-        reason: anchor == certificate ? "\(name) is in db" : "\(name) descends from \(anchor.subject) in db")
+        reason: anchor == certificate ? "\(name) is in db" : "\(name) is issued by \(anchor.subject) in db")
     }
     let owned = try certificate.descends(fromAnyOf: database.machineOwnerCertificates)
     if throughShim {
-      if owned != nil { return .accepted(reason: "\(name) is in the list of machine owner keys") }
+      if owned != nil { return .accepted(reason: "\(name) is in shim's MOK list") }
       return .refused(
-        reason: "neither db nor the list of machine owner keys holds \(name)",
-        hint: "export it with 'pve-sb-uki keys export DIR', then 'mokutil --import DIR/db.der' and reboot")
+        reason: "\(name) is neither in db nor in shim's MOK list",
+        hint: "run 'pve-sb-uki keys export DIR' and 'mokutil --import DIR/db.der', then reboot")
     }
     guard owned == nil else {
       return .refused(
-        reason: "db does not hold \(name), only shim's list of machine owner keys does",
+        reason: "\(name) is not in db, only in shim's MOK list",
         hint: """
-          set Chain=shim, or export it with 'pve-sb-uki keys export DIR' and enrol it from the firmware's setup menu
+          set Chain=shim, or export it with 'pve-sb-uki keys export DIR' and enrol it in the firmware's setup menu
           """)
     }
     return .refused(
-      reason: "db does not hold \(name)",
-      hint: "export it with 'pve-sb-uki keys export DIR' and enrol it from the firmware's setup menu")
+      reason: "\(name) is not in db",
+      hint: "export it with 'pve-sb-uki keys export DIR' and enrol it in the firmware's setup menu")
   }
 }
 
 extension BootTrust {
-  /// Whether shim's list allows what the certificate's key has signed and db does not, be Secure Boot on or off.
+  /// Whether only shim's MOK list, but not db, allows the certificate, regardless of whether Secure Boot is on.
   package static func isKnownToShimOnly(certificate: Certificate, database: TrustDatabase) throws -> Bool {
     try certificate.descends(fromAnyOf: database.firmwareCertificates) == nil
       && certificate.descends(fromAnyOf: database.machineOwnerCertificates) != nil
@@ -67,9 +65,9 @@ extension BootTrust {
 }
 
 extension TrustDatabase {
-  /// Whether dbx or MokListXRT revokes the certificate or one that it descends from.
+  /// Whether dbx or MokListXRT revokes the certificate or its issuer.
   ///
-  /// Throws `CryptoError` if libcrypto cannot judge.
+  /// Throws `CryptoError` if libcrypto fails.
   package func forbids(_ certificate: Certificate) throws -> Bool {
     try certificate.descends(fromAnyOf: forbiddenCertificates) != nil
       || forbiddenCertificateDigests.contains(certificate.toBeSignedDigest())

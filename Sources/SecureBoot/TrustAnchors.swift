@@ -6,25 +6,27 @@ package import Cryptography
 package import HostSystem
 package import Messages
 
-/// Whom to believe: certificates and image digests, allowed and forbidden.
+/// Trusted and revoked certificates and image digests.
 package struct TrustAnchors: Sendable {
   package var allowed: [Certificate]
   var forbidden: [Certificate] = []
-  /// SHA-256 digests of to-be-signed parts; what came with a signature that has one is not believed.
+  /// SHA-256 digests of to-be-signed parts; a signature that includes such a certificate is not trusted.
   var forbiddenCertificateDigests: Set<[UInt8]> = []
   /// SHA-256 Authenticode digests.
   var allowedDigests: Set<[UInt8]> = []
   var forbiddenDigests: Set<[UInt8]> = []
 
-  /// Only these certificates, the invoker's paths.
+  /// Trusts only the certificates in these files of the user.
   package init(certificates paths: [String], host: Host) throws {
     allowed = try paths.map { path in
       try describing(path) { try Certificate(parsing: try host.userFiles.readFile(path, limit: 1 << 20)) }
     }
   }
 
-  /// Whether an image of that digest with these signatures would be started, and why, as EDK2 decides: one revoked
-  /// signature forbids the image whatever else it carries, then any trusted one allows it, then the digest itself.
+  /// Whether an image with this digest and these signatures is started, and why.
+  ///
+  /// Decides as EDK2 does: any revoked signature forbids the image. Otherwise a trusted signature or the digest itself
+  /// allows it.
   package func judge(
     digest: [UInt8], _ signatures: [(signature: AuthenticodeSignature, verdict: SignedImage.Verdict)]
   ) throws -> (isAccepted: Bool, reason: Message) {
@@ -36,13 +38,13 @@ package struct TrustAnchors: Sendable {
     for (signature, verdict) in signatures {
       let name = Self.name(signature)
       switch verdict {
-      case .broken: reasons.append("the signature of \(name) does not hold")
-      case .otherImage: reasons.append("the image was changed after \(name) signed it")
+      case .broken: reasons.append("the signature by \(name) is invalid")
+      case .otherImage: reasons.append("the image was modified after \(name) signed it")
       case .valid:
         if let obstacle = signature.firmwareObstacle {
-          reasons.append("the signature of \(name) \(obstacle)")
+          reasons.append("the signature by \(name) \(obstacle)")
         } else if let anchor = try signature.message.anchor(among: allowed) {
-          return (true, "signed by \(name), trusted by \(anchor.subject)")
+          return (true, "signed by \(name), trusted through \(anchor.subject)")
         } else {
           reasons.append("\(name) is not trusted")
         }
@@ -66,13 +68,13 @@ package struct TrustAnchors: Sendable {
 }
 
 extension TrustAnchors {
-  /// What this machine's firmware and shim trust now.
+  /// The current trust of this machine's firmware and shim.
   package init(machine host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
     guard database.secureBootEnabled != nil else {
       throw Failure(
-        "this system shows no Secure Boot variables to hold images against",
-        hint: "name certificates to trust with --cert")
+        "this system has no Secure Boot variables to check images against",
+        hint: "specify trusted certificates with --cert")
     }
     allowed = database.certificates
     forbidden = database.forbiddenCertificates
@@ -81,15 +83,13 @@ extension TrustAnchors {
     forbiddenDigests = database.forbiddenImageDigests
   }
 
-  /// What the firmware trusts; nil where it enforces nothing.
+  /// The current trust of this machine; nil if the firmware does not enforce signatures.
   package init?(enforcedBy host: Host) throws {
     guard try TrustDatabase(readingFrom: host).isEnforced else { return nil }
     try self.init(machine: host)
   }
 
-  /// Whether an EFI program would be started.
-  ///
-  /// What cannot be read would not.
+  /// Whether an EFI program is started; false if it cannot be read.
   package func accepts(_ program: File) -> Bool {
     let verdict = try? { () throws -> Bool in
       let image = try SignedImage(parsing: program)

@@ -6,41 +6,41 @@ internal import EFIData
 package import HostSystem
 package import Messages
 
-/// What this machine's firmware and shim accept and refuse, as far as the running system shows it.
+/// The certificates and digests that this machine's firmware and shim accept or reject, from the EFI variables.
 package struct TrustDatabase: Sendable {
-  /// Certificates in db: the firmware starts what they signed.
+  /// Certificates in db: the firmware starts images signed by them.
   package private(set) var firmwareCertificates: [Certificate] = []
-  /// Certificates in MokListRT: shim starts what they signed, the firmware by itself does not.
+  /// Certificates in MokListRT: shim, but not the firmware, starts images signed by them.
   package private(set) var machineOwnerCertificates: [Certificate] = []
-  /// Certificates in dbx and MokListXRT: nothing that they signed is started.
+  /// Certificates in dbx and MokListXRT: images signed by them are rejected.
   package private(set) var forbiddenCertificates: [Certificate] = []
-  /// SHA-256 digests of the to-be-signed parts of certificates that dbx revokes, from whatever time on.
+  /// SHA-256 digests of the to-be-signed parts of certificates revoked by dbx, regardless of the revocation time.
   package private(set) var forbiddenCertificateDigests: Set<[UInt8]> = []
   /// SHA-256 Authenticode digests in db and MokListRT.
   package private(set) var allowedImageDigests: Set<[UInt8]> = []
-  /// SHA-256 Authenticode digests in dbx and MokListXRT; they outweigh everything else.
+  /// SHA-256 Authenticode digests in dbx and MokListXRT; they override everything else.
   package private(set) var forbiddenImageDigests: Set<[UInt8]> = []
-  /// Whether the firmware enforces signatures; nil where it does not say (BIOS boot, container, `--root`).
+  /// Whether Secure Boot is on; nil if the variable does not exist (BIOS boot, container, `--root`).
   package private(set) var secureBootEnabled: Bool?
-  /// Whether the firmware takes keys without a signature; nil where it does not say.
+  /// Whether the firmware is in Setup Mode and accepts unsigned keys; nil if the variable does not exist.
   package private(set) var setupMode: Bool?
-  /// Entries that were passed over, each as a sentence that names its variable: types not evaluated here and
-  /// certificates that libcrypto cannot read.
+  /// Ignored entries, each as a sentence that names its variable: unsupported types, and certificates that libcrypto
+  /// cannot read.
   package private(set) var ignoredEntries: [Message] = []
 
-  /// Whether nothing starts without a signature: Secure Boot is on, and not in Setup Mode.
+  /// Whether unsigned images are rejected: Secure Boot is on and the firmware is not in Setup Mode.
   package var isEnforced: Bool { secureBootEnabled == true && setupMode != true }
 
-  /// Certificates that either the firmware or shim accepts.
+  /// Certificates accepted by the firmware or by shim.
   package var certificates: [Certificate] { firmwareCertificates + machineOwnerCertificates }
 
-  /// A machine that trusts and refuses nothing.
+  /// A machine with empty lists.
   package init() {}
 
   /// Reads the variables.
   ///
-  /// One that does not exist counts as empty. Throws `HostError` for what cannot be read and for content that is not of
-  /// the form UEFI 2.10 section 32.4.1 prescribes.
+  /// A missing variable counts as empty. Throws `HostError` if a variable cannot be read or is malformed (UEFI 2.10
+  /// section 32.4.1).
   package init(readingFrom host: Host) throws {
     let store = EFIVariableStore(of: host.files)
     secureBootEnabled = try Self.flag(.secureBoot, store)
@@ -69,7 +69,7 @@ package struct TrustDatabase: Sendable {
       do {
         return try Certificate(parsing: signature.data)
       } catch {
-        ignoredEntries.append("\(name) holds a certificate that is passed over: \(error)")
+        ignoredEntries.append("\(name) contains a certificate that cannot be read: \(error)")
         return nil
       }
     }
@@ -77,7 +77,7 @@ package struct TrustDatabase: Sendable {
 
   private mutating func noteOtherTypes(_ database: SignatureDatabase, name: String, known: Set<SignatureType>) {
     for list in database.lists where !known.contains(list.type) {
-      ignoredEntries.append("\(name) holds \(list.signatures.count) entries of type \(list.type.guid), not evaluated")
+      ignoredEntries.append("\(name) contains \(list.signatures.count) entries of unknown type \(list.type.guid)")
     }
   }
 
@@ -91,7 +91,7 @@ package struct TrustDatabase: Sendable {
     return try describing(variable, in: store) { try SignatureDatabase(parsing: data) }
   }
 
-  /// An empty file is damage here: what cannot be read must not pass for a list that forbids nothing.
+  /// Returns the variable's data; an empty file is an error, since it must not count as an empty dbx.
   private static func data(of variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt8]? {
     guard let file = try store.fileContent(variable.fileName) else { return nil }
     return try describing(variable, in: store) { try EFIVariableContent(parsing: file).data }
@@ -105,7 +105,7 @@ package struct TrustDatabase: Sendable {
     } catch let error as ParseError {
       throw HostError(
         "read", store.displayPath(of: variable.fileName), detail: Message(error),
-        hint: "the firmware's key store may be damaged; its setup menu can restore the factory keys")
+        hint: "restore the factory keys in the firmware's setup menu; its key store may be damaged")
     }
   }
 }

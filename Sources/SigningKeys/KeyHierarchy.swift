@@ -7,12 +7,12 @@ package import EFIData
 package import HostSystem
 internal import Messages
 
-/// An owner's three keys.
+/// An owner's three Secure Boot keys: PK, KEK and db.
 package struct KeyHierarchy: Sendable {
   package let platformKey: SigningIdentity
   package let keyExchangeKey: SigningIdentity
   package let signatureDatabaseKey: SigningIdentity
-  /// Owner of the entries in the firmware's databases.
+  /// The owner GUID of the entries in the firmware's databases.
   package let owner: GUID
 
   package init(
@@ -32,24 +32,24 @@ package struct KeyHierarchy: Sendable {
     }
   }
 
-  /// The signature list that puts the certificate of `role` into the firmware: the content of an .esl file.
+  /// The signature list with the certificate of `role`: the content of an .esl file.
   package func signatureList(for role: KeyRole) -> [UInt8] {
     SignatureDatabase(certificates: [self[role].certificate.der], owner: owner).serialize()
   }
 
-  /// The update that makes `signatureList(for:)` the variable's content: the content of an .auth file.
+  /// The signed update that sets the variable to `signatureList(for:)`: the content of an .auth file.
   ///
-  /// The firmware takes it only if `time`, in seconds since 1970, is later than the one of the variable's last update.
+  /// The firmware accepts it only if `time`, in seconds since 1970, is later than that of the variable's last update.
   package func enrolmentUpdate(for role: KeyRole, at time: Int64) throws -> [UInt8] {
     try update(role, payload: signatureList(for: role), at: time)
   }
 
-  /// The update that removes PK and so leads back to Setup Mode; `time` must be later than that of PK's enrolment.
+  /// The update that removes PK and so returns to Setup Mode; `time` must be later than that of PK's enrolment.
   package func platformKeyRemoval(at time: Int64) throws -> [UInt8] { try update(.platformKey, payload: [], at: time) }
 
   private func update(_ role: KeyRole, payload: [UInt8], at seconds: Int64) throws -> [UInt8] {
     guard let time = EFITime(unixSeconds: seconds) else {
-      throw CryptoError(.malformed, "cannot sign an update of \(role.name)", ["\(seconds) s after 1970 is no EFI time"])
+      throw CryptoError(.malformed, "cannot sign an update of \(role.name)", ["time out of range: \(seconds)"])
     }
     let signed = AuthenticatedVariable.signedBytes(
       variable: role.variable, attributes: .keyDatabase, time: time, payload: payload)
@@ -58,7 +58,7 @@ package struct KeyHierarchy: Sendable {
       .serialize()
   }
 
-  /// The SignedData inside a ContentInfo: EDK2 before 2023 looks for the digest algorithm at a fixed place in it.
+  /// The SignedData inside a ContentInfo; EDK2 before 2023 expects its digest algorithm at a fixed offset.
   private static func withoutContentInfo(_ message: [UInt8]) throws(ParseError) -> [UInt8] {
     var reader = ByteReader(message, format: "PKCS#7")
     var contentInfo = try reader.readDER(DER.sequence)
@@ -69,9 +69,9 @@ package struct KeyHierarchy: Sendable {
 }
 
 extension KeyHierarchy {
-  /// What new keys are to be like.
+  /// Parameters of new keys.
   package struct Template: Sendable {
-    /// Begin of each subject's common name; the role follows.
+    /// Start of each subject's common name; the role is appended.
     package var name: String
     /// RSA modulus in bits.
     package var bits: Int
@@ -86,16 +86,18 @@ extension KeyHierarchy {
 
   /// Ten years, in seconds.
   private static let validity: Int64 = 3652 * 86_400
-  /// Validity begins a day early, in seconds: a clock that is set back later, as after a time zone was taken for UTC,
-  /// would find the keys not valid yet and refuse to sign.
+  /// Validity starts one day early, in seconds.
+  ///
+  /// Otherwise the keys would not be valid yet after the clock is set back, such as by correcting a time zone.
   private static let clockTolerance: Int64 = 86_400
 
-  /// New keys, each with a self-signed certificate of its own name, random serial number and ten years of validity.
+  /// Generates keys, each with a self-signed certificate with its own name, a random serial number and ten years of
+  /// validity.
   package init(creating template: Template, on host: Host) throws {
     func identity(_ role: KeyRole) throws -> SigningIdentity {
       let key = try PrivateKey.generateRSA(bits: template.bits)
       var serial = try host.randomBytes(16)
-      // Positive, and 16 bytes whatever the generator says.
+      // Positive, and always 16 bytes long.
       serial[0] = serial[0] & 0x3f | 0x40
       let certificate = try SelfSignedCertificate(
         commonName: "\(template.name) \(role.name)", serialNumber: serial,
@@ -116,12 +118,12 @@ package enum KeyRole: String, CaseIterable, Sendable {
   case platformKey = "PK"
   /// Key exchange key: signs updates of db and dbx.
   case keyExchangeKey = "KEK"
-  /// Signs what the firmware starts.
+  /// Signs the programs that the firmware starts.
   case signatureDatabase = "db"
 
   package var name: String { rawValue }
 
-  /// The variable that holds the certificate.
+  /// The variable that contains the certificate.
   package var variable: EFIVariableName {
     switch self {
     case .platformKey: .platformKey
@@ -133,10 +135,10 @@ package enum KeyRole: String, CaseIterable, Sendable {
   /// The key that signs updates of the variable.
   package var authority: KeyRole { self == .signatureDatabase ? .keyExchangeKey : .platformKey }
 
-  /// What the certificate allows, in OpenSSL's notation.
+  /// The certificate's extended key usage in OpenSSL's notation.
   ///
-  /// The firmware asks for nothing here; code signing on db's keeps strict verifiers content, and the module-signing
-  /// purpose, which makes shim refuse images, is left out.
+  /// The firmware ignores it. Code signing for db satisfies strict verifiers. The module-signing purpose is omitted
+  /// since shim rejects images signed by such a certificate.
   package var extendedKeyUsage: String? { self == .signatureDatabase ? "codeSigning" : nil }
 }
 

@@ -6,14 +6,14 @@ package import Cryptography
 package import HostSystem
 internal import Messages
 
-/// Where the signing key and its certificate come from.
+/// The locations of the signing key and its certificate.
 package struct KeySource: Sendable {
   /// A path, or an OSSL_STORE URI such as `pkcs11:…`.
   package var key: String
   package var certificate: String
-  /// Whether the two are paths of the host, not of the invoker.
+  /// Whether both are paths on the host rather than paths of the user.
   package var isHostPath: Bool
-  /// File with the key's passphrase in its first line; the invoker's path.
+  /// A file with the key's passphrase in its first line; a path of the user.
   package var passphraseFile: String?
 
   package init(key: String, certificate: String, isHostPath: Bool = false, passphraseFile: String? = nil) {
@@ -27,13 +27,13 @@ package struct KeySource: Sendable {
   package static let hostDefault = KeySource(
     key: KeyStore.standardKeyPath, certificate: KeyStore.standardCertificatePath, isHostPath: true)
 
-  /// Largest key or certificate file that is read, in bytes.
+  /// Maximum size of a key or certificate file in bytes.
   package static let sizeLimit = 1 << 20
 
-  /// The files that the invoker named.
+  /// The files named by the user.
   package var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
 
-  /// Loads both and proves that firmware accepts what they sign.
+  /// Loads both and checks that firmware accepts their signatures.
   ///
   /// Throws `Failure`.
   package func load(from host: Host) throws -> SigningIdentity {
@@ -60,7 +60,7 @@ package struct KeySource: Sendable {
     }
   }
 
-  /// The key for messages: without the PIN that a URI may hold (RFC 7512 section 2.4) and what follows it.
+  /// The key for messages: a URI is cut before its PIN (RFC 7512 section 2.4).
   private var displayName: String {
     let name = Array(key.utf8)
     let attribute = "pin-value=".utf8
@@ -75,8 +75,8 @@ package struct KeySource: Sendable {
     return PassphraseSource { line }
   }
 
-  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; one letter alone is not a
-  /// scheme.
+  /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; a single letter
+  /// is not a scheme.
   private static func isURI(_ text: String) -> Bool {
     let scheme = text.utf8.prefix { $0 != UInt8(ascii: ":") }
     guard scheme.count > 1, scheme.count < text.utf8.count, let first = scheme.first else { return false }

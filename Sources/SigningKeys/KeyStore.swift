@@ -6,20 +6,21 @@ package import Cryptography
 package import HostSystem
 internal import Messages
 
-/// The owner's keys on this host: for PK, KEK and db a `.key` and a `.crt` in PEM, and the owner's `GUID`.
+/// The owner's keys on this host: a `.key` and a `.crt` in PEM for each of PK, KEK and db, and the owner's `GUID`.
 package struct KeyStore: Sendable {
-  /// The keys' place on every host.
+  /// The default directory of the keys.
   package static let standardDirectory = "/etc/pve-sb-uki/keys"
-  /// Where the key is that signs images, and its certificate, unless the settings name others.
+  /// The default path of the key that signs UKIs.
   package static let standardKeyPath = "\(standardDirectory)/\(keyFile(of: .signatureDatabase))"
+  /// The default path of that key's certificate.
   package static let standardCertificatePath = "\(standardDirectory)/\(certificateFile(of: .signatureDatabase))"
 
   package enum State: Hashable, Sendable {
     case absent
-    /// Everything that is needed to sign images. Private keys of the roles named were taken off the host, as is wise
-    /// for PK and KEK; they are needed again for updates only.
+    /// Everything needed to sign UKIs exists. The private keys of these roles were moved off the host, as recommended
+    /// for PK and KEK; only updates need them.
     case complete(withoutPrivateKeys: [KeyRole])
-    /// Names of files that are there and of those that are not.
+    /// Names of the existing and of the missing files.
     case partial(present: [String], missing: [String])
   }
 
@@ -33,15 +34,15 @@ package struct KeyStore: Sendable {
 
   package static let ownerFile = "GUID"
   private static let updateTimeFile = "LAST-UPDATE"
-  /// Bytes; a PEM file of RSA 4096 has 4 KiB.
+  /// Maximum size of a file in bytes; a PEM file of RSA 4096 has 4 KiB.
   private static let sizeLimit = 1 << 20
 
   package static func keyFile(of role: KeyRole) -> String { "\(role.name).key" }
   package static func certificateFile(of role: KeyRole) -> String { "\(role.name).crt" }
 
-  /// Path on the host of a file in the store.
+  /// The path on the host of a file in the store.
   package func path(of name: String) -> String { "\(directory)/\(name)" }
-  /// The same as it is seen from outside the host's root, for messages.
+  /// The same path as seen from outside the host's root, for messages.
   package func displayPath(of name: String) -> String { files.display(path(of: name)) }
   package var displayPath: String { files.display(directory) }
 
@@ -59,8 +60,8 @@ package struct KeyStore: Sendable {
     let text = String(decoding: try read(Self.ownerFile), as: UTF8.self)
     guard let line = text.split(separator: "\n").first, let guid = GUID(String(line)) else {
       throw HostError(
-        "use", displayPath(of: Self.ownerFile), detail: "it holds no GUID",
-        hint: "write the owner's GUID into it; any signature list that was enrolled shows it")
+        "use", displayPath(of: Self.ownerFile), detail: "it does not contain a GUID",
+        hint: "write the owner's GUID to it; every enrolled signature list contains it")
     }
     return guid
   }
@@ -75,7 +76,7 @@ package struct KeyStore: Sendable {
     return try describing(name) { try PrivateKey(parsing: try read(name), passphrase: passphrase) }
   }
 
-  /// Key and certificate, valid at `time` in seconds since 1970.
+  /// The key and its certificate, valid at `time` in seconds since 1970.
   package func identity(
     of role: KeyRole, at time: Int64, passphrase: PassphraseSource = .none
   ) throws -> SigningIdentity {
@@ -88,7 +89,7 @@ package struct KeyStore: Sendable {
 
   /// All three keys.
   ///
-  /// Throws `HostError` that names what is missing or does not fit.
+  /// Throws a `HostError` that names the missing or unsuitable file.
   package func hierarchy(at time: Int64) throws -> KeyHierarchy {
     KeyHierarchy(
       platformKey: try identity(of: .platformKey, at: time),
@@ -96,13 +97,13 @@ package struct KeyStore: Sendable {
       signatureDatabaseKey: try identity(of: .signatureDatabase, at: time), owner: try owner())
   }
 
-  /// The latest time that an update signed with these keys carries, in seconds since 1970; nil if there was none.
+  /// The time of the latest update signed with these keys, in seconds since 1970; nil if there was none.
   package func lastUpdateTime() throws -> Int64? {
     guard let text = try files.readTextIfPresent(path(of: Self.updateTimeFile), limit: 64) else { return nil }
     guard let line = text.split(separator: "\n").first, let seconds = Int64(line) else {
       throw HostError(
-        "use", displayPath(of: Self.updateTimeFile), detail: "it holds no number of seconds",
-        hint: "write the output of 'date +%s' into it")
+        "use", displayPath(of: Self.updateTimeFile), detail: "it does not contain a number of seconds",
+        hint: "write the output of 'date +%s' to it")
     }
     return seconds
   }
@@ -123,10 +124,10 @@ package struct KeyStore: Sendable {
 }
 
 extension KeyStore {
-  /// Writes new keys into a store that does not exist: all files at once, private keys with mode 0600 in a directory
-  /// with mode 0700 from the first byte.
+  /// Creates the store with new keys, all files at once; throws if it exists.
   ///
-  /// What was written is read back before it takes its place.
+  /// Private keys have mode 0600 in a directory with mode 0700 from the first byte. The files are read back before the
+  /// directory gets its name.
   package func create(_ hierarchy: KeyHierarchy, on host: Host) throws {
     try host.files.makeCompleteDirectory(directory) { temporary in
       for role in KeyRole.allCases {
@@ -144,8 +145,8 @@ extension KeyStore {
         written.owner == hierarchy.owner
       else {
         throw HostError(
-          "create", displayPath, detail: "what was read back differs from what was written",
-          hint: "memory or storage of this machine may be failing")
+          "create", displayPath, detail: "the keys read back differ from those written",
+          hint: "check this machine's memory and storage")
       }
     }
   }

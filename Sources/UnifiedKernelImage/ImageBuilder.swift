@@ -6,19 +6,19 @@ package import BinaryFormat
 package import Cryptography
 internal import PortableExecutable
 
-/// Writes the image that a plan describes: one pass over every input, through one buffer.
+/// Writes the UKI described by a plan, in one pass over every input and through one buffer.
 package enum ImageBuilder {
-  /// What was written.
+  /// The result of writing.
   package struct Result: Sendable {
-    /// SHA-256 Authenticode digest of the image.
+    /// SHA-256 Authenticode digest of the UKI.
     package let digest: [UInt8]
-    /// The certificate it is signed with; nil if it is not.
+    /// The certificate that it is signed with; nil if it is unsigned.
     package let certificate: Certificate?
   }
 
-  /// Streams the image to `sink`, signed by `identity` if there is one.
+  /// Writes the UKI to `sink`, signed with `identity` unless it is nil.
   ///
-  /// `signingTime` in seconds since 1970 goes into the signature; without it the same inputs give the same bytes.
+  /// `signingTime`, in seconds since 1970, goes into the signature; if nil, the same inputs give the same bytes.
   package static func write(
     _ plan: ImagePlan, to sink: any ByteSink, signingBy identity: SigningIdentity?, signingTime: Int64? = nil
   ) throws -> Result {

@@ -5,29 +5,29 @@ internal import BinaryFormat
 package import Messages
 internal import PortableExecutable
 
-/// A recipe checked and laid out: every byte of the headers is known before the first payload byte is read.
+/// A checked recipe with its layout: all headers are known before the first payload byte is read.
 package struct ImagePlan: Sendable {
   let stub: Stub
   let layout: ImageLayout
-  /// Contents of the added sections, in the order of the section table.
+  /// The contents of the added sections, in the order of the section table.
   let added: [SectionContent]
-  /// New contents for sections of the stub.
+  /// New contents of the stub's own sections.
   let replacements: [String: [UInt8]]
-  /// What was done otherwise than asked, and why; one sentence each.
+  /// Deviations from the recipe and their reasons; one sentence each.
   package let notes: [Message]
-  /// `uname -r` of the kernel, if the recipe or the kernel says it.
+  /// `uname -r` of the kernel, if the recipe or the kernel specifies it.
   package let uname: String?
 
-  /// Checks all parts of `recipe` against each other and against what its stub can do.
+  /// Checks that the parts of `recipe` fit each other and are supported by the stub.
   ///
-  /// Throws `ImageError`, or what reading throws.
+  /// Throws `ImageError`, or any error of reading.
   package init(_ recipe: ImageRecipe) throws {
     stub = try Stub(parsing: recipe.stub)
     let kernel = try KernelImage(parsing: recipe.linux)
     guard kernel.header.machine == stub.header.machine else {
       throw ImageError(
-        .kernel, "\(recipe.linux.name) is for \(kernel.header.machine), the stub for \(stub.header.machine)",
-        hint: "give a stub for \(kernel.header.machine) with --stub")
+        .kernel, "\(recipe.linux.name) is for \(kernel.header.machine), but the stub is for \(stub.header.machine)",
+        hint: "specify a stub for \(kernel.header.machine) with --stub")
     }
     var notes: [Message] = []
     uname = recipe.uname ?? kernel.release
@@ -49,7 +49,7 @@ package struct ImagePlan: Sendable {
     }
     if let microcode = ramDisks.microcode { add(SectionName.microcode, [microcode]) }
     add(SectionName.initrd, ramDisks.initrds)
-    // Last, so that a kernel that unpacks itself in place has nothing of ours behind it.
+    // Last, so that a kernel that unpacks itself in place overwrites no other section.
     add(SectionName.linux, [recipe.linux.bytes])
     added = contents
 
@@ -65,25 +65,25 @@ package struct ImagePlan: Sendable {
         clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
     } catch {
       guard error.rule != .name, error.rule != .size else { throw ImageError(.section, error.message) }
-      throw ImageError(.stub, "\(stub.name): \(error)", hint: "use the stub that systemd-boot-efi brings")
+      throw ImageError(.stub, "\(stub.name): \(error)", hint: "use the stub from the package systemd-boot-efi")
     }
     self.notes = notes
   }
 
-  /// Size of the image before signing, in bytes.
+  /// The size of the UKI before signing, in bytes.
   package var size: Int { layout.fileSize }
 
   private static func text(_ input: NamedInput) throws -> [UInt8] {
     let bytes = try input.contents(limit: 1 << 16, of: .content)
     guard !bytes.isEmpty, !bytes.contains(0) else {
-      throw ImageError(.content, "\(input.name) is empty or holds a NUL byte; it is no os-release file")
+      throw ImageError(.content, "\(input.name) is not an os-release file: it is empty or contains a NUL byte")
     }
     return bytes
   }
 
   private static func bitmap(_ input: NamedInput) throws -> any RandomAccessBytes {
     guard input.bytes.count >= 26, try input.bytes.readBytes(at: 0, count: 2, format: "BMP") == Array("BM".utf8) else {
-      throw ImageError(.content, "\(input.name) is not a BMP picture", hint: "the stub shows uncompressed BMP only")
+      throw ImageError(.content, "\(input.name) is not a BMP picture", hint: "use an uncompressed BMP file")
     }
     return input.bytes
   }
@@ -91,66 +91,67 @@ package struct ImagePlan: Sendable {
   private static func checkedRelease(_ text: String) throws -> [UInt8] {
     let bytes = Array(text.utf8)
     guard 1...64 ~= bytes.count, bytes.allSatisfy({ 0x21...0x7e ~= $0 && $0 != UInt8(ascii: "/") }) else {
-      throw ImageError(.content, "'\(text)' is no kernel release as uname -r prints it")
+      throw ImageError(.content, "'\(text)' is not a kernel release as printed by uname -r")
     }
     return bytes
   }
 
   private static func checkExtra(_ name: String, content: NamedInput, stub: Stub) throws {
     guard name.hasPrefix("."), name.utf8.count >= 2, name.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else {
-      throw ImageError(.section, "'\(name)' is no section name", hint: "a name is a dot and one to seven characters")
+      throw ImageError(.section, "'\(name)' is not a section name", hint: "use a dot and one to seven characters")
     }
     guard !SectionName.reserved.contains(name) else {
-      throw ImageError(.section, "section \(name) has an option of its own")
+      throw ImageError(.section, "section \(name) has its own option")
     }
     guard content.bytes.count > 0 else { throw ImageError(.content, "\(content.name), for section \(name), is empty") }
     guard !SectionName.needStubSupport.contains(name) || stub.knows(name) else {
       throw ImageError(
-        .section, "\(stub.version) does not know section \(name), which would have no effect",
-        hint: "use a newer stub with --stub, or leave the section out")
+        .section, "\(stub.version) does not support section \(name)",
+        hint: "use a newer stub with --stub, or omit the section")
     }
   }
 }
 
-/// What a kernel command line may hold.
+/// Checks the content of a kernel command line.
 package enum CommandLineCheck {
-  /// The line as it goes into `.cmdline`.
+  /// Returns the line for `.cmdline`.
   ///
-  /// Throws `commandLine` for a NUL, a line break or another control character (the stub would cut or the kernel
-  /// misread it there), for an empty line and for more than `limit` bytes.
+  /// Throws `commandLine` for an empty line, for more than `limit` bytes, and for a NUL, a line break or another
+  /// control character, where the stub would cut the line or the kernel would misread it.
   package static func checked(_ line: [UInt8], limit: Int) throws(ImageError) -> [UInt8] {
     if let index = line.firstIndex(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {
       let what: Message =
         line[index] == 0 ? "a NUL byte" : line[index] == 0x0a ? "a line break" : "a control character"
       throw ImageError(
-        .commandLine, "the command line holds \(what) at byte \(index)", hint: "write it as one line of plain text")
+        .commandLine, "the command line contains \(what) at byte \(index)", hint: "write it as one line of plain text")
     }
     guard line.contains(where: { $0 != 0x20 && $0 != 0x09 }) else {
-      throw ImageError(.commandLine, "the command line is empty", hint: "it needs at least root=")
+      throw ImageError(.commandLine, "the command line is empty", hint: "add at least root=")
     }
     guard line.count <= limit else {
       throw ImageError(
-        .commandLine, "the command line has \(line.count) bytes, the kernel takes \(limit)", hint: "shorten it")
+        .commandLine, "the command line has \(line.count) bytes; the kernel accepts at most \(limit)",
+        hint: "shorten it")
     }
     return line
   }
 }
 
-/// Why no Unified Kernel Image can be made of the given parts.
+/// Why a UKI cannot be built from the given parts.
 package typealias ImageError = RuleError<ImageRule>
 
 package enum ImageRule: ErrorRule {
-  /// The file given as stub cannot be built upon.
+  /// The file is not a usable stub.
   case stub
-  /// The file given as kernel is not a kernel, or is a UKI itself.
+  /// The file is not a kernel, or is itself a UKI.
   case kernel
-  /// A part is empty or not of its kind.
+  /// A part is empty or has the wrong format.
   case content
-  /// The command line holds what a command line cannot.
+  /// The command line is invalid.
   case commandLine
   /// A section cannot be added.
   case section
-  /// What was written is not what was meant to be.
+  /// The written UKI differs from the plan.
   case selfCheck
 
   package var namesItsObject: Bool { self != .selfCheck }

@@ -4,23 +4,23 @@
 package import BinaryFormat
 internal import Messages
 
-/// What goes into a Unified Kernel Image.
+/// The parts of a UKI.
 package struct ImageRecipe: Sendable {
   package var stub: NamedInput
   package var linux: NamedInput
   /// Initial RAM disks in loading order; at least one.
   package var initrds: [NamedInput]
-  /// Microcode as an uncompressed cpio archive; it is loaded before everything else.
+  /// Microcode as an uncompressed cpio archive; it is loaded first.
   package var microcode: NamedInput?
-  /// Without a final newline; nil leaves the choice to whatever starts the image.
+  /// The command line without a final newline; if nil, the program that starts the UKI passes one.
   package var commandLine: [UInt8]?
   package var osRelease: NamedInput?
-  /// `uname -r` of the kernel; nil takes what the kernel says.
+  /// `uname -r` of the kernel; if nil, it is read from the kernel.
   package var uname: String?
   package var splash: NamedInput?
-  /// SBAT lines beside those of stub and kernel and the UKI's own.
+  /// SBAT lines in addition to those of stub, kernel and the UKI itself.
   package var sbat: NamedInput?
-  /// Further sections in order.
+  /// Additional sections in order.
   package var extraSections: [(name: String, content: NamedInput)]
 
   package init(stub: NamedInput, linux: NamedInput, initrds: [NamedInput]) {
@@ -31,7 +31,7 @@ package struct ImageRecipe: Sendable {
   }
 }
 
-/// Bytes with the name under which the user gave them, which errors repeat.
+/// Input bytes with the user's name for them, for error messages.
 package struct NamedInput: Sendable {
   package let name: String
   package let bytes: any RandomAccessBytes
@@ -41,9 +41,7 @@ package struct NamedInput: Sendable {
     self.bytes = bytes
   }
 
-  /// What `body` makes of the input.
-  ///
-  /// A `ParseError`, which does not know whose bytes they are, becomes an `ImageError` that says so.
+  /// Runs `body` and converts a `ParseError`, which has no file name, to an `ImageError` with the input's name.
   func parsed<Value>(_ kind: ImageRule, _ body: () throws -> Value) throws -> Value {
     do {
       return try body()
@@ -57,7 +55,7 @@ package struct NamedInput: Sendable {
   /// Throws `ImageError` if it is longer than `limit` bytes.
   func contents(limit: Int, of kind: ImageRule) throws -> [UInt8] {
     guard bytes.count <= limit else {
-      throw ImageError(kind, "\(name) has \(bytes.count) bytes, more than the \(limit) that are sensible")
+      throw ImageError(kind, "\(name) has \(bytes.count) bytes; the maximum is \(limit)")
     }
     return try bytes.readBytes(at: 0, count: bytes.count, format: name)
   }

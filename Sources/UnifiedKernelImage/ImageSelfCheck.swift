@@ -7,12 +7,12 @@ internal import Cryptography
 internal import Messages
 internal import PortableExecutable
 
-/// Reads an image back after it was written and holds it against its plan.
+/// Reads a written UKI back and compares it with its plan.
 package enum ImageSelfCheck {
-  /// Parses `written` anew, compares its headers and every section's place and size with the plan, and digests all of
-  /// it again: the digest taken of the inputs as they passed covers every section's bytes.
+  /// Compares the headers, section offsets and sizes of `written` with the plan, and its digest with the result.
   ///
-  /// If the image was signed, the signature must be there, hold, and be by that certificate.
+  /// The digest was computed while writing and covers the bytes of every section. If the UKI was signed, its last
+  /// signature must be valid and made with that certificate.
   ///
   /// Throws `ImageError` `selfCheck`.
   package static func check(
@@ -27,14 +27,14 @@ package enum ImageSelfCheck {
       plan.layout.checkSumOffset..<plan.layout.checkSumOffset + 4,
       plan.layout.certificateDirectoryOffset..<plan.layout.certificateDirectoryOffset + 8,
     ]
-    guard found.count == expected.count else { throw failure("its headers have another size") }
+    guard found.count == expected.count else { throw failure("its headers have a different size") }
     for range in late {
       expected.replaceSubrange(range, with: repeatElement(0, count: range.count))
       found.replaceSubrange(range, with: repeatElement(0, count: range.count))
     }
     guard found == expected else { throw failure("its headers differ") }
     for content in plan.added where header.section(named: content.name)?.contentRange.count != content.size {
-      throw failure("section \(content.name) has not its \(content.size) bytes")
+      throw failure("section \(content.name) is not \(content.size) bytes long")
     }
     guard try ImageDigest.compute(of: written, header: header) == result.digest else {
       throw failure("its content differs")
@@ -44,12 +44,12 @@ package enum ImageSelfCheck {
     guard
       let signature = signatures.last, signature.content.digest == result.digest, try signature.isIntact(),
       signature.message.signers == [certificate]
-    else { throw failure("its signature does not hold") }
+    else { throw failure("its signature is invalid") }
   }
 
   private static func failure(_ detail: Message) -> ImageError {
     ImageError(
-      .selfCheck, "the image read back is not the one that was written: \(detail)",
-      hint: "memory or storage of this machine may be failing")
+      .selfCheck, "the UKI read back differs from the one written: \(detail)",
+      hint: "check this machine's memory and storage")
   }
 }

@@ -5,22 +5,22 @@ internal import BinaryFormat
 internal import Messages
 package import PortableExecutable
 
-/// A kernel with an EFI stub, as `/boot/vmlinuz-K` is: the payload of `.linux`.
+/// A kernel with an EFI stub, such as `/boot/vmlinuz-K`: the content of `.linux`.
 package struct KernelImage: Sendable {
   package let header: PEHeader
-  /// `uname -r` of the kernel as its x86 setup header says it; nil for other formats.
+  /// `uname -r` of the kernel from its x86 setup header; nil for other formats.
   package let release: String?
-  /// Longest command line in bytes, without a final NUL.
+  /// Maximum length of the command line in bytes, without the final NUL.
   package let commandLineLimit: Int
   /// The kernel's own SBAT data; nil if it has none.
   package let sbat: [UInt8]?
 
-  /// COMMAND_LINE_SIZE of every architecture Proxmox VE runs on, less the NUL.
+  /// COMMAND_LINE_SIZE minus the NUL, on every architecture that Proxmox VE supports.
   package static let usualCommandLineLimit = 2047
 
-  /// Reads what is needed of a kernel's headers.
+  /// Parses a kernel's headers.
   ///
-  /// Throws `ImageError` if firmware could not start it.
+  /// Throws `ImageError` if firmware cannot start it.
   package init(parsing input: NamedInput) throws {
     guard input.bytes.count > 0 else { throw ImageError(.kernel, "\(input.name) is empty") }
     do {
@@ -28,14 +28,14 @@ package struct KernelImage: Sendable {
     } catch let error as ParseError where error.rule == .magic || error.rule == .truncated && error.offset < 0x40 {
       throw ImageError(
         .kernel, "\(input.name) is not a kernel that EFI firmware can start: \(error)",
-        hint: "a kernel is needed as it lies in /boot/vmlinuz-*, with CONFIG_EFI_STUB")
+        hint: "use a kernel with CONFIG_EFI_STUB, such as /boot/vmlinuz-*")
     } catch let error as ParseError {
       throw ImageError(.kernel, "\(input.name): \(error)")
     }
     try input.parsed(.kernel) { [header] in try header.requireStartable() }
     guard header.section(named: SectionName.linux) == nil else {
       throw ImageError(
-        .kernel, "\(input.name) is a Unified Kernel Image already", hint: "give the kernel itself, /boot/vmlinuz-*")
+        .kernel, "\(input.name) is already a UKI", hint: "specify the kernel itself, /boot/vmlinuz-*")
     }
     let setup = try SetupHeader(parsing: input.bytes)
     release = setup?.release
@@ -43,7 +43,7 @@ package struct KernelImage: Sendable {
     sbat = try header.section(named: SectionName.sbat).map { section in
       let range = section.contentRange
       guard range.count <= 1 << 16 else {
-        throw ImageError(.kernel, "\(input.name) has \(range.count) bytes of SBAT data, more than is sensible")
+        throw ImageError(.kernel, "\(input.name) has \(range.count) bytes of SBAT data; the maximum is 65536")
       }
       return try input.bytes.readBytes(at: range.lowerBound, count: range.count, format: "SBAT")
     }
@@ -55,7 +55,7 @@ private struct SetupHeader {
   let release: String?
   let commandLineLimit: Int?
 
-  /// Nil if there is no such header.
+  /// Nil if the header is missing.
   init?(parsing bytes: any RandomAccessBytes) throws {
     let prefix = try bytes.readBytes(at: 0, count: min(bytes.count, 1 << 16), format: "x86 setup header")
     guard prefix.count >= 0x23c, Array(prefix[0x202..<0x206]) == Array("HdrS".utf8) else { return nil }

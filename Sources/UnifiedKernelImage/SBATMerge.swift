@@ -5,21 +5,21 @@ internal import EFIData
 internal import Messages
 internal import PortableExecutable
 
-/// The image's `.sbat`: the stub's lines, the kernel's, the UKI's own, and those the user adds.
+/// The UKI's `.sbat`: the lines of the stub, the kernel, the UKI itself and the user.
 enum SBATMerge {
-  /// The line that UAPI.5 gives every UKI, so that a flaw of the format can be revoked as one.
+  /// The line that UAPI.5 requires in every UKI, so that a flaw of the format can be revoked.
   static let ownLine =
     "uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/\n"
 
-  /// The new content, or nil to leave the stub's alone.
+  /// Returns the merged content, or nil to keep the stub's own.
   ///
-  /// Stub 252 keeps `.sdmagic` 0x100 bytes behind its `.sbat`: when the merged data does not fit there the stub's own
-  /// stays, and a note says so; lines that the user asked for are then an error.
+  /// Stub 252 has `.sdmagic` only 0x100 bytes after the start of `.sbat`. If the merged data does not fit, the stub's
+  /// own is kept with a note. Throws `ImageError` if this would omit lines of the kernel or the user.
   static func merged(
     _ recipe: ImageRecipe, stub: Stub, kernel: KernelImage, notes: inout [Message]
   ) throws -> [UInt8]? {
     guard let section = stub.header.section(named: SectionName.sbat), let own = stub.sbat else {
-      throw ImageError(.stub, "\(stub.name) has no .sbat section; shim would refuse the image")
+      throw ImageError(.stub, "\(stub.name) has no .sbat section; shim rejects such a UKI")
     }
     var sbat = try recipe.stub.parsed(.stub) { try SBAT(parsing: own) }
     if let lines = kernel.sbat {
@@ -36,10 +36,10 @@ enum SBATMerge {
     let room = next - section.memoryRange.lowerBound
     guard recipe.sbat == nil, kernel.sbat == nil else {
       throw ImageError(
-        .section, "\(stub.version) has room for \(room) bytes of SBAT data, \(bytes.count) are needed",
-        hint: "use the stub of Debian 13 or later with --stub")
+        .section, "\(stub.version) has room for \(room) bytes of SBAT data; \(bytes.count) are needed",
+        hint: "use the stub from Debian 13 or later with --stub")
     }
-    notes.append("\(stub.version) has room for \(room) bytes of SBAT data; only the stub's own lines are in the image")
+    notes.append("\(stub.version) has room for \(room) bytes of SBAT data; the UKI has only the stub's own lines")
     return nil
   }
 }

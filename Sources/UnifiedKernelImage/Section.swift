@@ -3,7 +3,7 @@
 
 package import BinaryFormat
 
-/// Names of a UKI's sections (UAPI.5, "UKI Components").
+/// The names of a UKI's sections (UAPI.5, "UKI Components").
 package enum SectionName {
   package static let linux = ".linux"
   package static let initrd = ".initrd"
@@ -15,7 +15,7 @@ package enum SectionName {
   package static let sbat = ".sbat"
   package static let stubMagic = ".sdmagic"
 
-  /// Sections that a stub must know to honour them: on one that does not, they would silently have no effect.
+  /// Sections that have no effect unless the stub supports them.
   package static let needStubSupport: Set<String> = [
     ".profile", ".dtb", ".dtbauto", ".hwids", ".efifw", ".pcrsig", ".pcrpkey",
   ]
@@ -25,8 +25,7 @@ package enum SectionName {
   ]
 }
 
-/// What a section holds: parts one after the other, each but the first beginning at a multiple of 4 bytes, as the
-/// kernel wants concatenated initrds.
+/// The content of a section: concatenated parts, each aligned to 4 bytes as the kernel requires for initrds.
 package struct SectionContent: Sendable {
   package let name: String
   package let parts: [any RandomAccessBytes]
@@ -38,7 +37,7 @@ package struct SectionContent: Sendable {
 
   package static let partAlignment = 4
 
-  /// Size of the whole in bytes; `Int.max` stands for all that is larger, as sparse files can be.
+  /// The total size in bytes; `Int.max` if it is larger, which sparse files can cause.
   package var size: Int {
     parts.reduce(0) { size, part in
       guard let start = size.roundedUp(toMultipleOf: Self.partAlignment) else { return .max }

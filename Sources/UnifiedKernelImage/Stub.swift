@@ -4,20 +4,20 @@
 internal import Messages
 package import PortableExecutable
 
-/// The EFI program that a UKI is built upon: systemd-stub.
+/// systemd-stub, the EFI program that a UKI is based on.
 ///
-/// What it can do is read from the file: its version from `.sdmagic`, and the sections it looks for from its strings.
+/// Its version is read from `.sdmagic`, the sections that it supports from its strings.
 package struct Stub: Sendable {
   package let name: String
   package let header: PEHeader
   package let bytes: [UInt8]
-  /// As in `LoaderInfo`: `systemd-stub 257.13-1~deb13u1`.
+  /// The version as in `LoaderInfo`: `systemd-stub 257.13-1~deb13u1`.
   package let version: String
 
-  /// Largest stub that is read, in bytes; systemd's have 83 to 151 KiB.
+  /// Maximum size of a stub in bytes; systemd's have 83 to 151 KiB.
   package static let sizeLimit = 8 << 20
 
-  /// Reads a stub.
+  /// Parses a stub.
   ///
   /// Throws `ImageError` if it is not a stub or is malformed.
   package init(parsing input: NamedInput) throws {
@@ -25,12 +25,12 @@ package struct Stub: Sendable {
     bytes = try input.contents(limit: Self.sizeLimit, of: .stub)
     header = try input.parsed(.stub) { [bytes] in try PEHeader(parsing: bytes) }
     guard header.section(named: SectionName.linux) == nil else {
-      throw ImageError(.stub, "\(name) is a Unified Kernel Image, not a stub", hint: "give the stub with --stub")
+      throw ImageError(.stub, "\(name) is a UKI, not a stub", hint: "specify the stub with --stub")
     }
     guard let magic = header.section(named: SectionName.stubMagic), let version = Self.version(in: bytes, magic) else {
       throw ImageError(
-        .stub, "\(name) does not say that it is systemd-stub",
-        hint: "the package systemd-boot-efi brings one, linux*.efi.stub in /usr/lib/systemd/boot/efi")
+        .stub, "\(name) is not systemd-stub",
+        hint: "use /usr/lib/systemd/boot/efi/linux*.efi.stub from the package systemd-boot-efi")
     }
     self.version = version
     try input.parsed(.stub) { [header] in
@@ -44,13 +44,13 @@ package struct Stub: Sendable {
     header.section(named: SectionName.sbat).map { Array(bytes[$0.contentRange]) }
   }
 
-  /// Whether the stub looks for a section of that name: the name then stands among its strings, NUL behind it.
+  /// Whether the stub supports this section: its strings then contain the name, terminated by NUL.
   package func knows(_ section: String) -> Bool {
     let needle = Array(section.utf8) + [0]
     return header.sections.contains { bytes[$0.fileRange].contains(needle) }
   }
 
-  /// The program and its version in a text such as `#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####`.
+  /// Extracts program and version from a text such as `#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####`.
   private static func version(in bytes: [UInt8], _ section: SectionHeader) -> String? {
     let text = String(decoding: bytes[section.contentRange].prefix { $0 != 0 }, as: UTF8.self)
     let words = text.split(separator: " ")
@@ -61,7 +61,7 @@ package struct Stub: Sendable {
 }
 
 extension ArraySlice<UInt8> {
-  /// Whether `needle`, which is not empty, occurs.
+  /// Whether `needle` occurs; it must not be empty.
   fileprivate func contains(_ needle: [UInt8]) -> Bool {
     guard let first = needle.first, count >= needle.count else { return false }
     var rest = self

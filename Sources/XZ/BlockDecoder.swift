@@ -6,33 +6,33 @@ internal import CLZMA
 internal import Glibc
 internal import Messages
 
-/// Decoding of one block by liblzma, whatever its filters.
+/// Decodes one block with liblzma, for any filters.
 enum BlockDecoder {
-  /// Decodes `file`, the bytes of `block`, into `text`, which has room for all of its text.
+  /// Decodes `file`, the bytes of `block`, into `text`, which is as large as the block's text.
   ///
-  /// Throws `ParseError` if it is damaged or has other sizes than the index says.
+  /// Throws `ParseError` if the block is damaged or its sizes differ from the index.
   static func decode(
     _ file: [UInt8], of block: XZStream.Block, check: XZCheck, into text: UnsafeMutableRawBufferPointer
   ) throws {
     var position = 0
     let unpadded = try forEachPiece(of: file, at: block.range.lowerBound, check: check) { piece in
       guard piece.count <= text.count - position else {
-        throw damage(block.range.lowerBound, "the text is longer than the index says")
+        throw damage(block.range.lowerBound, "the uncompressed data is longer than the index says")
       }
       UnsafeMutableRawBufferPointer(rebasing: text[position..<position + piece.count]).copyMemory(from: piece)
       position += piece.count
     }
     guard unpadded == block.unpaddedSize else {
-      throw damage(block.range.lowerBound, "the block has \(unpadded) bytes, \(block.unpaddedSize) by the index")
+      throw damage(block.range.lowerBound, "the block has \(unpadded) bytes; the index says \(block.unpaddedSize)")
     }
     guard position == text.count else {
-      throw damage(block.range.lowerBound, "the text is shorter than the index says")
+      throw damage(block.range.lowerBound, "the uncompressed data is shorter than the index says")
     }
   }
 
-  /// Whether liblzma finds `text` in `blocks`.
+  /// Whether liblzma decodes `blocks` to `text`.
   ///
-  /// Throws `XZError` if memory is short.
+  /// Throws `XZError` if memory runs out.
   static func holds(_ blocks: [EncodedBlock], check: XZCheck, text: UnsafeRawBufferPointer) throws -> Bool {
     var position = 0
     do {
@@ -59,9 +59,9 @@ enum BlockDecoder {
     ParseError(XZStream.format, at: offset, "check", detail)
   }
 
-  /// Calls `body` with the text of the one block that is `file`, in order, and returns its bytes without padding.
+  /// Calls `body` with the text of the single block in `file`, in order, and returns the block's size without padding.
   ///
-  /// `offset` is where it lies, for errors.
+  /// `offset` is the block's offset for error messages.
   private static func forEachPiece(
     of file: [UInt8], at offset: Int, check: XZCheck, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws -> Int {
@@ -78,20 +78,20 @@ enum BlockDecoder {
       return try file.withUnsafeBytes { file in
         let start = file.bindMemory(to: UInt8.self).baseAddress
         guard lzma_block_header_decode(&block, nil, start) == LZMA_OK else {
-          throw ParseError(XZStream.format, at: offset, .unsupported, "liblzma does not know the block's filters")
+          throw ParseError(XZStream.format, at: offset, .unsupported, "liblzma does not support the block's filters")
         }
         defer { lzma_filters_free(filters.baseAddress, nil) }
         guard lzma_raw_decoder_memusage(filters.baseAddress) <= UInt64(DecodedBlock.greatestDecoder) else {
           throw ParseError(XZStream.format, at: offset, .range, "the block's dictionary is too large")
         }
-        try coder.require(lzma_block_decoder(&coder.stream, &block), is: LZMA_OK, operation: "begin to decode")
+        try coder.require(lzma_block_decoder(&coder.stream, &block), is: LZMA_OK, operation: "start decoding")
         let content = UnsafeRawBufferPointer(rebasing: file[header.size...])
         do {
           try coder.code(content, action: LZMA_FINISH, operation: "decode the block", body)
         } catch let error as XZError where error.rule == .damage {
           throw damage(offset, error.message)
         }
-        guard coder.stream.avail_in == 0 else { throw damage(offset, "the block ends before the index says it does") }
+        guard coder.stream.avail_in == 0 else { throw damage(offset, "the block is shorter than the index says") }
         return Int(clamping: lzma_block_unpadded_size(&block))
       }
     }

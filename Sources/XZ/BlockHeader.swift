@@ -4,16 +4,16 @@
 internal import BinaryFormat
 internal import Messages
 
-/// The header of a block: sizes, where it has them, and filters (The .xz File Format 1.2.0, section 3.1).
+/// The header of a block: optional sizes, and filters (The .xz File Format 1.2.0, section 3.1).
 struct BlockHeader: Hashable, Sendable {
   struct Filter: Hashable, Sendable {
     var id: Int
     var properties: [UInt8]
   }
 
-  /// Bytes of the header itself; set when it was read.
+  /// Size of the header in bytes; set only by parsing.
   private(set) var size = 0
-  /// Bytes of the compressed data without padding and check.
+  /// Size of the compressed data in bytes, without padding and check.
   var compressedSize: Int?
   var textCount: Int?
   var filters: [Filter]
@@ -28,19 +28,19 @@ struct BlockHeader: Hashable, Sendable {
     let start = reader.offset
     let sizeByte = try reader.read(UInt8.self)
     guard sizeByte != 0 else {
-      throw ParseError(reader.format, at: start, .magic, "an index stands where a block should")
+      throw ParseError(reader.format, at: start, .magic, "found an index instead of a block")
     }
     try reader.seek(to: start)
     var fields = try reader.subReader(count: Int(sizeByte) * 4)
     let whole = fields
     guard try reader.read(UInt32.self) == CRC32.of(whole.rest) else {
-      throw ParseError(reader.format, at: start, "check", "the header of the block is damaged")
+      throw ParseError(reader.format, at: start, "check", "the block header is damaged")
     }
     size = reader.offset - start
     try fields.skip(1)
     let flags = try fields.read(UInt8.self)
     guard flags & 0x3c == 0 else {
-      throw ParseError(reader.format, at: start + 1, .unsupported, "block flags 0x\([flags].hexadecimal) are not known")
+      throw ParseError(reader.format, at: start + 1, .unsupported, "unknown block flags 0x\([flags].hexadecimal)")
     }
     compressedSize = flags & 0x40 == 0 ? nil : try fields.readVariableLength()
     textCount = flags & 0x80 == 0 ? nil : try fields.readVariableLength()
@@ -52,11 +52,11 @@ struct BlockHeader: Hashable, Sendable {
     }
     let padding = fields.offset
     guard fields.readToEnd().allSatisfy({ $0 == 0 }) else {
-      throw ParseError(reader.format, at: padding, .trailingBytes, "the header goes on after its last filter")
+      throw ParseError(reader.format, at: padding, .trailingBytes, "data after the last filter in the block header")
     }
   }
 
-  /// The header, filled with zeros to `minimumSize` bytes (a multiple of four, 1024 at most) if it needs fewer.
+  /// The header, padded with zeros to at least `minimumSize` bytes (a multiple of four, at most 1024).
   func serialize(minimumSize: Int = 0) -> [UInt8] {
     var fields = ByteWriter()
     let flags = filters.count - 1 | (compressedSize == nil ? 0 : 0x40) | (textCount == nil ? 0 : 0x80)
@@ -68,7 +68,7 @@ struct BlockHeader: Hashable, Sendable {
       fields.writeVariableLength(filter.properties.count)
       fields.write(filter.properties)
     }
-    // The size counts itself, and the CRC32 that follows.
+    // The size includes itself and the CRC32 at the end.
     let padded = max(minimumSize - 4, (fields.count + 1).roundedUp(toMultipleOf: 4) ?? 0)
     var writer = ByteWriter()
     writer.write(UInt8(truncatingIfNeeded: padded / 4))
@@ -78,7 +78,7 @@ struct BlockHeader: Hashable, Sendable {
     return writer.bytes
   }
 
-  /// The dictionary size in bytes if LZMA2 is the only filter; nil for all others, and for codes that are not defined.
+  /// The dictionary size in bytes if LZMA2 is the only filter; nil for other filters and undefined codes.
   var dictionarySize: Int? {
     guard filters.count == 1, filters[0].id == 0x21, filters[0].properties.count == 1 else { return nil }
     switch filters[0].properties[0] {
@@ -90,7 +90,7 @@ struct BlockHeader: Hashable, Sendable {
 }
 
 extension ByteReader {
-  /// All that is left, without passing over it.
+  /// The remaining bytes, without consuming them.
   fileprivate var rest: ArraySlice<UInt8> {
     var copy = self
     return copy.readToEnd()

@@ -5,14 +5,14 @@ internal import BinaryFormat
 internal import LZMA2
 internal import Messages
 
-/// The parts of a block in its file (The .xz File Format 1.2.0, section 3).
+/// The layout of a block in its file (The .xz File Format 1.2.0, section 3).
 struct BlockLayout {
   let header: BlockHeader
   private let block: XZStream.Block
   private let dataRange: Range<Int>
   private let check: XZCheck
 
-  /// Throws `ParseError` if the header is damaged or does not go with the index.
+  /// Parses the header; throws `ParseError` if it is damaged or does not match the index.
   init(of block: XZStream.Block, check: XZCheck, in source: any RandomAccessBytes) throws {
     let start = block.range.lowerBound
     let first = try source.readBytes(at: start, count: min(1024, block.range.count), format: XZStream.format)
@@ -21,13 +21,13 @@ struct BlockLayout {
     let dataCount = block.unpaddedSize - header.size - check.size
     guard dataCount > 0, header.compressedSize ?? dataCount == dataCount,
       header.textCount ?? block.text.count == block.text.count
-    else { throw ParseError(XZStream.format, at: start, .range, "the sizes in the header are not those of the index") }
+    else { throw ParseError(XZStream.format, at: start, .range, "the sizes in the header do not match the index") }
     self.block = block
     self.check = check
     dataRange = start + header.size..<start + header.size + dataCount
   }
 
-  /// The text and symbols, if LZMA2 is the only filter and nothing about it is out of the way; nil otherwise.
+  /// The text and symbols; nil if LZMA2 is not the only filter or uses unsupported features.
   func decodeLZMA2(from source: any RandomAccessBytes) throws -> LZMA2Block? {
     guard let dictionarySize = header.dictionarySize else { return nil }
     guard dictionarySize <= DecodedBlock.greatestDecoder else {
@@ -44,7 +44,7 @@ struct BlockLayout {
     }
   }
 
-  /// The check, after padding that is found to be zero.
+  /// Reads the check, and checks that the padding before it is zero.
   func readCheck(from source: any RandomAccessBytes) throws -> [UInt8] {
     let end = try source.readBytes(
       at: dataRange.upperBound, count: block.range.upperBound - dataRange.upperBound, format: XZStream.format)

@@ -5,7 +5,7 @@ internal import BinaryFormat
 internal import CLZMA
 package import Messages
 
-/// An encoder or decoder of liblzma, ended when it is let go.
+/// A liblzma encoder or decoder, ended with the last reference.
 final class Coder {
   var stream = lzma_stream()
   private let output = TransferBuffer()
@@ -14,12 +14,12 @@ final class Coder {
 
   /// Throws `XZError` unless `code` is `expected`.
   ///
-  /// `operation` is what was tried, in the infinitive.
+  /// `operation` is the attempted operation, a verb in the infinitive.
   func require(_ code: lzma_ret, is expected: lzma_ret, operation: Message) throws(XZError) {
     guard code == expected else { throw Self.error(operation, code) }
   }
 
-  /// Codes `input` to the end of `action`, and calls `body` with what comes out, a piece after the other.
+  /// Codes `input` to the end of `action`, and calls `body` with the output, piece by piece.
   func code(
     _ input: UnsafeRawBufferPointer, action: lzma_action, operation: Message,
     _ body: (UnsafeRawBufferPointer) throws -> Void
@@ -38,21 +38,21 @@ final class Coder {
 
   static func error(_ operation: Message, _ code: lzma_ret) -> XZError {
     switch code {
-    case LZMA_MEM_ERROR: XZError(.use, "cannot \(operation): memory is short", hint: "try with fewer jobs at a time")
+    case LZMA_MEM_ERROR: XZError(.use, "cannot \(operation): out of memory", hint: "use a smaller number with --jobs")
     case LZMA_DATA_ERROR, LZMA_BUF_ERROR, LZMA_FORMAT_ERROR:
       XZError(.damage, "cannot \(operation): the data is damaged")
-    case LZMA_OPTIONS_ERROR: XZError(.damage, "cannot \(operation): this liblzma does not know the filters")
-    default: XZError(.use, "cannot \(operation): liblzma fails with code \("\(code.rawValue)")")
+    case LZMA_OPTIONS_ERROR: XZError(.damage, "cannot \(operation): liblzma does not support the filters")
+    default: XZError(.use, "cannot \(operation): liblzma failed with code \("\(code.rawValue)")")
     }
   }
 }
 
-/// What liblzma could not do, and what to do about it.
+/// A failed operation of liblzma, with a hint.
 package typealias XZError = RuleError<XZRule>
 
 package enum XZRule: ErrorRule {
-  /// The data is damaged, or not such a stream.
+  /// The data is damaged or not an xz stream.
   case damage
-  /// The caller, or what memory there is.
+  /// The caller made a mistake, or memory ran out.
   case use
 }

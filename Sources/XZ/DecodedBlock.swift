@@ -5,28 +5,29 @@ package import BinaryFormat
 internal import LZMA2
 internal import Messages
 
-/// The text of one block in memory, its check verified, ready to be encoded again with edits.
+/// The text of one block in memory, with its check verified, ready to be encoded again with edits.
 package final class DecodedBlock: Sendable {
-  /// A block whose text is larger is refused before memory is taken for it.
+  /// The largest text of a block in bytes; larger ones are rejected before memory is allocated.
   package static let greatestText = 1 << 30
-  /// So is one whose filters want more memory for a dictionary and tables.
+  /// The most memory in bytes that a decoder may need for dictionary and tables.
   static let greatestDecoder = 320 << 20
 
   private let block: XZStream.Block
   private let check: XZCheck
   private let header: BlockHeader
   private let text: PaddedBuffer
-  /// Nil where liblzma decoded the text.
+  /// Nil if liblzma decoded the text.
   private let symbols: LZMA2Block?
 
   /// Decodes `block` of `stream`, which was parsed from `source`.
   ///
-  /// Throws `ParseError` if it is damaged, if its sizes are not those of the index, or if it wants more memory than
-  /// any package does; what reading the source throws.
+  /// Throws `ParseError` if the block is damaged, if its sizes differ from the index, or if it needs more memory than
+  /// any package, and what reading the source throws.
   package init(_ block: XZStream.Block, of stream: XZStream, from source: any RandomAccessBytes) throws {
     let start = block.range.lowerBound
     guard block.text.count <= Self.greatestText else {
-      throw ParseError(XZStream.format, at: start, .range, "a block of \(block.text.count) bytes of text is too large")
+      throw ParseError(
+        XZStream.format, at: start, .range, "a block of \(block.text.count) uncompressed bytes is too large")
     }
     let layout = try BlockLayout(of: block, check: stream.check, in: source)
     self.block = block
@@ -37,7 +38,7 @@ package final class DecodedBlock: Sendable {
       text = symbols.text
       let value = try stream.check.value(of: UnsafeRawBufferPointer(text.bytes))
       guard try layout.readCheck(from: source) == value else {
-        throw ParseError(XZStream.format, at: start, "check", "the block's text does not have its check")
+        throw ParseError(XZStream.format, at: start, "check", "the block's checksum is wrong")
       }
     } else {
       let file = try source.readBytes(at: start, count: block.range.count, format: XZStream.format)
@@ -46,29 +47,29 @@ package final class DecodedBlock: Sendable {
     }
   }
 
-  /// Bytes of the text.
+  /// Size of the text in bytes.
   package var textCount: Int { text.count }
 
-  /// Calls `body` with the text, which is there as long as the call lasts.
+  /// Calls `body` with the text, which is valid during the call.
   package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(text.bytes)) }
   }
 
-  /// Whether the symbols of the block are known, so that edits cost little; otherwise liblzma encodes its text anew.
+  /// Whether the block's symbols are known, so that edits cost little; otherwise liblzma recompresses the text.
   package var canTranscode: Bool { symbols != nil }
 
-  /// The block with `edits` applied, whose offsets are those of the whole plain text and lie within the block's.
+  /// Encodes the block with `edits` applied; their offsets are in the whole plain text and within this block's text.
   ///
-  /// There is one block, or several if liblzma encoded the text anew, or none if no text is left. `storing` are ranges
-  /// of the old plain text that do not compress, and `workers` threads: both only matter to liblzma. With `verify`
-  /// liblzma decodes what was made and it is compared; what was transcoded and is not right is encoded anew. Without
-  /// `reusing` no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma cannot, or if the
+  /// Returns one block, several if liblzma recompressed the text, or none if no text is left. `storing` are ranges of
+  /// the old plain text that do not compress, and `workers` is the number of threads; both apply only to liblzma. With
+  /// `verify`, liblzma decodes the result for comparison, and recompresses the text if transcoding went wrong. Without
+  /// `reusing`, no chunk is copied, as if the first byte were edited. Throws `XZError` if liblzma fails, or if the
   /// edits are not in order.
   package func encode(
     applying edits: [ByteEdit], verify: Bool, storing: [Range<Int>] = [], workers: Int = 1, reusing: Bool = true
   ) throws -> [EncodedBlock] {
     guard edits.areOrdered(within: block.text) else {
-      throw XZError(.use, "edits of the bytes \(block.text.lowerBound) to \(block.text.upperBound) are not in order")
+      throw XZError(.use, "the edits of bytes \(block.text.lowerBound) to \(block.text.upperBound) are not in order")
     }
     let edited = EditedText(UnsafeRawBufferPointer(text.bytes), startingAt: block.text.lowerBound, edits: edits)
     guard edited.text.count > 0 else { return [] }
@@ -83,21 +84,21 @@ package final class DecodedBlock: Sendable {
       let blocks = try EncodedBlock.encode(
         text: bytes, check: check, storing: storing.map(edited.newRange), workers: workers)
       guard try !verify || BlockDecoder.holds(blocks, check: check, text: bytes) else {
-        throw XZError(.use, "liblzma does not decode what it encoded", hint: "check this machine's memory")
+        throw XZError(.use, "liblzma cannot decode its own output", hint: "test the RAM of this host")
       }
       return blocks
     }
   }
 }
 
-/// A text after edits.
+/// A text with edits applied.
 struct EditedText {
   let text: PaddedBuffer
-  /// Their offsets count from the first byte of the old text.
+  /// The edits, with offsets from the first byte of the old text.
   let edits: [ByteEdit]
   private let start: Int
 
-  /// `old` with `edits`, which are in order and whose offsets count from `start` at its first byte.
+  /// Applies `edits` to `old`; they are in order, and their offsets count from `start` at the first byte of `old`.
   init(_ old: UnsafeRawBufferPointer, startingAt start: Int, edits: [ByteEdit]) {
     self.start = start
     self.edits = edits.map {
@@ -120,7 +121,7 @@ struct EditedText {
     self.text = text
   }
 
-  /// What became of `range` of the old text, as far as it lies within: offsets in the new one, from 0.
+  /// Maps `range` of the old text, clamped to it, to offsets in the new text, from 0.
   func newRange(_ range: Range<Int>) -> Range<Int> {
     let lower = newOffset(range.lowerBound - start, includingInsertion: false)
     return lower..<max(lower, newOffset(range.upperBound - start, includingInsertion: true))

@@ -5,23 +5,23 @@ internal import CLZMA
 internal import LZMA2
 internal import Messages
 
-/// A block as it goes into a file.
+/// A block as written to a file.
 package struct EncodedBlock: Hashable, Sendable {
   /// Header, compressed data, padding and check.
   package var bytes: [UInt8]
-  /// Bytes without the padding, for the index.
+  /// Size in bytes without padding, for the index.
   package var unpaddedSize: Int
-  /// Bytes of text.
+  /// Size of the text in bytes.
   package var textCount: Int
-  /// Whether the symbols of an earlier block were kept, rather than found anew by liblzma.
+  /// Whether the symbols of an earlier block were kept, instead of recompressed by liblzma.
   package var wasTranscoded: Bool
 }
 
 extension EncodedBlock {
-  /// The text after edits, with the symbols it had before.
+  /// Encodes the edited text with the symbols of the old text.
   ///
-  /// The header has both sizes, as liblzma's threaded decoder wants them, and is no smaller than the `old` one. Throws
-  /// what the check throws.
+  /// The header has both sizes, which liblzma's threaded decoder needs, and is at least as large as the `old` one.
+  /// Throws what computing the check throws.
   init(
     transcoding symbols: LZMA2Block, to edited: EditedText, header old: BlockHeader, check: XZCheck, reusing: Bool
   ) throws {
@@ -31,7 +31,7 @@ extension EncodedBlock {
     let checkBytes = try check.value(of: UnsafeRawBufferPointer(edited.text.bytes))
     func tail(_ dataCount: Int) -> [UInt8] { [UInt8](repeating: 0, count: -dataCount & 3) + checkBytes }
     var dataCount = 0
-    // The data is written where it stays. Only what turns out larger than it should is put together from its parts.
+    // The data is written directly to its final place, and joined from parts only if it grows beyond the estimate.
     var parts: [UInt8]?
     let inPlace = [UInt8](unsafeUninitializedCapacity: headerSize + room + 3 + check.size) { buffer, initialized in
       let output = OutputBuffer(borrowing: UnsafeMutableBufferPointer(rebasing: buffer[headerSize..<headerSize + room]))
@@ -56,17 +56,17 @@ extension EncodedBlock {
 }
 
 extension EncodedBlock {
-  /// Text of each block that liblzma encodes: the dictionary of preset 6.
+  /// Bytes of text in each block that liblzma encodes: the dictionary size of preset 6.
   ///
-  /// Fixed, so that the number of workers does not show in what is written.
+  /// Fixed, so that the output does not depend on the number of workers.
   private static let pieceSize = 8 << 20
 
-  /// Encodes `text` in blocks of at most 8 MiB on `workers` threads; each range of `storing` (offsets in `text`,
-  /// sorted) in a block of its own, as it is.
+  /// Encodes `text` in blocks of at most 8 MiB on `workers` threads, and stores each range of `storing` (offsets in
+  /// `text`, sorted) uncompressed in a block of its own.
   ///
-  /// `preset` is one of xz's, 0 to 9.
+  /// `preset` is an xz preset, 0 to 9.
   ///
-  /// Throws `XZError` if liblzma cannot, for want of memory or threads.
+  /// Throws `XZError` if liblzma fails for lack of memory or threads.
   package static func encode(
     text: UnsafeRawBufferPointer, check: XZCheck, preset: UInt32 = 6, storing: [Range<Int>] = [], workers: Int = 1
   ) throws -> [EncodedBlock] {
@@ -86,12 +86,12 @@ extension EncodedBlock {
       }
     }
     guard compressed.isEmpty, blocks.reduce(0, { $0 + $1.textCount }) == text.count else {
-      throw XZError(.use, "liblzma encoded other text than it was given")
+      throw XZError(.use, "liblzma did not encode all of its input")
     }
     return blocks
   }
 
-  /// The text as runs to compress and ranges to store, in order.
+  /// Splits the text into runs to compress and ranges to store, in order.
   private static func pieces(of count: Int, storing: [Range<Int>]) -> [(range: Range<Int>, isStored: Bool)] {
     var pieces: [(range: Range<Int>, isStored: Bool)] = []
     var position = 0
@@ -107,7 +107,7 @@ extension EncodedBlock {
     return pieces
   }
 
-  /// The blocks of a stream in which every run begins one.
+  /// Compresses the runs to the blocks of a stream; each run starts a new block.
   private static func compress(
     _ runs: [UnsafeRawBufferPointer], check: XZCheck, preset: UInt32, workers: Int
   ) throws -> [EncodedBlock] {
@@ -118,7 +118,7 @@ extension EncodedBlock {
     options.preset = preset
     options.check = lzma_check(UInt32(check.rawValue))
     let coder = Coder()
-    try coder.require(lzma_stream_encoder_mt(&coder.stream, &options), is: LZMA_OK, operation: "begin to encode")
+    try coder.require(lzma_stream_encoder_mt(&coder.stream, &options), is: LZMA_OK, operation: "start encoding")
     var file: [UInt8] = []
     for (index, run) in runs.enumerated() {
       let action = index == runs.count - 1 ? LZMA_FINISH : LZMA_FULL_BARRIER
@@ -130,7 +130,7 @@ extension EncodedBlock {
     }
   }
 
-  /// One block of uncompressed chunks.
+  /// Stores `text` in one block of uncompressed chunks.
   private static func store(_ text: UnsafeRawBufferPointer, check: XZCheck) throws -> EncodedBlock {
     var block = lzma_block()
     block.check = lzma_check(UInt32(check.rawValue))

@@ -5,7 +5,7 @@ internal import BinaryFormat
 internal import Messages
 
 extension ByteReader {
-  /// Reads an integer of seven bits a byte, the lowest first, the last byte without the highest bit (The .xz File
+  /// Reads an integer of seven bits per byte, lowest first; only the last byte has the highest bit clear (The .xz File
   /// Format 1.2.0, section 1.2).
   ///
   /// Throws `range` if it has more than nine bytes or is not in its shortest form.
@@ -24,9 +24,9 @@ extension ByteReader {
 }
 
 extension ByteWriter {
-  /// Writes what `readVariableLength` reads.
+  /// Writes an integer in the form that `readVariableLength` reads.
   ///
-  /// `value` is not negative.
+  /// `value` must not be negative.
   mutating func writeVariableLength(_ value: Int) {
     var rest = UInt(bitPattern: value)
     while rest >= 0x80 {

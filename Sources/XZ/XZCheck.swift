@@ -5,7 +5,7 @@ internal import BinaryFormat
 internal import CLZMA
 internal import Cryptography
 
-/// How a stream proves the text of its blocks (The .xz File Format 1.2.0, section 2.1.1.2).
+/// The integrity check of a stream's blocks (The .xz File Format 1.2.0, section 2.1.1.2).
 package enum XZCheck: UInt8, CaseIterable, Sendable {
   case none = 0
   case crc32 = 1
@@ -22,7 +22,7 @@ package enum XZCheck: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// The check of `text` as it stands in a file.
+  /// The check of `text`, as stored in a file.
   ///
   /// Throws `CryptoError` if libcrypto has no SHA-256.
   package func value(of text: UnsafeRawBufferPointer) throws -> [UInt8] {

@@ -3,8 +3,8 @@
 
 internal import BinaryFormat
 
-/// What stands around the blocks of a stream: the header before them, index and footer after them (The .xz File Format
-/// 1.2.0, sections 2.1 and 4).
+/// Writes the header before the blocks of a stream, and the index and footer after them (The .xz File Format 1.2.0,
+/// sections 2.1 and 4).
 package struct XZIndexWriter: Sendable {
   package let check: XZCheck
   private var records = ByteWriter()
@@ -23,16 +23,16 @@ package struct XZIndexWriter: Sendable {
     return writer.bytes
   }
 
-  /// Takes note of the block that is written next.
+  /// Records the next block.
   ///
-  /// Sizes are those of `XZStream.Block` and `EncodedBlock`.
+  /// The sizes are defined as in `XZStream.Block` and `EncodedBlock`.
   package mutating func add(unpaddedSize: Int, textCount: Int) {
     records.writeVariableLength(unpaddedSize)
     records.writeVariableLength(textCount)
     count += 1
   }
 
-  /// A block that is copied as it is.
+  /// Records a block that is copied unchanged.
   package mutating func add(_ block: XZStream.Block) {
     add(unpaddedSize: block.unpaddedSize, textCount: block.text.count)
   }
@@ -41,7 +41,7 @@ package struct XZIndexWriter: Sendable {
     add(unpaddedSize: block.unpaddedSize, textCount: block.textCount)
   }
 
-  /// Index and footer, which follow the last block.
+  /// The index and footer, which follow the last block.
   package func finish() -> [UInt8] {
     var index = ByteWriter()
     index.write(UInt8(0))
@@ -50,7 +50,7 @@ package struct XZIndexWriter: Sendable {
     index.pad(toMultipleOf: 4)
     index.write(CRC32.of(index.bytes))
     var content = ByteWriter()
-    // An index has a million blocks at most, so its size fits.
+    // An index has at most a million blocks, so its size fits.
     content.write(UInt32(truncatingIfNeeded: index.count / 4 - 1))
     content.write(flags)
     index.write(CRC32.of(content.bytes))

@@ -4,15 +4,14 @@
 package import BinaryFormat
 internal import Messages
 
-/// Where the blocks of one .xz stream are, from its header, index and footer (The .xz File Format 1.2.0, sections 2 and
-/// 4).
+/// The layout of one .xz stream, from its header, index and footer (The .xz File Format 1.2.0, sections 2 and 4).
 ///
-/// The blocks themselves are not looked at.
+/// The blocks themselves are not read.
 package struct XZStream: Sendable {
   package struct Block: Hashable, Sendable {
     /// Offsets in the file, from the first byte of the block's header to the last of its check.
     package let range: Range<Int>
-    /// Bytes of header, compressed data and check, which is `range` without the padding.
+    /// Size in bytes of header, compressed data and check, without padding.
     package let unpaddedSize: Int
     /// Offsets in the plain text.
     package let text: Range<Int>
@@ -21,21 +20,21 @@ package struct XZStream: Sendable {
   static let format = "xz"
   static let headerMagic: [UInt8] = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]
   static let footerMagic: [UInt8] = [0x59, 0x5a]
-  /// Bytes of the stream's header, and of its footer.
+  /// Size of the stream's header in bytes, and of its footer.
   static let frameSize = 12
-  /// A million blocks or more; the index is read as a whole.
+  /// Enough for a million blocks; the index is read as a whole.
   private static let greatestIndex = 16 << 20
 
   package let check: XZCheck
   package let blocks: [Block]
 
-  /// Bytes of the plain text.
+  /// Size of the plain text in bytes.
   package var textCount: Int { blocks.last?.text.upperBound ?? 0 }
 
-  /// Reads the layout of a file that is one stream and nothing else.
+  /// Reads the layout of a file that is exactly one stream.
   ///
-  /// Throws `ParseError`, with offsets in `source`, where it breaks a rule of the format and where it is legal but of
-  /// no use in a package: more than one stream, padding after the stream, other checks than the four that are in use.
+  /// Throws `ParseError`, with offsets in `source`, if the file violates the format or uses features that packages do
+  /// not need: more than one stream, padding after the stream, or a check other than the four common ones.
   package init(parsing source: any RandomAccessBytes) throws {
     let format = Self.format
     guard source.count >= 2 * Self.frameSize else {
@@ -43,16 +42,16 @@ package struct XZStream: Sendable {
     }
     var header = ByteReader(try source.readBytes(at: 0, count: Self.frameSize, format: format), format: format)
     guard try header.read(count: 6).elementsEqual(Self.headerMagic) else {
-      throw ParseError(format, at: 0, .magic, "no stream begins here")
+      throw ParseError(format, at: 0, .magic, "not an xz stream")
     }
     let flags = try Self.checked(&header, count: 2)
     let footerStart = source.count - Self.frameSize
     let (indexSize, footerFlags) = try Self.parseFooter(source, at: footerStart)
     guard flags == footerFlags else {
-      throw ParseError(format, at: footerStart + 8, .range, "the footer's flags are not those of the header")
+      throw ParseError(format, at: footerStart + 8, .range, "the flags in the header and footer differ")
     }
     guard flags[0] == 0, let check = XZCheck(rawValue: flags[1]) else {
-      throw ParseError(format, at: 6, .unsupported, "stream flags 0x\(flags.hexadecimal) are not known")
+      throw ParseError(format, at: 6, .unsupported, "unknown stream flags 0x\(flags.hexadecimal)")
     }
     guard indexSize <= Self.greatestIndex, indexSize <= footerStart - Self.frameSize else {
       throw ParseError(format, at: footerStart + 4, .range, "an index of \(indexSize) bytes is too large for this file")
@@ -74,7 +73,7 @@ package struct XZStream: Sendable {
     let crc = try reader.read(UInt32.self)
     let content = try reader.read(count: 6)
     guard try reader.read(count: 2).elementsEqual(footerMagic) else {
-      throw ParseError(format, at: start, .magic, "the file does not end with a stream's footer")
+      throw ParseError(format, at: start, .magic, "the file does not end with a stream footer")
     }
     guard CRC32.of(content) == crc else {
       throw ParseError(format, at: start, "check", "the footer is damaged")
@@ -84,7 +83,7 @@ package struct XZStream: Sendable {
     return (size, Array(fields.readToEnd()))
   }
 
-  /// The next `count` bytes, whose CRC32 follows them.
+  /// Reads the next `count` bytes and verifies the CRC32 after them.
   private static func checked(_ reader: inout ByteReader, count: Int) throws(ParseError) -> [UInt8] {
     let start = reader.offset
     let content = try reader.read(count: count)
@@ -102,13 +101,13 @@ package struct XZStream: Sendable {
       throw ParseError(format, at: start, "check", "the index is damaged")
     }
     var fields = ByteReader(content[...], format: format, startingAt: start)
-    guard try fields.read(UInt8.self) == 0 else { throw ParseError(format, at: start, .magic, "no index begins here") }
+    guard try fields.read(UInt8.self) == 0 else { throw ParseError(format, at: start, .magic, "no index found") }
     let countOffset = fields.offset
     let count = try fields.readVariableLength()
-    // A record has two bytes at least.
+    // A record has at least two bytes.
     guard count <= fields.remaining / 2 else {
       throw ParseError(
-        format, at: countOffset, .range, "an index of \(content.count) bytes cannot have \(count) records")
+        format, at: countOffset, .range, "an index of \(content.count) bytes cannot contain \(count) records")
     }
     var blocks: [Block] = []
     blocks.reserveCapacity(count)
@@ -117,13 +116,13 @@ package struct XZStream: Sendable {
       blocks.append(try parseRecord(&fields, after: end, before: start, check: check))
     }
     guard fields.remaining < 4, fields.readToEnd().allSatisfy({ $0 == 0 }) else {
-      throw ParseError(format, at: start, .trailingBytes, "the index goes on after its last record")
+      throw ParseError(format, at: start, .trailingBytes, "data after the last record of the index")
     }
-    guard blocks.last?.range.upperBound ?? frameSize == start else {
+    let blocksEnd = blocks.last?.range.upperBound ?? frameSize
+    guard blocksEnd == start else {
       throw ParseError(
         format, at: start, .range,
-        "the blocks of the index end at \(blocks.last?.range.upperBound ?? frameSize), not where it begins; is there more than one stream"
-      )
+        "the last block ends at \(blocksEnd), not at the index; the file may have several streams")
     }
     return blocks
   }
@@ -135,12 +134,14 @@ package struct XZStream: Sendable {
     let unpadded = try fields.readVariableLength()
     let textCount = try fields.readVariableLength()
     let room = indexStart - end.file
-    // Eight bytes of header and one of data at least.
+    // At least eight bytes of header and one byte of data.
     guard unpadded >= 8 + 1 + check.size, unpadded <= room, let padded = unpadded.roundedUp(toMultipleOf: 4),
       padded <= room
-    else { throw ParseError(format, at: offset, .range, "there is no place for a block of \(unpadded) bytes") }
+    else { throw ParseError(format, at: offset, .range, "no room for a block of \(unpadded) bytes") }
     let (textEnd, overflow) = end.text.addingReportingOverflow(textCount)
-    guard !overflow else { throw ParseError(format, at: offset, .range, "the text has more than 2^63 bytes") }
+    guard !overflow else {
+      throw ParseError(format, at: offset, .range, "the uncompressed data has more than 2^63 bytes")
+    }
     return Block(range: end.file..<end.file + padded, unpaddedSize: unpadded, text: end.text..<textEnd)
   }
 }

@@ -11,17 +11,17 @@ import RepositoryTrust
 /// Which files are signed, and what happens to existing signatures.
 struct SigningOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("What becomes of signatures of a kernel image: add, replace or keep.", valueName: "policy"))
+    help: ArgumentHelp("Add to, replace or keep existing signatures of a kernel image", valueName: "policy"))
   var signature = ImagePolicy.add
 
-  @Flag(help: "Sign modules that carry no signature, too.")
+  @Flag(help: "Also sign modules without a signature")
   var signModules = false
 
-  @Flag(help: "Sign all modules. The kernel's built-in key no longer vouches for them.")
+  @Flag(help: "Sign all modules; this drops the signatures by the kernel's own key")
   var resignModules = false
 
   @Option(
-    help: ArgumentHelp("Attach signatures that were made elsewhere instead of signing.", valueName: "dir"),
+    help: ArgumentHelp("Attach signatures that were made elsewhere instead of signing", valueName: "dir"),
     completion: .directory)
   var attachSignatures: String?
 
@@ -29,59 +29,59 @@ struct SigningOptions: ParsableArguments {
 
   func validate() throws {
     guard !(signModules && resignModules) else {
-      throw ValidationError(saying: "--sign-modules and --resign-modules exclude each other")
+      throw ValidationError(saying: "--sign-modules and --resign-modules cannot be used together")
     }
   }
 }
 
 /// Version, name and compression of the output.
 struct PackageOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Appended to the version.", valueName: "suffix"))
+  @Option(help: ArgumentHelp("Suffix to append to the version", valueName: "suffix"))
   var versionSuffix = "+sb1"
 
-  @Flag(help: "Call proxmox-kernel-K proxmox-kernel-K-signed, as Proxmox does.")
+  @Flag(help: "Rename proxmox-kernel-K to proxmox-kernel-K-signed, as Proxmox does")
   var asSigned = false
 
-  @Option(help: ArgumentHelp("Appended to the package's name.", valueName: "suffix"))
+  @Option(help: ArgumentHelp("Suffix to append to the package name", valueName: "suffix"))
   var renameSuffix: String?
 
-  @Option(help: ArgumentHelp("Compression of the data: keep, xz, zstd, gzip or none.", valueName: "method"))
+  @Option(help: ArgumentHelp("Compression of the data", valueName: "method"))
   var compression = OutputCompression.keep
 
-  @Flag(help: "Compress all data anew, which takes long and seldom saves a byte.")
+  @Flag(help: "Compress all data again; slow, and rarely saves space")
   var recompress = false
 
   var naming: PackageNaming { asSigned ? .asSigned : renameSuffix.map { .suffix($0) } ?? .keep }
 
   func validate() throws {
     guard !asSigned || renameSuffix == nil else {
-      throw ValidationError(saying: "--as-signed and --rename-suffix exclude each other")
+      throw ValidationError(saying: "--as-signed and --rename-suffix cannot be used together")
     }
   }
 }
 
-/// Who must vouch for the packages.
+/// How the origin of the packages is checked.
 struct TrustOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("InRelease or Release file of the repository that has to name the packages.", valueName: "file"),
+    help: ArgumentHelp("InRelease or Release file of the repository that must list the packages", valueName: "file"),
     completion: .file())
   var fromRelease: String?
 
-  @Option(help: ArgumentHelp("Keyring with the key of that repository.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Keyring with the repository's key", valueName: "file"), completion: .file())
   var keyring: String?
 
-  @Option(name: .customLong("sha256"), help: ArgumentHelp("SHA-256 digest of the one package.", valueName: "hex"))
+  @Option(name: .customLong("sha256"), help: ArgumentHelp("SHA-256 digest of the package", valueName: "hex"))
   var digest: String?
 
-  @Flag(help: "Hold every file against the package's md5sums, not only those that change.")
+  @Flag(help: "Compare every file with the package's md5sums, not only changed ones")
   var checkContents = false
 
   func validate() throws {
     guard (fromRelease == nil) == (keyring == nil) else {
-      throw ValidationError(saying: "--from-release and --keyring go together")
+      throw ValidationError(saying: "--from-release and --keyring must be used together")
     }
     guard fromRelease == nil || digest == nil else {
-      throw ValidationError(saying: "--from-release and --sha256 exclude each other")
+      throw ValidationError(saying: "--from-release and --sha256 cannot be used together")
     }
   }
 
@@ -95,53 +95,53 @@ struct TrustOptions: ParsableArguments {
 /// Where the results go, and how they are reported.
 struct OutputOptions: ParsableArguments {
   @Option(
-    name: [.customShort("o"), .long], help: ArgumentHelp("Directory for the results.", valueName: "dir"),
+    name: [.customShort("o"), .long], help: ArgumentHelp("Directory for the results", valueName: "dir"),
     completion: .directory)
   var output: String?
 
-  @Option(help: ArgumentHelp("Threads; as many as there are processors if not given.", valueName: "number"))
+  @Option(help: ArgumentHelp("Number of threads; default: number of processors", valueName: "number"))
   var jobs: Int?
 
-  @Option(help: ArgumentHelp("Write a report in JSON.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Write a report in JSON", valueName: "file"), completion: .file())
   var report: String?
 
-  @Flag(help: "Report as JSON.")
+  @Flag(help: "Print the result as JSON")
   var json = false
 
-  @Flag(help: "Print nothing but errors.")
+  @Flag(help: "Print only errors")
   var quiet = false
 
-  @Flag(help: "Print every file that was signed.")
+  @Flag(help: "Print every signed file")
   var verbose = false
 
   func validate() throws {
     guard jobs.map({ (1...1024).contains($0) }) ?? true else {
-      throw ValidationError(saying: "--jobs takes a number from 1 to 1024")
+      throw ValidationError(saying: "--jobs expects a number from 1 to 1024")
     }
   }
 }
 
-/// Other things to do than repacking.
+/// Modes other than repacking.
 struct ModeOptions: ParsableArguments {
-  @Flag(help: "Show how the second package differs from the first, and fail if other than by signatures.")
+  @Flag(help: "Compare the second package with the first, and fail if more than signatures changed")
   var verify = false
 
   @Option(
     help: ArgumentHelp(
-      "Make detached signatures of what this template package names in the packages.", valueName: "template"),
+      "Create detached signatures of the files that this template package lists", valueName: "template"),
     completion: .file(extensions: ["deb"]))
   var detachedSignatures: String?
 
   func validate(packages: [String], hasOutput: Bool) throws {
     guard !verify || detachedSignatures == nil else {
-      throw ValidationError(saying: "--verify and --detached-signatures exclude each other")
+      throw ValidationError(saying: "--verify and --detached-signatures cannot be used together")
     }
     if verify {
       guard packages.count == 2 else {
-        throw ValidationError(saying: "--verify takes two packages, the original and the repacked one")
+        throw ValidationError(saying: "--verify expects two packages, the original and the repacked one")
       }
     } else {
-      guard hasOutput else { throw ValidationError(saying: "-o is missing: the directory for the results") }
+      guard hasOutput else { throw ValidationError(saying: "-o is missing; it sets the output directory") }
     }
   }
 }

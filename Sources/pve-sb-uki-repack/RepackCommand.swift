@@ -15,10 +15,10 @@ import SigningKeys
 struct RepackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pve-sb-uki-repack",
-    abstract: "Sign the kernels in Debian packages.",
+    abstract: "Sign the kernels in Debian packages",
     discussion: """
-      Writes each package anew with its kernel image signed, and its modules if asked; nothing else in it changes but \
-      what has to. Without --key the host's own db key signs.
+      Write a copy of each package with its kernel image signed, and on request its modules. Apart from that, only \
+      dependent data changes, such as version and checksums. The default key is the host's own db key.
       """,
     version: ProductVersion.text)
 
@@ -31,16 +31,17 @@ struct RepackCommand: ParsableCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
   @OptionGroup(title: "Instead of repacking") var mode: ModeOptions
 
-  @Argument(help: ArgumentHelp("The packages.", valueName: "deb"), completion: .file(extensions: ["deb"]))
+  @Argument(help: ArgumentHelp("Packages", valueName: "deb"), completion: .file(extensions: ["deb"]))
   var packages: [String]
 
   func validate() throws {
     try mode.validate(packages: packages, hasOutput: output.output != nil)
     guard signing.attachSignatures == nil || keyOptions.key == nil else {
-      throw ValidationError(saying: "--attach-signatures and --key exclude each other")
+      throw ValidationError(saying: "--attach-signatures and --key cannot be used together")
     }
     guard signing.attachSignatures == nil || signing.modules == .none else {
-      throw ValidationError(saying: "with --attach-signatures those modules are signed that have a signature")
+      throw ValidationError(
+        saying: "--attach-signatures signs all modules that have a signature; omit --sign-modules and --resign-modules")
     }
   }
 

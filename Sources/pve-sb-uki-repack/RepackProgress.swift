@@ -44,8 +44,8 @@ struct RepackProgress: Sendable {
     return [line]
       + report.changes.map { change in
         switch change.kind {
-        case .image(_, 1): "  \(change.path): our signature is its only one"
-        case .image(_, let after): "  \(change.path): \(after) signatures, ours is the last one"
+        case .image(_, 1): "  \(change.path): the new signature is the only one"
+        case .image(_, let after): "  \(change.path): \(after) signatures, the new one is last"
         case .module(let algorithm, let replaced):
           replaced ? "  \(change.path): signature replaced, \(algorithm)" : "  \(change.path): signed, \(algorithm)"
         }

@@ -29,10 +29,10 @@ enum VerifyOutput {
     let problems = report.findings.filter { !$0.isExpected }
     let head: Message =
       problems.isEmpty
-      ? "\(repacked): OK, it differs from \(original) by nothing but what repacking changes"
-      : "\(repacked): NOT OK, it differs from \(original) in \(problems.count) ways that repacking does not explain"
+      ? "\(repacked): OK, all differences from \(original) are expected"
+      : "\(repacked): NOT OK, unexpected differences from \(original): \(problems.count)"
     return [head] + problems.map { "  problem: \($0.subject): \($0.detail)" }
-      + expected(report.findings.filter(\.isExpected), all: all) + ["  \(report.equalCount) entries are equal"]
+      + expected(report.findings.filter(\.isExpected), all: all) + ["  \(report.equalCount) entries are identical"]
   }
 
   /// One line for each finding; unless `all`, one line for all modules with the same finding.

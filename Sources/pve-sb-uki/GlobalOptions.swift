@@ -7,18 +7,18 @@ import CommandSupport
 import HostSystem
 internal import Messages
 
-/// Options that every command takes.
+/// Options of all commands.
 struct GlobalOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Treat <dir> as / for every path of the host.", valueName: "dir"), completion: .directory)
+  @Option(help: ArgumentHelp("Use <dir> as / for all paths of the host", valueName: "dir"), completion: .directory)
   var root = "/"
 
-  @Flag(help: "Report as JSON.")
+  @Flag(help: "Print the result as JSON")
   var json = false
 
-  @Flag(help: "Print nothing but errors.")
+  @Flag(help: "Print only errors")
   var quiet = false
 
-  @Flag(help: "Print more of what is done.")
+  @Flag(help: "Print more details")
   var verbose = false
 
   func host() throws -> Host { try Host(root: root) }

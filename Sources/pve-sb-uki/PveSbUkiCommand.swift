@@ -13,8 +13,8 @@ import CommandSupport
 struct PveSbUkiCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pve-sb-uki",
-    abstract: "Signed Unified Kernel Images on every EFI System Partition of a Proxmox VE host.",
-    discussion: "Exit codes: 0 done or healthy, 1 failed or a problem was found, 2 wrong usage.",
+    abstract: "Maintain signed Unified Kernel Images (UKIs) on a Proxmox VE host's EFI System Partitions",
+    discussion: "Exit codes: 0 success or healthy, 1 failure or problem found, 2 wrong usage.",
     version: ProductVersion.text,
     subcommands: [
       ApplyCommand.self, StatusCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self,

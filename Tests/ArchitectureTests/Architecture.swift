@@ -3,18 +3,18 @@
 
 import HostSystem
 
-/// The rules of `docs/architecture.md`, held against a package: its manifest, every import, and the tables of the page.
+/// Checks a package against the rules of `docs/architecture.md`: its manifest, all imports, and the page's tables.
 struct Architecture {
   private let page: ArchitecturePage
   private let readme: String
   private let targets: [PackageManifest.Target]
-  /// By name of the target.
+  /// The files by target name.
   private let files: [String: [SwiftFile]]
-  /// Names of targets by what an `import` calls them.
+  /// Target names by module name.
   private let names: [String: String]
   /// Names of the products of other packages.
   private let products: Set<String>
-  /// What the page leads to or cites and is not there.
+  /// Links and citations of the page without a target.
   private let lostReferences: [String]
   /// Files below `Sources` and `Tests` that no target compiles.
   private let strayFiles: [String]
@@ -33,7 +33,7 @@ struct Architecture {
     var files: [String: [SwiftFile]] = [:]
     var strayFiles: [String] = []
     let directories = Set(["Sources", "Tests"] + targets.map(\.path))
-    // What lies in a directory inside of another is found with that.
+    // A nested directory is searched with its parent.
     for directory in directories where !directories.contains(where: { directory.hasPrefix("\($0)/") }) {
       for path in try Self.swiftFiles(in: directory, reader) {
         guard let target = targets.first(where: { path.hasPrefix("\($0.path)/") }) else {
@@ -50,11 +50,11 @@ struct Architecture {
     products = Set(targets.flatMap(\.dependencies)).subtracting(targets.map(\.name))
     self.strayFiles = strayFiles.sorted()
     lostReferences =
-      try page.links.filter { try !reader.exists("/docs/\($0)") }.map { "has a link to \($0), which is not there" }
+      try page.links.filter { try !reader.exists("/docs/\($0)") }.map { "links to \($0), which does not exist" }
       + page.citedTests.filter { name in
         let isSwift = files.values.joined().contains { $0.path.hasPrefix("Tests/") && $0.name == name }
         return try !isSwift && !["Tests", "Tests/System"].contains { try reader.exists("/\($0)/\(name)") }
-      }.map { "cites the test \($0), which is not there" }
+      }.map { "cites the test \($0), which does not exist" }
   }
 
   private static func swiftFiles(in directory: String, _ reader: FileSystem) throws -> [String] {
@@ -70,7 +70,7 @@ struct Architecture {
     return paths
   }
 
-  /// What breaks a rule, one sentence each that begins with the file to change.
+  /// The violations of the rules, one sentence each, starting with the file to change.
   var violations: [String] {
     strayFiles.map { "\($0): no target of Package.swift compiles it" }
       + lostReferences.map { "\(ArchitecturePage.path): \($0)" } + tableViolations + orderViolations
@@ -82,11 +82,11 @@ struct Architecture {
 
   private var tableViolations: [String] {
     var found: [String] = []
-    if page.layers.isEmpty { found.append("\(ArchitecturePage.path): there is no table of layers") }
-    if page.rows.isEmpty { found.append("\(ArchitecturePage.path): there is no table of targets") }
-    if targets.isEmpty { found.append("Package.swift: there are no targets") }
+    if page.layers.isEmpty { found.append("\(ArchitecturePage.path): the table of layers is missing") }
+    if page.rows.isEmpty { found.append("\(ArchitecturePage.path): the table of targets is missing") }
+    if targets.isEmpty { found.append("Package.swift: no targets found") }
     for target in targets where target.kind != .testTarget && row(of: target.name) == nil {
-      found.append("\(ArchitecturePage.path): the table lacks \(target.name) of Package.swift")
+      found.append("\(ArchitecturePage.path): \(target.name) of Package.swift is missing in the table")
     }
     for row in page.rows {
       guard let target = targets.first(where: { $0.name == row.target }) else {
@@ -94,13 +94,13 @@ struct Architecture {
         continue
       }
       if row.path != target.path {
-        found.append("\(ArchitecturePage.path): the link of \(row.target) leads to \(row.path), not to \(target.path)")
+        found.append("\(ArchitecturePage.path): the link of \(row.target) points to \(row.path), not to \(target.path)")
       }
     }
     return found
   }
 
-  /// Rows go layer by layer.
+  /// Checks that rows are sorted by layer.
   private var orderViolations: [String] {
     var found: [String] = []
     var highest = (place: 0, target: "")
@@ -112,7 +112,7 @@ struct Architecture {
       }
       if place < highest.place {
         found.append(
-          "\(ArchitecturePage.path): \(row.target) (\(row.layer)) stands behind \(highest.target) "
+          "\(ArchitecturePage.path): \(row.target) (\(row.layer)) comes after \(highest.target) "
             + "(\(page.layers[highest.place])), a higher layer")
       } else {
         highest = (place, row.target)
@@ -131,7 +131,7 @@ struct Architecture {
 
   private func violations(of target: PackageManifest.Target) -> [String] {
     guard let files = files[target.name] else {
-      return target.dependencies.map { "Package.swift: \(target.name) has no Swift file and declares \($0)" }
+      return target.dependencies.map { "Package.swift: \(target.name) has no Swift file but declares \($0)" }
     }
     var found: [String] = []
     let imported = Set(files.flatMap(\.imports).map(\.module))
@@ -147,21 +147,21 @@ struct Architecture {
         }
         if one.isTestable { found.append("\(file.path): imports \(one.module) as @testable") }
         if let name, let own = place(of: target.name), let place = place(of: name), place >= own {
-          found.append("\(file.path): imports \(name) upwards, which the table has behind \(target.name)")
+          found.append("\(file.path): imports \(name) upwards, which comes after \(target.name) in the table")
         }
       }
       for promise in file.citedPromises where !page.promises.contains(promise) {
         found.append("\(file.path): cites promise \(promise), which \(ArchitecturePage.path) does not have")
       }
       guard target.kind != .testTarget else { continue }
-      found += file.publicLines.map { "\(file.path):\($0): is public or open; what crosses a target is package" }
+      found += file.publicLines.map { "\(file.path):\($0): is public or open; use package across targets" }
     }
     return found
   }
 
   // MARK: - Who may touch what
 
-  /// Modules that the last column of the table is about: those of C and those from outside of the package.
+  /// Whether the table's last column must list the module: C modules and those from outside the package.
   private func needsPermission(_ module: String) -> Bool {
     names[module].map { files[$0] == nil } ?? true
   }
@@ -174,21 +174,21 @@ struct Architecture {
         for one in file.imports where needsPermission(one.module) {
           let permission = row.touches.first { $0.name == one.module }
           if permission == nil {
-            found.append("\(file.path): imports \(one.module), which the table does not allow to \(row.target)")
+            found.append("\(file.path): imports \(one.module), not allowed by the table for \(row.target)")
           } else if let name = one.declaration, let uses = permission?.uses, !uses.isEmpty, !uses.contains(name) {
-            found.append("\(file.path): imports \(one.module).\(name), which the table does not allow to \(row.target)")
+            found.append("\(file.path): imports \(one.module).\(name), not allowed by the table for \(row.target)")
           }
         }
       }
       for module in row.touches {
         let importers = files.filter { $0.imports.contains { $0.module == module.name } }
         if importers.isEmpty {
-          found.append("\(ArchitecturePage.path): \(row.target) may touch \(module.name), and does not import it")
+          found.append("\(ArchitecturePage.path): \(row.target) may touch \(module.name) but does not import it")
           continue
         }
         for use in module.uses where !importers.contains(where: { $0.holds(use) }) {
           found.append(
-            "\(ArchitecturePage.path): \(row.target) may touch \(module.name) for \(use), and does not use it")
+            "\(ArchitecturePage.path): \(row.target) may touch \(module.name) for \(use) but does not use it")
         }
       }
     }
@@ -198,24 +198,24 @@ struct Architecture {
       }
       if importers.count != 1 {
         let names = importers.isEmpty ? "no target" : importers.map(\.name).joined(separator: " and ")
-        found.append("Package.swift: \(target.name) is imported by \(names); a module of C has one importer")
+        found.append("Package.swift: \(target.name) is imported by \(names); a C module must have one importer")
       }
     }
     return found
   }
 
-  /// What must not get into a target, not by way of others either.
+  /// Modules that a target must not reach, directly or indirectly.
   private var reachViolations: [String] {
     page.rows.flatMap { row in
       row.never.compactMap { module in
         chain(from: row.target, to: module).map {
-          "\(ArchitecturePage.path): \(row.target) must never reach \(module), and does: \($0.joined(separator: " → "))"
+          "\(ArchitecturePage.path): \(row.target) must never reach \(module) but does: \($0.joined(separator: " → "))"
         }
       }
     }
   }
 
-  /// The shortest way along imports; nil if there is none.
+  /// The shortest chain of imports; nil if there is none.
   private func chain(from target: String, to module: String) -> [String]? {
     var seen: Set<String> = [target]
     var chains = [[target]]
@@ -236,7 +236,7 @@ struct Architecture {
 
   // MARK: - README.md
 
-  /// It leads to the page, and where a table of it lists targets, that has the page's order.
+  /// Checks that README.md links to the page, and that its tables of targets have the page's order.
   private var readmeViolations: [String] {
     var found: [String] = []
     let lines = readme.split(separator: "\n")
@@ -248,7 +248,7 @@ struct Architecture {
       for name in table.rows.compactMap(\.first).flatMap(targetNames) {
         guard let place = place(of: name) else { continue }
         if let last, last.place > place {
-          found.append("README.md: lists \(name) behind \(last.name), against the order of \(ArchitecturePage.path)")
+          found.append("README.md: lists \(name) after \(last.name), unlike \(ArchitecturePage.path)")
         }
         last = (place, name)
       }
@@ -256,7 +256,7 @@ struct Architecture {
     return found
   }
 
-  /// Targets that a cell names, as the text of a link or in backquotes.
+  /// Targets named in a cell, as the text of a link or in backquotes.
   private func targetNames(in cell: String) -> [String] {
     cell.split { "[]`".contains($0) }.map(String.init).filter { place(of: $0) != nil }
   }

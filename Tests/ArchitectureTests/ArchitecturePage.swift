@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// What `docs/architecture.md` says: the table of the layers, whose header begins with `| layer |`, that of the
-/// targets, whose header begins with `| target |`, that of the promises, whose header ends with `| tests |`, and where
-/// links lead.
+/// The parsed `docs/architecture.md`: the table of layers, whose header starts with `| layer |`, that of targets, whose
+/// header starts with `| target |`, that of promises, whose header ends with `| tests |`, and the targets of links.
 struct ArchitecturePage {
   static let path = "docs/architecture.md"
 
-  /// A row `| [Name](../Path) | layer | purpose | touches |` of the targets.
+  /// A row `| [Name](../Path) | layer | purpose | touches |` of the table of targets.
   ///
-  /// The last cell names in backquotes what the target imports from outside of the package and from the layer of C,
-  /// each followed by what it needs of it in brackets, if that is not all; behind "never" it names what must not reach
-  /// the target by way of others either.
+  /// The last cell names in backquotes the modules that the target imports from outside the package and from the C
+  /// layer. If the target needs only some declarations of a module, they follow in brackets. After "never" it names
+  /// modules that the target must not reach, directly or indirectly.
   struct Row {
     struct Module: Hashable {
       var name: String
-      /// What the target uses of it; empty if that is not said.
+      /// The declarations that the target uses; empty if not restricted.
       var uses: [String] = []
     }
 
@@ -28,11 +27,11 @@ struct ArchitecturePage {
 
   /// From the bottom to the top.
   private(set) var layers: [String] = []
-  /// In the order of the table: a target imports only those above it.
+  /// In the order of the table: a target imports only targets above it.
   private(set) var rows: [Row] = []
-  /// Such as `I3`.
+  /// The numbers of the promises, such as `I3`.
   private(set) var promises: [String] = []
-  /// The tests of the promises: names in backquotes.
+  /// The tests of the promises, named in backquotes.
   private(set) var citedTests: [String] = []
   /// Relative to the page's directory.
   private(set) var links: [String] = []
@@ -56,7 +55,7 @@ struct ArchitecturePage {
     let link = MarkdownLink.all(in: cells[0]).first
     var row = Row(target: link?.text ?? plain(cells[0]), path: link?.target ?? "", layer: plain(cells[1]))
     if row.path.hasPrefix("../") { row.path.removeFirst(3) }
-    // Cut at each backquote, every other piece is a name; what follows it may hold "never" or its uses.
+    // After a split at each backquote, every other piece is a name; the piece after it may contain "never" or its uses.
     let pieces = cells[3].split(separator: "`", omittingEmptySubsequences: false).map(String.init)
     var isForbidden = false
     for index in pieces.indices {
@@ -85,7 +84,7 @@ struct ArchitecturePage {
   private static func plain(_ cell: String) -> String { String(cell.filter { $0 != "`" && $0 != "*" }) }
 }
 
-/// `[text](target)`.
+/// A link `[text](target)`.
 struct MarkdownLink {
   var text: String
   var target: String
@@ -104,7 +103,7 @@ struct MarkdownLink {
   }
 }
 
-/// A table of Markdown: lines that begin with a bar.
+/// A Markdown table: lines that start with a bar.
 struct MarkdownTable {
   var header: [String]
   var rows: [[String]] = []

@@ -3,7 +3,7 @@
 
 import Testing
 
-/// Holds this package to `docs/architecture.md`, and shows for each rule that breaking it is seen.
+/// Checks this package against `docs/architecture.md`, and that a violation of each rule is detected.
 @Suite struct ArchitectureTests {
   @Test func thisPackageKeepsToItsRules() throws {
     let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
@@ -14,7 +14,7 @@ import Testing
     #expect(try PlantedPackage().violations() == [])
   }
 
-  /// The violations of a package that `change` is made to.
+  /// The violations of the planted package after `change`.
   private func violations(_ change: (inout PlantedPackage) -> Void) throws -> [String] {
     var package = PlantedPackage()
     change(&package)
@@ -55,7 +55,7 @@ import Testing
       $0.replace(#"name: "Bytes""#, by: #"name: "Bytes", dependencies: ["Host"]"#, in: "Package.swift")
       $0.files["Sources/Bytes/Up.swift"] = "internal import Host\n"
     }
-    #expect(found == ["Sources/Bytes/Up.swift: imports Host upwards, which the table has behind Bytes"])
+    #expect(found == ["Sources/Bytes/Up.swift: imports Host upwards, which comes after Bytes in the table"])
   }
 
   @Test func anImportOfWhatStandsBehindInTheSameLayer() throws {
@@ -63,7 +63,7 @@ import Testing
       $0.replace(#"["Bytes", "CCrypto"]"#, by: #"["Bytes", "CCrypto", "Host"]"#, in: "Package.swift")
       $0.files["Sources/Crypto/Up.swift"] = "@preconcurrency package import Host\n"
     }
-    #expect(found == ["Sources/Crypto/Up.swift: imports Host upwards, which the table has behind Crypto"])
+    #expect(found == ["Sources/Crypto/Up.swift: imports Host upwards, which comes after Crypto in the table"])
   }
 
   @Test func aTestableImport() throws {
@@ -84,7 +84,7 @@ import Testing
       $0.replace("`Foundation`, `CCrypto`", by: "`Foundation`", in: "docs/architecture.md")
       $0.files["Sources/Host/Digest.swift"] = "internal import CCrypto\n"
     }
-    #expect(found == ["Package.swift: CCrypto is imported by Crypto and Host; a module of C has one importer"])
+    #expect(found == ["Package.swift: CCrypto is imported by Crypto and Host; a C module must have one importer"])
   }
 
   @Test func aModuleOfCThatATestImports() throws {
@@ -92,17 +92,17 @@ import Testing
       $0.replace(#"["Bytes", "small-hook"]"#, by: #"["Bytes", "CCrypto", "small-hook"]"#, in: "Package.swift")
       $0.files["Tests/BytesTests/More.swift"] = "import CCrypto\n"
     }
-    #expect(found == ["Package.swift: CCrypto is imported by Crypto and BytesTests; a module of C has one importer"])
+    #expect(found == ["Package.swift: CCrypto is imported by Crypto and BytesTests; a C module must have one importer"])
   }
 
   @Test func theSystemBesideTheHost() throws {
     let found = try violations { $0.files["Sources/Bytes/Clock.swift"] = "internal import Glibc\n" }
-    #expect(found == ["Sources/Bytes/Clock.swift: imports Glibc, which the table does not allow to Bytes"])
+    #expect(found == ["Sources/Bytes/Clock.swift: imports Glibc, not allowed by the table for Bytes"])
   }
 
   @Test func moreOfTheSystemThanIsAllowed() throws {
     let found = try violations { $0.files["Sources/Crypto/Clock.swift"] = "internal import func Glibc.time\n" }
-    #expect(found == ["Sources/Crypto/Clock.swift: imports Glibc.time, which the table does not allow to Crypto"])
+    #expect(found == ["Sources/Crypto/Clock.swift: imports Glibc.time, not allowed by the table for Crypto"])
   }
 
   @Test func anExceptionThatIsNotNeeded() throws {
@@ -112,9 +112,9 @@ import Testing
     }
     #expect(
       found == [
-        "docs/architecture.md: Bytes may touch Synchronization, and does not import it",
-        "docs/architecture.md: Crypto may touch Glibc for fnmatch, and does not use it",
-        "docs/architecture.md: Crypto may touch Glibc for time, and does not use it",
+        "docs/architecture.md: Bytes may touch Synchronization but does not import it",
+        "docs/architecture.md: Crypto may touch Glibc for fnmatch but does not use it",
+        "docs/architecture.md: Crypto may touch Glibc for time but does not use it",
       ])
   }
 
@@ -127,8 +127,8 @@ import Testing
     }
     #expect(
       found == [
-        "docs/architecture.md: small-hook must never reach Foundation, and does: small-hook → Host → Foundation",
-        "docs/architecture.md: small-hook must never reach CCrypto, and does: small-hook → Crypto → CCrypto",
+        "docs/architecture.md: small-hook must never reach Foundation but does: small-hook → Host → Foundation",
+        "docs/architecture.md: small-hook must never reach CCrypto but does: small-hook → Crypto → CCrypto",
       ])
   }
 
@@ -138,7 +138,7 @@ import Testing
   ])
   func aDeclarationForOtherPackages(line: String) throws {
     let found = try violations { $0.files["Sources/Bytes/Open.swift"] = "struct Closed {\n}\n\(line)\n" }
-    #expect(found == ["Sources/Bytes/Open.swift:3: is public or open; what crosses a target is package"])
+    #expect(found == ["Sources/Bytes/Open.swift:3: is public or open; use package across targets"])
   }
 
   @Test(arguments: ["open = 1", "/// public struct", "let published = public", "open(path)", "package class Open {}"])
@@ -154,7 +154,7 @@ import Testing
         #".target(name: "Bytes"),"#, by: #".target(name: "Bytes"), .target(name: "New"),"#, in: "Package.swift")
       $0.files["Sources/New/New.swift"] = ""
     }
-    #expect(found == ["docs/architecture.md: the table lacks New of Package.swift"])
+    #expect(found == ["docs/architecture.md: New of Package.swift is missing in the table"])
   }
 
   @Test func aRowWithoutATarget() throws {
@@ -168,12 +168,12 @@ import Testing
 
   @Test func aRowThatLeadsElsewhere() throws {
     let found = try violations { $0.replace("(../hooks)", by: "(../Sources/Host)", in: "docs/architecture.md") }
-    #expect(found == ["docs/architecture.md: the link of small-hook leads to Sources/Host, not to hooks"])
+    #expect(found == ["docs/architecture.md: the link of small-hook points to Sources/Host, not to hooks"])
   }
 
   @Test func rowsThatAreNotInTheOrderOfTheLayers() throws {
     let found = try violations { $0.replace("| system | files", by: "| bytes | files", in: "docs/architecture.md") }
-    #expect(found == ["docs/architecture.md: Host (bytes) stands behind Crypto (system), a higher layer"])
+    #expect(found == ["docs/architecture.md: Host (bytes) comes after Crypto (system), a higher layer"])
   }
 
   @Test func layersThatDoNotMatch() throws {
@@ -191,7 +191,7 @@ import Testing
     let found = try violations { $0.files["docs/architecture.md"] = "Nothing.\n" }
     #expect(
       found.prefix(2) == [
-        "docs/architecture.md: there is no table of layers", "docs/architecture.md: there is no table of targets",
+        "docs/architecture.md: the table of layers is missing", "docs/architecture.md: the table of targets is missing",
       ])
   }
 
@@ -208,8 +208,8 @@ import Testing
     }
     #expect(
       found == [
-        "docs/architecture.md: has a link to ../Sources/Bytes/Writer.swift, which is not there",
-        "docs/architecture.md: cites the test WriterTests, which is not there",
+        "docs/architecture.md: links to ../Sources/Bytes/Writer.swift, which does not exist",
+        "docs/architecture.md: cites the test WriterTests, which does not exist",
       ])
   }
 
@@ -232,7 +232,7 @@ import Testing
       $0.replace(
         "| [small-tool](Sources/small-tool) | above |", by: "| [CCrypto](Sources/CCrypto) | C |", in: "README.md")
     }
-    #expect(found == ["README.md: lists CCrypto behind Crypto, against the order of docs/architecture.md"])
+    #expect(found == ["README.md: lists CCrypto after Crypto, unlike docs/architecture.md"])
   }
 
   @Test func aReadmeThatDoesNotLeadToThePage() throws {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// What `Package.swift` says of its targets, read from its text: asking SwiftPM takes seconds and may want the network.
+/// The targets of `Package.swift`, parsed from its text, since SwiftPM takes seconds and may need the network.
 ///
-/// Expects what this project writes: each target is one call such as `.target(name: "…", dependencies: […], path: "…")`
-/// with string literals.
+/// Expects the style of this project: each target is one call such as `.target(name: "…", dependencies: […], path:
+/// "…")` with string literals.
 struct PackageManifest {
   struct Target: Equatable {
     enum Kind: String {
@@ -13,12 +13,12 @@ struct PackageManifest {
 
     var kind: Kind
     var name: String
-    /// From the root of the package, without a slash at the end.
+    /// Relative to the root of the package, without a trailing slash.
     var path: String
-    /// Names of targets and of products of other packages.
+    /// Names of targets and of other packages' products.
     var dependencies: [String] = []
 
-    /// What an `import` calls it.
+    /// The name used in an `import`.
     var module: String { PackageManifest.module(of: name) }
   }
 
@@ -72,7 +72,7 @@ struct PackageManifest {
     return tokens
   }
 
-  /// The place of the bracket that closes the one at `start`.
+  /// The index of the bracket that closes the one at `start`.
   private static func end(of tokens: [Token], from start: Int) -> Int {
     var depth = 0
     for index in start..<tokens.count {
@@ -86,7 +86,7 @@ struct PackageManifest {
     return tokens.count
   }
 
-  /// Nil where the call has no name, as `.target` of another thing.
+  /// Nil if the call has no name, so that it is not a target.
   private static func target(_ kind: Target.Kind, _ arguments: ArraySlice<Token>) -> Target? {
     guard let name = text(labelled: "name", in: arguments) else { return nil }
     let parent = kind == .testTarget ? "Tests" : "Sources"
@@ -99,7 +99,7 @@ struct PackageManifest {
     return target
   }
 
-  /// A list of dependencies: `"A"`, or a call whose `name:` is meant, such as `.product(name: "A", package: "a")`.
+  /// The names in a list of dependencies: `"A"`, or the `name:` of a call such as `.product(name: "A", package: "a")`.
   private static func names(in list: ArraySlice<Token>) -> [String] {
     var names: [String] = []
     var depth = 0
@@ -116,7 +116,7 @@ struct PackageManifest {
     return names
   }
 
-  /// The place behind `label:` outside of inner brackets.
+  /// The index after `label:` outside of inner brackets.
   private static func place(ofLabel label: String, in arguments: ArraySlice<Token>) -> Int? {
     var depth = 0
     for index in arguments.indices {

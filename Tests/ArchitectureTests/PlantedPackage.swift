@@ -4,9 +4,9 @@
 import Glibc
 import TestSupport
 
-/// A small package that keeps to every rule, in memory until it is checked, so that a test can break one.
+/// A small package that follows every rule, in memory until it is checked, so that a test can break one.
 struct PlantedPackage {
-  /// Text by path.
+  /// The content of files by path.
   var files = [
     "Package.swift": """
     // swift-tools-version:6.0
@@ -66,7 +66,7 @@ struct PlantedPackage {
     internal import CCrypto
     package import struct Glibc.tm
 
-    // import Nothing; public as a word of a comment is no declaration.
+    // import Nothing; public as a word in a comment is not a declaration.
     let text = \"""
       import Nothing
       public struct Nothing {}
@@ -79,7 +79,7 @@ struct PlantedPackage {
     "Tests/BytesTests/ReaderTests.swift": "import Bytes\nimport Testing\nimport small_hook\n",
   ]
 
-  /// Replaces `old`, which stands in the file once.
+  /// Replaces `old`, which must be in the file exactly once.
   mutating func replace(_ old: String, by new: String, in path: String) {
     var (text, count) = ("", 0)
     var rest = (files[path] ?? "")[...]
@@ -93,7 +93,7 @@ struct PlantedPackage {
         rest = rest.dropFirst()
       }
     }
-    precondition(count == 1, "\(path) holds '\(old)' \(count) times")
+    precondition(count == 1, "\(path) contains '\(old)' \(count) times")
     files[path] = text
   }
 
@@ -105,7 +105,7 @@ struct PlantedPackage {
 
   private struct NotWritten: Error { let path: String }
 
-  /// Without flushing to disk, as `TemporaryDirectory.write` does: there are hundreds of files that nobody needs later.
+  /// Does not flush to disk, unlike `TemporaryDirectory.write`, because there are hundreds of temporary files.
   private static func write(_ text: String, to path: String) throws {
     for index in path.indices.dropFirst() where path[index] == "/" { mkdir(String(path[..<index]), 0o755) }
     guard let file = fopen(path, "w") else { throw NotWritten(path: path) }

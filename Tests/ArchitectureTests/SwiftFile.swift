@@ -3,31 +3,31 @@
 
 import Glibc
 
-/// What the rules need of a Swift file: its imports, and the declarations that other packages could see.
+/// The parts of a Swift file that the rules check: its imports, and the declarations visible to other packages.
 struct SwiftFile {
   struct Import: Hashable {
     var module: String
-    /// What alone is imported of it, by `import func Module.name`; nil if that is everything.
+    /// The only declaration imported by `import func Module.name`; nil if the whole module is imported.
     var declaration: String?
     var isTestable = false
   }
 
-  /// From the root of the package.
+  /// Relative to the root of the package.
   let path: String
-  /// Without directories and suffix.
+  /// The file name without suffix.
   var name: String { String((path.split(separator: "/").last ?? "").dropLast(".swift".count)) }
   private(set) var imports: [Import] = []
-  /// Lines, from 1, with a declaration that is `public` or `open`.
+  /// Numbers of lines, from 1, with a `public` or `open` declaration.
   private(set) var publicLines: [Int] = []
   private let content: [UInt8]
-  /// The same with a NUL behind it, for the C library, which searches much faster than an unoptimised loop.
+  /// The content with a NUL at the end, for the C library, which searches much faster than an unoptimised loop.
   private let terminated: [UInt8]
 
   init(path: String, content: [UInt8]) {
     self.path = path
     self.content = content
     terminated = content + [0]
-    // Few lines hold one of these words, and only those are looked at.
+    // Few lines contain one of these words, and only those are checked.
     for start in lineStarts(holding: ["import", "public", "open"]) {
       let line = String(decoding: content[start...].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
       let words = Self.words(of: line)
@@ -41,7 +41,7 @@ struct SwiftFile {
     }
   }
 
-  /// Whether `word` stands in the file, not as a part of a longer word.
+  /// Whether the file contains `word` as a whole word.
   func holds(_ word: String) -> Bool {
     places(of: word).contains { place in
       let before = place == 0 ? nil : content[place - 1]
@@ -51,7 +51,7 @@ struct SwiftFile {
     }
   }
 
-  /// Such as `I3`, behind the word promise or promises.
+  /// Promise numbers such as `I3` after the word promise or promises.
   var citedPromises: [String] {
     places(of: "romise").flatMap { place in
       let sentence = content[place...].prefix { $0 != UInt8(ascii: ".") }.prefix(24)
@@ -79,12 +79,12 @@ struct SwiftFile {
     "struct", "subscript", "typealias", "var",
   ]
 
-  /// What a line declares; nil if it begins with something else than attributes, modifiers and a declaration's keyword.
+  /// The declaration in a line; nil if the line does not start with attributes, modifiers and a declaration keyword.
   ///
-  /// `imported`, such as `Module` or `Module.name`, is nil unless that is `import`.
+  /// `imported`, such as `Module` or `Module.name`, is nil unless the keyword is `import`.
   private static func head(_ words: [String]) -> (isPublic: Bool, imported: String?)? {
     let rest = words.drop { $0.hasPrefix("@") || modifiers.contains($0) }
-    // A `class` at the end of the modifiers is the keyword.
+    // A `class` at the end of the modifiers is the keyword itself.
     let leading = words[..<rest.startIndex]
     guard let keyword = rest.first, declarations.contains(keyword) || leading.last == "class" else { return nil }
     let isPublic = leading.contains("public") || leading.contains("open")
@@ -92,7 +92,7 @@ struct SwiftFile {
     return (isPublic, rest.dropFirst().first { !declarations.contains($0) })
   }
 
-  /// The words that a line begins with, up to the first that is no such; brackets and what they hold left out.
+  /// The words at the start of a line, up to a comment; skips brackets and their content.
   private static func words(of line: String) -> [String] {
     var words: [String] = []
     var word = ""
@@ -113,7 +113,7 @@ struct SwiftFile {
     return word.isEmpty ? words : words + [word]
   }
 
-  /// Inside a literal of many lines, before which stands an odd number of its marks.
+  /// Whether `start` is inside a multi-line literal, that is, after an odd number of `"""`.
   private func isInLiteral(_ start: Int) -> Bool {
     places(of: "\"\"\"").count(where: { $0 < start }) % 2 != 0
   }

@@ -12,7 +12,7 @@ import Testing
   @Test(arguments: Fixture.allCases) func digestIsPesigns(_ fixture: Fixture) throws {
     let bytes = try fixture.bytes()
     let digest = try ImageDigest.compute(of: bytes, header: try PEHeader(parsing: bytes))
-    // `hash: 0123…`, or the digest alone in newer versions.
+    // `hash: 0123…`, or only the digest in newer versions.
     let words = String(decoding: try ExternalTool("pesign").run(["-h", "-P", "-i", fixture.path]), as: UTF8.self)
       .split(whereSeparator: \.isWhitespace)
     #expect(words.contains { $0 == digest.hexadecimal }, "\(words)")

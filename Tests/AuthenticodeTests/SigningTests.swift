@@ -18,7 +18,7 @@ import Testing
     return sink.bytes
   }
 
-  /// Every kind of input, every key size: sbverify and osslsigncode take what we sign.
+  /// For every kind of input and every key size: sbverify and osslsigncode accept the signatures.
   @Test(arguments: Fixture.allCases, [2048, 3072, 4096])
   func othersAcceptOurSignatures(_ fixture: Fixture, _ bits: Int) throws {
     let key = try SigningKey(bits: bits)
@@ -70,7 +70,7 @@ import Testing
     #expect(try image.signatures(in: replaced).map(\.signature.message.signers) == [[key.certificate]])
   }
 
-  /// osslsigncode computes the checksum itself and prints a single value only if it is the one in the file.
+  /// osslsigncode computes the checksum itself and reports a mismatch with the one in the file.
   @Test(arguments: Fixture.allCases) func checkSumIsOsslsigncodes(_ fixture: Fixture) throws {
     var bytes = try Self.signed(try fixture.bytes(), by: try SigningKey())
     func agrees() throws -> Bool {
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  /// EDK2 steps over every entry in multiples of 8 and wants to arrive at the table's very end.
+  /// EDK2 advances by multiples of 8 bytes and must arrive exactly at the end of the table.
   @Test func aTableThatEndsInsideItsPaddingIsRefused() throws {
     let entry: [UInt8] = [12, 0, 0, 0, 0, 2, 2, 0, 1, 2, 3, 4]
     #expect(try CertificateTable(parsing: entry + [0, 0, 0, 0], at: 0).entries.count == 1)

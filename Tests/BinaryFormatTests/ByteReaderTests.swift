@@ -15,7 +15,7 @@ import Testing
 
   @Test func aShortInputIsTruncatedAndNothingIsConsumed() throws {
     var reader = ByteReader([1, 2, 3], format: "test")
-    #expect(throws: ParseError("test", at: 0, .truncated, "4 bytes wanted, 3 left")) { try reader.read(UInt32.self) }
+    #expect(throws: ParseError("test", at: 0, .truncated, "expected 4 bytes, found 3")) { try reader.read(UInt32.self) }
     #expect(reader.remaining == 3)
     #expect(throws: ParseError.self) { try reader.read(count: -1) }
     #expect(throws: ParseError.self) { try reader.skip(Int.max) }
@@ -27,7 +27,7 @@ import Testing
     var sub = try reader.subReader(count: 2)
     #expect(sub.offset == 2)
     #expect(try sub.read(UInt16.self) == 0x0807)
-    #expect(throws: ParseError("test", at: 4, .truncated, "1 bytes wanted, 0 left")) { try sub.read(UInt8.self) }
+    #expect(throws: ParseError("test", at: 4, .truncated, "expected 1 bytes, found 0")) { try sub.read(UInt8.self) }
     #expect(throws: ParseError.self) { try sub.seek(to: 5) }
     #expect(throws: ParseError.self) { try reader.requireEnd() }
   }

@@ -5,7 +5,7 @@ import BinaryFormat
 import Testing
 
 @Suite struct GUIDTests {
-  /// UEFI 2.10, section 3.3: the global variable GUID, as it stands in memory.
+  /// UEFI 2.10 section 3.3: the global variable GUID as in memory.
   @Test func globalVariableGUIDHasTheSpecifiedByteOrder() throws {
     let guid = try #require(GUID("8be4df61-93ca-11d2-aa0d-00e098032b8c"))
     #expect(guid.bytes.hexadecimal == "61dfe48bca93d211aa0d00e098032b8c")

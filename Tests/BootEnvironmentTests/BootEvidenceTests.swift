@@ -73,7 +73,7 @@ import Testing
     #expect(try load()?.imageName == "pve-6.14.8-2-pve.efi")
   }
 
-  /// Without a stub it was not a UKI, whatever the file name of the loader is.
+  /// Without a stub it was not a UKI, regardless of the loader's file name.
   @Test func aTypeOneEntryIsNotAnImage() throws {
     try put(.loaderInfo, "systemd-boot 252.39-1~deb12u1")
     try putLoader("\\EFI\\systemd\\systemd-bootx64.efi")

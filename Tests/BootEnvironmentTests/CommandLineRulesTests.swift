@@ -26,7 +26,7 @@ import Testing
   /// Each word is added to a valid line.
   @Test(
     arguments: [
-      ("init=/bin/sh", "error", "in place of the system"), ("init=/sbin/init", nil, ""),
+      ("init=/bin/sh", "error", "instead of the system"), ("init=/sbin/init", nil, ""),
       ("init=/lib/systemd/systemd", nil, ""), ("rdinit=/bin/sh", "error", "initrd"), ("single", "error", "maintenance"),
       ("1", "error", "maintenance"), ("s", "error", "maintenance"), ("S", "error", "maintenance"),
       ("-b", "error", "maintenance"), ("rescue", "error", "maintenance"), ("emergency", "error", "maintenance"),
@@ -68,9 +68,9 @@ import Testing
   }
 
   @Test(arguments: [
-    ("ro quiet", "no root="), ("root= ro", "names no root"), ("root ro", "names no root"),
-    ("boot=local quiet", "no root="), ("mount.usr=/dev/sda2 quiet", "no root="),
-    ("root=gpt-auto", "not known to initramfs-tools"),
+    ("ro quiet", "root= is missing"), ("root= ro", "names no root"), ("root ro", "names no root"),
+    ("boot=local quiet", "root= is missing"), ("mount.usr=/dev/sda2 quiet", "root= is missing"),
+    ("root=gpt-auto", "initramfs-tools does not support"),
   ])
   func withoutARootFileSystemThereIsAnError(line: String, reason: String) throws {
     let found = try findings(line)
@@ -98,7 +98,7 @@ import Testing
   @Test(arguments: [
     ("root=/dev/sda1 a\nb", "a line break at byte 16"), ("root=/dev/sda1\u{0}", "a NUL byte"),
     ("root=/dev/sda1 \u{1b}[2J", "control character 27"), ("root=/dev/sda1\r", "control character 13"),
-    ("root=/dev/sda1 x=\u{e0}", "splits it there"), ("root=/dev/sda1\u{a0}x", "splits it there"),
+    ("root=/dev/sda1 x=\u{e0}", "splits the word there"), ("root=/dev/sda1\u{a0}x", "splits the word there"),
     ("root=/dev/sda1 \u{fffd}", "UTF-8"), ("root=/dev/sda1 x=\"a b", "quotation mark"), ("", "empty"),
   ])
   func whatTheKernelCannotTakeIsImpossible(line: String, reason: String) throws {
@@ -112,12 +112,12 @@ import Testing
     let line = "root=/dev/sda1 x="
     #expect(try findings(line + String(repeating: "a", count: 2047 - line.utf8.count)).isEmpty)
     let found = try findings(line + String(repeating: "a", count: 2048 - line.utf8.count))
-    #expect(found == ["impossible: the line has 2048 bytes, and the kernel takes 2047"])
+    #expect(found == ["impossible: the command line has 2048 bytes; the kernel accepts at most 2047"])
   }
 
   @Test func ofSeveralRootsTheLastCounts() throws {
     let found = try findings("root=/dev/sda1 root=/dev/sdb1 quiet")
-    #expect(found.count == 1 && found[0].hasPrefix("warning: root= stands there 2 times"))
+    #expect(found.count == 1 && found[0].hasPrefix("warning: root= occurs 2 times"))
     #expect(found[0].contains("'root=/dev/sdb1'"))
   }
 

@@ -51,7 +51,7 @@ import Testing
       ])
   }
 
-  /// The running line already has the fragments, and would grow with each boot.
+  /// The running command line already contains the fragments and would grow with each boot.
   @Test func fragmentsAreNotAddedTwice() throws {
     try directory.write("etc/kernel/cmdline.d/a.conf", "quiet iommu=pt")
     try directory.write("proc/cmdline", "root=/dev/sda1 quiet ro\n")

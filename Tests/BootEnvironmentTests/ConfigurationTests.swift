@@ -39,7 +39,7 @@ import Testing
     #expect(configuration.writesRemovablePath && configuration.typeOne == .remove)
   }
 
-  /// Files that the host did not ask for are neither overwritten nor removed.
+  /// Foreign files are neither overwritten nor removed unless configured.
   @Test func foreignFilesAreLeftAloneByDefault() {
     #expect(!Configuration().writesRemovablePath && Configuration().typeOne == .keep)
   }

@@ -9,7 +9,7 @@ import Messages
 import TestSupport
 import Testing
 
-/// FAT file systems by mkfs.vfat in the state that power cuts leave, and the real fsck.vfat.
+/// FAT file systems made by mkfs.vfat, in states that power cuts leave, with the real fsck.vfat.
 ///
 /// A file serves as the device, and a directory as its mount, since the machine under test may lack vfat.
 @Suite struct ESPMendingTests {
@@ -65,7 +65,7 @@ import Testing
     return String(fields[0]).padding(8) + String(fields[1]).padding(3)
   }
 
-  /// As `survey` finds it.
+  /// The result of `ESPSurvey`.
   private func examined() throws -> (damage: [ESPProblem], esps: [ESP]) {
     try mounted.write("etc/kernel/proxmox-boot-uuids", "1111-AAA1\n")
     try mounted.write("dev/disk/by-uuid/1111-AAA1", "")
@@ -78,7 +78,7 @@ import Testing
     #expect(try examined().esps.map(\.uncleanState) == [nil])
     try setDirty()
     #expect(try examined().esps.map(\.uncleanState) == [.mendable] && examined().damage.isEmpty)
-    #expect(try mend() == ["1111-AAA1 was checked and mended: it was not unmounted"])
+    #expect(try mend() == ["1111-AAA1 was checked and repaired: not unmounted cleanly"])
     #expect(try image.check().contains("fsck.fat 4.2") && examined().esps.map(\.uncleanState) == [nil])
     #expect(try mend().isEmpty)
   }
@@ -88,7 +88,7 @@ import Testing
     for cluster in 20_000..<20_010 { try image.setEntry(cluster, cluster < 20_009 ? cluster + 1 : image.end) }
     try image.setEntry(30_000, image.end, copies: [1])
     try image.write([9, 0, 0, 0], at: 512 + 488)
-    // fsck.vfat makes a file of the lost clusters.
+    // fsck.vfat turns the lost clusters into a file.
     try mounted.write("FSCK0001.REC", "of an earlier check")
     let host = self.host
     let made = mounted
@@ -105,7 +105,7 @@ import Testing
     #expect(try image.listing().contains("/FSCK0000.REC") && examined().damage.isEmpty)
   }
 
-  /// Between the two writes of an exchange both names have the clusters of the new file, or of the old one.
+  /// Between the two writes of an exchange, both names have the clusters of the new or of the old file.
   @Test(arguments: [(kernel, temporary), (temporary, kernel), (kernel, previous), (previous, temporary)])
   func ofTwoFilesWithTheSameClustersTheMoreImportantStays(names: (String, String)) throws {
     try setDirty()
@@ -115,7 +115,7 @@ import Testing
     try image.point(shortName(names.0), to: cluster(names.1), size: content.count)
     #expect(try image.check().contains("share clusters"))
     #expect(try examined().esps.map(\.uncleanState) == [.mendable])
-    #expect(try mend().first == "1111-AAA1: \(gone.dropFirst()) was left over by a power cut and is removed")
+    #expect(try mend().first == "1111-AAA1: removed \(gone.dropFirst()), left over from a power cut")
     #expect(try image.content(of: kept) == content && !image.listing().contains(gone))
     #expect(try image.volume().files.allSatisfy { $0.chain == .sound && $0.sharesWith.isEmpty })
     #expect(try examined().esps.map(\.uncleanState) == [nil])
@@ -137,15 +137,15 @@ import Testing
     #expect(try mend().first?.contains(Self.kernel.dropFirst()) == true && examined().damage.isEmpty)
   }
 
-  /// proxmox-boot-tool writes both files again.
+  /// proxmox-boot-tool rewrites both files.
   @Test func whatProxmoxWasWritingIsCutOff() throws {
     try setDirty()
     let vmlinuz = try image.clusters(of: "\(Self.proxmox)/vmlinuz-1")
     try image.setEntry(vmlinuz[1], image.end)
     for later in vmlinuz.dropFirst(2) { try image.setEntry(later, 0) }
     #expect(try examined().damage.isEmpty)
-    #expect(try mend().first?.contains("was cut off") == true && examined().esps.map(\.uncleanState) == [nil])
-    // A new directory of which only the name is on disk.
+    #expect(try mend().first?.contains("was truncated") == true && examined().esps.map(\.uncleanState) == [nil])
+    // A new directory with only its name on disk.
     try setDirty()
     try image.makeDirectories(["/EFI/proxmox/NEW"])
     let start = try image.entryOffset("NEW        ")
@@ -183,7 +183,7 @@ import Testing
     #expect(problem?.kind == .unchecked && problem?.hint?.contains("apt install dosfstools") == true)
   }
 
-  /// The first line of the program in an initrd, which has no character set conversions.
+  /// The first line that fsck.vfat prints in an initrd, which has no character set conversions.
   @Test func messagesAboutTheProgramItselfAreNotDamage() {
     let text = """
       fsck.fat 4.2 (2021-01-31)
@@ -201,7 +201,7 @@ import Testing
     #expect(check.damage.isEmpty && check.remnants == [.dirtyBit])
   }
 
-  /// The output of the real program for damage of each kind and for remnants.
+  /// The real program's output for each kind of damage and for remnants.
   @Test func otherWordsAreDamage() {
     for line in [
       "Cluster 5 out of range (9 > 8). Setting to EOF.", "/a\n  Bad short file name (A).\n  Auto-renaming it.",

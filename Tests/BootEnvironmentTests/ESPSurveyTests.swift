@@ -20,7 +20,7 @@ import Testing
 
   private func list(_ text: String) throws { try directory.write("etc/kernel/proxmox-boot-uuids", text) }
 
-  /// A host whose devices are files of that name in by-uuid.
+  /// A host whose devices are files with these names in by-uuid.
   private func host(_ facts: [String: PartitionFacts]) throws -> Host {
     for serial in facts.keys { try directory.write("dev/disk/by-uuid/\(serial)", "") }
     var host = try directory.host()
@@ -136,7 +136,7 @@ import Testing
     #expect(throws: HostError.self) { try survey(directory.host()) }
   }
 
-  /// In a root other than the running system's.
+  /// In a root other than that of the running system.
   @Test func aDirectoryStandsForAMountedESP() throws {
     try list("1111-AAA1\n")
     try directory.write("mnt/EFI/file", "x")

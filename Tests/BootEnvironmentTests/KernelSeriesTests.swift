@@ -19,7 +19,7 @@ import Testing
 
   /// Each is newer than the next.
   ///
-  /// `dpkg --compare-versions` agrees, except for the last two, which it takes for equal.
+  /// `dpkg --compare-versions` agrees, except that it treats the last two as equal.
   @Test func newestFirst() throws {
     let order = [
       "6.14.0-1-pve", "6.14.0~rc3-1-pve", "6.11.11-2-pve", "6.8.12-10-pve", "6.8.12-9-pve-custom", "6.8.12-9-pve",

@@ -61,7 +61,7 @@ import Testing
     try LoaderDefault.setVariable("pve-*.efi", in: store)
     #expect(LoaderDefault.variable(in: store) == "pve-*.efi")
     let file = "\(EFIVariableStore.directory)/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-    // Non-volatile, boot service and run-time access; UTF-16 with a NUL at its end.
+    // Non-volatile, boot service and runtime access; UTF-16 with a final NUL.
     #expect(try directory.read(file) == [7, 0, 0, 0] + "pve-*.efi\0".utf16.flatMap { [UInt8($0), 0] })
     let count = recorder.mutations.count
     try LoaderDefault.setVariable("pve-*.efi", in: store)

@@ -30,7 +30,7 @@ import Testing
     return manifest
   }
 
-  /// A place has one image; an image without a place is dropped.
+  /// A place has one UKI; a UKI without a place is dropped.
   @Test func onePlaceHoldsOneImage() throws {
     var manifest = try Self.sample()
     let first = try #require(manifest.images.first)

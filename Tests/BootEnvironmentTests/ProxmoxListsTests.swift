@@ -46,7 +46,7 @@ import Testing
     try directory.write(ProxmoxLists.pinPath, text)
     let lists = try load()
     #expect(lists.pin == nil)
-    #expect(lists.notes == ["/etc/kernel/proxmox-boot-pin, line 1: it is no kernel release; it is passed over"])
+    #expect(lists.notes == ["/etc/kernel/proxmox-boot-pin, line 1: not a kernel release; skipped"])
   }
 
   @Test func junkInTheManualListCostsOneNote() throws {
@@ -56,8 +56,8 @@ import Testing
     #expect(lists.manual.map(\.release) == ["6.5.13-6-pve", "6.8.12-1-pve", "6.2.16-3-pve"])
     #expect(
       lists.notes.map(\.description) == [
-        "/etc/kernel/proxmox-boot-manual-kernels, line 3: it is no kernel release (nor are 2 lines after it); "
-          + "it is passed over"
+        "/etc/kernel/proxmox-boot-manual-kernels, line 3: not a kernel release; skipped, as are "
+          + "2 lines after it"
       ])
   }
 
@@ -68,7 +68,7 @@ import Testing
     let lists = try load()
     #expect(lists.pin == nil && lists.nextBootPin == nil && lists.nextBootPinTime == 0)
     #expect(lists.manual.map(\.release) == ["6.5.13-6-pve"] && lists.notes.count == 2)
-    #expect(lists.notes.allSatisfy { $0.hasSuffix("; it is passed over") })
+    #expect(lists.notes.allSatisfy { $0.hasSuffix("; skipped") })
   }
 
   @Test func damagedListsNeverCrash() throws {

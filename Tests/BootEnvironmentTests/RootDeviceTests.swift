@@ -7,7 +7,7 @@ import HostSystem
 import TestSupport
 import Testing
 
-/// Devices of a machine: files serve as device nodes, and links are those of udev.
+/// The devices of a machine: files serve as device nodes, with links as udev makes them.
 @Suite struct RootDeviceTests {
   let directory: TemporaryDirectory
 
@@ -53,12 +53,12 @@ import Testing
   ])
   func missingDevicesAreErrors(line: String, path: String) throws {
     let found = try findings(line)
-    #expect(found.count == 1 && found[0].hasPrefix("error: '\(line)' is not here") && found[0].contains(path))
+    #expect(found.count == 1 && found[0].hasPrefix("error: '\(line)' not found") && found[0].contains(path))
   }
 
   @Test func whatTheInitrdWaitsForIsAWarning() throws {
     let found = try findings("root=/dev/sda2 resume=/dev/sdz9")
-    #expect(found.count == 1 && found[0].hasPrefix("warning: 'resume=/dev/sdz9' is not here"))
+    #expect(found.count == 1 && found[0].hasPrefix("warning: 'resume=/dev/sdz9' not found"))
   }
 
   @Test func theRootInUseIsCompared() throws {
@@ -79,7 +79,7 @@ import Testing
     #expect(other.count == 1 && other[0].hasPrefix("warning: ") && other[0].hasSuffix("rpool/ROOT/pve-1"))
     try directory.write("proc/spl/kstat/zfs/rpool/state", "ONLINE\n")
     let gone = try findings("root=ZFS=tank/ROOT/pve-1 boot=zfs", mounted: root)
-    #expect(gone.count == 1 && gone[0].hasPrefix("error: ") && gone[0].contains("no pool tank"))
+    #expect(gone.count == 1 && gone[0].hasPrefix("error: ") && gone[0].contains("pool tank is not imported"))
   }
 
   /// In a chroot or container no device is mounted at the root, and the visible devices are those of another machine.

@@ -19,7 +19,7 @@ import Testing
       ])
   }
 
-  /// Each value that a setting takes is written as it was read.
+  /// Each accepted value is written as it was read.
   @Test(arguments: [
     ("Enabled", "no"), ("Strict", "yes"), ("Keep", "3"), ("Key", "pkcs11:token=boot"), ("Certificate", "/c d"),
     ("Esp", "/mnt/esp"), ("Chain", "systemd-boot"), ("Removable", "yes"), ("Type1", "remove"), ("Dkms", "yes"),
@@ -58,7 +58,7 @@ import Testing
     #expect(setting("Strict", to: "yes", in: "Keep=1\nStrict=no") == "Keep=1\nStrict=yes")
   }
 
-  /// In any bytes the other lines stay, and the value is what the parser finds.
+  /// For arbitrary bytes, the other lines are kept and the parser finds the new value.
   @Test func hostileFilesKeepTheirOtherLines() throws {
     let sample = Array("# Keep\n#Keep=0\nStrict=yes\r\nKeep=1\n\nKeep=2\nEsp=/efi\n".utf8)
     for content in Mutations(of: sample, count: 2000) {
@@ -66,7 +66,7 @@ import Testing
       let before = content.split(separator: 0x0a, omittingEmptySubsequences: false)
       let after = changed.split(separator: 0x0a, omittingEmptySubsequences: false)
       let differing = zip(before, after).count { $0 != $1 }
-      // A line that was the last and had no line feed may have got the end of a line.
+      // A last line without a line feed may have been given one.
       #expect(differing <= 1 || after.count > before.count && differing <= 2)
       #expect(after.count <= before.count + 2)
       guard let parsed = try? SettingsFile(parsing: changed, path: "x") else { continue }

@@ -59,7 +59,7 @@ import Testing
     #expect(try esp.list("EFI/Linux") == ["pve-6.8.12-4-pve.efi"] && esp.list("loader/entries").isEmpty)
   }
 
-  /// After a failure at any step a new plan completes the work, and no entry leads nowhere.
+  /// After a failure at any step, a new plan completes the removal, and no entry is dangling.
   @Test func anInterruptedRemovalIsTakenUpAgain() throws {
     for number in 1... {
       try putProxmox("6.8.12-4-pve")
@@ -84,7 +84,7 @@ import Testing
       "loader/entries/debian.conf",
       "title Debian\r\nlinux \\debian\\vmlinuz\ninitrd /a\ninitrd b\noptions x\noptions y\n")
     try esp.write("loader/entries/memtest.conf", "efi /EFI/memtest.efi\n")
-    // An entry for our image, and one that needs a file of Proxmox besides its own kernel.
+    // An entry for a pve-sb-uki UKI, and one that needs a Proxmox file in addition to its own kernel.
     try esp.write("loader/entries/ours.conf", "linux /EFI/Linux/pve-6.8.12-4-pve.efi\n")
     try esp.write(
       "loader/entries/mixed.conf", "linux /other/vmlinuz\ninitrd /efi/PROXMOX/6.8.12-4-pve/initrd.img-6.8.12-4-pve\n")
@@ -134,7 +134,7 @@ import Testing
     for number in 0..<600 { try esp.write("loader/entries/n\(number).conf", "linux /a\n") }
     let found = try survey()
     #expect(found.entries.count <= 512 && !found.entries.isEmpty)
-    #expect(found.notes.count == 2 && found.notes.contains { $0.hasSuffix("603 entries; the first 512 are looked at") })
+    #expect(found.notes.count == 2 && found.notes.contains { $0.hasSuffix("603 entries; only the first 512 are read") })
     #expect(try removals().isEmpty)
   }
 

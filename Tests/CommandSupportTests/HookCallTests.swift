@@ -47,7 +47,7 @@ import Testing
   ])
   func otherPathsAreNoHook(arguments: [String]) { #expect(call(arguments) == nil) }
 
-  /// Debian's kernels say `configure ` with a space behind it on first install, Proxmox's say nothing.
+  /// Debian's kernels pass `configure ` with a trailing space on first install, Proxmox's pass nothing.
   @Test(
     arguments: [
       ("postinst.d", nil, true), ("postinst.d", "", true), ("postinst.d", "configure ", true),

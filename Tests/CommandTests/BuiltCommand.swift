@@ -7,7 +7,7 @@ import TestSupport
 import pve_sb_uki
 import pve_sb_uki_repack
 
-/// A command as it was built with the tests, which it lies beside.
+/// A command that was built with the tests, in the same directory.
 struct BuiltCommand {
   let tool: ExternalTool
 

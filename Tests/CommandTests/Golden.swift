@@ -3,8 +3,8 @@
 
 /// The documents as `docs/json.md` describes them.
 ///
-/// A test that fails here after a change on purpose asks for a change of that page, and for a higher number of the
-/// schema if a member is removed or means something else.
+/// If an intended change makes a test fail here, update that page, and increase the schema number if a member is removed
+/// or changes its meaning.
 enum Golden {
   static let applyDryRun = #"""
     {
@@ -118,6 +118,13 @@ enum Golden {
       "notes": [],
       "obstacle": "disabled",
       "plan": null,
+      "schema": 1
+    }
+    """#
+
+  static let applySkipReason = #"""
+    {
+      "obstacle": "disabled",
       "schema": 1
     }
     """#
@@ -841,8 +848,8 @@ enum Golden {
     """#
 
   static let all = [
-    applyDryRun, apply, applySkipped, status, build, sign, verify, inspect, keysCreate, keysList, keysExport, bootList,
-    bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet, configList, configGet, configSet,
-    configOutweighed, repack, repackVerify, repackDetached,
+    applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
+    keysExport, bootList, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet, configList,
+    configGet, configSet, configOutweighed, repack, repackVerify, repackDetached,
   ]
 }

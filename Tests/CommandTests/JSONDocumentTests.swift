@@ -8,7 +8,7 @@ import Messages
 import TestSupport
 import Testing
 
-/// Every document that `docs/json.md` describes, as the commands print it.
+/// Every document of `docs/json.md`, as the commands print it.
 @Suite struct JSONDocumentTests {
   private let scene: ApplyScene
   private var root: String { scene.directory.path }
@@ -18,7 +18,7 @@ import Testing
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "# Settings\nEsp=/boot/efi\n")
   }
 
-  /// What a command prints in the scene's root, without what differs from run to run.
+  /// The document that a command prints in the scene's root, with the values masked that differ between runs.
   private func document(_ arguments: String...) throws -> String {
     try BuiltCommand("pve-sb-uki").document(["--root", root] + arguments).masked(root: root).serialize()
   }
@@ -48,9 +48,10 @@ import Testing
     expect(try document("apply"), named: "apply", is: Golden.apply)
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Enabled=no\n")
     expect(try document("apply"), named: "apply-skipped", is: Golden.applySkipped)
+    expect(try document("apply", "--skip-reason"), named: "apply-skip-reason", is: Golden.applySkipReason)
   }
 
-  /// With boot entries, a module that is not signed, and a run that failed for want of a stub.
+  /// With boot entries, an unsigned module, and a run that failed because the stub is missing.
   @Test func status() throws {
     let directory = scene.directory
     try addBootEntries()
@@ -177,7 +178,7 @@ import Testing
 }
 
 extension JSONValue {
-  /// The document with words for what differs from run to run, or with the fixtures.
+  /// The document with values masked that differ between runs or fixtures.
   ///
   /// Members whose value is masked keep their type. Of sections only the first is kept.
   func masked(root: String, name: String = "") -> JSONValue {
@@ -200,7 +201,7 @@ extension JSONValue {
   private static let varyingTexts: Set = [
     "not_before", "not_after", "certificate_end", "stub", "text", "md5", "sha1", "time",
   ]
-  /// Members that hold sentences; `reason` and `signature` are words elsewhere.
+  /// Members that contain sentences; `reason` is a word elsewhere.
   private static let sentences: Set = [
     "detail", "error", "errors", "failures", "hint", "messages", "next", "notes", "problem", "problems", "reason",
     "trust_reason", "warnings",

@@ -9,7 +9,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// `docs/json.md` is complete, and words stay as they are.
+/// `docs/json.md` is complete, and raw values never change.
 @Suite struct JSONPageTests {
   private static func page(_ name: String) throws -> String {
     String(
@@ -39,14 +39,14 @@ import Testing
         #expect(page.contains("`\(word)`"), "\(type) \(word)")
       }
     }
-    check(SkipReason.self, "disabled", "installer", "container", "noFirmware", "noKeys", "noPartition")
+    check(SkipReason.self, "disabled", "installer", "container", "no-firmware", "no-keys", "no-esp")
     check(ImageOutcome.State.self, "current", "signed", "copied", "failed", "removed", "kept")
     check(Status.Kernel.State.self, "current", "stale", "missing", "changed", "unusable", "kept")
     check(
       WantedKernels.Reason.self, "next-boot-pin", "pin", "preferred", "running", "newest", "previous-series", "manual")
     check(ImageChanges.RemovalReason.self, "gone", "unwanted", "superseded", "room")
     check(BootList.Owner.self, "ours", "leftover", "foreign")
-    check(SignatureReport.Verdict.self, "valid", "otherImage", "broken")
+    check(SignatureReport.Verdict.self, "valid", "other-image", "broken")
     check(ConfigurationList.Source.self, "default", "file", "drop-in")
     check(SignatureKind.self, "efi", "linux-module")
     check(

@@ -12,7 +12,7 @@ import Testing
     (.zstd, "zstd"), (.gzip, "gzip"), (.xz, "xz"),
   ]
 
-  /// Packs `content`, put in by pieces.
+  /// Packs `content`, written in pieces.
   private static func pack(_ content: [UInt8], _ format: CompressingSink.Format, piece: Int = 100_000) throws -> [UInt8]
   {
     let sink = MemorySink()
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  /// The list of zstd counts frames: dpkg reads one.
+  /// `zstd -l` counts frames; dpkg reads only one.
   @Test func zstdHasOneFrame() throws {
     let file = try ScratchFile(try Self.pack(Self.content, .zstd), suffix: ".zst")
     let list = try ExternalTool("zstd").result(["-lv", file.path])
@@ -49,7 +49,7 @@ import Testing
     #expect(list.split(separator: " ").contains("3000000"))
   }
 
-  /// A package whose members are packed anew is one for dpkg-deb.
+  /// dpkg-deb reads a package whose members were recompressed.
   @Test(arguments: [("-Zzstd", CompressingSink.Format.zstd), ("-Zgzip", .gzip)])
   func dpkgDebReadsIt(_ option: String, _ format: CompressingSink.Format) throws {
     let directory = try TemporaryDirectory()
@@ -66,7 +66,7 @@ import Testing
     let theirs = try #require(try directory.read("theirs"))
     let ours = try #require(try directory.read("data.tar.\(suffix)"))
     #expect(abs(theirs.count - ours.count) * 100 <= theirs.count)
-    // zlib packs alike whoever calls it; dpkg-deb's frame of zstd has a checksum behind it.
+    // zlib's output does not depend on the caller; dpkg-deb's zstd frame also has a checksum.
     if option == "-Zgzip" { #expect(theirs == ours) }
     try ExternalTool("ar").run(["r", package, directory.path(of: "data.tar.\(suffix)")])
     #expect(try ExternalTool("dpkg-deb").run(["--fsys-tarfile", package]) == tar)

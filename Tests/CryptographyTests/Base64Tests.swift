@@ -10,7 +10,7 @@ import Testing
 
   private static func decode(_ text: String) -> [UInt8]? { Base64.decode(Array(text.utf8)) }
 
-  /// What RFC 4648 section 4 says in the plainest way; bits that padding leaves unused are ignored.
+  /// A plain implementation of RFC 4648 section 4; bits left unused by padding are ignored.
   private static func expected(_ text: [UInt8]) -> [UInt8]? {
     guard text.count.isMultiple(of: 4) else { return nil }
     var characters = text
@@ -45,13 +45,13 @@ import Testing
   }
 
   @Test(arguments: [
-    // Padding that is missing, too long, alone, in the middle or before other characters.
+    // Padding missing, too long, alone, in the middle or before other characters.
     "Z", "Zg", "Zg=", "Zm8", "Zg===", "Zm9v====", "Zm9v=", "=", "==", "===", "====", "Z===", "Z=g=", "=Zg=", "==Zg",
     "Zg==Zg==", "Zm8=Zm8=", "Zm=v", "Zm9vYg==\n",
-    // Blanks, line ends and dashes, which libcrypto trims: also so many that the length fits again.
+    // Blanks, line ends and dashes, which libcrypto trims; also enough of them to make the length fit again.
     " Zm9v", "Zm9v ", "    Zm9v", "Zm9v    ", "\t\t\t\tZm9v", "Zm9v\r\n\r\n", "Zm9v\n\n\n\n", "Zm9v----", "Zm9v---=",
     "Zm9v  ==", "Zm 9v===", "Zm9v\nYmFy", "Zm9v\n\n\n\nYmFy", "    ", "\n\n\n\n", "----", "  ==",
-    // Other alphabets, and a NUL.
+    // Other alphabets, NUL.
     "Zm9-", "Zm9_", "Zm9,", "Zm9.", "Zm9\0", "Zm9v\0\0\0\0", "Zm\u{e9}v",
   ])
   func whatIsNotBase64IsRefused(_ text: String) { #expect(Self.decode(text) == nil) }

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct DigestTests {
-  /// FIPS 180-4's example "abc".
+  /// The example "abc" of FIPS 180-4.
   private static let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
   private let content = (0..<1000).map { UInt8(truncatingIfNeeded: $0 / 3) }

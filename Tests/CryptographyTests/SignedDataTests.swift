@@ -43,7 +43,7 @@ import Testing
     #expect(try !message.verifies([7, 8]))
   }
 
-  /// EDK2 wants every signer to descend from the certificate; to revoke one is enough.
+  /// EDK2 requires every signer to descend from the certificate; for a revocation one signer is enough.
   @Test func ofSeveralSignersAllMustBeTrusted() throws {
     let (one, other) = (try SigningKey("one"), try SigningKey("other"))
     let files = [try one.certificateFile(), try one.keyFile(), try other.certificateFile(), try other.keyFile()]

@@ -19,7 +19,7 @@ import Testing
       try SigningIdentity(key: .generateRSA(bits: 2048), certificate: certificate, at: Self.now)
     }
     #expect(error?.kind == .mismatch)
-    #expect(error?.description == "cannot sign with certificate CN = T: the private key does not belong to it")
+    #expect(error?.description == "cannot sign with certificate CN = T: the private key does not match it")
   }
 
   @Test func validityIsHeldAgainstTheClock() throws {

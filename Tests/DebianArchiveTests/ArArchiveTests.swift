@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct ArArchiveTests {
-  /// Packs files of these names and contents with binutils.
+  /// Packs files with these names and contents with binutils.
   private static func pack(_ files: [(String, String)], _ flags: String = "rcD") throws -> [UInt8] {
     let directory = try TemporaryDirectory()
     for (name, content) in files { try directory.write(name, content) }
@@ -38,7 +38,7 @@ import Testing
     #expect(try ArArchive(parsing: Array("!<arch>\n".utf8)).members.isEmpty)
   }
 
-  /// What `llvm-ar --format=bsd` wrote of two files.
+  /// Output of `llvm-ar --format=bsd` for two files.
   @Test func namesOfBSD() throws {
     let archive = Array(
       """
@@ -68,7 +68,7 @@ import Testing
     let archive = try Self.pack(Self.files)
     let ends = try ArArchive(parsing: archive).members.map { ($0.contentRange.upperBound + 1) & ~1 }
     for count in 0..<archive.count {
-      // The table of long names is no member; an archive of nothing else is one.
+      // The table of long names is not a member, but an archive with only that table is valid.
       let isWhole = ends.contains(count) || count == 8 || error(Array(archive[..<count])) == nil && count < ends[0]
       #expect((error(Array(archive[..<count])) == nil) == isWhole, "\(count)")
     }

@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  /// What dpkg-deb reads in the changed file is what was set.
+  /// Only the changed fields differ in the file.
   @Test func changesLeaveTheRestAlone() throws {
     var stanza = try Self.stanza(Self.text)
     try stanza.set("Version", to: "7")

@@ -71,7 +71,7 @@ import Testing
     #expect(try rule(mark, control, data, data) == .overlap)
     #expect(try rule(mark, control, ("control.tar.gz", control.content), data) == .overlap)
     #expect(try rule(mark, control, data, ("data.tar", data.content)) == .overlap)
-    // What is in it is not what the name says.
+    // The content does not match the name.
     #expect(try rule(mark, ("control.tar", control.content), data) == .magic)
     #expect(try rule(mark, ("control.tar.zst", control.content), data) == .magic)
     #expect(try rule(mark, control, ("data.tar.gz", data.content)) == .magic)

@@ -4,7 +4,7 @@
 import DebianArchive
 import TestSupport
 
-/// Small packages that dpkg-deb builds.
+/// Small packages built by dpkg-deb.
 enum DebScene {
   static func package(_ options: [String] = []) throws -> [UInt8] {
     let directory = try TemporaryDirectory()
@@ -28,7 +28,7 @@ enum DebScene {
     try ArArchive(parsing: package).members.map { ($0.name, Array(package[$0.contentRange])) }
   }
 
-  /// Puts a package together again.
+  /// Builds a package from its members.
   static func join(_ members: [(name: String, content: [UInt8])]) throws -> [UInt8] {
     try members.reduce(Array("!<arch>\n".utf8)) { archive, member in
       guard let header = ArArchive.header(name: member.name, size: member.content.count, modified: 0) else {

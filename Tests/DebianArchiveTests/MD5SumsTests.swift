@@ -56,7 +56,7 @@ import Testing
     #expect(Self.text(none) == "\(Self.other)  usr/x\n")
   }
 
-  /// `sort` of the C locale has the same order.
+  /// The order is that of `sort` in the C locale.
   @Test func placesAreThoseOfSort() throws {
     let names = ["a", "a-b", "a/b", "a.b", "B", "b", "_", "a0", "\u{e4}", "a/b-c"]
     var sums = MD5Sums()

@@ -39,7 +39,7 @@ import Testing
     #expect(
       try ExternalTool("tar").run(["-xOf", file.path, "./d/block"]) == [UInt8](repeating: 8, count: 1000))
     #expect(try Self.names(changed) == Self.names(archive))
-    // The way back gives the same bytes.
+    // Restoring the old size gives the same bytes.
     let back = try Self.entry("d/block", changed).edits(size: 512)
     #expect(Self.apply(back, to: Self.apply(edits, to: archive)) == archive)
     #expect(try entry.edits(size: 512) == [])
@@ -74,7 +74,7 @@ import Testing
       #expect(
         try Self.names(changed)
           == Self.names(archive).map { $0 == oldName ? "./" + String(decoding: name, as: UTF8.self) : $0 })
-      // Contents are where they were: python reads the whole archive too.
+      // The contents are intact: Python reads the whole archive, too.
       #expect(try TarScene.listing(changed) == TarScene.pythonListing(changed))
       let back = try Self.entry(path, changed).edits(renamedTo: entry.path)
       if format == "gnu" { #expect(Self.apply(back, to: changed) == archive) }
@@ -114,7 +114,7 @@ import Testing
     #expect(thrown(ParseError.self) { try entry.edits(renamedTo: "n") }?.rule == .unsupported)
   }
 
-  /// New entries are what GNU tar writes for the same files.
+  /// New entries equal those that GNU tar writes for the same files.
   @Test(arguments: [1, 97, 98, 99, 100, 101, 509, 510, 511, 512, 700]) func newEntries(_ length: Int) throws {
     let directory = try TemporaryDirectory()
     var name = String(repeating: "n", count: min(length, 200))

@@ -9,7 +9,7 @@ import Testing
 @Suite struct TarHostileTests {
   private static let sizeField = 124..<136
 
-  /// A header of GNU's with a right checksum, `field` set to `content`.
+  /// A GNU header with a correct checksum and `changes` (offset and bytes) applied.
   private static func header(_ changes: [(Int, [UInt8])] = [], _ path: ArchivePath = "file", size: Int = 0) -> [UInt8] {
     var bytes = TarHeader.file(path, mode: 0o644, size: size, modified: 0)
     let last = bytes.count - 512
@@ -40,7 +40,7 @@ import Testing
       let whole = try TarScene.read(archive)
       let end = try #require(whole.endOfArchive)
       let ends = Set(whole.entries.map(\.end) + [0])
-      // A reader is a value: a copy of it can be told that there is no more.
+      // A reader is a value, so a copy of it can be finished.
       var reader = TarReader()
       for count in 0..<end + 512 {
         var cut = reader
@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  /// The checksum put right again, so that what lies behind it is reached.
+  /// With a correct checksum, the checks of the other fields are reached.
   @Test func damagedFieldsUnderARightChecksum() throws {
     let archive = try TarScene.archive("posix")
     var errors = 0
@@ -96,7 +96,7 @@ import Testing
     ("another first byte", [0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], .range),
     ("no digits", Array("abcdefghijk\0".utf8), .range),
     ("a digit that is not octal", Array("00000000008\0".utf8), .range),
-    ("digits behind the end", Array("0000\0000001".utf8) + [0x31], .range),
+    ("digits after the end", Array("0000\0000001".utf8) + [0x31], .range),
     ("a sign", Array("-0000000001\0".utf8), .range),
     ("8^12 - 1", Array("777777777777".utf8), .truncated),
   ]) func sizes(_ name: String, _ field: [UInt8], _ rule: ParseError.Rule) {
@@ -141,7 +141,7 @@ import Testing
     limits.extensionSize = 1024
     #expect(error(Self.header([(156, [0x78])], size: 1025), limits)?.rule == .range)
     #expect(error(Self.header([(156, [0x4c])], size: 1 << 40))?.rule == .range)
-    // A name of more than a system takes, and one that goes on behind its end.
+    // A name that is too long, and one with data after its end.
     let name = [UInt8](repeating: 0x61, count: 5000)
     #expect(
       error(Self.header([(156, [0x4c])], size: 5000) + name + TarHeader.fill(after: 5000) + Self.header())?.rule
@@ -167,7 +167,7 @@ import Testing
     for type in "123456".utf8 {
       #expect(error(Self.header([(156, [type]), (157, [0x61])], size: 512) + [UInt8](repeating: 1, count: 512)) != nil)
     }
-    // Neither has one that dpkg takes for a directory.
+    // Nor an entry that dpkg treats as a directory.
     #expect(
       error(Self.header([(2, Array("a/\0\0".utf8))], size: 512) + [UInt8](repeating: 1, count: 512))?.rule == .range)
   }
@@ -246,7 +246,7 @@ import Testing
     #expect(try admits(link, file)?.rule == "path")
     #expect(try admits(directory, hard, file)?.rule == "path")
     #expect(try admits(Self.header([], "a"), file)?.rule == "path")
-    // `./a/b` and `a/./b` are one file.
+    // `./a/b` and `a/./b` are the same file.
     #expect(try admits(directory, file, Self.header([(0, Array("a/./b\0".utf8))], "a-long-name"))?.rule == .overlap)
   }
 }

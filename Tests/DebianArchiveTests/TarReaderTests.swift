@@ -34,7 +34,7 @@ import Testing
     }
   }
 
-  /// Device nodes, which only root can make, and ids, by python.
+  /// Device nodes, which only root can create, and IDs, packed by Python.
   @Test(arguments: ["USTAR_FORMAT", "GNU_FORMAT", "PAX_FORMAT"]) func whatPythonPacks(_ format: String) throws {
     let script = """
       import sys, tarfile, io
@@ -62,7 +62,7 @@ import Testing
   @Test(arguments: ["gnu", "oldgnu", "posix 0.0", "posix 0.1", "posix 1.0"]) func sparseFiles(_ form: String) throws {
     let directory = try TemporaryDirectory()
     let parts = form.split(separator: " ").map(String.init)
-    // More holes than the header has room for.
+    // More holes than fit in the header.
     let script = """
       f = open('\(directory.path)/sparse', 'wb')
       for i in range(40):

@@ -4,12 +4,12 @@
 import DebianArchive
 import TestSupport
 
-/// Archives that GNU tar and python make, and what python reads in them.
+/// Archives made by GNU tar, and what Python and TarReader read from them.
 enum TarScene {
   static let formats = ["v7", "oldgnu", "gnu", "ustar", "posix"]
   static let longName = String(repeating: "long-", count: 24) + "name"
 
-  /// A tree of files, directories, links of both kinds, a fifo and a long name below `d`, as GNU tar packs it.
+  /// A tree with files, directories, both kinds of links, a FIFO and a long name below `d`, packed by GNU tar.
   static func archive(_ format: String, _ options: [String] = []) throws -> [UInt8] {
     let directory = try TemporaryDirectory()
     try directory.write("d/empty", "")
@@ -26,7 +26,7 @@ enum TarScene {
       ["-C", directory.path, "--format=\(format)", "--sort=name", "--mtime=@1700000000", "-c"] + options + ["./d"])
   }
 
-  /// A line for each entry with all that python's tarfile knows of it.
+  /// One line for each entry with everything that Python's tarfile knows about it.
   static func pythonListing(_ archive: [UInt8]) throws -> [String] {
     let file = try ScratchFile(archive)
     let script = """
@@ -46,7 +46,7 @@ enum TarScene {
     return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
-  /// The same lines as we read them.
+  /// The same lines from TarReader.
   static func listing(_ archive: [UInt8], piece: Int = 1 << 20) throws -> [String] {
     try read(archive, piece: piece).entries.map { entry in
       let kind =
@@ -65,7 +65,7 @@ enum TarScene {
       var name = String(decoding: entry.rawName, as: UTF8.self)
       if isDirectory, !name.hasSuffix("/") { name += "/" }
       let device = entry.device.map { "[\($0[0]), \($0[1])]" } ?? "None"
-      // Python counts the map in front of sparse content to the header.
+      // Python counts the map before sparse content as part of the header.
       return [
         name, kind, "\(entry.realSize)", "0o" + String(entry.mode, radix: 8), "\(entry.owner)", "\(entry.group)",
         entry.ownerName, entry.groupName, "\(entry.modified)", String(decoding: entry.rawLink, as: UTF8.self), device,
@@ -74,7 +74,7 @@ enum TarScene {
     }
   }
 
-  /// Events that come in a wrong order.
+  /// Events in the wrong order.
   struct Disorder: Error {
     var what: String
   }
@@ -86,7 +86,7 @@ enum TarScene {
     var finished = 0
   }
 
-  /// Feeds `archive` in pieces and checks that events come in their order.
+  /// Feeds `archive` in pieces and checks the order of the events.
   static func read(
     _ archive: [UInt8], piece: Int = 1 << 20, startingAt offset: Int = 0, limits: TarLimits = TarLimits()
   ) throws -> Reading {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct DebianVersionTests {
-  /// Policy's own examples, kernel releases, and texts at the edges of the rules.
+  /// Examples from Policy, kernel releases and edge cases.
   private static let texts = [
     "", "0", "00", "1", "1.0", "1.00", "01.0", "0:1.0", "1:0.9", "2:0", "1.0-0", "1.0-1", "1.0-1.1", "1.0~rc1",
     "1.0~~", "1.0~~a", "1.0~", "1.0a", "1.0+b1", "1.0.1", "1.0-1~bpo12+1", "1.0-10", "1.0-9", "1.a", "1.", "1.-1",
@@ -14,7 +14,7 @@ import Testing
     "7.0.14-14-pve", "6.12.48+deb13-amd64", "18446744073709551616", "99999999999999999999999", "1.0-1-2", "1:2:3",
   ]
 
-  /// One run of a shell for all pairs; dpkg's own warnings about texts that are no versions are not of interest.
+  /// One shell run for all pairs; discards dpkg's warnings about invalid versions.
   @Test func orderIsThatOfDpkg() throws {
     let script = """
       set --; while IFS= read -r a; do IFS= read -r b

@@ -10,7 +10,7 @@ import Testing
 @Suite struct AuthenticatedVariableTests {
   static let owner = SignatureDatabaseTests.owner
 
-  /// An update of PK that efitools signed at 2024-02-29 23:59:58, and the bytes it says it signed.
+  /// An update of PK signed by efitools at 2024-02-29 23:59:58, and the bytes that efitools signed.
   struct Sample {
     let auth: [UInt8]
     let signed: [UInt8]

@@ -11,7 +11,7 @@ import Testing
   static let partition = LoadOptionTests.partition
   static let drive = "04012a000100000000080000000000000040010000000000443322116655887799aabbccddeeff000202"
   static let end = "7fff0400"
-  /// PciRoot(0x0)/Pci(0x1,0x0)/NVMe, as OVMF writes them.
+  /// PciRoot(0x0)/Pci(0x1,0x0)/NVMe, as written by OVMF.
   static let hardware = "02010c00d041030a000000000101060000010317100001000000" + "0000000000000000"
 
   static func path(_ hexadecimal: String) throws -> DevicePath {
@@ -52,8 +52,8 @@ import Testing
     #expect(Self.serialize(path) == text + Self.end)
   }
 
-  /// Nothing behind the partition, no partition, a partition of a DOS label, something between, something behind, two
-  /// instances, a slash, no NUL, half a character, a NUL in the middle, no name.
+  /// Nothing after the partition, no partition, a partition of a DOS label, another node between or after, two
+  /// instances, a slash, no NUL, half a character, a NUL in the middle, no name, half a surrogate pair.
   @Test(arguments: [
     drive, name(#"\a"#), drive.dropLast(4) + "0101" + name(#"\a"#), drive + hardware + name(#"\a"#),
     drive + name(#"\a"#) + hardware, drive + name(#"\a"#) + "7f010400" + drive + name(#"\b"#), drive + name("/a"),
@@ -89,7 +89,7 @@ import Testing
     #expect(throws: ParseError.self) { try DevicePathNode(type: 3, subtype: 24, data: data + [1]) }
   }
 
-  /// efibootmgr reads the file path and the partition out of what we wrote.
+  /// efibootmgr reads the file path and the partition from the written variable.
   @Test func efibootmgrReadsWhatWeWrite() throws {
     let directory = try TemporaryDirectory()
     let file = DevicePath.File(partition: Self.partition, path: "/EFI/Linux/pve-1~previous.efi")

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct EFITextTests {
-  /// Bytes by `printf … | iconv -t UTF-16LE`.
+  /// Bytes from `printf … | iconv -t UTF-16LE`.
   @Test func textAndItsBytes() {
     let bytes: [UInt8] = [0x70, 0, 0x76, 0, 0x65, 0, 0x20, 0x20, 0x3d, 0xd8, 0x42, 0xde, 0, 0]
     #expect(EFIText.parse(bytes) == "pve\u{2020}\u{1f642}")

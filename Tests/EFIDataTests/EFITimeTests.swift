@@ -33,7 +33,7 @@ import Testing
     #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
   }
 
-  /// 2024-02-29 23:59:58 as sign-efi-sig-list of efitools 1.9.2 writes it.
+  /// 2024-02-29 23:59:58 as written by sign-efi-sig-list of efitools 1.9.2.
   static let golden: [UInt8] = [0xe8, 0x07, 2, 0x1d, 0x17, 0x3b, 0x3a, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 
   @Test func theBytesAreThoseOfEfitools() throws {

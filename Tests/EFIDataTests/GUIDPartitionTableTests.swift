@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 @Suite struct GUIDPartitionTableTests {
-  /// Made once: sgdisk rests for a second after writing.
+  /// Created once, because sgdisk sleeps for a second after writing.
   private static let images = [512, 4096].map { blockSize in
     Result {
       let file = try ScratchFile()
@@ -59,7 +59,7 @@ import Testing
     let table = try Self.table(bytes)
     try expectPartitions(table, start: 2048, count: 2048)
     #expect(table.damage != nil)
-    // sgdisk takes it too, and says why.
+    // sgdisk uses it too, and reports why.
     let file = try ScratchFile(bytes)
     let told = try ExternalTool("sgdisk").result(["-v", file.path])
     #expect((told.text + told.errors).contains("main") || (told.text + told.errors).contains("Main"))
@@ -82,7 +82,7 @@ import Testing
     #expect(rule([UInt8](repeating: 0, count: 1 << 20)) == .magic)
   }
 
-  /// The header with other values and right checksums, both copies.
+  /// Both copies of the header with a changed value and valid checksums.
   private func forged(_ offset: Int, _ value: some FixedWidthInteger) throws -> [UInt8] {
     var bytes = try Self.image()
     for start in [512, bytes.count - 512] {
@@ -107,7 +107,7 @@ import Testing
     for size in [0, 1, 127, 192, 8192, .max] as [UInt32] { #expect(rule(try forged(84, size)) == .range) }
     #expect(rule(try forged(24, UInt64(5))) == .range)
     #expect(rule(try forged(72, last - 1)) != nil)
-    // The partition of number 7 begins at block 4096.
+    // Partition 7 starts at block 4096.
     #expect(rule(try forged(48, UInt64(4000))) == .range)
     #expect(rule(try forged(40, UInt64(2049))) == .range)
   }

@@ -14,21 +14,21 @@ import Testing
 
   static func bytes(_ hexadecimal: String) throws -> [UInt8] { try #require([UInt8](hexadecimal: hexadecimal)) }
 
-  /// What `efibootmgr --create` 17 wrote for a partition of a loop device.
+  /// Written by `efibootmgr --create` 17 for a partition of a loop device.
   static let byEfibootmgr =
     "010000007200500072006f0078006d006f007800200056004500200036002e0038002e00310032002d0039002d0070007600650000000401"
     + "2a000100000000080000000000000040010000000000443322116655887799aabbccddeeff000202040444005c004500460049005c004c"
     + "0069006e00750078005c007000760065002d0036002e0038002e00310032002d0039002d007000760065002e0065006600690000007fff"
     + "0400"
 
-  /// What virt-firmware 26.10 wrote, with the optional data `abc`.
+  /// Written by virt-firmware 26.10, with the optional data `abc`.
   static let byVirtFirmware =
     "010000007200500072006f0078006d006f007800200056004500200036002e0038002e00310032002d0039002d0070007600650000000401"
     + "2a000200000000080000000000000000100000000000443322116655887799aabbccddeeff000202040444005c004500460049005c004c"
     + "0069006e00750078005c007000760065002d0036002e0038002e00310032002d0039002d007000760065002e0065006600690000007fff"
     + "0400616263"
 
-  /// What OVMF 2022.11 made by itself: a program in the firmware, a controller, booting by HTTP over IPv4.
+  /// Created by OVMF 2022.11: a program in the firmware, a controller, HTTP boot over IPv4.
   static let byFirmware: [(description: String, text: String)] = [
     (
       "UiApp",
@@ -88,7 +88,7 @@ import Testing
     #expect(try bytes.dropFirst(10) == Self.bytes(Self.byFirmware[1].text).dropFirst(6 + 50).prefix(0x26))
   }
 
-  /// Attributes nobody knows, a description that is no text, no path at all, two paths, 0xff for 0x7f.
+  /// Unknown attributes, a description that is not valid text, no path, two paths, 0xff instead of 0x7f.
   @Test(arguments: [
     "ffffffff0000" + "0000", "010000000000" + "00d84100" + "0000" + "7fff0400",
     "010000000800" + "0000" + "7fff0400" + "fffF0400" + "01",

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct SBATTests {
-  /// What objcopy takes out of Debian 12's stub, without the padding.
+  /// Extracted from Debian 12's stub by objcopy, without the padding.
   static let stub = """
     sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md
     systemd,1,The systemd Developers,systemd,252,https://systemd.io/

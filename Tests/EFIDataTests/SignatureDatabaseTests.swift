@@ -10,7 +10,7 @@ import Testing
 @Suite struct SignatureDatabaseTests {
   static let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
 
-  /// Two lists as a firmware's dbx has them: one certificate, and two image digests in one list.
+  /// Two lists like those in a firmware's dbx: one certificate, and two image digests in one list.
   static func sample() throws -> [UInt8] {
     let certificate = SignatureDatabase(certificates: [Array(repeating: 0x30, count: 100)], owner: owner)
     var writer = ByteWriter()
@@ -84,7 +84,7 @@ import Testing
     #expect(try scratch.read("out-1.der") == certificate.der)
   }
 
-  /// What virt-fw-sigdb 26.10 wrote for two --add-hash options.
+  /// Written by virt-fw-sigdb 26.10 with two --add-hash options.
   static let golden =
     "2616c4c14c509240aca941f9369343287c0000000000000030000000443322116655887799aabbccddeeff00"
     + String(repeating: "ab", count: 32) + "443322116655887799aabbccddeeff00" + String(repeating: "cd", count: 32)

@@ -3,7 +3,7 @@
 
 import TestSupport
 
-/// A key and a self-signed certificate made by openssl.
+/// A key and a self-signed certificate created by openssl.
 struct TestCertificate {
   /// The certificate and the key in PEM.
   let path: String

@@ -22,7 +22,7 @@ import Testing
     Layout(kind: .fat32, bits: 32, megabytes: 64), Layout(kind: .fat32, bits: 32, megabytes: 300, sectorSize: 4096),
   ]
 
-  /// An image by mkfs.vfat.
+  /// An image created by mkfs.vfat.
   static func image(_ layout: Layout) throws -> ScratchFile {
     let file = try ScratchFile()
     try ExternalTool("truncate").run(["-s", "\(layout.megabytes)M", file.path])
@@ -55,7 +55,7 @@ import Testing
     #expect(String(decoding: version, as: UTF8.self) == sector.kind.rawValue + "\n")
   }
 
-  /// fsck.vfat sees the same bit, and takes it away.
+  /// fsck.vfat reports the same bit, and clears it.
   @Test(arguments: layouts) func theDirtyBitIsWhatFsckSees(layout: Layout) throws {
     let file = try Self.image(layout)
     try Self.setByte(layout.kind == .fat32 ? 0x41 : 0x25, 1, in: file)

@@ -7,12 +7,12 @@ import Messages
 import TestSupport
 import Testing
 
-/// What a power cut leaves is seen as fsck.vfat sees it, and a removal makes it good.
+/// Damage from a power cut is detected as by fsck.vfat, and a removal repairs it.
 @Suite struct FATDamageTests {
   static let (new, old) = ("/EFI/Linux/new image of the kernel.efi", "/EFI/Linux/old.efi")
   static let (newEntry, oldEntry) = ("NEWIMA~1EFI", "OLD     EFI")
 
-  /// Two images of 6 and 4 clusters, whose last is not full.
+  /// Creates two files of 6 and 4 clusters, the last of which is not full.
   static func image(_ layout: FATLayout) throws -> FATImage {
     let image = try FATImage(layout)
     try image.makeDirectories(["/EFI", "/EFI/Linux"])
@@ -25,7 +25,7 @@ import Testing
   static let newContent = pattern(5 * 512 + 1, 1)
   static let oldContent = pattern(3 * 512 + 1, 2)
 
-  /// Half of a RENAME_EXCHANGE: both names have the clusters of the old file.
+  /// After half of a RENAME_EXCHANGE, both names have the clusters of the old file.
   @Test(arguments: FATLayout.plain, [new, old]) func oneOfTwoNamesIsRemoved(layout: FATLayout, goes: String) throws {
     let image = try Self.image(layout)
     #expect(try !image.check().contains("share clusters"))
@@ -53,13 +53,13 @@ import Testing
     #expect(try image.content(of: stays) == Self.oldContent)
   }
 
-  /// What is done to the clusters of `new`.
+  /// The damage to the clusters of `new`.
   enum Damage: String, CaseIterable, Sendable {
     case allFree, lastFree, middleBad, cut, extended, loop, selfLoop, outside, reserved, startsOutside, startsFree
     case noCluster, emptyWithCluster, larger, smaller
   }
 
-  /// The chain, and words of fsck.vfat that say the same.
+  /// Damages the image and returns the expected chain and the corresponding output of fsck.vfat.
   static func inflict(_ damage: Damage, on image: FATImage) throws -> (FATChain, String) {
     let chain = try image.clusters(of: new)
     let (unused, clusters) = (chain[5] + 20, image.clusterCount)
@@ -132,12 +132,12 @@ import Testing
     let after = try image.check()
     #expect(!after.contains("new image") && !after.contains("share"), "\(after)")
     try image.repair()
-    // It keeps lost clusters as files of its own.
+    // fsck.vfat saves lost clusters as files.
     #expect(try image.listing().filter { !$0.hasPrefix("/FSCK") } == [Self.old])
     #expect(try image.content(of: Self.old) == Self.oldContent)
   }
 
-  /// Chains that meet in the middle share what follows; a third that meets the others later shares with both.
+  /// Chains that meet in the middle share the rest; a third that meets the others later shares with both.
   @Test(arguments: FATLayout.plain) func chainsMeetInTheMiddle(layout: FATLayout) throws {
     let image = try Self.image(layout)
     try image.write("/third.efi", pattern(2 * 512, 3))
@@ -163,7 +163,7 @@ import Testing
     #expect(try !image.check().contains("share clusters"))
   }
 
-  /// A name can come twice in a directory.
+  /// A damaged directory can have the same name twice.
   @Test func twoNamesCanBeTheSame() throws {
     let image = try FATImage(.fat12)
     try image.write("/FIRST.EFI", [1])
@@ -178,7 +178,7 @@ import Testing
     #expect(try image.content(of: "/FIRST.EFI") == [1])
   }
 
-  /// A directory that a file has clusters of: nothing is written there.
+  /// Nothing is written to a directory that shares clusters with a file.
   @Test(arguments: FATLayout.plain) func aFileCanHaveTheClustersOfADirectory(layout: FATLayout) throws {
     let image = try Self.image(layout)
     try image.write("/third.efi", pattern(10, 3))
@@ -196,7 +196,7 @@ import Testing
     #expect(try !image.check().contains("share clusters"))
   }
 
-  /// The copies of the table need not agree after a power cut.
+  /// The copies of the table can differ after a power cut.
   @Test(arguments: FATLayout.plain) func aDifferenceOfTheTablesIsTold(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let cluster = try image.clusters(of: Self.new)[0]
@@ -212,7 +212,7 @@ import Testing
     #expect(try image.volume().problems.isEmpty)
   }
 
-  /// FAT32 can say that one table alone is kept up (BPB_ExtFlags).
+  /// FAT32 can have only one table that is updated (BPB_ExtFlags).
   @Test func theTableInUseIsRead() throws {
     let image = try Self.image(.fat32)
     try image.setEntry(image.clusters(of: Self.new)[0], 0, copies: [1])

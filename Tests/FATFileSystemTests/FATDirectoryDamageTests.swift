@@ -6,9 +6,9 @@ import Messages
 import TestSupport
 import Testing
 
-/// A directory that is broken is told, and hides no other.
+/// A damaged directory is reported and does not hide others.
 @Suite struct FATDirectoryDamageTests {
-  /// `/A` with 40 files of long names, which take several clusters; `/B/sub/file` and `/top`.
+  /// `/A` with 40 files with long names, in several clusters; `/B/sub/file` and `/top`.
   static func image(_ layout: FATLayout) throws -> FATImage {
     let image = try FATImage(layout)
     try image.makeDirectories(["/A", "/B", "/B/sub"])
@@ -48,13 +48,13 @@ import Testing
     #expect(kinds == [.chain(.short(clusters: 0, needed: 1))] && count == 0)
   }
 
-  /// A directory that leads to itself, to one above it, or to another.
+  /// A directory that points to itself, to its parent, or to another directory.
   @Test(arguments: FATLayout.plain, ["/B/sub", "/B", "/A"]) func directoriesInACircleEnd(
     layout: FATLayout, target: String
   ) throws {
     let image = try Self.image(layout)
     let cluster = try image.clusters(of: target)[0]
-    // Within the cluster of /B/sub: the entry of the file, which becomes a directory.
+    // In the cluster of /B/sub, turns the entry of the file into a directory.
     let entry = try image.entryOffset("FILE       ")
     try image.write([0x10], at: entry + 11)
     try image.write([0, 0, 0, 0], at: entry + 28)
@@ -67,7 +67,7 @@ import Testing
     #expect(volume.problems.allSatisfy { $0.kind == .shared(by: [target, "/B/sub/file"]) })
   }
 
-  /// What was never written is no directory, as fsck.vfat sees it.
+  /// Clusters that were never written are not a directory, also for fsck.vfat.
   @Test(arguments: FATLayout.plain) func contentOfAnotherKindIsNoDirectory(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let cluster = try image.clusters(of: "/A")[0]
@@ -86,10 +86,10 @@ import Testing
     #expect(try image.volume().problems.map(\.kind) == [.chain(.outside(cluster: 1))])
     #expect(try image.volume().files.isEmpty)
     let message = try image.volume().problems[0].message
-    #expect(message == "the chain of clusters of directory / leads to cluster 1, which does not exist")
+    #expect(message == "the cluster chain of directory / leads to cluster 1, which does not exist")
   }
 
-  /// A path has an end.
+  /// The length of a path is limited.
   @Test func tooDeepDirectoriesAreNotRead() throws {
     let image = try FATImage(.fat16)
     let names = (10..<60).map { "a directory of level \($0)" }

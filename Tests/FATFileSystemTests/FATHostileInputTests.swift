@@ -7,9 +7,9 @@ import Messages
 import TestSupport
 import Testing
 
-/// Whatever the bytes are, reading ends, and what it says of clusters is true.
+/// For any input, reading terminates and its cluster information is correct.
 @Suite struct FATHostileInputTests {
-  /// An image whose start is another.
+  /// An image with a replaced start.
   struct Variant: RandomAccessBytes {
     var start: [UInt8]
     var image: [UInt8]
@@ -38,10 +38,10 @@ import Testing
     return image
   }
 
-  /// The parts of an image that say anything: boot sector, start of the table, directories.
+  /// The relevant parts of an image: boot sector, start of the table, directories.
   static func islands(_ image: FATImage) throws -> [Range<Int>] {
     let table = image.tableOffset(0)
-    // FAT32's root is cluster 2; the others' stands before it, with 512 entries.
+    // The root of FAT32 is cluster 2; that of FAT12 and FAT16 is before it, with 512 entries.
     let root = image.offset(ofCluster: 2) - (image.layout.bits < 32 ? 512 * 32 : 0)
     let clusters = try ["/A", "/A/B", "/C"].flatMap { try image.clusters(of: $0) }
     let directories = [root] + clusters.map { image.offset(ofCluster: $0) }
@@ -55,7 +55,7 @@ import Testing
     let original = Array(islands.map { bytes[$0] }.joined())
     let length = islands.map(\.upperBound).max() ?? 0
     var (read, broken, shared) = (0, 0, 0)
-    // Its table is much larger than what matters of it.
+    // The table of FAT32 is much larger than its relevant part.
     let count = layout.bits == 32 ? 200 : 3000
     for variant in Mutations(of: original, count: count) {
       var start = Array(bytes[..<length])
@@ -74,12 +74,12 @@ import Testing
         try Self.requireTruth(of: volume, device)
       } catch is ParseError {}
     }
-    // The variants are not all refused, nor all harmless.
+    // The variants are neither all rejected nor all harmless.
     #expect(read > count / 3 && read < count && broken > count / 10, "\(read) \(broken)")
     #expect(shared > 0 || layout.bits == 32)
   }
 
-  /// Sound files have as many bytes as they should, and only those have some in common that say so.
+  /// Checks that sound files have the right number of bytes, and that files with common bytes report them.
   static func requireTruth(of volume: FATVolume, _ device: some RandomAccessBytes) throws {
     var owners: [Int: Int] = [:]
     for (index, file) in volume.files.enumerated() {
@@ -99,7 +99,7 @@ import Testing
     }
   }
 
-  /// Chains of a table at random, and what following each of them for itself says.
+  /// Random chains, compared with the result of following each one separately.
   @Test(arguments: FATLayout.plain) func chainsAtRandomAreAsFollowingThemSays(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let first = try image.volume().files
@@ -170,7 +170,7 @@ import Testing
     }
   }
 
-  /// The table is not read if it is larger than any boot partition's, nor if the device is smaller than it says.
+  /// The table is not read if it is larger than any boot partition's or if the device is too small.
   @Test func aHugeTableIsRefused() throws {
     var sector = try FATImage(.fat32).bytes(at: 0, count: 512)
     sector.replaceSubrange(32..<36, with: [0, 0, 0, 0x10])
@@ -183,7 +183,7 @@ import Testing
     #expect(rule(size - 1) == .truncated)
   }
 
-  /// 70,000 names in two directories of 2 MiB and a bit.
+  /// 70,000 names in two directories with slightly more than 2 MiB.
   @Test func theNumberOfNamesIsBounded() throws {
     let image = try FATImage(.large)
     try image.makeDirectories(["/A", "/B", "/C"])
@@ -210,7 +210,7 @@ import Testing
   }
 }
 
-/// Numbers that are the same in every run.
+/// Reproducible random numbers.
 struct SplitMix: RandomNumberGenerator {
   var state: UInt64
 

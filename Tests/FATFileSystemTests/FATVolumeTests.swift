@@ -8,11 +8,11 @@ import Messages
 import TestSupport
 import Testing
 
-/// What mtools wrote is what is read.
+/// Files written by mtools are read correctly.
 @Suite struct FATVolumeTests {
   static let deep = (1...14).map { "level \($0)" }
 
-  /// Long names, deep directories, files in pieces, deleted entries; returns what was written.
+  /// Writes long names, deep directories, fragmented files and deleted entries; returns the expected content.
   static func fill(_ image: FATImage) throws -> [String: [UInt8]] {
     let cluster = image.layout.clusterSize
     var contents: [String: [UInt8]] = [:]
@@ -74,7 +74,7 @@ import Testing
     #expect(try volume.file(path).firstCluster == UInt32(clusters[0]))
   }
 
-  /// Files of a directory come in the order of their entries, before those of its subdirectories.
+  /// The files of a directory are in the order of their entries, before those of its subdirectories.
   @Test func theOrderIsThatOfTheDirectory() throws {
     let image = try FATImage(.fat12)
     try image.makeDirectories(["/Z", "/A"])
@@ -83,7 +83,7 @@ import Testing
     #expect(paths == ["/b", "/a.efi", "/Z/2", "/Z/1", "/A/1"], "\(paths)")
   }
 
-  /// A removal makes of the directories what mdel does, and of the allocation table nothing.
+  /// A removal changes the directories like mdel, and does not change the allocation table.
   @Test(arguments: FATLayout.plain) func removalIsWhatMdelDoes(layout: FATLayout) throws {
     let image = try FATImage(layout)
     let contents = try Self.fill(image)
@@ -132,7 +132,7 @@ import Testing
     #expect(try image.volume().files.map(\.path) == ["/σ\u{fffd}\u{fffd}.txt"])
   }
 
-  /// iconv has the same table.
+  /// Compares the table with iconv.
   @Test func shortNamesAreInCodePage437() throws {
     let image = try FATImage(.fat12)
     try image.write("/ABCDE.TXT", [1])
@@ -165,7 +165,7 @@ import Testing
     #expect(files.count == (offset == 11 ? 2 : 1))
   }
 
-  /// A program that knows no long names gave the file another: the checksum is that of the old one.
+  /// A program without long names renamed the file, so that the checksum is that of the old name.
   @Test func aLongNameOfAnotherFileIsNone() throws {
     let image = try FATImage(.fat16)
     try image.write("/" + Self.longName, [1])
@@ -175,7 +175,7 @@ import Testing
     #expect(try file.removal(from: image.device())[0].bytes.count { $0 == 0xe5 } == 1)
   }
 
-  /// Linux and fsck.fat read behind a slot that was never used; the start of a name can be lost in a power cut.
+  /// Linux and fsck.fat read past a slot that was never used; a power cut can lose the start of a name.
   @Test func anUnusedSlotDoesNotEndTheDirectory() throws {
     let image = try FATImage(.fat12)
     try image.write("/" + Self.longName, [1])
@@ -184,7 +184,7 @@ import Testing
     #expect(try ExternalTool("fsck.vfat").result(["-n", "-v", "-l", image.scratch.path]).text.contains("/ALONGN~1"))
   }
 
-  /// The long-name slots of one name may not go with the entry of another.
+  /// The long-name slots of one name must not be removed with the entry of another.
   @Test func orphanedSlotsStayWhenTheNextNameGoes() throws {
     let image = try FATImage(.fat12)
     try image.write("/" + Self.longName, [1])

@@ -7,9 +7,9 @@ import HostSystem
 import Reconcile
 import TestSupport
 
-/// `fault-runner ROOT kill|fail|none NUMBER`: runs `apply` in a root that stands for a running machine.
+/// `fault-runner ROOT kill|fail|none NUMBER`: runs `apply` in a root that simulates a running machine.
 ///
-/// The change with that number, from 1, fails or ends the process. Prints the number of attempted changes.
+/// The change with that number, from 1, fails or kills the process. Prints the number of attempted changes.
 @main
 struct FaultRunner {
   static func main() throws {

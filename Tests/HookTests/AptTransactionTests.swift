@@ -73,11 +73,11 @@ import Testing
     scene.remove("boot/initrd.img-\(HookScene.release)")
     _ = try scene.run(HookScene.postinst)
     let end = try scene.postInvoke()
-    #expect(end.code == 0 && end.text.contains("error: kernel \(HookScene.release) gets no image"))
+    #expect(end.code == 0 && end.text.contains("error: kernel \(HookScene.release) gets no UKI"))
     #expect(try images() == ["pve-\(Self.other).efi"])
-    // It stays pending, and is reported again after the next apt run.
+    // It stays pending and is reported again after the next apt run.
     #expect(try pending()?.releases == [HookScene.release])
-    #expect(try scene.postInvoke().text.contains("error: kernel \(HookScene.release) gets no image"))
+    #expect(try scene.postInvoke().text.contains("error: kernel \(HookScene.release) gets no UKI"))
     try scene.addKernel()
     #expect(try scene.postInvoke().text == HookScene.signed)
     #expect(try pending() == nil)

@@ -52,7 +52,7 @@ import Testing
   @Test func aKernelWithoutInitrdIsAFailureOfItsOwnPostinst() throws {
     scene.remove("boot/initrd.img-\(HookScene.release)")
     let result = try scene.run(HookScene.postinst)
-    #expect(result.code == 0 && result.text.contains("error: kernel \(HookScene.release) gets no image"))
+    #expect(result.code == 0 && result.text.contains("error: kernel \(HookScene.release) gets no UKI"))
     #expect(try scene.run(HookScene.postUpdate).text.isEmpty)
   }
 

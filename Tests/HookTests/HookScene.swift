@@ -7,7 +7,7 @@ import HostSystem
 import TestSupport
 import pve_sb_uki_hook
 
-/// A host in a temporary root with everything that an image needs, and the hooks that run on it.
+/// A host in a temporary root with everything that a UKI needs, and the hooks that run on it.
 final class HookScene {
   static let release = "6.8.12-10-pve"
   static let postinst = "/etc/kernel/postinst.d/zz-pve-sb-uki"
@@ -31,7 +31,7 @@ final class HookScene {
   var environment: [String: String] = [:]
   /// The commands that the hooks ran, one line each.
   var started: [String] = []
-  /// The exit code of what they run.
+  /// The exit code of the commands that they run.
   var startedCode: Int32 = 0
 
   init() throws {
@@ -46,7 +46,7 @@ final class HookScene {
     try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
   }
 
-  /// The stub also serves as the kernel: it is a small PE file for the same machine.
+  /// The stub also serves as the kernel: it is a small PE file for the same machine type.
   func addKernel(_ release: String = HookScene.release) throws {
     try directory.write("boot/vmlinuz-\(release)", Fixture.stub257.bytes())
     try directory.write("boot/initrd.img-\(release)", "initrd")
@@ -91,7 +91,7 @@ final class HookScene {
   static func signed(_ release: String) -> String { "pve-sb-uki: /efi: EFI/Linux/pve-\(release).efi signed\n" }
 }
 
-/// apt runs its commands in its child process 21, and dpkg beside it.
+/// apt runs its commands in its child process 21; dpkg is another child.
 extension HookScene {
   private func addProcess(_ number: Int, parent: Int, as name: String) throws {
     let zeros = [String](repeating: "0", count: 17).joined(separator: " ")
@@ -110,7 +110,7 @@ extension HookScene {
 
   func postInvoke() throws -> Outcome { try run(Self.program, arguments: ["post-invoke"]) }
 
-  /// apt is killed and another process gets its number.
+  /// Kills apt and gives its number to another process.
   func killApt() throws {
     let zeros = [String](repeating: "0", count: 17).joined(separator: " ")
     try directory.write("proc/20/stat", "20 (x) S 1 \(zeros) 99 0\n")

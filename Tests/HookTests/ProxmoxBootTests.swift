@@ -4,7 +4,7 @@
 import TestSupport
 import Testing
 
-/// The hook in place of Proxmox's, with the diverted original beside it.
+/// The hook that replaces Proxmox's, with the diverted original next to it.
 @Suite struct ProxmoxBootTests {
   private static let original = "etc/kernel/postinst.d/zz-proxmox-boot.distrib"
   private static let tool = "usr/sbin/proxmox-boot-tool"
@@ -66,7 +66,7 @@ import Testing
     #expect(scene.started.isEmpty)
   }
 
-  /// The functions that it needs were removed with the package, so it would fail, and each kernel package with it.
+  /// The functions that it needs were removed with the package, so it would fail, and with it every kernel package.
   @Test func theLeftoverOfAPurgeIsNotRun() throws {
     scene.remove(Self.tool)
     #expect(try run().text == HookScene.signed)
@@ -75,7 +75,7 @@ import Testing
 
   @Test func itIsNotRunIfImagesReplaceItsEntries() throws {
     try scene.settings("Type1=remove\n")
-    // Until one of our images has booted, the machine needs the type 1 entries.
+    // Until one of pve-sb-uki's UKIs has booted, the machine needs the type 1 entries.
     #expect(try run().text == HookScene.signed)
     #expect(scene.started == [Self.call])
     let name = "var/lib/pve-sb-uki/manifest"

@@ -14,7 +14,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// The content of an image decides: size and time do not show damage, and dbx revokes single images.
+/// The content of a UKI decides: size and time do not reveal damage, and dbx revokes single UKIs.
 @Suite struct ApplyContentTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -27,7 +27,7 @@ import Testing
     machine.directory.path(of: machine.path(serial, "/EFI/Linux/pve-\(release).efi"))
   }
 
-  /// Flips a byte and keeps size and time.
+  /// Changes one byte and keeps size and time.
   private func damage(_ serial: String, _ release: String) throws {
     let path = imagePath(serial, release)
     try ExternalTool("sh").run([
@@ -54,13 +54,13 @@ import Testing
     removeKernel(older)
     let result = try machine.apply()
     #expect(result.failures.isEmpty)
-    // The remaining good one is removed once there is another.
+    // The remaining intact one is removed once there is another.
     #expect(try isSound(serials[0], newer) && isSound(serials[0], older) && machine.image(serials[1], older) == nil)
     #expect(try machine.apply().failures.isEmpty)
     #expect(try isSound(serials[0], newer) && machine.image(serials[0], older) == nil)
   }
 
-  /// If no image can be built, the good one stays.
+  /// If no UKI can be built, the intact one stays.
   @Test func theGoodImageStaysIfTheOtherIsDamaged() throws {
     for serial in serials { try damage(serial, newer) }
     try machine.directory.write("boot/vmlinuz-\(newer)", "no kernel")
@@ -126,10 +126,10 @@ import Testing
     #expect(result.failures.count == 2 && result.failures.allSatisfy { $0.description.contains("pve-\(newer).efi") })
     let order = try machine.order()
     #expect(order.prefix(2) == ["pve-\(older).efi on 0", "pve-\(older).efi on 1"])
-    // A rebuilt image has the same bytes and so the same digest.
+    // A rebuilt UKI has the same bytes and so the same digest.
     try machine.apply { $0.isForced = true }
     #expect(try machine.order() == order)
-    // Records of the previous version have no such digest.
+    // Records in the previous format lack this digest.
     let old =
       String(decoding: try machine.directory.read(Manifest.path) ?? [], as: UTF8.self)
       .split(separator: "\n").filter { !$0.hasPrefix("authenticode ") }.joined(separator: "\n") + "\n"

@@ -37,7 +37,7 @@ import Testing
     try scene.apply()
     try set("Dkms=yes\n")
     let report = try Status().run(on: scene.host())
-    #expect(report.problems.map(\.description) == ["dkms is not told of the signing key as Dkms= says"])
+    #expect(report.problems.map(\.description) == ["the configuration of dkms does not match Dkms="])
     #expect(report.nextStep == "pve-sb-uki apply" && report.signsModules)
     try scene.apply()
     #expect(try !Status().run(on: scene.host()).needsAttention)

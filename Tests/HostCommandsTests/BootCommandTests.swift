@@ -29,7 +29,7 @@ import Testing
     number: 2, startBlock: 2048, blockCount: 1 << 20, guid: GUID(0x1111_2222, 1, 0x3333, 0x4444_5555_6666_7777))
   private static let path = "/EFI/Linux/pve-6.8.12-9-pve.efi"
 
-  /// 1 is ours, 2 is GRUB's, 3 is inactive, 4 is damaged, 5 is not in the boot order, 9 is in it but does not exist.
+  /// Entry 1 is ours, 2 is GRUB's, 3 is inactive, 4 is damaged, 5 is not in the boot order, 9 is but does not exist.
   init() throws {
     directory = try TemporaryDirectory()
     try put(1, label: "Proxmox VE 6.8.12-9-pve", path: Self.path)
@@ -79,14 +79,14 @@ import Testing
     #expect(entries.map(\.owner) == [.foreign, .foreign, .ours, .foreign, .foreign, .foreign])
     #expect(entries[2].path == Self.path && entries[2].partition == partition.guid.description)
     #expect(entries[2].devicePath?.hasPrefix("HD(2,GPT,11112222-0001-3333-4444-555566667777,0x800,") == true)
-    #expect(result.problems.count == 1 && result.problems[0].hasPrefix("Boot0004 is left alone"))
+    #expect(result.problems.count == 1 && result.problems[0].hasPrefix("Boot0004 is left unchanged"))
   }
 
   @Test func forgettingTakesTheEntryOutOfTheOrderFirst() throws {
     let recorder = MutationRecorder()
     let result = try forget(1, 5, recorder: recorder)
     #expect(result.forgotten.map(\.name) == ["Boot0001", "Boot0005"] && result.failures.isEmpty)
-    #expect(result.notes.count == 1 && result.notes[0].hasPrefix("Boot0001 was made by this program"))
+    #expect(result.notes.count == 1 && result.notes[0].hasPrefix("Boot0001 was made by pve-sb-uki"))
     #expect(try order() == [2, 9, 3, 4])
     #expect(try data(.bootOption(1)) == nil && data(.bootOption(5)) == nil && data(.bootNext) == nil)
     let changes = recorder.mutations.filter { $0.kind == .write || $0.kind == .remove }.map(\.path)
@@ -102,7 +102,7 @@ import Testing
 
   @Test func whatIsNeededStaysAndNothingElseIsDone() throws {
     for (numbers, words) in [
-      ([1, 7], "there is no boot entry Boot0007"), ([1, 2], "Boot0002 stays: this machine was booted from it"),
+      ([1, 7], "boot entry Boot0007 does not exist"), ([1, 2], "keeping Boot0002: this machine was booted from it"),
     ] as [([UInt16], String)] {
       let recorder = MutationRecorder()
       let error = thrown(Failure.self) {
@@ -111,11 +111,10 @@ import Testing
       #expect(error?.description == words && error?.hint != nil)
       #expect(recorder.mutations.allSatisfy { !$0.path.hasPrefix("/sys") })
     }
-    // Apart from the current entry, 1 is the last that the firmware would try.
+    // Apart from the current entry, 1 is the last one that the firmware would start.
     try put(.bootCurrent, [])
-    #expect(
-      thrown(Failure.self) { try forget(1, 2) }?.description.hasSuffix("nothing else is left in the boot order") == true
-    )
+    let error = thrown(Failure.self) { try forget(1, 2) }
+    #expect(error?.description.hasSuffix("the boot order has no other usable entry") == true)
     #expect(try order() == [2, 9, 1, 3, 4, 1])
   }
 
@@ -134,7 +133,7 @@ import Testing
     #expect(try order() == [5, 2, 9, 1, 3, 4, 1])
     #expect(try !prefer(5).isChange)
     #expect(thrown(Failure.self) { try prefer(3) }?.hint?.contains("efibootmgr --active --bootnum 0003") == true)
-    #expect(thrown(Failure.self) { try prefer(9) }?.description == "there is no boot entry Boot0009")
+    #expect(thrown(Failure.self) { try prefer(9) }?.description == "boot entry Boot0009 does not exist")
     #expect(thrown(Failure.self) { try prefer(4) } != nil)
   }
 
@@ -149,7 +148,7 @@ import Testing
     try put(.secureBoot, [1])
     try database(SigningKey("Stranger").certificate)
     let error = thrown(Failure.self) { try prefer(1) }
-    #expect(error?.description.contains("this machine would turn it down: db does not hold the certificate") == true)
+    #expect(error?.description.contains("this machine rejects Boot0001: the certificate") == true)
     #expect(try order() == [2, 9, 1, 3, 4, 1])
     // Nothing is known about foreign entries.
     #expect(try prefer(5).isChange)

@@ -21,7 +21,7 @@ import Testing
 
   func path(_ name: String) -> String { directory.path(of: name) }
 
-  /// A build that works; tests break one part of it.
+  /// A valid build; tests break one part of it.
   func build(_ change: (inout BuildImage) -> Void = { _ in }) -> BuildImage {
     var build = BuildImage(linux: Fixture.kernel61.path, initrds: [path("initrd")])
     build.stub = Fixture.stub252.path
@@ -50,13 +50,13 @@ import Testing
     #expect(try directory.list("out") == ["pve.efi"])
   }
 
-  /// Each bad part gives an error that names it, with a hint if the user can act, and leaves nothing behind.
+  /// Each bad part causes an error that names it, with a hint if the user can act, and leaves no files.
   @Test(arguments: [
     ("ec.key", "ec.crt", "its key is id-ecPublicKey; UEFI firmware verifies RSA only", true),
-    ("weak.key", "weak.crt", "its RSA key has 1024 bits, fewer than 2048", true),
+    ("weak.key", "weak.crt", "its RSA key has 1024 bits, at least 2048 are required", true),
     ("old.key", "old.crt", "it expired on", true),
-    ("future.key", "future.crt", "it becomes valid only on", true),
-    ("rsa.key", "old.crt", "the private key does not belong to it", true),
+    ("future.key", "future.crt", "it is not valid before", true),
+    ("rsa.key", "old.crt", "the private key does not match it", true),
     ("rsa.crt", "rsa.key", "cannot read the private key", false),
     ("locked.key", "rsa.crt", "cannot read the private key", true),
     ("missing.key", "rsa.crt", "No such file or directory", false),
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  /// The n-th change to the file system fails, for every n: either the old or the new image is there, and intact.
+  /// The n-th change to the file system fails, for every n: either the old or the new UKI exists and is intact.
   @Test func anInterruptedBuildLeavesTheOldImage() throws {
     _ = try run(build { $0.commandLine = "root=/dev/old" })
     let old = try directory.read("out/pve.efi")
@@ -134,7 +134,7 @@ import Testing
 }
 
 extension BuildImageTests {
-  /// The initrd grows while the image is written: the bytes read are neither the old file nor the new one.
+  /// The initrd grows while the UKI is written: the bytes read are neither the old file nor the new one.
   @Test func anInputThatChangesWhileItIsReadIsRefused() throws {
     let initrd = path("initrd")
     let failure = thrown(Failure.self) {

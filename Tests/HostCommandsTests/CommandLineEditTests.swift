@@ -124,7 +124,7 @@ import Testing
     let editor = Editor(["root=/dev/sda1 half\n"])
     editor.code = code
     let error = thrown(Failure.self) { try edit(host(editor)) }
-    #expect(error?.description.contains("nothing was changed") == true)
+    #expect(error?.description.contains("the command line is unchanged") == true)
     #expect(try text() == "# mine\nroot=/dev/sda1\n")
     try requireNoLeftovers()
   }
@@ -140,7 +140,7 @@ import Testing
       return try editor.run($0, $1)
     }
     let error = try #require(thrown(Failure.self) { try edit(host) })
-    #expect(error.description.contains("somebody else"))
+    #expect(error.description.contains("another process"))
     #expect(try text() == "root=/dev/sda1 theirs\n")
     let kept = try #require(editor.calls.first?.last)
     #expect(error.hint?.contains(kept) == true)

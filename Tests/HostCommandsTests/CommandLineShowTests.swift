@@ -26,7 +26,7 @@ import Testing
 
   @Test func everyImageIsAskedItself() throws {
     try scene.apply()
-    // The image counts, not the manifest.
+    // The UKI itself is read, not the manifest.
     try scene.directory.write("var/lib/pve-sb-uki/manifest", "")
     try scene.directory.write("etc/kernel/cmdline", "quiet root=/dev/mapper/pve-root\n")
     try scene.directory.write("etc/kernel/cmdline-\(older)", "root=/dev/mapper/pve-root ro\n")

@@ -81,7 +81,7 @@ import Testing
     _ = try create()
     let before = try root.read("\(Self.directory)/PK.key")
     let failure = thrown(Failure.self) { try create() }
-    #expect(failure?.description == "there are keys in \(root.path)\(Self.directory) already")
+    #expect(failure?.description == "\(root.path)\(Self.directory) already contains keys")
     #expect(failure?.hint != nil)
     let result = try create { $0.acceptsExisting = true }
     #expect(!result.wasCreated && result.list.keys.count == 3)

@@ -63,7 +63,7 @@ import Testing
 
   @Test func updatesAreThoseThatEfitoolsSigns() throws {
     try export(to: "out")
-    // 1 750 000 000 s after 1970, and a second later for the removal of PK.
+    // 1 750 000 000 s after 1970, and one second later for the removal of PK.
     for (name, variable, signer, time) in [
       ("PK", "PK", "PK", "2025-06-15 15:06:40"), ("KEK", "KEK", "PK", "2025-06-15 15:06:40"),
       ("db", "db", "KEK", "2025-06-15 15:06:40"), ("noPK", "PK", "PK", "2025-06-15 15:06:41"),
@@ -145,7 +145,7 @@ import Testing
     var export = KeysExport()
     export.directory = empty.path(of: "out")
     let absent = thrown(Failure.self) { try export.run(on: empty.host()) }
-    #expect(absent?.hint == "'pve-sb-uki keys create' makes them")
+    #expect(absent?.hint == "run 'pve-sb-uki keys create'")
     try root.host().files.remove("\(Self.directory)/PK.key")
     let offline = thrown(Failure.self) { try self.export(to: "out") }
     #expect(offline?.description.contains("PK.key") == true)

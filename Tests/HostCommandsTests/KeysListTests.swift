@@ -37,12 +37,12 @@ import Testing
     try ExternalTool("chmod").run([mode, target])
     let warnings = try list().warnings
     #expect(warnings.count == 1)
-    #expect(warnings.first?.hasPrefix("\(target): mode \(mode) lets others in") == true)
+    #expect(warnings.first?.hasPrefix("\(target): mode \(mode) gives others access") == true)
   }
 
   @Test func expiryIsReportedInAdvance() throws {
     var host = try root.host()
-    for (days, word) in [(3652 - 91, nil), (3652 - 89, "will expire on"), (3653, "expired on")] as [(Int64, String?)] {
+    for (days, word) in [(3652 - 91, nil), (3652 - 89, "expires on"), (3653, "expired on")] as [(Int64, String?)] {
       host.now = { 1_750_000_000 + days * 86_400 }
       let warnings = try KeysList().run(on: host).warnings
       #expect(warnings.count == (word == nil ? 0 : 3))
@@ -61,6 +61,6 @@ import Testing
     #expect(result.keys.map(\.role) == ["PK", "db"])
     #expect(result.owner == nil)
     #expect(result.warnings.count == 3)
-    #expect(result.warnings.contains { $0.contains("db.crt: it does not belong to db.key") })
+    #expect(result.warnings.contains { $0.contains("db.crt: does not match db.key") })
   }
 }

@@ -70,17 +70,17 @@ import Testing
     try scene.directory.write("etc/kernel/cmdline", "quiet nokaslr\n")
     try scene.apply()
     let report = try status()
-    #expect(report.problems.map(\.description).filter { $0.contains("no root=") }.count == 1)
+    #expect(report.problems.map(\.description).filter { $0.contains("root= is missing") }.count == 1)
     #expect(report.nextStep == "pve-sb-uki cmdline edit" && report.notes.contains { $0.contains("nokaslr") })
-    #expect(!report.notes.contains { $0.contains("no root=") })
+    #expect(!report.notes.contains { $0.contains("root= is missing") })
     try scene.directory.write("proc/cmdline", "quiet nokaslr initrd=x\n")
     try scene.directory.write("sys/firmware/efi/fw_platform_size", "64\n")
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/boot/efi\n")
     var host = try scene.host()
     host.isRunningSystem = true
     let proven = try Status().run(on: host)
-    #expect(!proven.problems.contains { $0.description.contains("no root=") })
-    #expect(proven.notes.contains { $0.contains("no root=") })
+    #expect(!proven.problems.contains { $0.description.contains("root= is missing") })
+    #expect(proven.notes.contains { $0.contains("root= is missing") })
   }
 
   @Test func theFirmwareIsAsked() throws {

@@ -14,8 +14,8 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Promise I1 with systemd-boot between firmware and images, where each run of Proxmox's hook writes its own default
-/// into loader.conf: at no time does the machine reach only what Secure Boot refuses.
+/// Promise I1 with systemd-boot between firmware and UKIs, where each run of Proxmox's hook writes its own default to
+/// loader.conf: the boot order never leads only to entries that Secure Boot rejects.
 @Suite struct SystemdBootDefaultTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -60,7 +60,7 @@ import Testing
   }
   private final class Seen: @unchecked Sendable { var texts: [String?] = [] }
 
-  /// What Proxmox's hook does to each ESP.
+  /// Does what Proxmox's hook does on each ESP.
   private func proxmoxRuns() throws {
     for serial in serials {
       try machine.directory.write(machine.path(serial, LoaderConfiguration.path), "timeout 3\ndefault proxmox-*\n")
@@ -80,7 +80,7 @@ import Testing
     #expect(try variable() == "pve-*.efi" && settles())
   }
 
-  /// If systemd-boot's default leads to something that the firmware refuses, the firmware tries the next entry.
+  /// If systemd-boot's default leads to something that the firmware rejects, the firmware tries the next entry.
   @Test func imagesHaveEntriesBehindThoseOfSystemdBoot() throws {
     try machine.apply()
     let expected = [
@@ -132,7 +132,7 @@ import Testing
     // A name that is on no ESP is not a choice of the administrator.
     try setVariable("pve-5.0.0-1-pve.efi")
     #expect(try machine.apply().failures.isEmpty && variable() == "pve-*.efi")
-    // If nothing is refused, it is only a note.
+    // Without Secure Boot it is only a note.
     try machine.put(.secureBoot, [0])
     try setVariable("proxmox-*")
     #expect(try machine.apply().failures.isEmpty && variable() == "proxmox-*")
@@ -180,7 +180,7 @@ import Testing
     #expect(try defaults() == ["pve-\(older).efi", "pve-*.efi"])
   }
 
-  /// Booting once by another chain does not change the choice.
+  /// Booting once through another chain does not change the choice.
   @Test func autoStaysWithSystemdBootAfterTheNetWasNeeded() throws {
     try machine.directory.write(Configuration.path, "")
     try machine.apply()

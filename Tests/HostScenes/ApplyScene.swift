@@ -8,7 +8,7 @@ package import TestSupport
 
 /// A host in a temporary root: kernels, stub, key, command line and a directory for the ESP.
 ///
-/// The stub also serves as the kernels: it is a small PE file for the same machine.
+/// The stub also serves as the kernels: it is a small PE file for the same machine type.
 package struct ApplyScene {
   package let directory: TemporaryDirectory
   package let key: SigningKey
@@ -63,7 +63,7 @@ package struct ApplyScene {
   package func image(_ release: String) throws -> [UInt8]? { try directory.read(Self.imageName(release)) }
   package func imageNames() throws -> [String] { try directory.list(Self.images) }
 
-  /// Whether sbverify accepts the image, and objcopy extracts the parts of the kernel from it.
+  /// Whether sbverify accepts the UKI and objcopy extracts the kernel's parts from it.
   package func isComplete(_ release: String) throws -> Bool {
     let certificate = try key.certificateFile()
     let path = directory.path(of: Self.imageName(release))

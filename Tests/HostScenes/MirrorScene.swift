@@ -30,7 +30,7 @@ package struct MirrorScene {
   package func put(_ variable: EFIVariableName, _ data: [UInt8]) throws {
     try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
-  /// Writes an entry for a file on the ESP with that index; from 2 on the ESP does not exist.
+  /// Writes an entry for a file on the ESP with that index; ESPs from index 2 do not exist.
   package func put(_ number: UInt16, label: String, on esp: Int, path: String) throws {
     let option = try LoadOption(
       description: label, file: DevicePath.File(partition: Self.location(esp), path: path))
@@ -54,7 +54,7 @@ package struct MirrorScene {
     return try Apply.run(apply, on: try host ?? self.host())
   }
 
-  /// The boot order as `path on esp`, `?` for a number without an entry.
+  /// The boot order as `path on esp`, or `?` for a number without an entry.
   package func order() throws -> [String] {
     let variables = try self.variables()
     return variables.order.map { number in

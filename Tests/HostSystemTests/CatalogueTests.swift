@@ -7,10 +7,10 @@ import TestSupport
 import Testing
 
 @Suite struct CatalogueTests {
-  /// gettext then returns its own argument; texts of several lengths, as the memory of a short one is used again first.
+  /// gettext then returns its own argument; several lengths, since the memory of short strings is reused first.
   @Test(arguments: [0, 1, 15, 16, 24, 40, 100, 1000, 100_000])
   func whatHasNoTranslationStaysAsItIs(length: Int) {
-    // Not ASCII: such a string is copied for C.
+    // Not ASCII, so that the string is copied for C.
     let key = (0..<length).map { "\($0 % 10)" }.joined() + "ö"
     #expect(Catalogue.translate(key) == key)
     #expect(Catalogue.translate(String(key.reversed())) == String(key.reversed()))
@@ -36,7 +36,7 @@ import Testing
     (["LANG": "en_GB.UTF-8", "LANGUAGE": "en_GB:en"], []),
     (["LANG": "de_DE.UTF-8", "LANGUAGE": "en:de"], []),
     (["LANG": "de_DE.UTF-8", "LANGUAGE": "de:en:fr"], ["de"]),
-    // Nothing leads out of the directory.
+    // No name leads out of the directory.
     (["LANG": "../../etc"], []),
     (["LANG": "/etc"], []),
     (["LANG": "de_DE/.."], ["de"]),

@@ -71,7 +71,7 @@ import Testing
 
   @Test(arguments: [
     (EROFS, EFIVariableError.Cause.readOnly, "remount,rw"), (ENOSPC, .storeFull(dumps: 0), "boot forget"),
-    (EINVAL, .refused(EINVAL), "update of the firmware"), (EIO, .refused(EIO), "update of the firmware"),
+    (EINVAL, .refused(EINVAL), "firmware update"), (EIO, .refused(EIO), "firmware update"),
   ])
   func refusalsSayWhatToDo(number: Int32, cause: EFIVariableError.Cause, hint: String) throws {
     for kind in [Mutation.Kind.create, .write] {
@@ -96,16 +96,16 @@ import Testing
     #expect(error.cause == .storeFull(dumps: 3))
     #expect(
       "\(error)"
-        == "cannot write firmware variable Boot0001: the firmware's store is full; 3 variables in it are crash "
-        + "dumps of the kernel (dump-type0-*)")
+        == "cannot write firmware variable Boot0001: the firmware's variable store is full; 3 variables "
+        + "are kernel crash dumps (dump-type0-*)")
     #expect(error.hint?.hasSuffix("rm /sys/firmware/efi/efivars/dump-type0-*") == true)
   }
 
-  /// A firmware that takes a change and forgets it: here somebody undoes it between the write and the look.
+  /// The firmware accepts a change but does not keep it: here the change is undone between writing and reading back.
   @Test func aWriteThatIsNotKeptIsToldFrom() throws {
     try directory.write("\(EFIVariableStore.directory)/\(Self.name)", [1])
     let path = directory.path(of: "\(EFIVariableStore.directory)/\(Self.name)")
-    // The write goes to the file that was open; the name leads to another one by then.
+    // The write goes to the open file; the name then refers to another file.
     let store = try store { mutation in
       if mutation.kind == .write { rename(path, path + ".gone") }
     }

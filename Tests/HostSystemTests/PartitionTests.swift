@@ -9,10 +9,10 @@ import Messages
 import TestSupport
 import Testing
 
-/// A disk with two partitions as sysfs shows it, its content an image made by sgdisk.
+/// A disk with two partitions as in sysfs; its content is an image made by sgdisk.
 @Suite struct PartitionLocationTests {
   private static let number = DeviceNumber(major: 259, minor: 1)
-  /// Made once: sgdisk rests for a second after writing.
+  /// Made once, since sgdisk sleeps for a second after writing.
   private static let image = Result {
     let file = try ScratchFile()
     try PartitionedDisk.make(at: file.path)
@@ -46,7 +46,7 @@ import Testing
     #expect(try find() == PartitionLocation(number: 7, startBlock: 4096, blockCount: 2048, guid: guid))
   }
 
-  /// sysfs counts in 512 bytes always.
+  /// sysfs always counts in units of 512 bytes.
   @Test func blocksOf4096Bytes() throws {
     try directory.write("sys/devices/pci0/block/sda/queue/logical_block_size", "4096\n")
     try setPlace(start: 512 * 8, size: 256 * 8)

@@ -23,7 +23,7 @@ import Testing
     #expect(PathName("/a/b".dropFirst()).components == ["a", "b"])
   }
 
-  /// U+0301 behind the slash belongs to the name, although Swift takes the two for one character.
+  /// U+0301 after the slash belongs to the name, although both are one character in Swift.
   @Test func aSlashIsAByte() {
     let path = PathName("/a/\u{301}x")
     #expect(path.components.map { Array($0.utf8) } == [Array("a".utf8), Array("\u{301}x".utf8)])

@@ -28,7 +28,7 @@ import Testing
     #expect(try directory.read("arguments") == Array("a b||$HOME;*|".utf8))
   }
 
-  /// cp copies the links that the kernel shows for its own streams.
+  /// cp copies the kernel's links for its own streams.
   @Test func streamsLeadWhereTheyShould() throws {
     let streams = ["/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"]
     #expect(try host.run("cp", arguments: ["-P"] + streams + [directory.path]) == 0)

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct ProcessStatusTests {
-  /// As Linux 6.1 wrote it, but for the numbers and the name.
+  /// As written by Linux 6.1, except for the numbers and the name.
   private static func line(_ number: String, _ name: String, parent: String, start: String) -> String {
     "\(number) (\(name)) S \(parent) 4711 4711 0 -1 4194560 120 0 0 0 0 0 0 0 20 0 1 0 \(start) 2531328 180 "
       + "18446744073709551615 1 1 0 0 0 0 0 0 65538 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
@@ -34,7 +34,7 @@ import Testing
     #expect(line[0].number == Int(getpid()) && line[0].parent == Int(getppid()) && line[1].number == Int(getppid()))
     #expect(line.last?.parent == 0)
     #expect(try files.process(Int(getpid())) == line[0])
-    // ps counts from the same field, in seconds; the process is not older than its parent.
+    // ps uses the same field, in seconds; a process is not older than its parent.
     #expect(line[0].startTime >= line[1].startTime)
   }
 

@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  /// What the gate throws stands for the answer of the system.
+  /// The gate throws errors instead of the system.
   @Test(arguments: [EINVAL, ENOSYS]) func whatCannotExchangeSaysSo(number: Int32) throws {
     let files = try FileSystem(root: directory.path) { mutation in
       if mutation.kind == .exchange { throw HostError("exchange", mutation.path, errno: number) }

@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  /// Until an exchange is on disk nothing may be unlinked, so after a failure there the old file is still under the
+  /// Nothing may be unlinked before an exchange is on disk, so after a failure there, the old file still has the
   /// temporary name.
   @Test func aFailureAtAnyChangeLeavesOldOrNewAndNoPiece() throws {
     for number in 1... {
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  /// The handler shows that the signal comes through in the end.
+  /// The handler shows that the signal is delivered in the end.
   @Test func aSignalThatAsksToStopLeavesNoTemporary() throws {
     try directory.write("esp/image.efi", old)
     let before = signal(SIGHUP) { _ in ReplaceFileTests.signals.pointee += 1 }
@@ -68,11 +68,11 @@ import Testing
         try file.write(Array(new[100...]))
       }
     }
-    #expect(error?.detail == "a signal asked to stop")
+    #expect(error?.detail == "interrupted by a signal")
     #expect(ReplaceFileTests.signals.pointee == 1)
     #expect(try directory.read("esp/image.efi") == old)
     #expect(try directory.list("esp") == ["image.efi"])
-    // What is ignored, as by nohup, does not stop anything.
+    // An ignored signal, as with nohup, does not stop the write.
     signal(SIGHUP, SIG_IGN)
     try FileSystem(root: directory.path).replaceFile("/esp/image.efi") { file in
       raise(SIGHUP)

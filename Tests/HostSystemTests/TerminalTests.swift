@@ -21,7 +21,7 @@ import Testing
   @Test func aProgramThatInteractsHasTheTerminal() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path(of: "streams")
-    // The streams of this process are no terminal, and the other one has just them.
+    // The streams of this process are not a terminal, and the other process inherits them.
     let code = try Host().processes.interact(
       "/bin/sh", arguments: ["-c", "readlink /proc/$$/fd/0 /proc/$$/fd/1 >\"$0\" 2>&1; exit 9", file])
     #expect(code == 9)
@@ -29,7 +29,7 @@ import Testing
     #expect(try directory.read("streams")?.starts(with: input.utf8) == true)
   }
 
-  /// What is typed to interrupt the other program ends that one only.
+  /// Ctrl-C while the other program runs ends only that program.
   @Test func interruptionsAreTheOtherPrograms() throws {
     let host = try Host()
     let parent = getpid()

@@ -6,12 +6,12 @@ import HostSystem
 import KernelModules
 import TestSupport
 
-/// A root with modules that dkms could have built.
+/// A root with modules as built by dkms.
 ///
-/// OpenSSL signs as the kernel's sign-file does: CMS without attributes and certificates.
+/// OpenSSL signs them like the kernel's sign-file: CMS without attributes and certificates.
 struct ModuleScene {
   static let release = "6.8.12-10-pve"
-  /// More than one buffer, and not a multiple of anything.
+  /// Larger than one buffer, and not a multiple of any block size.
   static let content = (0..<700_001).map { UInt8(truncatingIfNeeded: $0 * 7919 >> 5) }
 
   let directory: TemporaryDirectory

@@ -39,7 +39,7 @@ import Testing
     #expect(try scene.survey() == ["other": .trusted(other.certificate)])
   }
 
-  /// By the tools that dkms calls; the signature is inside.
+  /// Compressed with the tools that dkms uses; the signature is inside.
   @Test(arguments: [("xz", "xz"), ("zstd", "zst"), ("gzip", "gz")])
   func packedModulesAreUnpacked(_ tool: String, _ suffix: String) throws {
     let module = ModuleScene.module(
@@ -56,7 +56,7 @@ import Testing
     for count in [1, 20, packed.count / 2, packed.count - 9] {
       try scene.put("m.ko.\(suffix)", Array(packed.prefix(count)))
       let signature = try #require(try scene.survey()["m"])
-      // One byte of a header is no packed file, but a module without a signature.
+      // A single header byte does not look compressed, but like an unsigned module.
       guard case .bad = signature else {
         #expect(count == 1 && signature == .none, "\(count) bytes: \(signature)")
         continue
@@ -78,14 +78,14 @@ import Testing
     try scene.put("dkms.log", Array("no module".utf8))
     let found = try scene.survey()
     #expect(found["unsigned"] == BuiltModule.Signature.none && found["empty"] == BuiltModule.Signature.none)
-    #expect(found["changed"] == .bad("its signature does not hold"))
+    #expect(found["changed"] == .bad("its signature is invalid"))
     for name in ["garbage", "huge", "old", "short"] {
       guard case .bad? = found[name] else { Issue.record("\(name): \(String(describing: found[name]))"); continue }
     }
     #expect(found.count == 7)
   }
 
-  /// The form with attributes and the certificate, which the kernel takes too, is nothing that sign-file makes.
+  /// The format with attributes and the certificate: the kernel accepts it, but sign-file never makes it.
   @Test func otherFormsOfPKCS7AreNotPassedOver() throws {
     let key = scene.key
     let (keyFile, certificate, data) = (
@@ -101,9 +101,9 @@ import Testing
     guard case .bad? = try scene.survey()["m"] else { Issue.record("not bad"); return }
   }
 
-  /// Every third byte changed in turn: content, the signature's value and what describes it are never taken for good.
+  /// Modifies every third byte in turn: a change of content, signature value or trailer is always detected.
   ///
-  /// What stands between them in the message (its version, names of algorithms) is signed by nobody.
+  /// The rest of the message (version, names of algorithms) is not covered by the signature.
   @Test func damagedModulesAreNeverTrusted() throws {
     let content = Array("a small module".utf8)
     let signature = try ModuleScene.signature(over: content, by: scene.key)

@@ -43,10 +43,10 @@ import Testing
     #expect(try Self.name(kernel, naming: .suffix("-signed")).new == "\(kernel)-signed")
     for suffix in ["-custom", "-custom-signed", "-acme"] {
       let failure = thrown(Failure.self) { try Self.name(kernel, naming: .suffix(suffix)) }
-      #expect(failure?.message.description.hasPrefix("\(kernel)\(suffix) would be misread") == true)
+      #expect(failure?.message.description.hasPrefix("proxmox-boot-tool would misread \(kernel)\(suffix):") == true)
     }
     #expect(thrown(Failure.self) { try Self.name("linux-image-6.1", naming: .asSigned) } != nil)
-    // proxmox-boot-tool takes the rest of a meta package's name for a kernel version, too.
+    // proxmox-boot-tool also reads the rest of a metapackage's name as a kernel version.
     #expect(PackageName.isProxmoxKernel("proxmox-kernel-6.8"))
     #expect(!PackageName.isProxmoxKernel("proxmox-kernel-helper"))
     #expect(try Self.name("linux-image-6.1", naming: .suffix("-acme")).new == "linux-image-6.1-acme")

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct TailScanTests {
-  /// An archive of these files, made by GNU tar as dpkg-deb makes it, and the output of md5sum for them.
+  /// An archive of these files in dpkg-deb's format, made by GNU tar, and the output of md5sum for them.
   private static func archive(_ files: [(String, [UInt8])]) throws -> (text: [UInt8], sums: MD5Sums) {
     let directory = try TemporaryDirectory()
     for (name, content) in files { try directory.write(name, content) }
@@ -34,7 +34,7 @@ import Testing
     for start in [0, 1, 511, 512, 3584, 5120] {
       #expect(Self.end(text[start...], at: start, sums: sums) == end)
     }
-    // After the last header there is no entry any more.
+    // No entry follows the last header.
     #expect(Self.end(text[5632...], at: 5632, sums: sums) == nil)
   }
 
@@ -46,7 +46,7 @@ import Testing
   @Test func archiveInAFileIsNotTheArchive() throws {
     let inner = try Self.archive([("inner", [1, 2, 3])])
     let (text, sums) = try Self.archive([("inner.tar", inner.text)])
-    // Only zeros follow the inner entries as well, but md5sums has no such file.
+    // The inner entries are also followed only by zeros, but md5sums has no such file.
     #expect(Self.end(text[512...], at: 512, sums: sums) == nil)
     #expect(Self.end(text, at: 0, sums: sums) == 512 + inner.text.count)
   }

@@ -29,7 +29,7 @@ import Testing
     #expect(report.problems == [] && report.isClean)
     #expect(report.expected == Self.signed)
     #expect((report.original.version, report.repacked.version) == ("6.1.0-1", "6.1.0-1+sb1"))
-    // All entries of data.tar but the image; the directory and postinst of control.tar.
+    // All entries of data.tar except the image; the directory and postinst of control.tar.
     #expect(report.equalCount == 16)
   }
 
@@ -37,7 +37,7 @@ import Testing
     let scene = try Self.scene()
     let report = try scene.verify()
     #expect(report.findings == [])
-    // With a certificate given, a package without a new signature is a problem.
+    // If a certificate is specified, a package without a new signature is a problem.
     #expect(try scene.report(certificates: [scene.certificate]).problems == ["image-signature \(VerifyScene.name)"])
   }
 
@@ -90,13 +90,13 @@ import Testing
     try scene.sign()
     let other = try Self.keys.get().1.certificateFile()
     #expect(try scene.verify(certificates: [other.path]).problems == ["image-signature \(Self.image)"])
-    // A bit of the signature, which is the last thing in the file apart from padding.
+    // A bit of the signature, which is at the end of the file, before padding.
     let content = try #require(try scene.directory.read("n/\(Self.image)"))
     var damaged = content
     damaged[content.count - 100] ^= 1
     try scene.directory.write("n/\(Self.image)", damaged)
     #expect(try scene.verify().problems == ["image-signature \(Self.image)"])
-    // The file is cut off in its signature.
+    // The file is truncated within its signature.
     try scene.directory.write("n/\(Self.image)", content.dropLast(100))
     #expect(try scene.verify().problems.contains("content \(Self.image)"))
   }
@@ -107,14 +107,14 @@ import Testing
     try scene.verify().findings.forEach { #expect($0.isExpected) }
     let once = try #require(try scene.directory.read("n/\(Self.image)"))
     let twice = try VerifyScene(key: Self.keys.get().1)
-    // The signed package is the original, the same package with another signature the result.
+    // The original is the signed package; the result is the same package with another signature.
     try twice.directory.write("n/\(Self.image)", try #require(try twice.directory.read("o/\(Self.image)")))
     try twice.sign()
     try twice.write("DEBIAN/control", scene.control())
     _ = try twice.verify()
     let replaced = try VerifyRepack(original: scene.repacked, repacked: twice.repacked).run(on: scene.directory.host())
     #expect(replaced.findings.map(\.kind) == [.imageSignature] && replaced.isClean)
-    #expect(replaced.findings.first?.detail.description.contains("took the place of 1") == true)
+    #expect(replaced.findings.first?.detail.description.contains("replaces the previous ones (1)") == true)
     let removed = try VerifyRepack(original: scene.repacked, repacked: scene.original).run(on: scene.directory.host())
     #expect(removed.problems.contains("image-signature \(Self.image)"))
     #expect(once.count > 0)
@@ -207,7 +207,7 @@ import Testing
     #expect(try scene.verify().problems == ["provenance \(path)"])
   }
 
-  /// dpkg reads the first frame only, other programs read all.
+  /// dpkg reads only the first frame, other programs read all.
   @Test func moreThanOneFrameIsDamage() throws {
     let scene = try Self.scene(["-Zzstd"])
     try scene.sign()
@@ -219,7 +219,7 @@ import Testing
       ar rD repacked.deb data.tar.zst
       """)
     let failure = thrown(Failure.self) { try scene.report() }
-    #expect(failure?.message.description.contains("follows the first frame") == true)
+    #expect(failure?.message.description.contains("after the first frame") == true)
     #expect(failure?.message.description.contains(scene.repacked) == true)
     #expect(
       thrown(Failure.self) {

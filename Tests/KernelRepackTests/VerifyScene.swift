@@ -6,7 +6,7 @@ import HostSystem
 import KernelRepack
 import TestSupport
 
-/// A kernel package built by dpkg-deb, and a second one from the same tree with our signature and what a test changes.
+/// A kernel package built by dpkg-deb, and a second one from the same tree with a signature and a test's changes.
 final class VerifyScene {
   static let kernel = "6.1.0-1-pve"
   static let image = "boot/vmlinuz-\(kernel)"
@@ -23,7 +23,7 @@ final class VerifyScene {
   var certificate: String { certificateFile.path }
   private let options: [String]
 
-  /// `options` are those of dpkg-deb for both packages.
+  /// `options` are passed to dpkg-deb for both packages.
   init(key: SigningKey, options: [String] = ["-Zxz", "-z0"]) throws {
     directory = try TemporaryDirectory()
     self.key = key
@@ -58,7 +58,7 @@ final class VerifyScene {
     """
   }
 
-  /// Builds a package of `tree`, with md5sums of all files if `sums`.
+  /// Builds a package from `tree`, with md5sums of all files if `sums`.
   private func build(_ tree: String, as output: String, sums: Bool = true) throws {
     let root = directory.path(of: tree)
     if sums {
@@ -77,14 +77,14 @@ final class VerifyScene {
     try directory.write("n/\(name)", text, mode: mode)
   }
 
-  /// Signs the image with `sbsign`, and changes the fields of `control` accordingly.
+  /// Signs the image with `sbsign` and updates the fields of `control`.
   func sign() throws {
     try ExternalTool("sbsign").run(
       ["--key", keyFile.path, "--cert", certificateFile.path, "--output", path(Self.image), path(Self.image)])
     try write("DEBIAN/control", control())
   }
 
-  /// The control file for the files as they are now.
+  /// The control file for the current files.
   func control(version: String = "6.1.0-1+sb1", growth: Int = 0, fields: String = "", package: String = name) throws
     -> String
   {

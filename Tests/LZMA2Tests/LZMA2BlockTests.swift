@@ -11,7 +11,7 @@ import Testing
   private static let dictionary = 1 << 20
   private static let filter = ["--format=raw", "--lzma2=preset=6,dict=1MiB"]
 
-  /// Words and noise, so that there are literals, matches at all distances and raw chunks.
+  /// Words and noise, for literals, matches at all distances and raw chunks.
   private static func text(count: Int) -> [UInt8] {
     var text: [UInt8] = []
     var state: UInt32 = 1
@@ -59,7 +59,7 @@ import Testing
     #expect(Self.rule([0x7f, 0, 0, 97, 0], textCount: 1) == .unsupported)
     #expect(Self.rule([], textCount: 0) == .truncated)
     #expect(Self.rule(raw, textCount: 3) == .truncated)
-    // An LZMA chunk: without properties, with such as LZMA2 does not have, too short, with a first byte that is not 0.
+    // LZMA chunks without properties, with properties invalid in LZMA2, too short, and with a nonzero first byte.
     let lzma: [UInt8] = [0, 0, 0, 4]
     #expect(Self.rule(raw + [0x80] + lzma + [0, 0, 0, 0, 0, 0], textCount: 4) == .range)
     for properties: UInt8 in [225, 255, 3 + 9 * 2, 8] {
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// Whatever the damage, xz and we find the same: the same text, or none.
+  /// For any damage, xz gives the same result: the same text, or an error.
   @Test func damagedDataIsRefusedAsXzDoes() throws {
     let text = Self.text(count: 80_000)
     let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: text)
@@ -108,7 +108,7 @@ import Testing
     #expect(error?.rule == .range && (error?.offset ?? 0) >= 7)
   }
 
-  /// Also where the data grows beyond what was expected, and has to go elsewhere.
+  /// Also if the data outgrows the borrowed memory and must move.
   @Test func editedDataIsWhatXzDecodes() throws {
     let text = Self.text(count: 300_000)
     let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: text)

@@ -69,7 +69,7 @@ import Testing
   ])
   func whatIsNoneIsRefused(text: String, expected: String) throws {
     #expect(rule(Array(text.utf8)) == ParseError.Rule(expected))
-    // Another reader agrees.
+    // Python's parser agrees.
     let python = "import json, sys; json.loads(sys.argv[1], object_pairs_hook=lambda p: 1 / (len(p) == len(dict(p))))"
     let isLax = ["NaN", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\""].contains(text)
     #expect(try ExternalTool("python3").result(["-c", python, text]).status == (isLax ? 0 : 1))

@@ -44,7 +44,7 @@ struct MessageTests {
     #expect(german(Message(boxed)) == "X, byte 3: schlicht [range]")
   }
 
-  /// A translation is input too: what it asks for and is not there stays as it is.
+  /// A translation is input too: a placeholder without an argument is kept.
   @Test func numbersWithoutAnArgumentStay() {
     #expect(
       Message(key: "{1} {} {x} { } {{ }} {-1} {99999999999999999999} {0", arguments: [.text("a")]).description

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct TranslationTableTests {
-  /// As msgfmt compiles it.
+  /// A catalogue compiled by msgfmt.
   private static func compiled(_ options: [String] = []) throws -> [UInt8] {
     let source = """
       msgid ""

@@ -14,7 +14,7 @@ import Testing
     let content = Array("what a module holds".utf8)
     let signingKey = try SigningKey()
     let (key, certificate) = (try signingKey.keyFile(), try signingKey.certificateFile())
-    // What scripts/sign-file asks libcrypto for, as the openssl command spells it.
+    // The openssl command that corresponds to scripts/sign-file's calls of libcrypto.
     let expected = try ExternalTool("openssl").run(
       [
         "cms", "-sign", "-binary", "-noattr", "-nocerts", "-nosmimecap", "-md", algorithm.rawValue, "-outform", "DER",

@@ -24,7 +24,7 @@ import Testing
     #expect(error?.rule == .headerRoom)
   }
 
-  /// More sections than their 16-bit count can say, on a base with room for them.
+  /// More sections than their 16-bit count allows, on a base with room for them.
   @Test func headersStayWithinWhatIsRead() throws {
     var bytes = try Fixture.stub257.bytes()
     let stub = try PEHeader(parsing: bytes)

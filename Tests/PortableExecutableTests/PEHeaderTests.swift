@@ -12,7 +12,7 @@ import Testing
     let listing = String(decoding: try ExternalTool("objdump").run(["-h", "-w", fixture.path]), as: UTF8.self)
     let rows = listing.split(separator: "\n").map { $0.split(separator: " ") }.filter { Int($0.first ?? "") != nil }
     let expected = rows.map { "\($0[1]) \(Int($0[2], radix: 16) ?? -1) \(Int($0[5], radix: 16) ?? -1)" }
-    // objdump's size is the lesser of both, as far as the file has bytes.
+    // objdump shows the smaller of both sizes for sections with bytes in the file.
     let found = header.sections.map { "\($0.name) \(min($0.rawSize, $0.virtualSize)) \($0.rawPointer)" }
     #expect(found == expected)
     #expect(header.machine == .amd64)
@@ -31,7 +31,7 @@ import Testing
     let header = try PEHeader(parsing: bytes)
     let rest = Array(bytes[header.sizeOfHeaders...].prefix(4096))
     for mutation in Mutations(of: header.bytes, count: 5_000) {
-      // A short tail: most of these claim more bytes than there are, as a truncated file does.
+      // A short tail: most of these need more bytes than that, like a truncated file.
       guard let parsed = try? PEHeader(parsing: mutation + rest) else { continue }
       _ = parsed.digestRanges
       _ = try? CertificateTable(of: parsed, in: mutation + rest)
@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  /// Each damage with the rule that must catch it.
+  /// Each damage with the rule that must detect it.
   @Test(arguments: [
     (0, UInt8(0), ParseError.Rule.magic), (0x40, 0, .magic), (0x3c, 0x41, .range), (0x3f, 0x7f, .range),
     (0x46, 0, .range), (0x58, 0, .unsupported), (0x7b, 0x7f, .range), (0x78, 0x01, .range),
@@ -51,7 +51,7 @@ import Testing
     #expect(error?.rule == rule, "\(String(describing: error))")
   }
 
-  /// A sparse file costs nothing to make and would take days to digest.
+  /// A sparse file is created instantly, but hashing it would take days.
   @Test func moreThanFourGiBAreRefused() throws {
     let stub = try Fixture.stub257.bytes()
     #expect(throws: Never.self) { try PEHeader(parsing: SparseBytes(stub, count: 0xffff_ffff)) }
@@ -59,7 +59,7 @@ import Testing
     #expect(error?.rule == .range)
   }
 
-  /// Subsystem, machine, SizeOfImage: a signature would not make firmware start it.
+  /// Subsystem, machine, SizeOfImage: firmware does not start the image, signed or not.
   @Test(arguments: [(68, UInt8(3)), (-20, 0x65), (58, 0), (57, 0x10)])
   func whatFirmwareWouldNotStart(_ offset: Int, _ value: UInt8) throws {
     var bytes = try Fixture.stub257.bytes()
@@ -73,7 +73,7 @@ import Testing
   @Test func overlappingSectionsAreRefused() throws {
     var bytes = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: bytes)
-    // The second section's file offset becomes the first one's.
+    // Gives the second section the file offset of the first.
     let entry = header.sectionTableOffset + SectionHeader.size
     let first = header.sectionTableOffset + 20
     bytes.replaceSubrange(entry + 20..<entry + 24, with: bytes[first..<first + 4])

@@ -49,7 +49,7 @@ import Testing
     #expect(try repository.directory.list("").filter { $0.hasSuffix(".tmp") } == [])
   }
 
-  /// With any compression, and in apt's lists, where the release file may have no digest for apt's own compression.
+  /// With any compression, and in apt's lists, where the release file may lack a digest for apt's own compression.
   @Test func theIndexIsFoundWhereItMayBe() throws {
     let repository = try TestRepository()
     let files = FileSystem()

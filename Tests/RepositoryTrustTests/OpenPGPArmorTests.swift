@@ -22,22 +22,22 @@ import Testing
     let block = "\(Self.begin)Version: 1\nComment: a\n\nZm9v\nYmFy\n=abcd\n\(Self.end)"
     #expect(try Self.binary(block) == Array("foobar".utf8))
     #expect(try Self.binary("text\n\(block)more\n\(Self.begin)\nYmF6\n\(Self.end)") == Array("foobarbaz".utf8))
-    // Line ends of Windows, padding, no checksum, nothing in it.
+    // Windows line ends, padding, no checksum, empty block.
     let windows = "\(Self.begin)\nZm8=\n\(Self.end)".split(separator: "\n", omittingEmptySubsequences: false)
     #expect(try Self.binary(windows.joined(separator: "\r\n")) == Array("fo".utf8))
     #expect(try Self.binary("\(Self.begin)\n\(Self.end)") == [])
   }
 
   @Test(arguments: [
-    // No end, or with more on its line.
+    // No end line, or trailing characters on it.
     "\(begin)\nZm9v\n", "\(begin)\nZm9v\n\(end.dropLast()) \n",
     // No blank line before the data.
     "\(begin)Zm9v\n\(end)",
     // Other characters, blanks and NULs.
     "\(begin)\nZm9*\n\(end)", "\(begin)\n Zm9v\n\(end)", "\(begin)\nZm9v \n\(end)", "\(begin)\nZm9v\n\0\0\0\0\n\(end)",
-    // Padding that is missing, on a line of its own, and in the middle.
+    // Padding missing, on its own line, or in the middle.
     "\(begin)\nZm8\n\(end)", "\(begin)\nZg\n==\n\(end)", "\(begin)\nZg==\nZg==\n\(end)",
-    // A second block that is damaged.
+    // A damaged second block.
     "\(begin)\nZm9v\n\(end)\(begin)\nZm9\n\(end)",
   ])
   func damagedArmourIsRefused(_ text: String) {

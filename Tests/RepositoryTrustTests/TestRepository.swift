@@ -36,7 +36,7 @@ struct TestRepository {
     try directory.write("keys.asc", try gpg(["--armor", "--export"]))
     try writeIndex(try ExternalTool("apt-ftparchive").run(["packages", directory.path(of: "some.deb")]))
     try sign()
-    // Without this gpg-agent keeps running and holds the directory.
+    // Otherwise gpg-agent keeps running and uses the directory.
     _ = try ExternalTool("gpgconf").result(["--homedir", directory.path(of: "gpg"), "--kill", "all"])
   }
 
@@ -54,7 +54,7 @@ struct TestRepository {
     }
   }
 
-  /// Writes Release, its signature and InRelease for the current index; `fields` come first in them.
+  /// Writes Release, its signature and InRelease for the current index; `fields` are put first.
   func sign(_ fields: [String] = [], digest: String = "SHA256") throws {
     let options = ["Origin=Test", "Suite=stable"].flatMap { ["-o", "APT::FTPArchive::Release::\($0)"] }
     let text = try ExternalTool("apt-ftparchive").run(options + ["release", dists])
@@ -78,7 +78,7 @@ struct TestRepository {
     return try InputTrust.release(release).establish(for: deb, on: host)
   }
 
-  /// The rule of the `TrustError` that is thrown, or nil.
+  /// The rule of the `TrustError` thrown, or nil.
   func reason(_ file: String? = nil, keyring other: String? = nil) -> TrustRule? {
     thrown(TrustError.self) { try establish(file, keyring: other) }?.rule
   }

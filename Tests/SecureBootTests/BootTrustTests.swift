@@ -53,10 +53,10 @@ import Testing
     try Databases.put(.machineOwnerKeys, [Databases.list(.x509, ours.der)], in: root)
     #expect(try evaluate(throughShim: true).isAccepted)
     guard case .refused(let reason, let hint) = try evaluate() else {
-      Issue.record("the firmware knows no machine owner keys")
+      Issue.record("the firmware ignores machine owner keys")
       return
     }
-    #expect(reason.hasSuffix("only shim's list of machine owner keys does") && hint.hasPrefix("set Chain=shim"))
+    #expect(reason.hasSuffix("only in shim's MOK list") && hint.hasPrefix("set Chain=shim"))
   }
 
   @Test(arguments: [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys])
@@ -70,7 +70,7 @@ import Testing
     #expect(try !evaluate().isAccepted && !evaluate(throughShim: true).isAccepted)
   }
 
-  /// Certificates by openssl: an authority and what it issued.
+  /// Certificates made by openssl: a CA and one issued by it.
   @Test func theIssuerInDbIsEnough() throws {
     try OpenSSL.makeKeys(in: root)
     let leaf = root.path(of: "leaf.csr")
@@ -87,12 +87,12 @@ import Testing
     #expect(try issued.descends(from: issuer) && !issuer.descends(from: issued) && issuer.descends(from: issuer))
     try put(secureBoot: 1, setupMode: 0)
     try Databases.put(.signatureDatabase, [Databases.list(.x509, issuer.der)], in: root)
-    #expect(try evaluate(issued) == .accepted(reason: "the certificate CN = leaf descends from CN = rsa in db"))
+    #expect(try evaluate(issued) == .accepted(reason: "the certificate CN = leaf is issued by CN = rsa in db"))
     try Databases.put(.forbiddenDatabase, [Databases.list(.x509, issuer.der)], in: root)
     #expect(try !evaluate(issued).isAccepted)
   }
 
-  /// The store that Debian's ovmf ships with Microsoft's certificates.
+  /// The variable store with Microsoft's certificates from Debian's ovmf.
   @Test func aRealFirmwaresDatabasesAreJudged() throws {
     let store = try FileSystem().readFile("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", limit: 1 << 20)
     for name in [EFIVariableName.signatureDatabase, .forbiddenDatabase] {

@@ -77,7 +77,7 @@ import Testing
     let database = try TrustDatabase(readingFrom: root.host())
     #expect(database.certificates == [good])
     #expect(database.ignoredEntries.count == 2)
-    #expect(database.ignoredEntries.allSatisfy { $0.hasPrefix("db holds ") })
+    #expect(database.ignoredEntries.allSatisfy { $0.hasPrefix("db contains ") })
   }
 
   @Test(arguments: [[], [6, 0], [6, 0, 0, 0, 1, 2, 3]] as [[UInt8]])
@@ -90,7 +90,7 @@ import Testing
     #expect(error?.hint != nil)
   }
 
-  /// The store that Debian's ovmf ships with Microsoft's certificates, taken apart by efitools too.
+  /// The variable store with Microsoft's certificates from Debian's ovmf, also parsed by efitools.
   @Test func aRealFirmwaresDatabasesAreRead() throws {
     let root = try TemporaryDirectory()
     let store = try FileSystem().readFile("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", limit: 1 << 20)

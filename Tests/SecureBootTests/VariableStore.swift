@@ -4,7 +4,7 @@
 import BinaryFormat
 import EFIData
 
-/// The variables in EDK2's flash image: each an AUTHENTICATED_VARIABLE_HEADER with name and data
+/// The variables in an EDK2 flash image: each an AUTHENTICATED_VARIABLE_HEADER followed by name and data
 /// (MdeModulePkg/Include/Guid/VariableFormat.h).
 struct VariableStore {
   private(set) var variables: [EFIVariableName: EFIVariableContent] = [:]

@@ -11,10 +11,10 @@ import Testing
 
 @Suite struct KeyHierarchyTests {
   static let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
-  /// 2024-02-29 23:59:58 UTC, a time at which the keys of the tests are valid.
+  /// 2024-02-29 23:59:58 UTC, at which the tests' keys are valid.
   static let time: Int64 = 1_709_251_198
 
-  /// Keys for all roles, and their files for other tools.
+  /// Keys for all roles, also as files for other tools.
   struct Keys {
     let scratch = try? TemporaryDirectory()
     let hierarchy: KeyHierarchy
@@ -45,7 +45,7 @@ import Testing
 
     func path(_ name: String) throws -> String { try #require(scratch).path(of: name) }
 
-    /// What efitools makes of the same key, list and time.
+    /// The update that efitools makes from the same key, list and time.
     func theirUpdate(of variable: String, by signer: String, list: String) throws -> [UInt8] {
       try ExternalTool("sign-efi-sig-list").run([
         "-t", "2024-02-29 23:59:58", "-g", owner.description, "-k", path("\(signer).key"), "-c",

@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  /// Looks at every file before every change, with a umask that takes nothing away.
+  /// Checks every file before every change, with umask 0.
   @Test func nothingIsEverReadableByOthers() throws {
     let mask = umask(0)
     defer { umask(mask) }
@@ -85,7 +85,7 @@ import Testing
         #expect(try files.status(of: "\(path)/\(directory)")?.mode == 0o700)
         for name in try files.list("\(path)/\(directory)") ?? [] where !name.hasSuffix(".crt") && name != "GUID" {
           let mode = try files.status(of: "\(path)/\(directory)/\(name)")?.mode
-          // A certificate under its temporary name becomes 0644 before it gets its own.
+          // A certificate gets mode 0644 while it still has its temporary name.
           #expect(mode == 0o600 || mode == 0o644 && !name.contains(".key"), "\(name)")
           looked += 1
         }

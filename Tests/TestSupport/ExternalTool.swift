@@ -4,12 +4,12 @@
 import Glibc
 internal import Messages
 
-/// A program that others wrote and that our results are held against.
+/// A third-party program with which tests compare their results.
 ///
-/// One that is missing fails the test.
+/// A missing program fails the test.
 package struct ExternalTool: Sendable {
   package struct Result: Sendable {
-    /// The exit code, or 128 plus the number of the signal that ended it.
+    /// The exit code, or 128 plus the number of the signal that killed it.
     package var status: Int32
     package var output: [UInt8]
     package var errors: String
@@ -22,10 +22,10 @@ package struct ExternalTool: Sendable {
 
   package let name: String
 
-  /// A program found in PATH.
+  /// A program in PATH.
   package init(_ name: String) { self.name = name }
 
-  /// Runs the program to its end and returns what it wrote, whatever its exit code.
+  /// Runs the program and returns its output and exit code.
   ///
   /// Throws if it cannot be started.
   package func result(_ arguments: [String], input: [UInt8] = []) throws -> Result {
@@ -57,9 +57,9 @@ package struct ExternalTool: Sendable {
       errors: String(decoding: content(of: errors), as: UTF8.self))
   }
 
-  /// What the program writes to its standard output.
+  /// Runs the program and returns its standard output.
   ///
-  /// Throws with its own words unless it exits with 0.
+  /// Throws an error with its output if it does not exit with 0.
   @discardableResult
   package func run(_ arguments: [String], input: [UInt8] = []) throws -> [UInt8] {
     let result = try result(arguments, input: input)

@@ -11,14 +11,14 @@ package struct FATImageError: Error {
   package var description: String
 }
 
-/// How mkfs.vfat is to lay out an image.
+/// The parameters for mkfs.vfat.
 package struct FATLayout: Sendable, CustomStringConvertible {
   package var bits: Int
   package var sectorsPerCluster: Int
   package var sectorSize = 512
   package var megabytes: Int
   package var clusterSize: Int { sectorsPerCluster * sectorSize }
-  package var description: String { "FAT\(bits), \(sectorsPerCluster) sectors of \(sectorSize) a cluster" }
+  package var description: String { "FAT\(bits), \(sectorsPerCluster) sectors of \(sectorSize) per cluster" }
 
   package static let fat12 = FATLayout(bits: 12, sectorsPerCluster: 1, megabytes: 1)
   package static let fat16 = FATLayout(bits: 16, sectorsPerCluster: 1, megabytes: 4)
@@ -36,7 +36,7 @@ package struct FATLayout: Sendable, CustomStringConvertible {
     ]
 }
 
-/// An image by mkfs.vfat, filled by mtools, and damaged by offsets that are computed here once more.
+/// An image created by mkfs.vfat and filled by mtools, which tests can damage; computes offsets independently.
 package final class FATImage: Sendable {
   package let layout: FATLayout
   package let scratch: ScratchFile
@@ -53,11 +53,11 @@ package final class FATImage: Sendable {
     sector = try FileSystem().openFile(scratch.path).readBytes(at: 0, count: 512, format: "test")
   }
 
-  /// As it is now.
+  /// The image in its current state.
   package func device() throws -> some RandomAccessBytes { try FileSystem().openFile(scratch.path) }
   package func volume() throws -> FATVolume { try FATVolume(parsing: device()) }
 
-  /// A program of mtools, with names in UTF-8.
+  /// Runs a program of mtools, with names in UTF-8.
   @discardableResult
   package func mtools(_ name: String, _ arguments: [String], input: [UInt8] = []) throws -> [UInt8] {
     try ExternalTool("env").run(["LC_ALL=C.UTF-8", name, "-i", scratch.path] + arguments, input: input)
@@ -72,13 +72,13 @@ package final class FATImage: Sendable {
 
   package func content(of path: String) throws -> [UInt8] { try mtools("mcopy", ["::\(path)", "-"]) }
 
-  /// All files, sorted; no directories.
+  /// All files without directories, sorted.
   package func listing() throws -> [String] {
     let text = String(decoding: try mtools("mdir", ["-b", "-a", "-/", "::/"]), as: UTF8.self)
     return text.split(separator: "\n").map { String($0.dropFirst(2)) }.filter { !$0.hasSuffix("/") }.sorted()
   }
 
-  /// The clusters of a file as mshowfat has them, such as `<5-7> <9>`.
+  /// The clusters of a file from the output of mshowfat, such as `<5-7> <9>`.
   package func clusters(of path: String) throws -> [Int] {
     let text = String(decoding: try mtools("mshowfat", ["::\(path)"]), as: UTF8.self)
     let ranges = text.split(separator: "<").dropFirst().map { $0.prefix { $0 != ">" }.split(separator: "-") }
@@ -88,13 +88,13 @@ package final class FATImage: Sendable {
     }
   }
 
-  /// What fsck.vfat says, without changing anything.
+  /// The output of fsck.vfat without repairs.
   package func check() throws -> String {
     let result = try ExternalTool("fsck.vfat").result(["-n", "-l", scratch.path])
     return result.text + result.errors
   }
 
-  /// Lets fsck.vfat repair it.
+  /// Repairs the image with fsck.vfat.
   package func repair() throws {
     let status = try ExternalTool("fsck.vfat").result(["-a", scratch.path]).status
     let left = try ExternalTool("fsck.vfat").result(["-n", scratch.path])
@@ -103,7 +103,7 @@ package final class FATImage: Sendable {
 
   // MARK: Damage
 
-  /// Lets FAT32's next file take the first clusters that are free (FSI_Nxt_Free), as it is with the others.
+  /// Makes the next file on FAT32 use the first free clusters (FSI_Nxt_Free), as on FAT12 and FAT16.
   package func reuseClusters() throws {
     if layout.bits == 32 { try write([2, 0, 0, 0], at: layout.sectorSize + 492) }
   }
@@ -140,11 +140,11 @@ package final class FATImage: Sendable {
     return (sectors * layout.sectorSize - offset(ofCluster: 2)) / layout.clusterSize
   }
 
-  /// The value of an entry that ends a chain, and of one for a bad cluster.
+  /// The values of an entry that ends a chain and of one for a bad cluster.
   package var end: Int { [12: 0xfff, 16: 0xffff, 32: 0xfff_ffff][layout.bits] ?? 0 }
   package var bad: Int { end - 8 }
 
-  /// Sets an entry of the allocation table in both copies, or one.
+  /// Sets an entry of the allocation table in both copies or in one.
   package func setEntry(_ cluster: Int, _ value: Int, copies: [Int] = [0, 1]) throws {
     for copy in copies {
       let start = tableOffset(copy) + cluster * layout.bits / 8
@@ -159,7 +159,7 @@ package final class FATImage: Sendable {
     }
   }
 
-  /// Where the only 8.3 entry is that is written like this, such as `NEW     EFI`.
+  /// The offset of the only 8.3 entry with this name, such as `NEW     EFI`.
   package func entryOffset(_ name: String) throws -> Int {
     let text = String(
       decoding: try ExternalTool("grep").run(["-obaF", name, scratch.path]), as: UTF8.self)
@@ -169,7 +169,7 @@ package final class FATImage: Sendable {
     return offset
   }
 
-  /// Lets an entry begin with another cluster, and have another size unless that is nil.
+  /// Changes the first cluster of an entry, and its size unless that is nil.
   package func point(_ name: String, to cluster: Int, size: Int? = nil) throws {
     let start = try entryOffset(name)
     try write([UInt8(cluster & 0xff), UInt8(cluster >> 8 & 0xff)], at: start + 26)
@@ -181,7 +181,7 @@ package final class FATImage: Sendable {
 extension FATVolume {
   package func file(_ path: String) throws -> FATFile {
     guard let file = files.first(where: { $0.path == path }) else {
-      throw FATImageError(description: "no \(path) among \(files.map(\.path))")
+      throw FATImageError(description: "\(path) not found in \(files.map(\.path))")
     }
     return file
   }
@@ -193,7 +193,7 @@ extension FATVolume {
   }
 }
 
-/// Bytes that no other part of any file has.
+/// Pseudo-random bytes, different for each seed.
 package func pattern(_ count: Int, _ seed: UInt32) -> [UInt8] {
   var state = seed &* 2_654_435_761 | 1
   return (0..<count).map { _ in

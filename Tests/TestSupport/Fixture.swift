@@ -4,7 +4,7 @@
 import HostSystem
 import Messages
 
-/// Real inputs of the tests, which `Tests/fixtures.sh` brings to `build/fixtures`.
+/// Real files as test input, which `Tests/fixtures.sh` downloads to `build/fixtures`.
 package enum Fixture: String, CaseIterable, Sendable {
   case stub252 = "stub-bookworm"
   case stub257 = "stub-trixie"
@@ -18,14 +18,14 @@ package enum Fixture: String, CaseIterable, Sendable {
   package static let stubs: [Fixture] = [.stub252, .stub257]
   package static let systemdBoots: [Fixture] = [.systemdBoot252, .systemdBoot257]
   package static let kernels: [Fixture] = [.kernel61, .kernel612]
-  /// All that objdump of Debian's binutils reads.
+  /// The files that objdump of Debian's binutils can read.
   package static let forAMD64 = stubs + systemdBoots + kernels
 
   /// Absolute path of the project's directory.
   package static let projectDirectory = "/" + PathName(#filePath).components.dropLast(3).joined(separator: "/")
 
   private static let directory = "\(projectDirectory)/build/fixtures"
-  /// Absolute path of the directory with kernel packages.
+  /// Absolute path of the directory with the kernel packages.
   package static let packageDirectory = "\(directory)/debs"
 
   /// Absolute path of the file.

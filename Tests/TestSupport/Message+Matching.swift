@@ -3,7 +3,7 @@
 
 internal import Messages
 
-/// Questions that tests ask of the English text.
+/// String queries on the English text.
 extension Message {
   package func contains(_ part: String) -> Bool { description.contains(part) }
   package func hasPrefix(_ part: String) -> Bool { description.hasPrefix(part) }

@@ -5,8 +5,8 @@ internal import BinaryFormat
 package import EFIData
 package import HostSystem
 
-/// A temporary root that stands for a running machine with two EFI System Partitions, which are directories in
-/// `/dev/disk/by-uuid`, and a plain directory of firmware variables.
+/// A temporary root that simulates a running machine with two EFI System Partitions, which are directories in
+/// `/dev/disk/by-uuid`, and firmware variables in a plain directory.
 package enum MirroredMachine {
   package static let serials = ["1111-AAA1", "2222-BBB2"]
 

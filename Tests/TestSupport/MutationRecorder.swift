@@ -5,13 +5,13 @@ import Glibc
 package import HostSystem
 internal import Messages
 
-/// Counts the changes a file system is asked for and can make one of them fail, or that one and all after it.
+/// Counts the requested file system changes and can make one of them fail, or that one and all later ones.
 package final class MutationRecorder: @unchecked Sendable {
   package enum Fault: Sendable {
     case none
-    /// The n-th change fails, counted from 1; what comes after works, so that the failure can be cleaned up.
+    /// The n-th change fails, counted from 1; later changes work, so that the program can clean up.
     case only(Int)
-    /// The n-th change and all after it fail, as when the power is cut.
+    /// The n-th change and all later ones fail, as in a power cut.
     case from(Int)
   }
 

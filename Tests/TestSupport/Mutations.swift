@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Damaged variants of an input, the same in every run.
+/// Damaged variants of an input, identical in every run.
 package struct Mutations: Sequence, IteratorProtocol {
   private let original: [UInt8]
   private var left: Int
@@ -14,7 +14,7 @@ package struct Mutations: Sequence, IteratorProtocol {
     state = seed
   }
 
-  /// The next variant: one to four bytes overwritten, and in one of four a piece taken out or doubled.
+  /// The next variant: one to four bytes overwritten, and in one of four a piece removed or duplicated.
   package mutating func next() -> [UInt8]? {
     guard left > 0 else { return nil }
     left -= 1

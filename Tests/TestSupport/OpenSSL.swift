@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Keys made by the openssl command, so that ours are not judged by themselves.
+/// Keys created by the openssl command, independently of the code under test.
 package enum OpenSSL {
-  /// The clock of the tests that use them: rsa is valid then, old no more, future not yet.
+  /// The time in tests that use the keys: rsa is valid, old has expired, future is not yet valid.
   package static let now: Int64 = 1_795_000_000
 
-  /// Makes `NAME.key` and `NAME.crt` for rsa, ec, weak (RSA 1024), old and future, and `locked.key`, rsa's key with the
-  /// passphrase `secret`.
+  /// Creates `NAME.key` and `NAME.crt` for rsa, ec, weak (RSA 1024), old and future, and `locked.key`, rsa's key with
+  /// the passphrase `secret`.
   package static func makeKeys(in directory: TemporaryDirectory) throws {
     for (name, key, from, to) in [
       ("rsa", ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "20250101", "20300101"),
@@ -35,7 +35,7 @@ package enum OpenSSL {
     ])
   }
 
-  /// The least that `openssl ca` needs, which alone among its commands sets both ends of the validity.
+  /// The minimal configuration for `openssl ca`, the only command that sets both ends of the validity.
   private static func configuration(_ name: String, _ directory: TemporaryDirectory) -> String {
     """
     [ca]

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Disk images of 8 MiB with a GUID Partition Table that others wrote: an EFI System Partition in the second MiB and,
-/// as number 7, another one in the third.
+/// Disk images of 8 MiB with a GUID Partition Table created by standard tools: an EFI System Partition in the second
+/// MiB and, as number 7, another partition in the third.
 package enum PartitionedDisk {
   package static let size = 8 << 20
   package static let diskGUID = "deadbeef-0000-4000-8000-00000000cafe"
   package static let systemPartitionGUID = "11111111-2222-4333-8444-555566667777"
   package static let otherGUID = "a1b2c3d4-e5f6-4708-890a-0b0c0d0e0f10"
 
-  /// Writes one at `path`; `blockSize` is 512, by sgdisk, or 4096, by fdisk: sgdisk asks the device for it.
+  /// Creates an image at `path` with a block size of 512, by sgdisk, or 4096, by fdisk: sgdisk gets it from the device.
   package static func make(at path: String, blockSize: Int = 512) throws {
     try ExternalTool("truncate").run(["-s", "0", path])
     try ExternalTool("truncate").run(["-s", "\(size)", path])

@@ -5,11 +5,11 @@ import Glibc
 import HostSystem
 import Messages
 
-/// A file with given bytes for tools that take paths; it is gone when the value is.
+/// A temporary file for tools that need a path; deleted with the value.
 package final class ScratchFile: Sendable {
   package let path: String
 
-  /// A new file; `suffix` ends its name.
+  /// Creates a file whose name ends with `suffix`.
   package init(_ bytes: [UInt8] = [], suffix: String = "") throws {
     var template = Array("/tmp/pve-sb-uki-test-XXXXXX\(suffix)".utf8CString)
     let descriptor = mkstemps(&template, Int32(suffix.utf8.count))

@@ -3,7 +3,7 @@
 
 package import Cryptography
 
-/// A key made for one run of the tests, with what other tools need to use it.
+/// A key generated for one test run, with files for other tools.
 package struct SigningKey: Sendable {
   package static let now: Int64 = 1_795_000_000
 

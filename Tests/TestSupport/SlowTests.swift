@@ -3,10 +3,10 @@
 
 import Glibc
 
-/// Suites and tests that take more than 20 seconds of processor time, marked with `.enabled(if: SlowTests.run)`.
+/// Suites and tests that need more than 20 seconds of processor time, marked with `.enabled(if: SlowTests.run)`.
 ///
-/// `make test` leaves them out and lists them. `swift test` and `make check` run all.
+/// `make test` skips and lists them. `swift test` and `make check` run all tests.
 package enum SlowTests {
-  /// False if the environment has `UNIT_TESTS=quick`.
+  /// False if the environment contains `UNIT_TESTS=quick`.
   package static let run = getenv("UNIT_TESTS").map { String(cString: $0) } != "quick"
 }

@@ -3,7 +3,7 @@
 
 import BinaryFormat
 
-/// Some bytes and then zeros up to any size, as a sparse file has them.
+/// Some bytes followed by zeros up to any size, like a sparse file.
 package struct SparseBytes: RandomAccessBytes {
   package let start: [UInt8]
   package let count: Int

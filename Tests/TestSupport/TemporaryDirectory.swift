@@ -5,7 +5,7 @@ import Glibc
 package import HostSystem
 internal import Messages
 
-/// A directory of its own for one test, removed with all it holds when the last reference is gone.
+/// A private directory for one test, removed with its content when the last reference is released.
 package final class TemporaryDirectory: Sendable {
   /// Absolute path, without a slash at the end.
   package let path: String
@@ -16,7 +16,7 @@ package final class TemporaryDirectory: Sendable {
     let made = template.withUnsafeMutableBufferPointer { buffer in
       buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
     }
-    guard let made else { throw HostError("make directory", parent, errno: errno) }
+    guard let made else { throw HostError("create directory", parent, errno: errno) }
     path = made
   }
 
@@ -36,7 +36,7 @@ package final class TemporaryDirectory: Sendable {
     rmdir(directory)
   }
 
-  /// The host that has this directory as its root, with a clock that stands still and an empty environment.
+  /// A host with this directory as its root, a fixed clock and an empty environment.
   package func host(gate: @escaping Mutation.Gate = { _ in }) throws -> Host {
     var host = try Host(root: path, gate: gate)
     host.environment = { _ in nil }
@@ -46,10 +46,10 @@ package final class TemporaryDirectory: Sendable {
     return host
   }
 
-  /// The path of `name` inside this directory as the test process sees it.
+  /// The path of `name` in this directory for the test process.
   package func path(of name: String) -> String { name.hasPrefix("/") ? path + name : "\(path)/\(name)" }
 
-  /// Writes a file with the directories above it.
+  /// Writes a file and creates its parent directories.
   package func write(_ name: String, _ content: some Sequence<UInt8>, mode: UInt32 = 0o644) throws {
     let files = FileSystem()
     let target = path(of: name)
@@ -66,6 +66,6 @@ package final class TemporaryDirectory: Sendable {
     try FileSystem().readFileIfPresent(path(of: name), limit: 1 << 30)
   }
 
-  /// The names in a directory, in byte order; none if it does not exist.
+  /// The names in a directory, in byte order; empty if it does not exist.
   package func list(_ name: String) throws -> [String] { try FileSystem().list(path(of: name)) ?? [] }
 }

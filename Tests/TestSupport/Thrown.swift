@@ -3,7 +3,7 @@
 
 internal import Messages
 
-/// The error of that type that `body` throws; nil if it throws none or another one.
+/// The error of that type thrown by `body`; nil if it throws no error or a different one.
 ///
 /// Swift 6.0's `#expect(throws:)` does not return it.
 package func thrown<Failure: Error, Value>(_ type: Failure.Type, by body: () throws -> Value) -> Failure? {

@@ -23,7 +23,7 @@ import UnifiedKernelImage
     }
     let uki = try Parts.build(try Parts.recipe())
     let error = try refusal { $0.linux = NamedInput(name: "k.efi", bytes: uki) }
-    #expect(error?.description == "k.efi is a Unified Kernel Image already")
+    #expect(error?.description == "k.efi is already a UKI")
     #expect(error?.hint != nil)
   }
 
@@ -34,7 +34,7 @@ import UnifiedKernelImage
   }
 
   @Test func emptyParts() throws {
-    #expect(try refusal { $0.initrds = [] }?.description == "no initrd was given")
+    #expect(try refusal { $0.initrds = [] }?.description == "no initrd specified")
     #expect(try refusal { $0.initrds = [NamedInput(name: "i", bytes: [])] }?.description == "i is empty")
     #expect(try refusal { $0.osRelease = NamedInput(name: "o", bytes: []) }?.rule == .content)
     #expect(try refusal { $0.splash = NamedInput(name: "p", bytes: Array("PNG".utf8)) }?.rule == .content)
@@ -69,7 +69,7 @@ import UnifiedKernelImage
     #expect(try refusal { $0.initrds = [huge, huge] }?.rule == .section)
   }
 
-  /// Whatever is wrong with a part, the error names that part and no other.
+  /// An error names the malformed part and no other.
   @Test func theMalformedPartIsNamed() throws {
     let stub = try Fixture.stub257.bytes()
     let kernel = try Fixture.kernel61.bytes()
@@ -104,7 +104,7 @@ import UnifiedKernelImage
     }
   }
 
-  /// One changed bit in what was written is caught by the self-check, wherever it is.
+  /// The self-check detects a flipped bit anywhere in the written UKI.
   @Test func theSelfCheckSeesEveryKindOfDamage() throws {
     let key = try SigningKey()
     let plan = try ImagePlan(try Parts.recipe())

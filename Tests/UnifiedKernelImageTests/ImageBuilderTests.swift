@@ -10,7 +10,7 @@ import Testing
 import UnifiedKernelImage
 
 @Suite struct ImageBuilderTests {
-  /// Both stubs with both kernels: others see our sections, accept our signature and find the same digest.
+  /// For both stubs and both kernels: other tools see the sections, accept the signature and compute the same digest.
   @Test(arguments: Fixture.stubs, Fixture.kernels)
   func othersAcceptTheImage(_ stub: Fixture, _ kernel: Fixture) throws {
     let key = try SigningKey()

@@ -6,13 +6,13 @@ import Cryptography
 import TestSupport
 import UnifiedKernelImage
 
-/// Parts of an image as the tests use them.
+/// The parts of a UKI for tests.
 enum Parts {
   static func input(_ fixture: Fixture) throws -> NamedInput {
     NamedInput(name: fixture.rawValue, bytes: try fixture.bytes())
   }
 
-  /// Bytes that look like an initrd to nothing but our own code; odd in length, so that padding shows.
+  /// Arbitrary bytes as an initrd; the odd length makes padding visible.
   static let initrd: [UInt8] = (0..<70_001).map { UInt8(truncatingIfNeeded: $0 &* 7) }
   static let commandLine = "root=/dev/mapper/pve-root ro quiet"
   static let osRelease = Array("ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian\"\n".utf8)

@@ -13,7 +13,7 @@ import XZ
     ["--x86", "--lzma2=preset=1"], ["--delta=dist=4", "--lzma2=preset=1"],
   ]
 
-  /// Every block of `file`, with the edits that lie within it.
+  /// Encodes every block of `file` with the edits within it.
   static func recode(_ file: [UInt8], _ edits: [ByteEdit] = [], verify: Bool = true) throws -> [UInt8] {
     let stream = try XZStream(parsing: file)
     let blocks = try stream.blocks.flatMap { block in
@@ -63,7 +63,7 @@ import XZ
     #expect(try Self.recode(file, all) == XZScene.pack([]))
   }
 
-  /// Legal, and nothing that an encoder at hand makes: liblzma decodes it and encodes it anew.
+  /// Legal, but not written by common encoders: liblzma decodes and recompresses it.
   @Test func aBlockWithTwoDictionariesIsLeftToLiblzma() throws {
     let model = try XZScene.pack([0], ["--check=none"])
     let data: [UInt8] = [1, 0, 2, 97, 98, 99, 1, 0, 2, 100, 101, 102, 0]

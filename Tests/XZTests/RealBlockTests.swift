@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import XZ
 
-/// Debian's kernel packages, which `Tests/fixtures.sh` brings.
+/// Debian's kernel packages, downloaded by `Tests/fixtures.sh`.
 enum KernelPackage: String, CaseIterable {
   case signed61 = "linux-image-bookworm-signed"
   case unsigned61 = "linux-image-bookworm-unsigned"
@@ -17,7 +17,7 @@ enum KernelPackage: String, CaseIterable {
   }
 }
 
-/// The data members of Debian's kernel packages: dpkg's xz, 24 MiB of text a block, thousands of modules.
+/// The members of Debian's kernel packages: compressed by dpkg, 24 MiB of text per block, thousands of modules.
 @Suite(.serialized, .enabled(if: SlowTests.run)) struct RealBlockTests {
   @Test(arguments: KernelPackage.allCases) func withoutEditsEveryByteComesBack(_ package: KernelPackage) throws {
     for name in ["control.tar.xz", "data.tar.xz"] {
@@ -32,7 +32,7 @@ enum KernelPackage: String, CaseIterable {
     }
   }
 
-  /// liblzma decodes the block and finds the text, or it would not have been transcoded.
+  /// liblzma decodes the block to the edited text; otherwise it would not count as transcoded.
   @Test(arguments: [(KernelPackage.signed61, 0), (.unsigned61, 16), (.signed612, 1)])
   func editsAreWhatLiblzmaDecodes(_ package: KernelPackage, _ index: Int) throws {
     let file = try package.member("data.tar.xz")
@@ -52,7 +52,7 @@ enum KernelPackage: String, CaseIterable {
     }
   }
 
-  /// What signing a kernel image does: two fields of the tar header, three places in the PE header, a longer tail.
+  /// Edits like those of signing a kernel image: fields in the tar and PE headers, and a signature at the end.
   @Test func aSignedImageCostsLittleMoreThanItsSignature() throws {
     let file = try KernelPackage.unsigned61.member("data.tar.xz")
     let stream = try XZStream(parsing: file)

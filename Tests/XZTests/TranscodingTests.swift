@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import XZ
 
-/// Blocks with their symbols kept, held against what xz decodes.
+/// Transcoded blocks, compared with what xz decodes.
 @Suite struct TranscodingTests {
   static let options: [[String]] = [
     [], ["-0"], ["-9e"], ["--lzma2=preset=6,lc=0,lp=0,pb=0"], ["--lzma2=preset=1,lc=0,lp=4,pb=4"],
@@ -15,7 +15,7 @@ import XZ
     ["--block-size=70000"],
   ]
 
-  /// All blocks of `file` anew, which the transcoder must not leave to liblzma.
+  /// Transcodes all blocks of `file`, and fails if liblzma had to recompress one.
   static func transcode(_ file: [UInt8], _ edits: [ByteEdit], reusing: Bool = true) throws -> [UInt8] {
     let stream = try XZStream(parsing: file)
     let blocks = try stream.blocks.flatMap { block in
@@ -39,7 +39,7 @@ import XZ
     }
   }
 
-  /// The compressed data and checks; headers of a single-threaded xz have no sizes and ours do.
+  /// The compressed data and checks, without headers: single-threaded xz writes them without sizes.
   static func blocks(of file: [UInt8]) throws -> [[UInt8]] {
     try XZStream(parsing: file).blocks.map { Array(file[$0.range].dropFirst((Int(file[$0.range.lowerBound]) + 1) * 4)) }
   }
@@ -58,7 +58,7 @@ import XZ
 }
 
 extension TranscodingTests {
-  /// Offsets in the text where chunks begin, raw ones and coded ones, and where the text ends.
+  /// Offsets in the text where raw and LZMA chunks start, and the end of the text.
   static func chunkBorders(of file: [UInt8]) throws -> [Int] {
     var offset = 12 + (Int(file[12]) + 1) * 4
     var borders = [0]
@@ -120,7 +120,7 @@ extension TranscodingTests {
     #expect((blocks.first?.bytes.count ?? .max) - file.count < 5000)
   }
 
-  /// Runs of one byte make the longest matches, and chunks that end by their text.
+  /// Runs of one byte give the longest matches, and chunks that reach the limit of text.
   @Test func longRunsComeBackAndMayBeEdited() throws {
     let text = [UInt8](repeating: 0, count: 9 << 20) + Array("tail".utf8)
     let file = try XZScene.pack(text)
@@ -132,7 +132,7 @@ extension TranscodingTests {
 }
 
 extension XZScene {
-  /// Edits of all sizes, in order; some insert, some delete, some touch.
+  /// Edits of all sizes, in order; some insert, some delete, some are adjacent.
   static func edits(_ random: inout Random, count: Int, in textCount: Int) -> [ByteEdit] {
     var edits: [ByteEdit] = []
     var position = random.below(3) == 0 ? 0 : random.below(max(1, textCount / count))

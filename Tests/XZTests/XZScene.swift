@@ -5,9 +5,9 @@ import BinaryFormat
 import TestSupport
 import XZ
 
-/// Texts and streams that the tests share; streams are made by xz.
+/// Texts, and streams made by xz, shared by the tests.
 enum XZScene {
-  /// Text with repetitions near and far, and a part that does not compress.
+  /// Text with near and far repetitions, and an incompressible part.
   static let text: [UInt8] = {
     var random = Random(seed: 1)
     let words = (0..<200).map { _ in random.bytes(count: 3 + random.below(9)) }
@@ -24,14 +24,14 @@ enum XZScene {
 
   static func unpack(_ file: [UInt8]) throws -> [UInt8] { try ExternalTool("xz").run(["-dc"], input: file) }
 
-  /// A whole file of encoded blocks.
+  /// Builds a file from encoded blocks.
   static func file(_ blocks: [EncodedBlock], check: XZCheck) -> [UInt8] {
     var index = XZIndexWriter(check: check)
     for block in blocks { index.add(block) }
     return index.header + blocks.flatMap(\.bytes) + index.finish()
   }
 
-  /// What the edits make of `text`, the plain way.
+  /// Applies the edits to `text` in the simplest way.
   static func apply(_ edits: [ByteEdit], to text: [UInt8]) -> [UInt8] {
     var result = text
     for edit in edits.reversed() { result.replaceSubrange(edit.range, with: edit.replacement) }
@@ -39,7 +39,7 @@ enum XZScene {
   }
 }
 
-/// Marsaglia's xorshift64: the same numbers in every run.
+/// Marsaglia's xorshift64, with the same numbers in every run.
 struct Random {
   private var state: UInt64
 

@@ -50,7 +50,7 @@ import XZ
     }
   }
 
-  /// Indexes whose checks are right and whose sizes are not.
+  /// Indexes with correct checksums and wrong sizes.
   @Test func sizesThatNoFileHasAreRefused() throws {
     let file = try XZScene.pack(Array(XZScene.text.prefix(1000)))
     let stream = try XZStream(parsing: file)
@@ -69,7 +69,7 @@ import XZ
     for _ in 0..<2 { twice.add(unpaddedSize: block.unpaddedSize, textCount: Int.max) }
     #expect(
       thrown(ParseError.self) { try XZStream(parsing: twice.header + bytes + bytes + twice.finish()) }?.rule == .range)
-    // What only decoding shows: other sizes than the block has, and one that would take all memory.
+    // Found only while decoding: sizes that differ from the block's, and sizes that would exhaust memory.
     for text in [999, 1001, (1 << 30) + 1, Int.max] {
       var index = XZIndexWriter(check: stream.check)
       index.add(unpaddedSize: block.unpaddedSize, textCount: text)

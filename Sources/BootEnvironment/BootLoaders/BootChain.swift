@@ -4,13 +4,13 @@
 package import HostSystem
 internal import PortableExecutable
 
-/// How the firmware reaches the images, decided from `Chain=` and the host.
+/// How the firmware starts the UKIs, decided from `Chain=` and the host.
 package enum BootChain: Hashable, Sendable {
-  /// A boot entry for each image.
+  /// A boot entry for each UKI.
   case direct
-  /// systemd-boot, signed with our key, which finds the images itself.
+  /// systemd-boot, signed with the host's key, which finds the UKIs itself.
   case systemdBoot
-  /// shim, signed by Microsoft, which starts programs that a machine owner key has signed.
+  /// shim, signed by Microsoft, which starts programs that are signed with a machine owner key.
   case shim(starting: SecondStage)
 
   package enum SecondStage: Hashable, Sendable {
@@ -18,11 +18,11 @@ package enum BootChain: Hashable, Sendable {
     case systemdBoot
   }
 
-  /// Whether systemd-boot is part of it.
+  /// Whether systemd-boot is part of the chain.
   package var hasSystemdBoot: Bool { self == .systemdBoot || self == .shim(starting: .systemdBoot) }
   package var hasShim: Bool { if case .shim = self { true } else { false } }
 
-  /// The same chain without systemd-boot: a boot entry for each image.
+  /// The same chain without systemd-boot: a boot entry for each UKI.
   package var withoutSystemdBoot: BootChain {
     switch self {
     case .systemdBoot: .direct
@@ -36,7 +36,7 @@ package enum BootChain: Hashable, Sendable {
   /// - Parameters:
   ///   - setting: the value of `Chain=`.
   ///   - usesSystemdBoot: whether the host boots with systemd-boot.
-  ///   - needsShim: whether only shim trusts our certificate; `auto` then uses it.
+  ///   - needsShim: whether only shim trusts the host's certificate; `auto` then uses shim.
   /// - Returns: the chain.
   package static func decide(_ setting: Configuration.Chain, usesSystemdBoot: Bool, needsShim: Bool) -> BootChain {
     let second: SecondStage = usesSystemdBoot ? .systemdBoot : .image
@@ -50,9 +50,9 @@ package enum BootChain: Hashable, Sendable {
 
   /// Whether the host boots with systemd-boot.
   ///
-  /// The EFI variables say so. If they do not tell how the host was booted, it is assumed if `bootctl install` or
-  /// `proxmox-boot-tool init` has put systemd-boot on one of the ESPs. `wasUsed` says whether the previous run used it:
-  /// if the firmware then started an image directly, that was an exception.
+  /// Decided from the EFI variables. If they do not show how the host was booted, the host uses systemd-boot if
+  /// `bootctl install` or `proxmox-boot-tool init` has put it on one of the ESPs. `wasUsed` says whether the previous
+  /// run used it: if the firmware then started a UKI directly, that was an exception.
   ///
   /// Throws `HostError` if an ESP cannot be read.
   package static func usesSystemdBoot(
@@ -74,7 +74,7 @@ package enum BootChain: Hashable, Sendable {
 }
 
 extension BootChain: CustomStringConvertible {
-  /// In the words of `Chain=`; `shim, systemd-boot` for both.
+  /// As in `Chain=`; `shim, systemd-boot` for both.
   package var description: String {
     switch self {
     case .direct: "direct"

@@ -4,9 +4,9 @@
 package import HostSystem
 package import PortableExecutable
 
-/// Host paths of the EFI programs of Debian's packages.
+/// Host paths of the EFI programs in Debian's packages.
 package struct BootPrograms: Hashable, Sendable {
-  /// The stub that every image begins with, from systemd-boot-efi.
+  /// The stub that every UKI starts with, from systemd-boot-efi.
   package let stub: String
   /// From systemd-boot-efi.
   package let systemdBoot: String
@@ -27,7 +27,7 @@ package struct BootPrograms: Hashable, Sendable {
 }
 
 extension Host {
-  /// The architecture of the images: that of the running machine, or in another root that of the stub found there.
+  /// The architecture of the UKIs: that of the running machine, or in another root that of the stub found there.
   package var machine: Machine {
     get throws {
       if isRunningSystem { return .native }
@@ -39,20 +39,20 @@ extension Host {
 
 /// Paths of boot loaders on an ESP, from its root.
 package struct LoaderPath: Hashable, Sendable {
-  /// Everything below is ours.
+  /// Everything below it belongs to pve-sb-uki.
   package static let directory = "/EFI/pve-sb-uki"
 
   package let systemdBoot: String
   package let shim: String
-  /// shim looks for it in its own directory.
+  /// In the directory where shim looks for it.
   package let mokManager: String
 
   /// The program that firmware starts from a disk without a boot entry (UEFI 2.10 section 3.5.1.1).
   package let removable: String
-  /// The program that shim starts from there: GRUB in its own directory, unless told another name.
+  /// The program that shim starts from there: GRUB in the same directory, unless shim is given another name.
   package let removableSecondStage: String
   package let removableMokManager: String
-  /// If this file exists, shim starts it from the removable path in place of the second stage.
+  /// If this file exists, shim starts it from the removable path instead of the second stage.
   package let removableFallback: String
 
   package init(_ machine: Machine) {
@@ -66,7 +66,7 @@ package struct LoaderPath: Hashable, Sendable {
     removableFallback = "/EFI/BOOT/fb\(name).efi"
   }
 
-  /// All paths that are ever written.
+  /// All paths that pve-sb-uki may write.
   package var all: [String] {
     [systemdBoot, shim, mokManager, removable, removableSecondStage, removableMokManager]
   }

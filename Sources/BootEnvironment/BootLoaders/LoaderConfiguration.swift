@@ -3,7 +3,7 @@
 
 /// systemd-boot's settings, `loader/loader.conf` on an ESP.
 ///
-/// This program sets only the default entry. Proxmox's hook sets it too, in each of its runs.
+/// pve-sb-uki sets only the default entry. Proxmox's hook also sets it each time it runs.
 package enum LoaderConfiguration {
   /// From the root of the ESP.
   package static let path = "/loader/loader.conf"
@@ -12,12 +12,12 @@ package enum LoaderConfiguration {
 
   /// The effective default entry, a name or a pattern; nil if there is none.
   ///
-  /// The last of several lines counts.
+  /// The last of several lines takes effect.
   package static func defaultEntry(in text: [UInt8]) -> String? { setting(in: text)?.value }
 
   /// The text with `entry`, a file name in `loader/entries` or `EFI/Linux`, as the default.
   ///
-  /// All other lines stay unchanged, and so does the whole text if that is the default already.
+  /// All other lines are unchanged, and so is the whole text if that is already the default.
   package static func text(_ text: [UInt8], withDefault entry: String) -> [UInt8] {
     let line = Array("default \(entry)".utf8)
     if let present = setting(in: text) {
@@ -33,7 +33,7 @@ package enum LoaderConfiguration {
     return longer
   }
 
-  /// `@saved` is the last entry booted; systemd-boot ignores other words that begin with `@`.
+  /// `@saved` is the last entry booted; systemd-boot ignores other words that start with `@`.
   private static func setting(in text: [UInt8]) -> LoaderText.Setting? {
     LoaderText(parsing: text).settings.last { setting in
       setting.key == "default" && (!setting.value.hasPrefix("@") || setting.value.lowercased() == "@saved")
@@ -44,7 +44,7 @@ package enum LoaderConfiguration {
 /// `key value` lines as systemd-boot reads them, in `loader.conf` and in type 1 entries of the Boot Loader
 /// Specification.
 ///
-/// A line ends at a line feed or a carriage return. White space at its ends, empty lines and lines that begin with `#`
+/// A line ends at a line feed or a carriage return. White space at its ends, empty lines and lines that start with `#`
 /// are ignored. Spaces and tabs separate key and value. A line without a value is ignored. Quotation marks around a
 /// value are removed. A NUL ends the text.
 struct LoaderText {

@@ -8,16 +8,15 @@ package import HostSystem
 /// systemd-boot's default entry: a file name or a pattern, in the EFI variable `LoaderEntryDefault` and in
 /// `loader.conf`.
 ///
-/// systemd-boot looks at `LoaderEntryOneShot`, then at `LoaderEntryDefault`, then at `loader.conf`. Each counts only if
-/// it matches an entry on the ESP (systemd 252 and 257, boot.c, `config_default_entry_select`). Proxmox's hook writes
-/// its own default into `loader.conf` in each of its runs, and Secure Boot refuses that entry. So the variable is what
-/// keeps the machine booting, and `loader.conf` comes second.
+/// systemd-boot reads `LoaderEntryOneShot`, then `LoaderEntryDefault`, then `loader.conf`. Each takes effect only if it
+/// matches an entry on the ESP (systemd 252 and 257, boot.c, `config_default_entry_select`). Proxmox's hook writes its
+/// own default to `loader.conf` each time it runs, and Secure Boot rejects that entry. So the variable keeps the
+/// machine booting, and `loader.conf` comes second.
 ///
-/// The pattern is used wherever it chooses the right image, since it still matches an image of ours after images were
-/// added or removed. A name is used if the pattern would choose another image: for a pin, for `boot prefer`, or if a
-/// newer file is damaged.
+/// The pattern is used if it chooses the right UKI, since it still matches one after UKIs were added or removed. A name
+/// is used if the pattern would choose another UKI: for a pin, for `boot prefer`, or if a newer file is damaged.
 package enum LoaderDefault {
-  /// Matches every image of this program.
+  /// Matches every UKI made by pve-sb-uki.
   package static let pattern = "pve-*.efi"
 
   /// The default that makes systemd-boot start `first` on an ESP with the files `names` in `EFI/Linux`.
@@ -34,10 +33,10 @@ package enum LoaderDefault {
     return names.map { $0.lowercased() }.filter { matches($0, wanted) }.max { LoaderVersion.isOlder($0, than: $1) }
   }
 
-  /// Both in lower case.
+  /// Whether the name matches; both arguments must be in lower case.
   package static func matches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, FNM_NOESCAPE) == 0 }
 
-  /// The value of the variable; nil if there is none or it is not valid.
+  /// The value of the variable; nil if it is missing or invalid.
   package static func variable(in store: EFIVariableStore) -> String? {
     let content = (try? store.read(EFIVariableName.loaderEntryDefault.fileName)).flatMap { $0 }.flatMap {
       try? EFIVariableContent(parsing: $0)
@@ -45,7 +44,7 @@ package enum LoaderDefault {
     return content.flatMap { EFIText.parse($0.data) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 
-  /// Sets the variable, or removes it if `text` is nil; no change if it is set already.
+  /// Sets the variable, or removes it if `text` is nil; no change if it already has that value.
   ///
   /// Throws `EFIVariableError` or `HostError`.
   package static func setVariable(_ text: String?, in store: EFIVariableStore) throws {
@@ -59,9 +58,9 @@ package enum LoaderDefault {
 }
 
 extension EFIVariableStore {
-  /// Sets a variable of systemd-boot, and keeps the attributes of an existing one.
+  /// Sets a systemd-boot variable and keeps the attributes of an existing one.
   ///
-  /// Returns false if it had that value already. Throws `EFIVariableError` or `HostError`.
+  /// Returns false if it already had that value. Throws `EFIVariableError` or `HostError`.
   package func set(_ variable: EFIVariableName, data: [UInt8]) throws -> Bool {
     let old = try read(variable.fileName)
     let attributes =
@@ -88,7 +87,7 @@ package enum LoaderVersion {
     while true {
       left = left.drop { !isPart($0) }
       right = right.drop { !isPart($0) }
-      // A tilde and what follows is older than the end of the name.
+      // A tilde sorts before the end of the name.
       if let order = separator("~", at: &left, and: &right) { return order }
       if left.isEmpty || right.isEmpty { return left.count.signum() - right.count.signum() }
       for mark in ["-", "^", "."] as [Character] {

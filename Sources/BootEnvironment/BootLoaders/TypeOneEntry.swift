@@ -19,16 +19,16 @@ package struct TypeOneEntry: Hashable, Sendable {
   package var initrds: [String] = []
   /// All `options` lines, joined by a space.
   package var options = ""
-  /// Whether it starts a kernel, whose initrds and options are not verified, and not another program by the key `efi`.
+  /// Whether it starts a kernel with unverified initrds and options, rather than another program (key `efi`).
   package var startsKernel = true
-  /// Whether proxmox-boot-tool made it and would make it again: its kernel is in `EFI/proxmox`.
+  /// Whether proxmox-boot-tool made it and would recreate it: its kernel is in `EFI/proxmox`.
   package var isOfProxmox: Bool { Self.proxmoxVersion(ofFile: program) != nil }
 
   package static let directory = "/loader/entries"
   /// The directory in which proxmox-boot-tool keeps a directory for each kernel.
   package static let proxmoxDirectory = "/EFI/proxmox"
 
-  /// Parses an entry; nil if it names no program, in which case systemd-boot ignores it.
+  /// Parses an entry; nil if it names no program, since systemd-boot ignores such an entry.
   package init?(parsing content: [UInt8], path: String) {
     let text = LoaderText(parsing: content)
     guard let program = text.settings.last(where: { $0.key == "linux" || $0.key == "efi" }) else { return nil }
@@ -49,14 +49,14 @@ package struct TypeOneEntry: Hashable, Sendable {
     initrds = ["\(Self.proxmoxDirectory)/\(version)/initrd.img-\(version)"]
   }
 
-  /// The version whose directory in `EFI/proxmox` holds the file; nil for a file elsewhere or deeper.
+  /// The version whose directory in `EFI/proxmox` contains the file; nil for a file elsewhere or deeper.
   static func proxmoxVersion(ofFile path: String) -> String? {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 5, "/\(parts[1])/\(parts[2])".lowercased() == proxmoxDirectory.lowercased() else { return nil }
     return Kernel(release: parts[3])?.release
   }
 
-  /// The path in normal form: it begins with a slash and has no double ones.
+  /// The path in normal form: it starts with a slash and has no double slashes.
   private static func normalized(_ path: String) -> String {
     path.split { $0 == "/" || $0 == "\\" }.map { "/" + $0 }.joined()
   }
@@ -66,7 +66,7 @@ package struct TypeOneEntry: Hashable, Sendable {
 package struct TypeOneEntries: Hashable, Sendable {
   /// By path; kernels without an entry last.
   package var entries: [TypeOneEntry] = []
-  /// What was skipped, a sentence each.
+  /// One message for each skipped file or directory.
   package var notes: [Message] = []
   /// File names in proxmox-boot-tool's directories, by version.
   private var proxmoxFiles: [String: [String]] = [:]
@@ -89,19 +89,19 @@ package struct TypeOneEntries: Hashable, Sendable {
   /// Files that cannot be read are skipped with a note. Throws `HostError` if a directory cannot be read.
   package static func survey(on files: FileSystem) throws -> TypeOneEntries {
     var found = TypeOneEntries()
-    // The same choice as systemd-boot's.
+    // systemd-boot uses the same filter.
     let names = try (files.list(TypeOneEntry.directory) ?? []).filter { name in
       !name.hasPrefix(".") && !name.hasPrefix("auto-") && name.lowercased().hasSuffix(".conf")
     }
     for name in names.prefix(countLimit) { found.add("\(TypeOneEntry.directory)/\(name)", files) }
     if names.count > countLimit {
       found.notes.append(
-        "\(files.display(TypeOneEntry.directory)) holds \(names.count) entries; the first \(countLimit) are looked at")
+        "\(files.display(TypeOneEntry.directory)) has \(names.count) entries; only the first \(countLimit) are read")
     }
     let versions = try (files.list(TypeOneEntry.proxmoxDirectory) ?? []).compactMap { Kernel(release: $0)?.release }
     let named = Set(found.entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) })
     for version in versions.prefix(countLimit) where !named.contains(version) {
-      // The rest of an interrupted removal counts, too.
+      // Also count what an interrupted removal left behind.
       if try files.isDirectory("\(TypeOneEntry.proxmoxDirectory)/\(version)") {
         found.entries.append(TypeOneEntry(proxmoxVersion: version))
       }
@@ -110,7 +110,7 @@ package struct TypeOneEntries: Hashable, Sendable {
       do {
         found.proxmoxFiles[version] = try files.list("\(TypeOneEntry.proxmoxDirectory)/\(version)") ?? []
       } catch {
-        found.notes.append("\(error); it is passed over")
+        found.notes.append("\(error); skipped")
       }
     }
     return found
@@ -121,20 +121,20 @@ package struct TypeOneEntries: Hashable, Sendable {
       guard let content = try files.readFileIfPresent(path, limit: Self.sizeLimit) else { return }
       if let entry = TypeOneEntry(parsing: content, path: path) { entries.append(entry) }
     } catch {
-      notes.append("\(error); it is passed over")
+      notes.append("\(error); skipped")
     }
   }
 
   /// The steps that remove proxmox-boot-tool's entries.
   ///
-  /// Each entry is removed before its kernel and initrd, so that an interruption leaves no entry that leads nowhere. A
-  /// directory is removed only if it holds nothing else. Entries of others stay, as they may start another system. If
-  /// something was skipped, nothing is removed: it may need the files.
+  /// Each entry is removed before its kernel and initrd, so that an interruption never leaves a dangling entry. A
+  /// directory is removed only if it contains nothing else. Entries made by other programs are kept, as they may start
+  /// another system. If something was skipped, nothing is removed, since the skipped entry may need the files.
   package var removals: [Removal] {
     guard notes.isEmpty else { return [] }
     let own = entries.filter(\.isOfProxmox)
     var removals = own.compactMap(\.path).map { Removal.file($0) }
-    // Files that a remaining entry needs stay.
+    // Keep files that a remaining entry needs.
     let needed = Set(entries.filter { !$0.isOfProxmox }.flatMap { [$0.program] + $0.initrds }.map { $0.lowercased() })
     for version in proxmoxVersions {
       let directory = "\(TypeOneEntry.proxmoxDirectory)/\(version)"

@@ -4,16 +4,16 @@
 package import HostSystem
 internal import Messages
 
-/// The kernel command line of an image, and which file each word comes from.
+/// The kernel command line of a UKI, and which file each word comes from.
 ///
-/// The base is `/etc/kernel/cmdline`, which Proxmox and systemd use too. Without that file it is the command line of
-/// the running kernel, less the words of the boot loader. The fragments `/etc/kernel/cmdline.d/*.conf` follow in byte
-/// order of their names. For kernel K, `/etc/kernel/cmdline-K` replaces all of them.
+/// The base is `/etc/kernel/cmdline`, which Proxmox and systemd also use. Without that file it is the command line of
+/// the running kernel, without the words that the boot loader added. The fragments `/etc/kernel/cmdline.d/*.conf`
+/// follow in byte order of their names. For kernel K, `/etc/kernel/cmdline-K` replaces all of them.
 package struct CommandLine: Hashable, Sendable {
   /// The words of one file.
   package struct Part: Hashable, Sendable {
     package let path: String
-    /// One line without control characters and without white space at its ends; empty only if the file is.
+    /// One line without control characters and without white space at its ends; empty only if the file is empty.
     package let text: String
 
     package init(path: String, text: String) {
@@ -30,7 +30,7 @@ package struct CommandLine: Hashable, Sendable {
   /// The line; not empty if it was read from files.
   package var text: String { parts.map(\.text).joined(separator: " ") }
   package var words: [CommandLineWord] { CommandLineWord.split(text) }
-  /// The file that it begins in, or would.
+  /// The file of the first word, or the one to create.
   package var path: String { parts.first?.path ?? Self.filePath }
 
   package static let filePath = "/etc/kernel/cmdline"
@@ -39,15 +39,15 @@ package struct CommandLine: Hashable, Sendable {
   package static func overridePath(of kernel: Kernel) -> String { "\(overridePrefix)\(kernel.release)" }
   static let overridePrefix = "\(filePath)-"
 
-  /// Reads the line of kernels without an override.
+  /// Reads the command line for kernels without an override.
   ///
-  /// Throws `BootEnvironmentError` if there is none or a file is not valid, `HostError` if a file cannot be read.
+  /// Throws `BootEnvironmentError` if there is none or a file is invalid, `HostError` if a file cannot be read.
   package init(of files: FileSystem) throws {
     let fragments = try Self.fragments(of: files)
     self.init(parts: [try Self.base(of: files, fragments)] + fragments)
   }
 
-  /// Reads the line of one kernel.
+  /// Reads the command line for one kernel.
   ///
   /// Throws like `init(of:)`.
   package init(of files: FileSystem, for kernel: Kernel) throws {
@@ -61,7 +61,7 @@ package struct CommandLine: Hashable, Sendable {
 
 extension CommandLine {
   private static let sizeLimit = 1 << 16
-  static let hint: Message = "write the command line into \(filePath), for example: root=/dev/mapper/pve-root ro"
+  static let hint: Message = "write the command line to \(filePath), for example: root=/dev/mapper/pve-root ro"
 
   /// The base: the file, or the command line of the running kernel.
   ///
@@ -70,17 +70,18 @@ extension CommandLine {
 
   static func base(of files: FileSystem, _ fragments: [Part]) throws -> Part {
     if let part = try part(filePath, of: files) {
-      guard !part.text.isEmpty else { throw BootEnvironmentError(filePath, "it holds no command line", hint: hint) }
+      guard !part.text.isEmpty else { throw BootEnvironmentError(filePath, "it contains no command line", hint: hint) }
       return part
     }
     guard let running = try running(in: files) else {
-      throw BootEnvironmentError(filePath, "there is no such file, nor \(runningPath)", hint: hint)
+      throw BootEnvironmentError(filePath, "neither this file nor \(runningPath) exists", hint: hint)
     }
-    // A booted image already has the fragments in its line; otherwise they would be added again with each boot.
+    // The running command line already contains the fragments; without this, each boot would add them again.
     let further = Set(fragments.flatMap { CommandLineWord.split($0.text).map(\.text) })
     let words = CommandLineWord.split(running).map(\.text).filter { !further.contains($0) }
     guard !words.isEmpty else {
-      throw BootEnvironmentError(runningPath, "the running kernel has no command line of its own", hint: hint)
+      throw BootEnvironmentError(
+        runningPath, "empty apart from BOOT_IMAGE=, initrd= and cmdline.d", hint: hint)
     }
     return Part(path: runningPath, text: words.joined(separator: " "))
   }
@@ -103,7 +104,7 @@ extension CommandLine {
     guard let part = try part(path, of: files) else { return nil }
     guard !part.text.isEmpty else {
       throw BootEnvironmentError(
-        path, "it holds no command line", hint: "write one into it, or remove it so that \(filePath) counts")
+        path, "it contains no command line", hint: "add a command line, or remove the file to use \(filePath)")
     }
     return part
   }
@@ -118,9 +119,9 @@ extension CommandLine {
     }
   }
 
-  /// The command line of the running kernel without `BOOT_IMAGE=` and `initrd=`, which a boot loader adds.
+  /// The command line of the running kernel without `BOOT_IMAGE=` and `initrd=`, which boot loaders add.
   ///
-  /// Nil if /proc does not show it. Throws `BootEnvironmentError` or `HostError`.
+  /// Nil if `/proc/cmdline` does not exist. Throws `BootEnvironmentError` or `HostError`.
   package static func running(in files: FileSystem) throws -> String? {
     guard let content = try files.readFileIfPresent(runningPath, limit: sizeLimit) else { return nil }
     let words = CommandLineWord.split(try checked(content, path: runningPath))
@@ -132,34 +133,32 @@ extension CommandLine {
     return try part(path, content)
   }
 
-  /// The line in a file with that content: lines that begin with `#` and blank lines are ignored, the others are joined
-  /// by a space.
+  /// The command line in a file: blank lines and lines that start with `#` are ignored, the others joined by a space.
   ///
-  /// proxmox-boot-tool reads only the first line, but to ignore a second one silently would be worse. Throws
-  /// `BootEnvironmentError` if the content is not valid.
+  /// proxmox-boot-tool reads only the first line, but silently ignoring a second one would be worse. Throws
+  /// `BootEnvironmentError` if the content is invalid.
   package static func part(_ path: String, _ content: [UInt8]) throws -> Part {
     let lines = try checked(content, path: path).split(separator: "\n").map(trimmed)
     let text = lines.filter { !$0.isEmpty && $0.first != "#" }.joined(separator: " ")
     return Part(path: path, text: text)
   }
 
-  /// Checks for control characters: they would end the line for the stub or the kernel, or change how a terminal shows
-  /// it.
+  /// Rejects control characters: they would end the line for the stub or the kernel, or change how a terminal shows it.
   private static func checked(_ content: [UInt8], path: String) throws -> String {
     var line = 1
     for byte in content {
       if byte == 0x0a { line += 1 }
       guard byte != 0x0a, let name = controlName(byte) else { continue }
-      throw BootEnvironmentError(path, line: line, "it holds \(name)", hint: "write it as plain text")
+      throw BootEnvironmentError(path, line: line, "contains \(name)", hint: "write it as plain text")
     }
     let text = String(decoding: content, as: UTF8.self)
     guard text.utf8.elementsEqual(content) else {
-      throw BootEnvironmentError(path, "it is not UTF-8 text", hint: "write it as plain text")
+      throw BootEnvironmentError(path, "not UTF-8 text", hint: "write it as plain text")
     }
     return text
   }
 
-  /// The name of a byte that a line cannot contain; nil for other bytes.
+  /// The name of a byte that a command line cannot contain; nil for other bytes.
   static func controlName(_ byte: UInt8) -> Message? {
     switch byte {
     case 0: "a NUL byte"
@@ -179,14 +178,14 @@ extension CommandLine {
 
 /// The command lines of a host's kernels, read once.
 ///
-/// An error in an override concerns only its kernel.
+/// An error in an override affects only its kernel.
 package struct CommandLines: Sendable {
   private let common: Result<CommandLine, any Error>
   private let own: [Kernel: Result<CommandLine, any Error>]
 
-  /// Reads the lines for `kernels`.
+  /// Reads the command lines for `kernels`.
   ///
-  /// Throws like `CommandLine.init(of:)` if all of them need the common line and it cannot be read.
+  /// Throws like `CommandLine.init(of:)` if all kernels need the common line and it cannot be read.
   package init(of files: FileSystem, for kernels: [Kernel]) throws {
     var own: [Kernel: Result<CommandLine, any Error>] = [:]
     for kernel in kernels {
@@ -202,10 +201,10 @@ package struct CommandLines: Sendable {
     if own.isEmpty, !kernels.isEmpty { _ = try common.get() }
   }
 
-  /// The line of a kernel; throws the error that occurred when it was read.
+  /// The command line of a kernel; throws the error that occurred when it was read.
   package func line(for kernel: Kernel) throws -> CommandLine { try (own[kernel] ?? common).get() }
 
-  /// All distinct lines that could be read, in the order of `kernels`.
+  /// All distinct command lines that could be read, in the order of `kernels`.
   package func lines(for kernels: [Kernel]) -> [CommandLine] {
     var lines: [CommandLine] = []
     for kernel in kernels {

@@ -9,14 +9,14 @@ package struct CommandLineFinding: Hashable, Sendable {
   package enum Severity: Hashable, Sendable {
     /// It may be intended.
     case warning
-    /// The machine would not boot as it should, or not what was meant; refused unless forced.
+    /// The machine would not boot, or would boot something else; rejected unless forced.
     case error
-    /// The kernel cannot take the line.
+    /// The kernel cannot accept the line.
     case impossible
   }
 
   package let severity: Severity
-  /// The file that contains it; nil for the line as a whole.
+  /// The file with the problem; nil for the line as a whole.
   package let path: String?
   /// A sentence without the path.
   package let detail: Message
@@ -32,7 +32,7 @@ extension CommandLineFinding: MessageConvertible {
   package var message: Message { path.map { "\($0): \(detail)" } ?? detail }
 }
 
-/// The rules for a command line, so that the kernel accepts it and this machine boots with it.
+/// Checks whether the kernel accepts a command line and this machine boots with it.
 package struct CommandLineRules {
   /// The maximum number of bytes, without a final NUL.
   let lengthLimit: Int
@@ -43,21 +43,22 @@ package struct CommandLineRules {
     self.host = host
   }
 
-  /// The findings about a line.
+  /// The findings about a command line.
   ///
-  /// Each names the file of its word unless that is `path`.
+  /// Each names the file of its word, unless that file is `path`.
   ///
   /// Throws `HostError` if the host cannot be read.
   package func findings(in line: CommandLine, namedLike path: String? = nil) throws -> [CommandLineFinding] {
     func place(_ part: CommandLine.Part) -> String? { part.path == path ? nil : part.path }
     var findings = line.parts.flatMap { part in bytes(of: part.text).map { $0.at(place(part)) } }
-    if line.parts.isEmpty { findings.append(CommandLineFinding(.impossible, "the line is empty")) }
+    if line.parts.isEmpty { findings.append(CommandLineFinding(.impossible, "the command line is empty")) }
     let count = line.text.utf8.count
     if count > lengthLimit {
       findings.append(
-        CommandLineFinding(.impossible, "the line has \(count) bytes, and the kernel takes \(lengthLimit)"))
+        CommandLineFinding(
+          .impossible, "the command line has \(count) bytes; the kernel accepts at most \(lengthLimit)"))
     }
-    // If the line is not possible, its words are not checked.
+    // Do not check the words of an impossible line.
     guard findings.isEmpty else { return findings }
     for part in line.parts {
       for word in CommandLineWord.split(part.text) {
@@ -69,27 +70,27 @@ package struct CommandLineRules {
     return findings
   }
 
-  /// Findings about bytes that a line cannot contain or that the kernel would read differently.
+  /// Findings about bytes that a command line cannot contain or that the kernel reads differently.
   private func bytes(of text: String) -> [CommandLineFinding] {
     var findings: [CommandLineFinding] = []
     for (index, byte) in text.utf8.enumerated() {
       guard let name = CommandLine.controlName(byte) else { continue }
-      findings.append(CommandLineFinding(.impossible, "it holds \(name) at byte \(index)"))
+      findings.append(CommandLineFinding(.impossible, "\(name) at byte \(index) is not allowed"))
       break
     }
-    // An argument of a program that is not UTF-8 has this character.
+    // A program argument that is not UTF-8 contains this character.
     if text.unicodeScalars.contains("\u{fffd}") {
-      findings.append(CommandLineFinding(.impossible, "it is not UTF-8 text"))
+      findings.append(CommandLineFinding(.impossible, "not UTF-8 text"))
     }
-    // The kernel takes single bytes for Latin-1 (lib/ctype.c).
+    // The kernel treats single bytes as Latin-1 (lib/ctype.c).
     if let scalar = text.unicodeScalars.first(where: { $0.value >= 0x80 && String($0).utf8.contains(0xa0) }) {
       findings.append(
         CommandLineFinding(
-          .impossible, "the kernel takes a byte of '\(String(scalar))' for a blank and splits it there"))
+          .impossible, "the kernel treats a byte of '\(String(scalar))' as a space and splits the word there"))
     }
     if text.utf8.count(where: { $0 == UInt8(ascii: "\"") }) % 2 != 0 {
       findings.append(
-        CommandLineFinding(.impossible, "a quotation mark is not closed, so that all that follows is one word"))
+        CommandLineFinding(.impossible, "a quotation mark is not closed; everything after it is one word"))
     }
     return findings
   }

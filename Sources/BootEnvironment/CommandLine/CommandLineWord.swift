@@ -3,14 +3,14 @@
 
 internal import Messages
 
-/// One parameter of a command line, as the kernel reads it.
+/// A parameter of a command line, as the kernel reads it.
 ///
-/// White space within double quotes does not end it, and a quotation mark cannot be escaped
+/// White space within double quotes does not end a parameter, and a quotation mark cannot be escaped
 /// (Documentation/admin-guide/kernel-parameters.rst, `next_arg` in lib/cmdline.c).
 package struct CommandLineWord: Hashable, Sendable {
   /// As in the line, with quotation marks.
   package let text: String
-  /// The name of the parameter, with underscores for hyphens: the kernel does not distinguish them.
+  /// The name of the parameter, with hyphens changed to underscores: the kernel treats them as equal.
   package let name: String
   /// The text after the first `=`, without quotation marks around it; nil without a `=`.
   package let value: String?
@@ -22,7 +22,7 @@ package struct CommandLineWord: Hashable, Sendable {
     let isQuoted = bytes.first == mark
     if isQuoted { bytes = bytes.dropFirst() }
     let hasClosingMark = bytes.last == mark
-    // A `=` at the very beginning does not separate.
+    // A leading `=` is part of the name.
     guard let equals = bytes.dropFirst().firstIndex(of: UInt8(ascii: "=")) else {
       name = Self.name(isQuoted && hasClosingMark ? bytes.dropLast() : bytes)
       value = nil
@@ -41,7 +41,7 @@ package struct CommandLineWord: Hashable, Sendable {
 
   /// The words of a line.
   ///
-  /// White space is that of C. The kernel also counts byte 0xa0, which `CommandLineRules` refuses.
+  /// White space is that of C. To the kernel, byte 0xa0 is white space too; `CommandLineRules` rejects it.
   package static func split(_ line: String) -> [CommandLineWord] {
     var isQuoted = false
     let words = line.utf8.split { byte in
@@ -58,7 +58,7 @@ package struct CommandLineWord: Hashable, Sendable {
 }
 
 extension CommandLineWord {
-  /// The finding about the word by itself; nil if there is none.
+  /// The finding about this word alone; nil if there is none.
   ///
   /// Words that trade safety for speed or that show more output, such as `mitigations=off` and
   /// `systemd.log_level=debug`, are fine.
@@ -71,13 +71,13 @@ extension CommandLineWord {
 
   /// Words that a boot loader adds.
   ///
-  /// The EFI stub of the kernel takes the initrd of the image. Without one it would load the file that `initrd=` names,
-  /// which is not verified.
+  /// The kernel's EFI stub uses the UKI's initrd. If the UKI had none, it would load the unverified file that `initrd=`
+  /// names.
   private var loaderReason: Message? {
     switch name {
     case "BOOT_IMAGE": "is left over from a boot loader"
-    case "initrd": "is left over from a boot loader; the image brings its initrd itself"
-    case "noinitrd": "keeps the kernel from taking the image's initrd"
+    case "initrd": "is left over from a boot loader; the UKI contains its initrd"
+    case "noinitrd": "keeps the kernel from using the UKI's initrd"
     default: nil
     }
   }
@@ -112,8 +112,8 @@ extension CommandLineWord {
   /// Words that start something other than the installed system.
   private var takeoverReason: Message? {
     switch name {
-    case "init" where !Self.systemInits.contains(value ?? ""): "starts another program in place of the system"
-    case "rdinit" where value != "/init": "starts another program in place of the initrd's"
+    case "init" where !Self.systemInits.contains(value ?? ""): "starts another program instead of the system"
+    case "rdinit" where value != "/init": "starts another program instead of the initrd's"
     case "single", "s", "S", "1", "rescue", "emergency", "_b":
       value == nil ? "starts maintenance mode at every boot" : nil
     case "systemd.unit", "rd.systemd.unit":
@@ -121,7 +121,7 @@ extension CommandLineWord {
     case "rd.break", "rdbreak", "break": "stops in the initrd with a shell at every boot"
     case "systemd.debug_shell", "rd.systemd.debug_shell":
       isSwitchedOff ? nil : "opens a shell without a password at every boot"
-    case "systemd.run": "runs a command in place of the system"
+    case "systemd.run": "runs a command instead of the system"
     default: nil
     }
   }
@@ -133,21 +133,21 @@ extension CommandLineWord {
   private static let maintenanceUnits: Set<String> = [
     "rescue.target", "emergency.target", "rescue.service", "emergency.service", "rescue", "emergency",
   ]
-  /// systemd's words for no.
+  /// The values that systemd reads as no.
   private var isSwitchedOff: Bool { ["0", "no", "n", "false", "f", "off"].contains((value ?? "").lowercased()) }
 
   private var warningReason: Message? {
     switch name {
     case "vga": "has no effect when EFI firmware starts the kernel"
-    case "module.sig_enforce" where isSwitchedOff: "has no effect: the check of modules can only be switched on"
+    case "module.sig_enforce" where isSwitchedOff: "has no effect: the check of modules can only be enabled"
     case "lockdown" where value != "integrity" && value != "confidentiality":
-      "has no effect: the kernel knows integrity and confidentiality"
-    case "nokaslr": "makes the kernel's addresses known to attackers"
-    case "apparmor" where isSwitchedOff: "takes the confinement away that containers rely on"
-    case "noefi": "takes the firmware's variables away, by which boot entries are kept"
+      "has no effect: the kernel accepts integrity or confidentiality"
+    case "nokaslr": "reveals the kernel's addresses to attackers"
+    case "apparmor" where isSwitchedOff: "disables the confinement that containers rely on"
+    case "noefi": "disables EFI variables, which boot entries need"
     case "efi" where (value ?? "").split(separator: ",").contains("noruntime"):
-      "takes the firmware's variables away, by which boot entries are kept"
-    case "__": "ends the kernel's part: what follows is for init"
+      "disables EFI variables, which boot entries need"
+    case "__": "ends the kernel's parameters: the rest goes to init"
     default: nil
     }
   }

@@ -13,21 +13,21 @@ extension CommandLineRules {
     var findings: [CommandLineFinding] = []
     if roots.count > 1 {
       findings.append(
-        CommandLineFinding(.warning, "root= stands there \(roots.count) times; the last one counts, '\(last.text)'"))
+        CommandLineFinding(.warning, "root= occurs \(roots.count) times; the last one takes effect: '\(last.text)'"))
     }
     guard let value = last.value, !value.isEmpty else {
       return findings + [CommandLineFinding(.error, "'\(last.text)' names no root file system")]
     }
-    // Already said.
+    // The word has already been reported.
     if last.finding != nil { return findings }
     switch RootDevice(value, isZFS: boot == "zfs") {
     case .elsewhere: break
     case .automatic:
       if try !hasOnlyDracut {
-        findings.append(CommandLineFinding(.error, "'\(last.text)' is not known to initramfs-tools"))
+        findings.append(CommandLineFinding(.error, "initramfs-tools does not support '\(last.text)'"))
       }
     case .unknown:
-      findings.append(CommandLineFinding(.warning, "'\(last.text)' is of a form that cannot be checked"))
+      findings.append(CommandLineFinding(.warning, "'\(last.text)' cannot be checked: unknown form"))
     case .path(let path): if let finding = try self.finding(path, of: last) { findings.append(finding) }
     case .dataset(let name):
       if let name, let finding = try finding(dataset: name, of: last) { findings.append(finding) }
@@ -35,12 +35,12 @@ extension CommandLineRules {
     return findings
   }
 
-  /// Findings about the swap device to resume from; if it is missing, the initrd waits for it and continues.
+  /// Findings about the swap device to resume from; if it is missing, the initrd waits for it and then continues.
   func resume(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
     guard let word = words.last(where: { $0.name == "resume" }), let value = word.value,
       let path = RootDevice(value, isZFS: false).path, try canTell(path), try !host.files.exists(path)
     else { return [] }
-    return [CommandLineFinding(.warning, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")]
+    return [CommandLineFinding(.warning, "'\(word.text)' not found: \(host.files.display(path)) does not exist")]
   }
 
   /// Findings about a line without `root=`: some initrds find ZFS by its pool, others use `boot=`.
@@ -49,28 +49,28 @@ extension CommandLineRules {
     if boot == "zfs" || namesZFS || words.contains(where: { $0.name == "netroot" || $0.name == "nfsroot" }) {
       return []
     }
-    // A replacement of scripts/local may work in another way. live and casper have findings of their own.
+    // A replacement for scripts/local may work differently. live and casper have their own findings.
     if let boot, boot != "local" { return [] }
     if try hasOnlyDracut {
-      return [CommandLineFinding(.warning, "it has no root=, so the initrd has to find the root file system itself")]
+      return [CommandLineFinding(.warning, "root= is missing; the initrd must find the root file system itself")]
     }
-    return [CommandLineFinding(.error, "it has no root=; most initrds then stop")]
+    return [CommandLineFinding(.error, "root= is missing; most initrds stop without it")]
   }
 
-  /// Whether only dracut makes initrds: its initrd finds the root file system by systemd's rules, that of
-  /// initramfs-tools does not.
+  /// Whether only dracut makes initrds: unlike those of initramfs-tools, they find the root file system by systemd's
+  /// rules.
   private var hasOnlyDracut: Bool {
     get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists("/usr/sbin/mkinitramfs") }
   }
 
   /// Whether the visible devices are those of the machine that will boot.
   ///
-  /// In a chroot or container they are not. There the root is not a mounted device, but nothing or a directory of one.
+  /// In a chroot or container they are not: the root there is not a mounted device, or only a directory of one.
   private var knowsDevices: Bool {
     get throws { try host.isRunningSystem ? mountedRoot != nil : host.files.isDirectory("/dev/disk") }
   }
 
-  /// Links by UUID and label exist only with udev.
+  /// Whether a missing path is meaningful: links by UUID and label exist only with udev.
   private func canTell(_ path: String) throws -> Bool {
     try knowsDevices && (!path.hasPrefix("/dev/disk/") || host.files.isDirectory("/dev/disk"))
   }
@@ -78,7 +78,7 @@ extension CommandLineRules {
   private var mountedRoot: MountPoint? {
     get throws {
       try host.files.mountPoints().last { $0.path == "/" }.flatMap { mount in
-        // A subvolume of btrfs is a directory too.
+        // A btrfs subvolume is also a directory.
         let isWhole = mount.root == "/" || mount.fileSystem == "btrfs"
         return isWhole && mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
       }
@@ -88,12 +88,12 @@ extension CommandLineRules {
   private func finding(_ path: String, of word: CommandLineWord) throws -> CommandLineFinding? {
     guard try canTell(path) else { return nil }
     guard let status = try host.files.status(of: path) else {
-      return CommandLineFinding(.error, "'\(word.text)' is not here: \(host.files.display(path)) does not exist")
+      return CommandLineFinding(.error, "'\(word.text)' not found: \(host.files.display(path)) does not exist")
     }
     guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
     let source = try host.files.status(of: mounted.source)
     let isSame = status.blockDevice == mounted.device || source?.isSameFile(as: status) == true
-    // If the kernel uses a name of its own, such as /dev/root, they cannot be compared.
+    // The devices cannot be compared if the kernel uses its own name, such as /dev/root.
     if isSame || mounted.fileSystem != "zfs" && source == nil { return nil }
     return CommandLineFinding(
       .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
@@ -104,9 +104,9 @@ extension CommandLineRules {
     if mounted.fileSystem == "zfs", mounted.source == name { return nil }
     let pool = name.split(separator: "/").first.map(String.init) ?? name
     let pools = "/proc/spl/kstat/zfs"
-    // A pool may be named by its number.
+    // The pool may be given by its number.
     if UInt64(pool) == nil, try host.files.isDirectory(pools), try !host.files.isDirectory("\(pools)/\(pool)") {
-      return CommandLineFinding(.error, "'\(word.text)' is not here: no pool \(pool) is imported")
+      return CommandLineFinding(.error, "'\(word.text)' not found: pool \(pool) is not imported")
     }
     return CommandLineFinding(
       .warning, "'\(word.text)' is not the root file system in use, which is on \(mounted.source)")
@@ -117,16 +117,16 @@ extension CommandLineRules {
 enum RootDevice: Hashable {
   /// A path in /dev, or the udev link for a UUID or label.
   case path(String)
-  /// A ZFS file system; nil if the initrd finds it.
+  /// A ZFS file system; nil if the initrd finds it itself.
   case dataset(String?)
-  /// A file system on the network, or one without a device.
+  /// A network file system, or one without a device.
   case elsewhere
-  /// systemd's automatic discovery, which only its initrd does.
+  /// systemd's automatic discovery, which only a systemd initrd supports.
   case automatic
-  /// A form that is not known here.
+  /// An unknown form.
   case unknown
 
-  /// `isZFS` says whether `boot=zfs` makes a plain name that of a ZFS file system.
+  /// `isZFS` says whether `boot=zfs` is set, which makes a plain name the name of a ZFS file system.
   init(_ value: String, isZFS: Bool) {
     func rest(_ prefix: String) -> String { String(value.dropFirst(prefix.count)) }
     let links = [("UUID=", "by-uuid"), ("LABEL=", "by-label"), ("PARTLABEL=", "by-partlabel")]
@@ -156,7 +156,7 @@ enum RootDevice: Hashable {
 
   private static let networkKinds = ["nfs", "nbd", "iscsi:", "dhcp", "fcoe", "aoe", "9p:", "virtiofs:", "mtd", "ubi"]
 
-  /// The path of the device, or what it would be.
+  /// The path of the device, whether it exists or not.
   var path: String? { if case .path(let path) = self { path } else { nil } }
 
   /// The label as udev escapes it: characters other than ASCII letters, digits, `#+-.:=@_` and non-ASCII become `\x20`.

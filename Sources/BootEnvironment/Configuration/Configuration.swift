@@ -7,9 +7,9 @@ package import SigningKeys
 
 /// The settings: `/etc/pve-sb-uki/pve-sb-uki.conf`, then `pve-sb-uki.conf.d/*.conf` in byte order of their names.
 ///
-/// The last value of a key counts; an empty value restores the default.
+/// The last value of a key takes effect; an empty value restores the default.
 package struct Configuration: Hashable, Sendable {
-  /// How the firmware reaches the images.
+  /// How the firmware starts the UKIs.
   package enum Chain: String, CaseIterable, Sendable {
     case auto, direct, shim
     case systemdBoot = "systemd-boot"
@@ -18,10 +18,10 @@ package struct Configuration: Hashable, Sendable {
   /// What to do with type 1 entries of the Boot Loader Specification: unsigned kernels and initrds that
   /// proxmox-boot-tool puts on ESPs.
   package enum TypeOne: String, CaseIterable, Sendable {
-    /// They are reported: anyone who can write to the ESP can change what they start.
+    /// Report them: anyone who can write to the ESP can change what they start.
     case keep
-    /// They are removed, and Proxmox's hook that would make them again no longer runs; but only after one of our images
-    /// has booted on this machine.
+    /// Remove them and disable Proxmox's hook, which would recreate them; only after a UKI made by pve-sb-uki has
+    /// booted on this machine.
     case remove
   }
 
@@ -29,11 +29,11 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default yes.
   package var isEnabled = true
-  /// `Strict=yes|no`: whether a kernel package fails to configure when its image cannot be built.
+  /// `Strict=yes|no`: whether a kernel package fails to configure if its UKI cannot be built.
   ///
   /// Default no.
   package var isStrict = false
-  /// `Keep=N`: how many of the wanted kernels get an image, 0 for all of them.
+  /// `Keep=N`: how many of the wanted kernels get a UKI; 0 means all.
   ///
   /// Default 0.
   package var keep = 0
@@ -41,15 +41,15 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default `/etc/pve-sb-uki/keys/db.key`.
   package var key = defaultKey
-  /// `Certificate=`: its certificate, a path.
+  /// `Certificate=`: the certificate of the key, an absolute path.
   ///
   /// Default `/etc/pve-sb-uki/keys/db.crt`.
   package var certificate = defaultCertificate
   /// `Chain=auto|direct|systemd-boot|shim`: the boot chain.
   ///
-  /// Default auto, which keeps what the host uses.
+  /// Default auto, which keeps the boot loader that the host uses.
   package var chain = Chain.auto
-  /// `Esp=PATH`: where the ESP is mounted; used without a check.
+  /// `Esp=PATH`: where the ESP is mounted; used without checks.
   ///
   /// Default: found among the mounts.
   package var espPath: String?
@@ -61,7 +61,7 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default keep.
   package var typeOne = TypeOne.keep
-  /// `Dkms=yes|no`: whether dkms signs the modules that it builds with the same key.
+  /// `Dkms=yes|no`: whether dkms signs the modules it builds with the same key.
   ///
   /// Default no.
   package var signsModules = false
@@ -74,7 +74,7 @@ package struct Configuration: Hashable, Sendable {
   /// The defaults.
   package init() {}
 
-  /// The key that images, boot loaders and modules are signed with.
+  /// The key for signing UKIs, boot loaders and modules.
   package var signingKey: KeySource { KeySource(key: key, certificate: certificate, isHostPath: true) }
 
   /// Reads the host's settings; missing files are ignored.
@@ -83,7 +83,7 @@ package struct Configuration: Hashable, Sendable {
   /// cannot be read.
   package init(of files: FileSystem) throws { self = try SettingsSurvey(of: files).configuration }
 
-  /// The settings that `assignments` make, in their order.
+  /// Applies `assignments` to the defaults, in order.
   ///
   /// Throws `BootEnvironmentError` for an unknown key or an invalid value.
   init(_ assignments: [SettingsSurvey.Assignment]) throws {
@@ -100,7 +100,7 @@ package struct Configuration: Hashable, Sendable {
 }
 
 extension Configuration {
-  /// A value to convert; nil stands for the default.
+  /// A value to convert; the conversions return nil for an empty value, which means the default.
   struct Value {
     let entry: SettingsFile.Entry
     let path: String
@@ -139,7 +139,8 @@ extension Configuration {
 
     private func wrong(_ wanted: Message) -> BootEnvironmentError {
       BootEnvironmentError(
-        path, line: entry.line, "\(entry.key) is '\(entry.value)'", hint: "\(entry.key)= takes \(wanted)")
+        path, line: entry.line, "\(entry.key) has the invalid value '\(entry.value)'",
+        hint: "set \(entry.key)= to \(wanted)")
     }
   }
 }

@@ -6,7 +6,7 @@ internal import Messages
 /// A setting: its key, how a value is parsed, and how the value in use is written.
 package struct Setting: Sendable {
   package let key: String
-  /// Parses a value into the configuration; an empty one is that of the defaults.
+  /// Parses a value into the configuration; an empty value means the default.
   ///
   /// Throws `BootEnvironmentError`.
   let set: @Sendable (inout Configuration, Configuration.Value, _ defaults: Configuration) throws -> Void
@@ -46,23 +46,23 @@ package struct Setting: Sendable {
 
   private static func word(_ truth: Bool) -> String { truth ? "yes" : "no" }
 
-  /// The setting with that key; nil if there is none.
+  /// The setting with that key; nil if the key is unknown.
   package static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
 
-  /// The error for a key that no setting has.
+  /// The error for an unknown key.
   package static func unknown(
     _ key: String, path: String = Configuration.path, line: Int? = nil
   ) -> BootEnvironmentError {
     let known = all.map(\.key).joined(separator: ", ")
-    return BootEnvironmentError(path, line: line, "unknown key '\(key)'", hint: "the keys are \(known)")
+    return BootEnvironmentError(path, line: line, "unknown key '\(key)'", hint: "valid keys: \(known)")
   }
 
-  /// The value in use, as a file would have it; empty for `Esp` if the mount point is looked for.
+  /// The value in use, as written in a file; empty for `Esp` if pve-sb-uki searches for the mount point.
   package func value(in configuration: Configuration) -> String { write(configuration) }
 
-  /// The value that `text` stands for, as `value(in:)` writes it.
+  /// The value that `text` means, as `value(in:)` writes it.
   ///
-  /// Throws `BootEnvironmentError`, which names `path` as its object, for a value that the setting does not take.
+  /// Throws `BootEnvironmentError` with `path` as its object if the setting does not accept the value.
   package func value(of text: String, path: String) throws -> String {
     let assignment = SettingsSurvey.Assignment(path: path, entry: SettingsFile.Entry(key: key, value: text))
     return value(in: try Configuration([assignment]))

@@ -9,13 +9,13 @@ package struct SettingsFile: Hashable, Sendable {
     package var key: String
     /// Without white space at its ends; may be empty.
     package var value: String
-    /// Line number, from 1; nil if it does not stand in a file.
+    /// Line number, from 1; nil if the entry is not from a file.
     package var line: Int?
   }
 
   package let entries: [Entry]
 
-  /// Parses the file; `path` is for messages.
+  /// Parses a file; `path` is for messages.
   ///
   /// Throws `BootEnvironmentError` for the first line that is neither `Key=value`, blank nor a comment.
   package init(parsing content: [UInt8], path: String) throws {
@@ -24,11 +24,10 @@ package struct SettingsFile: Hashable, Sendable {
       let text = Self.trimmed(line)
       guard let first = text.first, first != UInt8(ascii: "#") else { continue }
       guard text.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-        throw BootEnvironmentError(path, line: index + 1, "it holds a control character")
+        throw BootEnvironmentError(path, line: index + 1, "contains a control character")
       }
       guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > text.startIndex else {
-        throw BootEnvironmentError(
-          path, line: index + 1, "it is not of the form Key=value", hint: "begin comments with #")
+        throw BootEnvironmentError(path, line: index + 1, "expected Key=value", hint: "start comments with #")
       }
       let key = Self.trimmed(text[..<equals])
       let value = Self.trimmed(text[(equals + 1)...])
@@ -39,15 +38,15 @@ package struct SettingsFile: Hashable, Sendable {
     self.entries = entries
   }
 
-  /// Without blanks, tabs and carriage returns at its ends.
+  /// Removes spaces, tabs and carriage returns at both ends.
   package static func trimmed(_ text: String) -> String {
     String(decoding: trimmed(Array(text.utf8)[...]), as: UTF8.self)
   }
 
   /// The content with `key` assigned to `value`, which has no control characters.
   ///
-  /// Its last assignment is replaced, else the last comment `#key=…`, else a line is added at the end. All other lines
-  /// stay byte for byte, and so do the ends of lines.
+  /// Replaces the last assignment, else the last comment `#key=…`, else adds a line at the end. All other lines and the
+  /// line endings are kept byte for byte.
   package static func setting(_ key: String, to value: String, in content: [UInt8]) -> [UInt8] {
     let assignment = Array("\(key)=\(value)".utf8)
     var lines = content.split(separator: 0x0a, omittingEmptySubsequences: false)

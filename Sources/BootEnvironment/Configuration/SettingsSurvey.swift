@@ -3,7 +3,7 @@
 
 package import HostSystem
 
-/// Everything that a host's settings files assign, in the order in which they are read.
+/// All assignments in a host's settings files, in the order in which they are read.
 package struct SettingsSurvey: Sendable {
   package struct Assignment: Sendable {
     package var path: String
@@ -14,13 +14,16 @@ package struct SettingsSurvey: Sendable {
 
   package static let sizeLimit = 1 << 18
 
-  /// Reads the files; those that are missing are ignored.
+  /// Reads the files; missing files are ignored.
   ///
-  /// `replacement` is taken for the content of `pve-sb-uki.conf` if it is not nil. Throws `BootEnvironmentError` for a
-  /// line that is not of the form Key=value, `HostError` if a file cannot be read.
+  /// If `replacement` is not nil, it is used instead of the content of `pve-sb-uki.conf`. Throws `BootEnvironmentError`
+  /// for a line that is not `Key=value`, `HostError` if a file cannot be read.
   package init(of files: FileSystem, replacement: [UInt8]? = nil) throws {
-    let main = try replacement ?? files.readFileIfPresent(Configuration.path, limit: Self.sizeLimit)
-    var assignments = try main.map { try Self.assignments($0, Configuration.path) } ?? []
+    var path = Configuration.path
+    // Between preinst and postinst of an upgrade, the package's old conffile has this name.
+    if try replacement == nil && !files.exists(path) { path += ".dpkg-remove" }
+    let main = try replacement ?? files.readFileIfPresent(path, limit: Self.sizeLimit)
+    var assignments = try main.map { try Self.assignments($0, path) } ?? []
     for name in try files.list(Configuration.directory) ?? [] where name.hasSuffix(".conf") && !name.hasPrefix(".") {
       let path = "\(Configuration.directory)/\(name)"
       guard let content = try files.readFileIfPresent(path, limit: Self.sizeLimit) else { continue }
@@ -36,6 +39,11 @@ package struct SettingsSurvey: Sendable {
   /// The settings in use; throws `BootEnvironmentError` for an unknown key or an invalid value.
   package var configuration: Configuration { get throws { try Configuration(assignments) } }
 
-  /// The assignment of `key` that counts; nil if there is none.
+  /// The configuration with the assignments of one key alone; throws `BootEnvironmentError` for an invalid value.
+  package func configuration(of key: String) throws -> Configuration {
+    try Configuration(assignments.filter { $0.entry.key == key })
+  }
+
+  /// The last assignment of `key`, which takes effect; nil if there is none.
   package func last(_ key: String) -> Assignment? { assignments.last { $0.entry.key == key } }
 }

@@ -4,23 +4,23 @@
 package import FATFileSystem
 internal import HostSystem
 
-/// Files of this program that a power cut left in a state in which they must not be removed in the usual way.
+/// Files of pve-sb-uki that a power cut left in a state in which a normal unlink would be unsafe.
 ///
 /// Their clusters also belong to another file, or are free in the allocation table and may be given to another file.
-/// Directories of this program or of proxmox-boot-tool count too if only their name was written. So do temporary files
+/// This includes directories of pve-sb-uki or proxmox-boot-tool of which only the name was written, and temporary files
 /// of `loader.conf`, which Proxmox's hook replaces with sed(1).
 ///
 /// Linux writes the two directory entries of an exchange one after the other, and the entry of a file separately from
-/// its clusters. To remove such a file in the usual way would free clusters that another file needs.
+/// its clusters. A normal unlink of such a file would free clusters that another file needs.
 package enum CrashLeftovers {
-  /// The files to remove so that the others are intact.
+  /// The files to remove so that the other files are intact.
   ///
-  /// If several files have the same clusters, one keeps them. A file whose content the manifest confirms comes first,
-  /// then an image or boot loader, then a previous image, then a temporary file. If a foreign file has these clusters
-  /// too, nothing is removed: the file system is damaged.
+  /// If several files have the same clusters, one keeps them: preferably a file whose content the manifest confirms,
+  /// then a UKI or boot loader, then a previous UKI, then a temporary file. If a foreign file also has these clusters,
+  /// the file system is damaged and nothing is removed.
   ///
-  /// `isRight` says whether the manifest has the content of the file for its kernel; it is called for files that share
-  /// clusters. Throws what `isRight` throws.
+  /// `isRight` says whether the manifest confirms the content of the file for its kernel; it is called for files that
+  /// share clusters. Throws what `isRight` throws.
   package static func toRemove(
     in volume: FATVolume, paths: LoaderPath, isRight: (FATFile) throws -> Bool
   ) rethrows -> [FATFile] {
@@ -34,7 +34,7 @@ package enum CrashLeftovers {
         sharing.append(file)
       }
     }
-    // Group by the first cluster: the files of an exchange have all clusters in common.
+    // Group by the first cluster: the files of an exchange share all clusters.
     while let file = sharing.first {
       let group = sharing.filter { $0.firstCluster == file.firstCluster }
       sharing.removeAll { $0.firstCluster == file.firstCluster }
@@ -49,7 +49,7 @@ package enum CrashLeftovers {
     return removed
   }
 
-  /// Whether removing a file in the usual way could free clusters that another file needs.
+  /// Whether a normal unlink could free clusters that another file needs.
   package static func makeUnlinkingUnsafe(in volume: FATVolume, paths: LoaderPath) -> Bool {
     blockingProblem(in: volume) != nil || volume.voidDirectories.contains { isRecreated($0.path) }
       || volume.files.contains { file in
@@ -57,18 +57,17 @@ package enum CrashLeftovers {
       }
   }
 
-  /// A problem that leaves it unknown which file owns which clusters, so that nothing may be repaired; nil if there is
-  /// none.
+  /// A problem that makes the owner of a cluster uncertain, so that repairs are unsafe; nil if there is none.
   package static func blockingProblem(in volume: FATVolume) -> FATProblem? {
     let removable = Set(volume.voidDirectories.map(\.path).filter(isRecreated))
     return volume.problems.first { problem in
-      // Linux and firmware read the first of the two tables, and so does this program.
+      // Linux, firmware and pve-sb-uki read the first of the two tables.
       if case .tablesDiffer = problem.kind { return false }
       return !removable.contains(problem.path)
     }
   }
 
-  /// A directory that this program or proxmox-boot-tool creates again in its next run.
+  /// Whether pve-sb-uki or proxmox-boot-tool recreates the directory in its next run.
   private static func isRecreated(_ path: String) -> Bool {
     let folded = path.lowercased()
     let own = [LoaderPath.directory, UKIName.directory].map { $0.lowercased() }
@@ -77,7 +76,7 @@ package enum CrashLeftovers {
 
   /// Whether the file cannot be read completely.
   ///
-  /// Clusters behind its end do no harm.
+  /// Clusters after its end do no harm.
   private static func isUnreadable(_ chain: FATChain) -> Bool {
     switch chain {
     case .sound, .long: false
@@ -85,7 +84,7 @@ package enum CrashLeftovers {
     }
   }
 
-  /// The importance of a file of ours, 0 is the highest; nil for files of others.
+  /// The importance of a pve-sb-uki file, 0 is the highest; nil for foreign files.
   package static func rank(of path: String, _ paths: LoaderPath) -> Int? {
     let directory = PathName(path).directory
     let name = String(PathName(path).fileName)
@@ -100,12 +99,12 @@ package enum CrashLeftovers {
     return own.contains { "\(directory)/\(name)".lowercased().hasPrefix(temporaryPrefix($0)) } ? 2 : nil
   }
 
-  /// Whether only this program or proxmox-boot-tool makes such a file: others write to `EFI/BOOT`, too.
+  /// Whether only pve-sb-uki or proxmox-boot-tool makes such a file: other programs also write to `EFI/BOOT`.
   private static func isMade(_ path: String, _ paths: LoaderPath) -> Bool {
     rank(of: path, paths) == 2 || !path.lowercased().hasPrefix("/efi/boot/")
   }
 
-  /// Whether it is a temporary file of `sed -i` for `loader.conf`.
+  /// Whether it is a temporary file that `sed -i` made for `loader.conf`.
   private static func isOfSed(_ directory: String, _ name: String) -> Bool {
     directory.lowercased() == "/loader" && name.utf8.count == 9 && name.lowercased().hasPrefix("sed")
   }

@@ -9,15 +9,15 @@ package import Messages
 // Repair after a power cut.
 //
 // FAT has no journal. Linux sets a dirty bit while a FAT file system is mounted for writing, and only fsck.vfat(8)
-// clears it. At boot it runs for file systems in fstab, which does not list the ESPs of proxmox-boot-tool.
+// clears it. At boot, fsck runs only for file systems in fstab, which does not list the ESPs of proxmox-boot-tool.
 extension ESP {
   /// Checks a file system that was not unmounted cleanly and is not mounted now.
   ///
-  /// Sets `uncleanState`, and returns the lines that report damage; this program does not repair damage. Throws
+  /// Sets `uncleanState`, and returns the lines that report damage, which pve-sb-uki never repairs. Throws
   /// `HostError`.
   mutating func examine(on host: Host) throws -> [String] {
     guard let device else { return [] }
-    // Not with fsck.vfat first: it may loop in a damaged directory.
+    // Do not run fsck.vfat first: it may loop in a damaged directory.
     let volume: FATVolume?
     do {
       volume = try host.partitions.volume(device: device)
@@ -30,7 +30,7 @@ extension ESP {
       crashed = try CrashLeftovers.toRemove(in: volume, paths: LoaderPath(host.machine)) { _ in false }
     }
     if let check = try FileSystemCheck(of: host.files.display(device), mending: false, on: host) {
-      // Whether the damage is due to files of ours is known only after these are repaired.
+      // pve-sb-uki's files may cause the damage; this is known only after their repair.
       guard check.damage.isEmpty || !crashed.isEmpty else { return check.damage }
       uncleanState = .mendable
     } else {
@@ -41,9 +41,9 @@ extension ESP {
     return []
   }
 
-  /// Repairs files of ours, then runs fsck.vfat for the rest.
+  /// Repairs pve-sb-uki's files, then runs fsck.vfat for the rest.
   ///
-  /// It must not be mounted. `isRight` is called as by `CrashLeftovers.toRemove`. Returns what was done, a sentence each.
+  /// The ESP must not be mounted. `isRight` is as for `CrashLeftovers.toRemove`. Returns one message for each repair.
   ///
   /// Throws `ESPProblem` for damage, and if the dirty bit is set and fsck.vfat is not installed; `HostError` or
   /// `ParseError` if the device cannot be read or written.
@@ -56,7 +56,7 @@ extension ESP {
     let removed = try host.partitions.removeNames(device: device) { volume, content in
       try CrashLeftovers.toRemove(in: volume, paths: paths) { try isRight($0, volume, content) }
     }
-    for file in removed { done.append("\(name): \(file.path.dropFirst()) was left over by a power cut and is removed") }
+    for file in removed { done.append("\(name): removed \(file.path.dropFirst()), left over from a power cut") }
     let path = host.files.display(device)
     if let problem = try host.partitions.volume(device: device).flatMap(CrashLeftovers.blockingProblem) {
       throw damage([problem.message.description], path)
@@ -65,7 +65,7 @@ extension ESP {
       guard try host.partitions.facts(device: device).isDirty else { return done }
       throw ESPProblem(
         name: name, kind: .unchecked,
-        message: "the EFI System Partition \(name) was not unmounted and cannot be checked",
+        message: "ESP \(name) was not unmounted cleanly and cannot be checked",
         hint: "run 'apt install dosfstools', then run 'pve-sb-uki apply'")
     }
     try require(before, path)
@@ -75,13 +75,13 @@ extension ESP {
       if let mending { try require(mending, path) }
       if let after = try FileSystemCheck(of: path, mending: false, on: host) { try require(after, path) }
       let words = before.remnants.filter { $0 != .backupBootSector }
-      done.append("\(name) was checked and mended: \(words.map(\.message).joined(separator: ", "))")
+      done.append("\(name) was checked and repaired: \(words.map(\.message).joined(separator: ", "))")
       do {
-        // fsck.vfat makes files of lost clusters. They were not visible before, and take the space of images.
+        // fsck.vfat turns lost clusters into files, which take up the space of UKIs.
         let files = try open(on: host, for: .writing)
         for name in try recoveredFiles(host).subtracting(recovered) { try files.remove("/\(name)") }
       } catch {
-        done.append("\(name): what the check made files of, FSCK*.REC, is still there: \(error)")
+        done.append("\(name): the check left files FSCK*.REC behind: \(error)")
       }
     }
     return done
@@ -91,15 +91,15 @@ extension ESP {
     if !check.damage.isEmpty { throw damage(check.damage, path) }
   }
 
-  /// The problem for lines in which `FileSystemCheck` sees damage.
+  /// The problem for the lines in which `FileSystemCheck` found damage.
   func damage(_ lines: [String], _ path: String) -> ESPProblem {
     let quoted = lines.prefix(3).map { $0.drop { $0 == " " } }.joined(separator: " / ")
     return ESPProblem(
-      name: name, kind: .damaged, message: "the EFI System Partition \(name) is damaged; the check says: \(quoted)",
+      name: name, kind: .damaged, message: "ESP \(name) is damaged; the check reports: \(quoted)",
       hint: Self.repairHint(path), repair: Self.repair(path))
   }
 
-  /// Files named like FSCK0000.REC, which fsck.vfat makes of lost clusters.
+  /// Files such as FSCK0000.REC, which fsck.vfat makes from lost clusters.
   private func recoveredFiles(_ host: Host) throws -> Set<String> {
     let files = try open(on: host, for: .reading)
     return Set(try (files.list("/") ?? []).filter(Self.isRecovered))
@@ -113,6 +113,6 @@ extension ESP {
   static func repair(_ path: String) -> String { "fsck.vfat -r \(path)" }
 
   static func repairHint(_ path: String) -> Message {
-    "run '\(repair(path))' and answer what it asks, then run 'pve-sb-uki apply'"
+    "run '\(repair(path))' and answer its questions, then run 'pve-sb-uki apply'"
   }
 }

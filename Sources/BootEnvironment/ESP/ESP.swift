@@ -5,7 +5,7 @@ package import EFIData
 package import HostSystem
 package import Messages
 
-/// An EFI System Partition (ESP), or a directory that stands for one.
+/// An EFI System Partition (ESP), or a directory used as one.
 package struct ESP: Hashable, Sendable {
   package enum Source: Hashable, Sendable {
     /// Its mount point: a host path without a final slash.
@@ -15,20 +15,20 @@ package struct ESP: Hashable, Sendable {
   }
 
   package let source: Source
-  /// Its place in a GPT; nil if it has none, so that no boot entry can lead to it.
+  /// Its location in a GPT; nil if unknown, in which case no boot entry can refer to it.
   package let location: PartitionLocation?
-  /// Why there is no location, as a sentence, if that is known.
+  /// Why there is no location; nil if that is unknown.
   package let locationNote: Message?
-  /// Host path of its device; nil for a directory that stands for an ESP.
+  /// Host path of its device; nil for a directory used as an ESP.
   package let device: String?
-  /// Why it must be mended before it is written to; nil if it was unmounted cleanly.
+  /// Why it must be repaired before it is written to; nil if it was unmounted cleanly.
   ///
   /// See `FileSystemCheck`.
   package var uncleanState: UncleanState?
 
   /// The state of a FAT file system that was not unmounted cleanly and has no known damage.
   package enum UncleanState: Hashable, Sendable {
-    /// The check found errors that it can repair, or files of ours have to be repaired first.
+    /// The check found errors that it can repair, or pve-sb-uki's files must be repaired first.
     case mendable
     /// fsck.vfat is not installed, but no clusters belong to two files.
     case unchecked
@@ -45,7 +45,7 @@ package struct ESP: Hashable, Sendable {
     self.uncleanState = uncleanState
   }
 
-  /// The name for people: the serial number, or the mount point.
+  /// The name in messages: the serial number, or the mount point.
   package var name: String {
     switch source {
     case .directory(let path): path
@@ -65,7 +65,7 @@ package struct ESP: Hashable, Sendable {
 
   /// Opens the files of the ESP, by their paths on it.
   ///
-  /// Symbolic links cannot lead out of it. An ESP that is not mounted is mounted while the returned value exists, see
+  /// Symbolic links cannot lead outside. An unmounted ESP is mounted while the returned value exists, see
   /// `PartitionAccess.mount`. Throws `HostError` if it cannot be opened, or not for writing.
   package func open(on host: Host, for access: PartitionAccess.Access) throws -> FileSystem {
     if case .listed(let serial) = source, try host.isRunningSystem || !host.files.isDirectory(path) {
@@ -76,7 +76,7 @@ package struct ESP: Hashable, Sendable {
       let path = host.files.display(path)
       throw HostError(
         "write to", path, detail: "it is mounted read-only",
-        hint: "find out why in the kernel's messages, then run 'mount -o remount,rw \(path)'")
+        hint: "check the kernel log for the reason, then run 'mount -o remount,rw \(path)'")
     }
     return files
   }
@@ -87,7 +87,7 @@ package struct ESPProblem: Hashable, HintedError {
   package enum Kind: Sendable {
     /// Its device does not exist.
     case missing
-    /// Its file system must be repaired by the administrator first.
+    /// The administrator must repair its file system first.
     case damaged
     /// It was not unmounted cleanly, and fsck.vfat is not installed.
     case unchecked
@@ -98,7 +98,7 @@ package struct ESPProblem: Hashable, HintedError {
   /// As `ESP.name`, or the file with the invalid line.
   package var name: String
   package var kind: Kind
-  /// A sentence that names it.
+  /// A sentence that names the ESP.
   package var message: Message
   package var hint: Message?
   /// The command that repairs it; nil if there is none.

@@ -11,18 +11,18 @@ package struct ESPSurvey: Hashable, Sendable {
 
   package init() {}
 
-  /// Mount points to look at, in this order.
+  /// Mount points to try, in this order.
   package static let candidates = ["/efi", "/boot/efi", "/boot"]
 
   /// Finds the ESPs: the directory in `Esp=`, or all in proxmox-boot-tool's list, or the first candidate that is one.
   ///
-  /// `Esp=` is used without a check, so that chroots and images work; throws `BootEnvironmentError` if it is not a
-  /// directory. A listed ESP that cannot be used becomes a problem and does not hide the others. A candidate must be a
-  /// mounted FAT file system.
+  /// `Esp=` is used without checks, so that chroots and disk images work; throws `BootEnvironmentError` if it is not a
+  /// directory. An unusable listed ESP becomes a problem and does not hide the others. A candidate must be a mounted
+  /// FAT file system.
   ///
-  /// A root other than `/` seldom has mounts and devices. There a candidate must not be empty, `/boot` must have `EFI`,
-  /// and a directory `/dev/disk/by-uuid/SERIAL` stands for the mounted ESP with that number. Throws `HostError` if the
-  /// host cannot be read.
+  /// A root other than `/` rarely has mounts and devices. There, a candidate must not be empty, `/boot` must contain
+  /// `EFI`, and a directory `/dev/disk/by-uuid/SERIAL` is used as the mounted ESP with that number. Throws `HostError`
+  /// if the host cannot be read.
   package init(of host: Host, _ configuration: Configuration) throws {
     if let path = try Self.configured(on: host, configuration) {
       esps = [try Self.mounted(at: path, on: host)]
@@ -38,17 +38,17 @@ package struct ESPSurvey: Hashable, Sendable {
     guard var path = configuration.espPath else { return nil }
     guard try host.files.isDirectory(path) else {
       throw BootEnvironmentError(
-        path, "it is no directory, but Esp= names it as the EFI System Partition",
-        hint: "mount the partition there or correct \(Configuration.path)")
+        path, "Esp= names this path, but it is not a directory",
+        hint: "mount the ESP there or correct \(Configuration.path)")
     }
     while path.hasSuffix("/") { path.removeLast() }
-    // Looking into a directory makes automount mount it.
+    // Listing a directory triggers its automount.
     _ = try? host.files.list(path + "/.")
     return path
   }
 
   private static func candidate(on host: Host) throws -> String? {
-    // Looking into a directory makes automount mount it.
+    // Listing a directory triggers its automount.
     let listings = try candidates.map { try host.files.list($0 + "/.") }
     let mounts = try host.isRunningSystem ? host.files.mountPoints() : []
     for (path, listing) in zip(candidates, listings) {
@@ -62,14 +62,14 @@ package struct ESPSurvey: Hashable, Sendable {
     return nil
   }
 
-  /// The ESP that is mounted at `path`, or just that directory.
+  /// The ESP mounted at `path`, or just that directory.
   private static func mounted(at path: String, on host: Host) throws -> ESP {
     guard host.isRunningSystem, let mount = try host.files.mountPoints().last(where: { $0.path == path }),
       mount.root == "/", mount.source.hasPrefix("/dev/")
     else { return ESP(source: .directory(path)) }
     do {
       let facts = try host.partitions.facts(device: mount.source)
-      // The name may refer to another device by now.
+      // The name may now refer to another device.
       guard facts.number == mount.device else { return ESP(source: .directory(path)) }
       return ESP(
         source: .directory(path), location: facts.location, locationNote: facts.locationNote, device: mount.source)
@@ -84,7 +84,7 @@ extension ESPSurvey {
   package static let listPath = "/etc/kernel/proxmox-boot-uuids"
   private static let listSizeLimit = 1 << 16
 
-  /// The lines that are neither empty nor comments, trimmed and without duplicates, with their numbers.
+  /// The lines other than blank lines and comments, trimmed and without duplicates, with their numbers.
   private static func lines(of files: FileSystem) throws -> [(number: Int, text: String)] {
     guard let content = try files.readFileIfPresent(listPath, limit: listSizeLimit) else { return [] }
     var lines: [(number: Int, text: String)] = []
@@ -100,7 +100,7 @@ extension ESPSurvey {
   /// Whether it may be the name of a link in /dev/disk/by-uuid.
   ///
   /// For a FAT file system that is four hexadecimal digits, a hyphen and four more. Names for other file systems, which
-  /// proxmox-boot-tool would mount too, are longer.
+  /// proxmox-boot-tool would also mount, are longer.
   private static func isSerialNumber(_ text: String) -> Bool {
     4...64 ~= text.utf8.count && text.utf8.first != UInt8(ascii: "-")
       && text.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Character(UnicodeScalar($0)).isHexDigit }
@@ -113,7 +113,7 @@ extension ESPSurvey {
         let path = Self.listPath
         add(
           .unreadable, name: path,
-          message: "\(path), line \(line.number): it is no UUID of a file system such as 1111-AAA1",
+          message: "\(path), line \(line.number): not a file system UUID such as 1111-AAA1",
           hint: "correct or remove the line")
         continue
       }
@@ -126,8 +126,8 @@ extension ESPSurvey {
     let path = host.files.display(esp.path)
     guard let status = try host.files.status(of: esp.path) else {
       add(
-        .missing, name: serial, message: "the EFI System Partition \(serial) is not there: \(path) does not exist",
-        hint: "connect its disk, then run 'pve-sb-uki apply'; if it is gone for good, run 'proxmox-boot-tool clean'")
+        .missing, name: serial, message: "ESP \(serial) is missing: \(path) does not exist",
+        hint: "connect its disk, then run 'pve-sb-uki apply'; if it is permanently gone, run 'proxmox-boot-tool clean'")
       return
     }
     if status.kind == .directory, !host.isRunningSystem {
@@ -140,7 +140,7 @@ extension ESPSurvey {
         source: esp.source, location: facts.location, locationNote: facts.locationNote, device: esp.path)
       if case .damagedFAT(let error) = facts.content {
         let problem = ESPProblem(
-          name: serial, kind: .damaged, message: "the EFI System Partition \(serial) is damaged: \(error)",
+          name: serial, kind: .damaged, message: "ESP \(serial) is damaged: \(error)",
           hint: ESP.repairHint(path), repair: ESP.repair(path))
         return problems.append(problem)
       }
@@ -151,7 +151,7 @@ extension ESPSurvey {
       esps.append(found)
     } catch let error as HostError {
       add(
-        .unreadable, name: serial, message: "the EFI System Partition \(serial) cannot be used: \(error)",
+        .unreadable, name: serial, message: "ESP \(serial) cannot be used: \(error)",
         hint: error.hint)
     }
   }

@@ -6,8 +6,8 @@ package import Messages
 
 /// The result of fsck.vfat(8) for a FAT file system that is not mounted.
 ///
-/// Its exit code does not distinguish a dirty bit from damage, so its output decides (dosfstools 4.2). The remnants are
-/// what a power cut leaves behind and `fsck.vfat -a` repairs without losing a named file. Any other line is damage.
+/// Its exit code does not distinguish a dirty bit from damage, so its output is parsed (dosfstools 4.2). Remnants are
+/// errors that a power cut leaves and `fsck.vfat -a` repairs without losing a named file. Any other line is damage.
 package struct FileSystemCheck: Hashable, Sendable {
   package enum Remnant: Hashable, Sendable {
     /// It was not unmounted cleanly.
@@ -19,17 +19,17 @@ package struct FileSystemCheck: Hashable, Sendable {
     case lostClusters(bytes: Int)
     /// The second copy of the allocation table, which Linux and firmware do not read.
     case secondTable
-    /// A truncated file that this program or proxmox-boot-tool writes again in its next run.
+    /// A truncated file that pve-sb-uki or proxmox-boot-tool rewrites in its next run.
     case cutOff(path: String)
 
     package var message: Message {
       switch self {
-      case .dirtyBit: "it was not unmounted"
-      case .backupBootSector: "its boot sector differs from the backup"
-      case .freeClusterSummary: "its count of free clusters was wrong"
+      case .dirtyBit: "not unmounted cleanly"
+      case .backupBootSector: "the boot sector differs from its backup"
+      case .freeClusterSummary: "wrong count of free clusters"
       case .lostClusters(let bytes): "\(bytes >> 10) KiB belonged to no file"
-      case .secondTable: "the two copies of its allocation table differed"
-      case .cutOff(let path): "\(path) was cut off"
+      case .secondTable: "the two copies of the allocation table differed"
+      case .cutOff(let path): "\(path) was truncated"
       }
     }
   }
@@ -46,7 +46,7 @@ package struct FileSystemCheck: Hashable, Sendable {
   ///
   /// Throws `HostError` if it cannot be run.
   package init?(of device: String, mending: Bool, on host: Host) throws {
-    // With a damaged file system it may never end.
+    // On a damaged file system it may never end.
     let command = ["LC_ALL=C", "timeout", "-k", "5", "\(Self.timeLimit)", Self.program, mending ? "-a" : "-n", device]
     let result: ProcessOutput
     do {
@@ -56,9 +56,9 @@ package struct FileSystemCheck: Hashable, Sendable {
     }
     if result.status == 127 { return nil }
     self.init(parsing: String(decoding: result.output + result.errors, as: UTF8.self))
-    // 0 and 1 mean intact and repaired. Higher codes are failures of the program, which may print nothing.
+    // 0 means intact, 1 repaired. Higher codes are failures of the program, which may print nothing.
     if result.status == 124 || result.status == 137 {
-      damage = ["\(Self.program) did not come to an end within \(Self.timeLimit) seconds"]
+      damage = ["\(Self.program) did not finish within \(Self.timeLimit) seconds"]
     } else if result.status > 1, damage.isEmpty {
       damage = ["\(Self.program) ended with exit code \(result.status)"]
     }
@@ -70,7 +70,7 @@ package struct FileSystemCheck: Hashable, Sendable {
     for line in text.split(separator: "\n").map(String.init) {
       if Self.isIgnorable(line) { continue }
       if line.hasPrefix("/") {
-        // A line that names the file which the next lines are about.
+        // The next lines are about this file.
         if let path { damage.append(path) }
         path = line
         continue
@@ -106,7 +106,7 @@ package struct FileSystemCheck: Hashable, Sendable {
     return nil
   }
 
-  /// Lines that belong to another one, or do not describe the state of the file system.
+  /// Whether the line belongs to another one, or does not describe the state of the file system.
   private static func isIgnorable(_ line: String) -> Bool {
     let text = line.drop { $0 == " " }
     let words = [
@@ -114,7 +114,7 @@ package struct FileSystemCheck: Hashable, Sendable {
       "Automatically removing dirty bit.", "Auto-correcting.", "Auto-setting.", "Using first FAT.",
       "Reclaiming unconnected clusters.", "Leaving filesystem unchanged.", "*** Filesystem was changed ***",
       "Writing changes.",
-      // Printed if the character set conversions of the C library are not installed.
+      // Printed if the C library's character set conversions are not installed.
       "Cannot initialize conversion from ", "Using internal CP850 conversion table",
     ]
     if text.isEmpty || words.contains(where: { text.hasPrefix($0) }) { return true }
@@ -129,9 +129,9 @@ package struct FileSystemCheck: Hashable, Sendable {
     return words.count == 4 && words.last == "clusters" && words.dropFirst().first?.hasPrefix("file") == true
   }
 
-  /// Whether the next run writes the file again.
+  /// Whether the next run rewrites the file.
   ///
-  /// Unreadable files of ours are removed before the check, see `CrashLeftovers`.
+  /// Unreadable files of pve-sb-uki are removed before the check, see `CrashLeftovers`.
   private static func isRecreated(_ path: String) -> Bool {
     let folded = path.lowercased()
     let prefixes = [

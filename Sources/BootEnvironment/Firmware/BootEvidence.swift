@@ -7,8 +7,8 @@ package import HostSystem
 
 /// How the running system was booted, according to its EFI variables.
 ///
-/// The variables exist until the machine is switched off or reset, so after kexec(2) they still describe the boot
-/// before. Their meaning depends on which program set them:
+/// The variables exist until the machine is switched off or reset, so after kexec(2) they still describe the previous
+/// boot. Their meaning depends on the program that set them:
 ///
 /// | started by | stub 252 sets | stub 257 sets |
 /// |---|---|---|
@@ -17,18 +17,18 @@ package import HostSystem
 ///
 /// Loader… and Stub… stand for `ImageIdentifier` and `DevicePartUUID`.
 package struct BootEvidence: Hashable, Sendable {
-  /// When the kernel started, in seconds since 1970, according to the current setting of the clock.
+  /// When the kernel started, in seconds since 1970 by the current clock setting.
   package var bootTime: Int64
   /// Name and version of the boot loader, such as `systemd-boot 257.9-1~deb13u1`.
   ///
-  /// Nil if the firmware or shim started the image, or if the loader does not set it, like GRUB before 2.12.
+  /// Nil if the firmware or shim started the UKI, or if the loader does not set it, like GRUB before 2.12.
   package var loader: String?
   /// File name of the UKI that was booted, such as `pve-6.8.12-4-pve.efi`; in lower case if only systemd-boot reports
   /// it.
   ///
-  /// Nil if there was none or it is not known.
+  /// Nil if there was none or it is unknown.
   package var imageName: String?
-  /// Unique GUID of the ESP that the image or boot loader was read from.
+  /// Unique GUID of the ESP that the UKI or boot loader was read from.
   package var partition: GUID?
   /// Number of the Boot#### variable that the firmware chose.
   package var bootCurrent: UInt16?
@@ -38,8 +38,8 @@ package struct BootEvidence: Hashable, Sendable {
 
   /// Reads the variables.
   ///
-  /// Nil if the boot time is not known or there are no EFI variables: in another root, after a BIOS boot, in a
-  /// container. A variable that is not valid is ignored. Throws `HostError` if the host cannot be read.
+  /// Nil if the boot time is unknown or there are no EFI variables: in another root, after a BIOS boot, in a container.
+  /// An invalid variable is ignored. Throws `HostError` if the host cannot be read.
   package init?(of host: Host) throws {
     guard let bootTime = try Self.bootTime(of: host.files), let names = try host.files.list(EFIVariableStore.directory),
       !names.isEmpty
@@ -65,11 +65,11 @@ package struct BootEvidence: Hashable, Sendable {
     }
   }
 
-  /// When the kernel started, in seconds since 1970: `btime` in /proc/stat (proc(5)); nil if that has none.
+  /// When the kernel started, in seconds since 1970: `btime` in /proc/stat (proc(5)); nil if it is missing.
   ///
   /// Throws `HostError` if it cannot be read.
   package static func bootTime(of files: FileSystem) throws -> Int64? {
-    // One line per processor and a number for each interrupt: some hundred KiB on large machines.
+    // One line per processor and a number per interrupt: a few hundred KiB on large machines.
     guard let text = try files.readTextIfPresent("/proc/stat", limit: 16 << 20) else { return nil }
     let line = text.split(separator: "\n").first { $0.hasPrefix("btime ") }
     return line.flatMap { Int64($0.dropFirst("btime ".count)) }.flatMap { $0 > 0 ? $0 : nil }
@@ -80,10 +80,10 @@ package struct BootEvidence: Hashable, Sendable {
     return content.flatMap { try? EFIVariableContent(parsing: $0).data }
   }
 
-  /// The file name in the text of a device path, which firmware separates with `\` and `/`.
+  /// The file name in a device path in text form, which firmware separates with `\` and `/`.
   ///
-  /// Nil unless it is the name of an image: systemd-boot's other entries are not files or end in `.conf`. Profiles of
-  /// an image have `@` and a number behind its name.
+  /// Nil unless it is the name of an EFI image: systemd-boot's other entries are not files or end in `.conf`. Profiles
+  /// of a UKI have `@` and a number after its name.
   private static func fileName(_ path: String) -> String? {
     let name = path.split { $0 == "\\" || $0 == "/" }.last.map { $0.prefix { $0 != "@" } } ?? ""
     return name.utf8.count > 4 && name.suffix(4).lowercased() == ".efi" ? String(name) : nil

@@ -12,9 +12,9 @@ package struct BootVariables: Hashable, Sendable {
     package var number: UInt16
     /// The content of its file in efivarfs; nil if it exists but cannot be read.
     package var content: [UInt8]?
-    /// The load option; nil if the content is not valid.
+    /// The load option; nil if the content is invalid.
     ///
-    /// Such an entry is not ours and is never changed.
+    /// pve-sb-uki never changes such an entry.
     package var option: LoadOption?
 
     package init(number: UInt16, content: [UInt8]?, option: LoadOption?) {
@@ -36,7 +36,7 @@ package struct BootVariables: Hashable, Sendable {
   package var next: UInt16?
   /// BootCurrent: the entry that this machine was booted from.
   package var current: UInt16?
-  /// A sentence for each entry that is not valid.
+  /// One message for each invalid entry.
   package var problems: [Message] = []
 
   package init() {}
@@ -44,7 +44,7 @@ package struct BootVariables: Hashable, Sendable {
   /// Reads the variables.
   ///
   /// Throws `EFIVariableError` if there is no efivarfs. Throws `BootEnvironmentError` or `HostError` if the boot order
-  /// is not valid or cannot be read, since replacing it would lose entries.
+  /// is invalid or cannot be read, since replacing it would lose entries.
   package init(readingFrom store: EFIVariableStore) throws {
     for name in try store.names() {
       guard let number = EFIVariableName.bootOptionNumber(ofFile: name) else { continue }
@@ -52,7 +52,7 @@ package struct BootVariables: Hashable, Sendable {
         guard let content = try store.read(name) else { continue }
         entries.append(entry(number, content))
       } catch {
-        problems.append("Boot\(EFIVariableName.bootOptionDigits(number)) is left alone: \(error)")
+        problems.append("Boot\(EFIVariableName.bootOptionDigits(number)) is left unchanged: \(error)")
         entries.append(Entry(number: number, content: nil, option: nil))
       }
     }
@@ -66,7 +66,7 @@ package struct BootVariables: Hashable, Sendable {
       let option = try LoadOption(parsing: EFIVariableContent(parsing: content).data)
       return Entry(number: number, content: content, option: option)
     } catch {
-      problems.append("Boot\(EFIVariableName.bootOptionDigits(number)) is left alone: \(error)")
+      problems.append("Boot\(EFIVariableName.bootOptionDigits(number)) is left unchanged: \(error)")
       return Entry(number: number, content: content, option: nil)
     }
   }
@@ -78,7 +78,7 @@ package struct BootVariables: Hashable, Sendable {
     } catch {
       throw BootEnvironmentError(
         of: "firmware variable \(variable.name)", Message(error),
-        hint: "write it anew in the firmware's setup menu, or with: efibootmgr --bootorder")
+        hint: "set it in the firmware's setup menu, or with: efibootmgr --bootorder")
     }
   }
 

@@ -12,10 +12,10 @@ package struct Kernel: Hashable, Sendable {
   package var imagePath: String { "/boot/vmlinuz-\(release)" }
   package var initrdPath: String { "/boot/initrd.img-\(release)" }
 
-  /// A kernel of that release, installed or not; nil if the release is not valid.
+  /// A kernel of that release, installed or not; nil if the release is invalid.
   ///
-  /// It must have one to 64 letters, digits and `+-._~`, and not begin with a dot or a hyphen. It must not end with the
-  /// mark of a previous image, since its image would have the name of that.
+  /// It must have one to 64 letters, digits and `+-._~`, and not start with a dot or a hyphen. It must not end with the
+  /// mark of a previous UKI, since its UKI would have that name.
   package init?(release: some StringProtocol) {
     let bytes = Array(release.utf8)
     guard 1...64 ~= bytes.count, bytes.first != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else { return nil }
@@ -29,7 +29,7 @@ package struct Kernel: Hashable, Sendable {
 }
 
 extension Kernel {
-  /// The series, major and minor number: `6.8` of `6.8.12-4-pve`; nil if the release does not begin with two numbers.
+  /// The series, major and minor number: `6.8` of `6.8.12-4-pve`; nil if the release does not start with two numbers.
   package var series: String? {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     let bytes = release.utf8
@@ -40,13 +40,13 @@ extension Kernel {
     return minor.isEmpty ? nil : String(bytes[..<minor.endIndex])
   }
 
-  /// Whether it is a Proxmox kernel or derived from one: a part of its release other than the first begins with `pve`,
+  /// Whether it is a Proxmox kernel or derived from one: a part of its release other than the first starts with `pve`,
   /// as in `6.8.12-4-pve` and `6.8.12-4-pve-custom`.
   package var isProxmox: Bool { release.split(separator: "-").dropFirst().contains { $0.hasPrefix("pve") } }
 
   /// Whether the kernel is newer than `other`.
   ///
-  /// Releases of equal version, such as `6.8` and `6.08`, have a fixed order too.
+  /// Releases of equal version, such as `6.8` and `6.08`, also have a fixed order.
   package func isNewer(than other: Kernel) -> Bool {
     let (left, right) = (DebianVersion(release), DebianVersion(other.release))
     return left == right ? other.release.utf8.lexicographicallyPrecedes(release.utf8) : left > right
@@ -57,7 +57,7 @@ extension Kernel {
 package struct KernelInventory: Hashable, Sendable {
   /// Complete kernels, the newest first.
   package var kernels: [Kernel] = []
-  /// Kernels with modules but without an initrd, the newest first: they are being installed, or cannot boot.
+  /// Kernels with modules but no initrd, the newest first: they are being installed, or cannot boot.
   package var withoutInitrd: [Kernel] = []
   /// Releases of all files `/boot/vmlinuz-*`, complete or not.
   package var present: Set<String> = []
@@ -70,7 +70,7 @@ package struct KernelInventory: Hashable, Sendable {
 
   /// Lists the kernels in `/boot`.
   ///
-  /// A `vmlinuz` without a directory of modules is a leftover and is ignored. Throws `HostError`.
+  /// A `vmlinuz` without a module directory is a leftover and is ignored. Throws `HostError`.
   package init(of files: FileSystem) throws {
     let names = try files.list("/boot") ?? []
     let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }

@@ -7,24 +7,23 @@ internal import Messages
 
 /// The kernel that `boot prefer` chose, in `/var/lib/pve-sb-uki/preferred`: its release and a line feed.
 ///
-/// Proxmox's own pin has precedence, and is never written.
+/// Proxmox's own pin takes precedence, and is never changed.
 package enum PreferredKernel {
   package static let path = "/var/lib/pve-sb-uki/preferred"
 
   /// The choice; nil if there is none.
   ///
-  /// Throws `BootEnvironmentError` if the file is not valid, `HostError` if it cannot be read.
+  /// Throws `BootEnvironmentError` if the file is invalid, `HostError` if it cannot be read.
   package static func load(from files: FileSystem) throws -> Kernel? {
     guard let content = try files.readFileIfPresent(path, limit: 1 << 12) else { return nil }
     let line = content.last == UInt8(ascii: "\n") ? content.dropLast() : content[...]
     guard let kernel = Kernel(release: String(decoding: line, as: UTF8.self)) else {
-      throw BootEnvironmentError(
-        path, "it does not hold the release of a kernel", hint: "choose again with 'pve-sb-uki boot prefer'")
+      throw BootEnvironmentError(path, "not a kernel release", hint: "choose again with 'pve-sb-uki boot prefer'")
     }
     return kernel
   }
 
-  /// Saves the choice, or removes it if `kernel` is nil; no change if it is saved already.
+  /// Saves the choice, or removes it if `kernel` is nil; no change if it is already saved.
   ///
   /// Throws `HostError`.
   package static func save(_ kernel: Kernel?, to files: FileSystem) throws {

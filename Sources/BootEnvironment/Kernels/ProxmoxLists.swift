@@ -6,21 +6,21 @@ package import Messages
 
 /// The kernels chosen with proxmox-boot-tool: `kernel pin`, `kernel pin --next-boot` and `kernel add`.
 ///
-/// The files are read and never written. A pin is the first line of its file; an empty line means no pin. The manual
-/// list has one release per line. White space at the ends of a line is ignored. Invalid content is skipped with a note,
+/// The files are never written. A pin is the first line of its file; an empty line means no pin. The manual list has
+/// one release per line. White space at the ends of a line is ignored. Invalid content is skipped with a note,
 /// so that a damaged list does not stop the run.
 package struct ProxmoxLists: Hashable, Sendable {
   /// The kernel to boot until it is unpinned.
   ///
-  /// Like the others it may not be installed.
+  /// This kernel and the others here may not be installed.
   package var pin: Kernel?
   /// The kernel to boot once.
   package var nextBootPin: Kernel?
   /// When that pin was set, in nanoseconds since 1970; 0 if there is none.
   package var nextBootPinTime: Int64 = 0
-  /// Kernels to keep in addition, in the order of the file.
+  /// Additional kernels to keep, in the order of the file.
   package var manual: [Kernel] = []
-  /// What was skipped, a sentence each.
+  /// One message for each skipped file or list.
   package var notes: [Message] = []
 
   package static let pinPath = "/etc/kernel/proxmox-boot-pin"
@@ -44,10 +44,10 @@ package struct ProxmoxLists: Hashable, Sendable {
   private mutating func lines(of path: String, _ files: FileSystem) -> [String.SubSequence]? {
     do {
       guard let text = try files.readTextIfPresent(path, limit: Self.sizeLimit) else { return nil }
-      // In Swift, a carriage return with a line feed is one character.
+      // In Swift, a carriage return and a line feed are one character.
       return text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
     } catch {
-      notes.append("\(error); it is passed over")
+      notes.append("\(error); skipped")
       return nil
     }
   }
@@ -68,8 +68,8 @@ package struct ProxmoxLists: Hashable, Sendable {
       let others = invalid.count - 1
       notes.append(
         others > 0
-          ? "\(path), line \(first): it is no kernel release (nor are \(others) lines after it); it is passed over"
-          : "\(path), line \(first): it is no kernel release; it is passed over")
+          ? "\(path), line \(first): not a kernel release; skipped, as are \(others) lines after it"
+          : "\(path), line \(first): not a kernel release; skipped")
     }
     return kernels
   }

@@ -3,14 +3,14 @@
 
 package import HostSystem
 
-/// An image that this program made, its inputs, and the ESPs that have it.
+/// A UKI made by pve-sb-uki, its inputs, and the ESPs that contain it.
 package struct ImageRecord: Hashable, Sendable {
-  /// A copy of an image on an ESP.
+  /// A copy of the UKI on an ESP.
   package struct Copy: Hashable, Sendable {
     /// Name of the ESP.
     package var esp: String
     package var name: UKIName
-    /// Modification time in nanoseconds since 1970, as the ESP keeps it.
+    /// Modification time in nanoseconds since 1970, as stored on the ESP.
     package var modified: Int64
 
     package init(esp: String, name: UKIName, modified: Int64) {
@@ -25,11 +25,11 @@ package struct ImageRecord: Hashable, Sendable {
   package var size: Int
   /// SHA-256 of the file.
   package var digest: [UInt8]
-  /// SHA-256 Authenticode digest, by which dbx may revoke the image; nil if it is not known.
+  /// SHA-256 Authenticode digest, by which dbx may revoke the UKI; nil if unknown.
   package var authenticode: [UInt8]?
-  /// When the machine was last booted from it, in seconds since 1970; nil if that was never seen.
+  /// When the machine last booted it, in seconds since 1970; nil if never seen.
   ///
-  /// An image that has booted is known to be good.
+  /// A UKI that has booted is known to be good.
   package var booted: Int64?
   package var commandLine: String
   /// SHA-256 of the certificate it is signed with.
@@ -58,7 +58,7 @@ package struct ImageRecord: Hashable, Sendable {
   }
 }
 
-/// An input file at the time when an image was built from it.
+/// An input file at the time when a UKI was built from it.
 package struct InputRecord: Hashable, Sendable {
   package var path: String
   package var size: Int

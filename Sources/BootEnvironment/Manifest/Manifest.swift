@@ -5,9 +5,9 @@ internal import BinaryFormat
 package import HostSystem
 package import Messages
 
-/// The images that this program has written to ESPs, in `/var/lib/pve-sb-uki/manifest`.
+/// The UKIs that pve-sb-uki has written to ESPs, in `/var/lib/pve-sb-uki/manifest`.
 package struct Manifest: Hashable, Sendable {
-  /// The images; each has another digest and at least one copy, and no two copies are at the same place.
+  /// The UKIs; each has a different digest and at least one copy, and no two copies are at the same place.
   ///
   /// Sorted by kernel and digest; copies by ESP and name.
   package private(set) var images: [ImageRecord] = []
@@ -17,14 +17,14 @@ package struct Manifest: Hashable, Sendable {
 
   package init() {}
 
-  /// The image at that place of the ESP.
+  /// The UKI with that name on the ESP.
   package func image(on esp: String, _ name: UKIName) -> ImageRecord? {
     images.first { $0.copy(on: esp, name) != nil }
   }
 
   package func image(withDigest digest: [UInt8]) -> ImageRecord? { images.first { $0.digest == digest } }
 
-  /// Records that `image` is at these places, in place of what was there before.
+  /// Records that `image` is now at these places, replacing what was there.
   package mutating func place(_ image: ImageRecord, at copies: [ImageRecord.Copy]) {
     for copy in copies { vacate(copy.esp, copy.name) }
     if let index = images.firstIndex(where: { $0.digest == image.digest }) {
@@ -42,13 +42,13 @@ package struct Manifest: Hashable, Sendable {
     removeImagesWithoutCopy()
   }
 
-  /// Records that nothing is there.
+  /// Records that there is no longer a UKI with that name on the ESP.
   package mutating func remove(_ name: UKIName, on esp: String) {
     vacate(esp, name)
     removeImagesWithoutCopy()
   }
 
-  /// Updates the record of the image with that digest; its copies stay.
+  /// Updates the record of the UKI with that digest and keeps its copies.
   package mutating func update(_ digest: [UInt8], _ change: (inout ImageRecord) -> Void) {
     guard let index = images.firstIndex(where: { $0.digest == digest }) else { return }
     change(&images[index])
@@ -68,20 +68,20 @@ package struct Manifest: Hashable, Sendable {
 
   /// Reads the manifest of the host.
   ///
-  /// If it is not valid, the result is empty, and `note` says so.
+  /// If it is invalid or unreadable, the result is empty, and `note` says why.
   package static func load(from files: FileSystem) -> (manifest: Manifest, note: Message?) {
     do {
       guard let content = try files.readFileIfPresent(path, limit: sizeLimit) else { return (Manifest(), nil) }
       guard let manifest = Manifest(parsing: content) else {
-        return (Manifest(), "\(path) is damaged or of another version; the images on the partitions are read instead")
+        return (Manifest(), "\(path) is damaged or has another version; reading the UKIs on the ESPs instead")
       }
       return (manifest, nil)
     } catch {
-      return (Manifest(), "\(error); the images on the partitions are read instead")
+      return (Manifest(), "\(error); reading the UKIs on the ESPs instead")
     }
   }
 
-  /// Saves the manifest; no change if it is saved already.
+  /// Saves the manifest; no change if it is already saved.
   ///
   /// Throws `HostError`.
   package func save(to files: FileSystem) throws {
@@ -92,12 +92,12 @@ package struct Manifest: Hashable, Sendable {
   }
 }
 
-// The manifest is text, a record a line, fields separated by one space; a path, name or command line is the last field
-// and goes to the end of its line:
+// The manifest is text with one record per line and fields separated by one space; a path, name or command line is the
+// last field and extends to the end of its line:
 //
 //     pve-sb-uki manifest 3
 //     image RELEASE SIZE SHA256
-//     authenticode SHA256                 (only if it is known)
+//     authenticode SHA256                 (only if known)
 //     booted SECONDS                      (0: never seen)
 //     cmdline TEXT
 //     certificate SHA256
@@ -106,7 +106,7 @@ package struct Manifest: Hashable, Sendable {
 //     end
 //
 // Everything between two `image` lines belongs to the first. Version 2 has no `authenticode`. Anything else makes the
-// whole file count as absent, which costs reading the images and removes nothing.
+// whole file ignored: the UKIs are then read instead, and nothing is removed.
 extension Manifest {
   private static let header = "pve-sb-uki manifest 3"
   private static let readable = ["pve-sb-uki manifest 2", header]
@@ -196,7 +196,7 @@ extension Manifest {
     return ImageRecord.Copy(esp: String(fields[3]), name: name, modified: modified)
   }
 
-  /// The fields of a line that begins with `keyword`; the last one goes to the end of the line.
+  /// The fields of a line that starts with `keyword`; the last one extends to the end of the line.
   ///
   /// Nil if there are not `number` of them.
   private static func fields(_ line: Substring, keyword: String, count number: Int) -> [Substring]? {

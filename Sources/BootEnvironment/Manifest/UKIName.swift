@@ -3,8 +3,8 @@
 
 /// The name of a UKI on an ESP, in the directory for type 2 entries of the Boot Loader Specification.
 ///
-/// `pve-K.efi` is the image of kernel K. `pve-K~previous.efi` is the image that it replaced and that is known to boot.
-/// Boot loaders sort the tilde last, and so the previous image behind the new one.
+/// `pve-K.efi` is the UKI of kernel K. `pve-K~previous.efi` is the UKI that it replaced and that is known to boot. Boot
+/// loaders sort the tilde last, so the previous UKI follows the new one.
 package struct UKIName: Hashable, Sendable {
   package let kernel: Kernel
   package let isPrevious: Bool
@@ -19,7 +19,7 @@ package struct UKIName: Hashable, Sendable {
     self.isPrevious = isPrevious
   }
 
-  /// Nil for names that this program does not use.
+  /// Nil for names that pve-sb-uki does not use.
   package init?(fileName: String) {
     guard fileName.hasPrefix(Self.prefix), fileName.hasSuffix(Self.suffix),
       fileName.utf8.count > Self.prefix.utf8.count + Self.suffix.utf8.count

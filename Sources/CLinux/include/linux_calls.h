@@ -9,51 +9,51 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/// O_PATH, which glibc shows only to those who ask for GNU extensions.
+/// O_PATH, which glibc defines only with GNU extensions.
 extern const int psu_o_path;
 
-/// O_TMPFILE, likewise.
+/// O_TMPFILE, also a GNU extension.
 extern const int psu_o_tmpfile;
 
 /// Processors that this process may run on (sched_getaffinity(2)), at least 1.
 int psu_processor_count(void);
 
-/// Has malloc(3) give memory of a mebibyte or more back when it is freed, rather than keep it for later.
+/// Makes malloc(3) return blocks of a mebibyte or more to the system when they are freed.
 void psu_return_large_memory(void);
 
-/// openat2(2) with RESOLVE_IN_ROOT: `path`, its symbolic links and its `..` are taken inside `root`. Always O_CLOEXEC.
-/// Returns a descriptor, or -1 with errno.
+/// openat2(2) with RESOLVE_IN_ROOT: `path`, its symbolic links and its `..` are resolved inside `root`. Always
+/// O_CLOEXEC. Returns a descriptor, or -1 with errno.
 int psu_open_in_root(int root, const char *path, int flags, mode_t mode);
 
-/// renameat2(2) with RENAME_EXCHANGE: two names of a directory change places at once. Returns 0, or -1 with errno.
+/// renameat2(2) with RENAME_EXCHANGE: exchanges two names in a directory atomically. Returns 0, or -1 with errno.
 int psu_exchange(int directory, const char *name, const char *other);
 
-/// makedev(3)'s parts of a device number, which are macros.
+/// The parts of a device number (makedev(3)), which are macros.
 unsigned psu_device_major(dev_t number);
 unsigned psu_device_minor(dev_t number);
 
-/// getrandom(2) until `count` bytes are there. Returns 0, or -1 with errno.
+/// Calls getrandom(2) until it has `count` bytes. Returns 0, or -1 with errno.
 int psu_random(void *buffer, size_t count);
 
-/// memfd_create(2): a file without a name that is gone with its last descriptor, of which this is the first. Always
-/// MFD_CLOEXEC. Returns it, or -1 with errno.
+/// memfd_create(2): a file without a name that exists until its last descriptor is closed. Always MFD_CLOEXEC. Returns
+/// a descriptor, or -1 with errno.
 int psu_memory_file(void);
 
-/// What the C library says of an error number, in English whatever the locale is; NULL if it knows none such.
+/// The C library's text for an error number, in English in every locale; NULL for an unknown number.
 const char *psu_error_text(int number);
 
-/// Takes the language of the C library's own messages from the environment.
+/// Sets the language of the C library's own messages from the environment.
 void psu_open_catalogue(void);
 
-/// What the C library's own catalogue has for `key`, in UTF-8; else `key`.
+/// The translation of `key` in the C library's own catalogue, in UTF-8, or `key` itself.
 const char *psu_translate(const char *key);
 
-/// The process's argument number `index`, 0 being what it was called as; NULL behind the last. Swift's own CommandLine
-/// reads /proc/self/cmdline, which is not there in a chroot without /proc.
+/// The process's argument number `index`, 0 for its name; NULL after the last. Swift's own CommandLine reads
+/// /proc/self/cmdline, which does not exist in a chroot without /proc.
 const char *psu_argument(int index);
 
-/// Blocks those of SIGHUP, SIGINT and SIGTERM that are not ignored in this thread; `previous` gets its mask.
+/// Blocks SIGHUP, SIGINT and SIGTERM in this thread, unless they are ignored; stores the old mask in `previous`.
 void psu_hold_termination(sigset_t *previous);
 
-/// The signal among them that waits to be delivered and was not blocked in mask `previous`, or 0.
+/// The first of these signals that is pending and was not blocked in the mask `previous`, or 0.
 int psu_pending_termination(const sigset_t *previous);

@@ -3,14 +3,13 @@
 
 package import Messages
 
-/// The one paragraph of a package's control file (deb822(5)): fields in their order, each with the bytes that it came
-/// with.
+/// The single paragraph of a package's control file (deb822(5)): fields in order, with their original bytes.
 ///
-/// What is not changed is written back as it was.
+/// Unchanged fields are written back byte for byte.
 package struct ControlStanza: Hashable, Sendable {
   fileprivate struct Field: Hashable, Sendable {
     var name: String
-    /// From the name's first byte to the last line feed.
+    /// From the first byte of the name to the last line feed.
     var bytes: [UInt8]
   }
 
@@ -21,17 +20,18 @@ package struct ControlStanza: Hashable, Sendable {
 
   static let format = "control file"
   private static let sizeLimit = 1 << 20
-  /// dpkg knows some thirty.
+  /// dpkg knows about thirty.
   private static let fieldLimit = 250
 
-  /// Throws `ParseError` unless it is a single paragraph, and for a field that is there twice, comments and control
-  /// characters.
+  /// Parses a control file.
+  ///
+  /// Throws `ParseError` for more or less than one paragraph, duplicate fields, comments and control characters.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     guard bytes.count <= Self.sizeLimit else {
-      throw ParseError(Self.format, at: 0, .range, "it has \(bytes.count) bytes, more than any package's")
+      throw ParseError(Self.format, at: 0, .range, "too large: \(bytes.count) bytes")
     }
     if let stray = bytes.firstIndex(where: { $0 < 0x20 && $0 != 0x0a && $0 != 0x09 || $0 == 0x7f }) {
-      throw ParseError(Self.format, at: stray, .encoding, "there is a control character in it")
+      throw ParseError(Self.format, at: stray, .encoding, "contains a control character")
     }
     let start: Int = bytes.firstIndex { $0 != 0x0a } ?? bytes.endIndex
     before = Array(bytes[..<start])
@@ -40,16 +40,16 @@ package struct ControlStanza: Hashable, Sendable {
     while let line = Self.line(of: rest), !line.allSatisfy({ $0 == 0x0a }) {
       if Self.isBlank(line[line.startIndex]) {
         guard !fields.isEmpty, line.contains(where: { !Self.isBlank($0) && $0 != 0x0a }) else {
-          throw ParseError(Self.format, at: line.startIndex, .encoding, "a line of blanks, or one that continues none")
+          throw ParseError(Self.format, at: line.startIndex, .encoding, "blank or unexpected continuation line")
         }
         fields[fields.count - 1].bytes += line
       } else {
         let name = try Self.name(of: line)
         guard Self.index(of: name, in: fields) == nil else {
-          throw ParseError(Self.format, at: line.startIndex, .overlap, "the field \(name) is there twice")
+          throw ParseError(Self.format, at: line.startIndex, .overlap, "duplicate field \(name)")
         }
         guard fields.count < Self.fieldLimit else {
-          throw ParseError(Self.format, at: line.startIndex, .range, "it has more than \(Self.fieldLimit) fields")
+          throw ParseError(Self.format, at: line.startIndex, .range, "more than \(Self.fieldLimit) fields")
         }
         fields.append(Field(name: name, bytes: Array(line)))
       }
@@ -57,13 +57,13 @@ package struct ControlStanza: Hashable, Sendable {
     }
     after = Array(rest)
     self.fields = fields
-    guard !fields.isEmpty else { throw ParseError(Self.format, at: start, .truncated, "it has no field") }
+    guard !fields.isEmpty else { throw ParseError(Self.format, at: start, .truncated, "no fields") }
     if let second = rest.firstIndex(where: { $0 != 0x0a }) {
-      throw ParseError(Self.format, at: second, .trailingBytes, "it has more than one paragraph")
+      throw ParseError(Self.format, at: second, .trailingBytes, "more than one paragraph")
     }
   }
 
-  /// With its line feed.
+  /// The first line, with its line feed.
   private static func line(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
     guard !bytes.isEmpty else { return nil }
     return bytes.firstIndex(of: 0x0a).map { bytes[...$0] } ?? bytes
@@ -74,18 +74,18 @@ package struct ControlStanza: Hashable, Sendable {
   private static func name(of line: ArraySlice<UInt8>) throws(ParseError) -> String {
     let name = line.prefix { $0 != UInt8(ascii: ":") }
     guard name.count < line.count, isName(name) else {
-      throw ParseError(format, at: line.startIndex, .encoding, "a line is no field")
+      throw ParseError(format, at: line.startIndex, .encoding, "invalid line; expected NAME: VALUE")
     }
     return String(decoding: name, as: UTF8.self)
   }
 
-  /// US-ASCII without blanks, controls and colons; `#` and `-` do not begin it.
+  /// Whether it is US-ASCII without blanks, control characters and colons, and does not start with `#` or `-`.
   private static func isName(_ name: some Collection<UInt8>) -> Bool {
     guard let first = name.first, first != UInt8(ascii: "#"), first != UInt8(ascii: "-") else { return false }
     return name.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") }
   }
 
-  /// Names of fields in their order, as they are spelled.
+  /// Field names in file order, as spelled in the file.
   package var names: [String] { fields.map(\.name) }
 
   package func serialize() -> [UInt8] { before + fields.flatMap(\.bytes) + after }
@@ -98,10 +98,10 @@ package struct ControlStanza: Hashable, Sendable {
     return fields.firstIndex { folded($0.name) == wanted }
   }
 
-  /// The value of a field, by its name in upper or lower case: without blanks around the first line and the last line
-  /// feed; lines that continue it as they stand, with the blank that begins them.
+  /// The value of a field, found by name without regard to case; nil if the field is missing.
   ///
-  /// Nil if there is none.
+  /// Blanks around the first line and the last line feed are removed. Continuation lines are unchanged, with their
+  /// leading blank.
   package subscript(name: String) -> String? {
     guard let index = index(of: name) else { return nil }
     let field = fields[index]
@@ -111,10 +111,10 @@ package struct ControlStanza: Hashable, Sendable {
     return String(decoding: value, as: UTF8.self)
   }
 
-  /// Gives a field a value, in place, or adds the field behind the one named, or at the end.
+  /// Sets the value of a field in place, or adds the field after `other` or at the end.
   ///
-  /// Throws `ParseError` `encoding` for a name or value that would not be read back as it was: a line that continues
-  /// one begins with a blank and has more.
+  /// Throws `ParseError` `encoding` for a name or value that would not be read back unchanged: a continuation line must
+  /// start with a blank and contain other characters.
   package mutating func set(_ name: String, to value: String, after other: String? = nil) throws(ParseError) {
     let lines = value.utf8.split(separator: 0x0a, omittingEmptySubsequences: false)
     let isSound = lines.dropFirst().allSatisfy { line in
@@ -123,7 +123,7 @@ package struct ControlStanza: Hashable, Sendable {
     guard Self.isName(name.utf8), isSound, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x0a || $0 == 9 })
     else {
       throw ParseError(
-        Self.format, at: 0, .encoding, "\(ArchivePath.printable(Array(name.utf8))) cannot have this value")
+        Self.format, at: 0, .encoding, "invalid name or value of field \(ArchivePath.printable(Array(name.utf8)))")
     }
     let separator = value.utf8.first == 0x0a || value.isEmpty ? ":" : ": "
     let existing = index(of: name)
@@ -132,20 +132,20 @@ package struct ControlStanza: Hashable, Sendable {
     if let existing {
       fields[existing] = field
     } else {
-      // The last line of a file may lack its end.
+      // The last line of a file may lack its line feed.
       if fields.last?.bytes.last != 0x0a { fields[fields.count - 1].bytes.append(0x0a) }
       fields.insert(field, at: other.flatMap { index(of: $0) }.map { $0 + 1 } ?? fields.count)
     }
   }
 
-  /// Removes a field, if there is one.
+  /// Removes a field, if it exists.
   package mutating func remove(_ name: String) {
     if let index = index(of: name) { fields.remove(at: index) }
   }
 }
 
 extension ControlStanza {
-  /// What names a package and its file.
+  /// The fields that identify a package and name its file.
   package struct Identity: Hashable, Sendable {
     package let package: String
     package let version: String
@@ -157,15 +157,17 @@ extension ControlStanza {
       self.architecture = architecture
     }
 
-    /// The name that dpkg-name gives: without the version's epoch.
+    /// The file name that dpkg-name uses, without the version's epoch.
     package var fileName: String {
       let withoutEpoch = version.utf8.firstIndex(of: UInt8(ascii: ":")).map { version[version.index(after: $0)...] }
       return "\(package)_\(withoutEpoch ?? version[...])_\(architecture).deb"
     }
   }
 
-  /// Throws `ParseError` if one of the three fields is missing or not what Debian Policy 5.6.1, 5.6.8 and 5.6.12 let it
-  /// be; file names are made from them.
+  /// The package's identity.
+  ///
+  /// Throws `ParseError` if one of the three fields is missing or violates Debian Policy 5.6.1, 5.6.8 or 5.6.12; file
+  /// names are made from them.
   package func identity() throws(ParseError) -> Identity {
     Identity(
       package: try word("Package", also: "+-.", limit: 200), version: try word("Version", also: "+-.~:", limit: 200),
@@ -174,14 +176,14 @@ extension ControlStanza {
 
   private func word(_ name: String, also punctuation: String, limit: Int) throws(ParseError) -> String {
     guard let value = self[name] else {
-      throw ParseError(Self.format, at: 0, .truncated, "it has no field \(name)")
+      throw ParseError(Self.format, at: 0, .truncated, "field \(name) is missing")
     }
     let isWord = value.utf8.allSatisfy { byte in
       Self.isLetterOrDigit(byte) || punctuation.utf8.contains(byte)
     }
     guard let first = value.utf8.first, Self.isLetterOrDigit(first), isWord, value.utf8.count <= limit else {
       let shown = ArchivePath.printable(value.utf8.prefix(limit))
-      throw ParseError(Self.format, at: 0, .encoding, "the field \(name) cannot be \(shown)")
+      throw ParseError(Self.format, at: 0, .encoding, "invalid value of field \(name): \(shown)")
     }
     return value
   }

@@ -4,14 +4,14 @@
 internal import BinaryFormat
 package import Messages
 
-/// The `md5sums` of a package's control archive (deb-md5sums(5)): lines of 32 hexadecimal digits, two blanks and a path
-/// from the root.
+/// The `md5sums` file of a package's control archive (deb-md5sums(5)): lines of 32 hexadecimal digits, two spaces and a
+/// path relative to the root.
 ///
-/// Lines that are not changed are written back as they were.
+/// Unchanged lines are written back byte for byte.
 package struct MD5Sums: Hashable, Sendable {
   private struct Line: Hashable, Sendable {
     var path: ArchivePath
-    /// With its line feed.
+    /// Includes the line feed.
     var bytes: [UInt8]
   }
 
@@ -20,23 +20,23 @@ package struct MD5Sums: Hashable, Sendable {
 
   static let format = "md5sums"
   private static let digestCount = 32
-  /// The largest packages have a hundred thousand files.
+  /// The largest packages have 100,000 files.
   private static let lineLimit = 1 << 18
 
-  /// An empty list, for a package that has none.
+  /// Creates an empty list, for a package without md5sums.
   package init() {}
 
-  /// Throws `ParseError` for a line of another form, an unsafe path and a path that is there twice.
+  /// Parses the file; throws `ParseError` for an invalid line, an unsafe path or a duplicate path.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     var rest = bytes[...]
     while !rest.isEmpty {
       let line = rest.firstIndex(of: 0x0a).map { rest[...$0] } ?? rest
       let path = try Self.path(of: line)
       guard indices[path] == nil else {
-        throw ParseError(Self.format, at: line.startIndex, .overlap, "\(path) is there twice")
+        throw ParseError(Self.format, at: line.startIndex, .overlap, "duplicate path \(path)")
       }
       guard lines.count < Self.lineLimit else {
-        throw ParseError(Self.format, at: line.startIndex, .range, "it has more than \(Self.lineLimit) lines")
+        throw ParseError(Self.format, at: line.startIndex, .range, "more than \(Self.lineLimit) lines")
       }
       indices[path] = lines.count
       lines.append(Line(path: path, bytes: Array(line)))
@@ -49,18 +49,18 @@ package struct MD5Sums: Hashable, Sendable {
     let separator = line.dropFirst(digestCount).prefix(2)
     var name = line.dropFirst(digestCount + 2)
     if name.last == 0x0a { name.removeLast() }
-    // A star stands for binary mode.
+    // A star means binary mode.
     guard digest.count == digestCount, [UInt8](hexadecimal: String(decoding: digest, as: UTF8.self)) != nil,
       separator.elementsEqual("  ".utf8) || separator.elementsEqual(" *".utf8), !name.isEmpty
-    else { throw ParseError(format, at: line.startIndex, .encoding, "a line is not a digest and a path") }
+    else { throw ParseError(format, at: line.startIndex, .encoding, "invalid line; expected a digest and a path") }
     let path = ArchivePath(normalizing: name)
     guard path.isConfined, !path.bytes.isEmpty else {
-      throw ParseError(format, at: line.startIndex, "path", "the path \(ArchivePath.printable(name)) is not safe")
+      throw ParseError(format, at: line.startIndex, "path", "unsafe path \(ArchivePath.printable(name))")
     }
     return path
   }
 
-  /// In the order of the file.
+  /// The paths in file order.
   package var paths: [ArchivePath] { lines.map(\.path) }
 
   /// Whether a file below `directory` is listed.
@@ -71,14 +71,14 @@ package struct MD5Sums: Hashable, Sendable {
 
   package func serialize() -> [UInt8] { lines.flatMap(\.bytes) }
 
-  /// The 16 bytes; nil if the path is not listed.
+  /// The 16 bytes of a path's digest; nil if the path is not listed.
   package func digest(of path: ArchivePath) -> [UInt8]? {
     indices[path].flatMap {
       [UInt8](hexadecimal: String(decoding: lines[$0].bytes.prefix(Self.digestCount), as: UTF8.self))
     }
   }
 
-  /// Sets the digest of a path: in its line, or in a new one where the order of bytes puts it.
+  /// Sets the digest of a path, in its line or in a new line in byte order.
   package mutating func set(_ path: ArchivePath, to digest: [UInt8]) {
     let digits = Array(digest.hexadecimal.utf8)
     if let index = indices[path] {
@@ -88,14 +88,14 @@ package struct MD5Sums: Hashable, Sendable {
     }
   }
 
-  /// Removes a line, if there is one.
+  /// Removes the line of a path, if it is listed.
   package mutating func remove(_ path: ArchivePath) {
     guard let index = indices[path] else { return }
     lines.remove(at: index)
     renumber()
   }
 
-  /// Gives a line another path, and the place that goes with it; no change if there is none.
+  /// Changes the path of a line and moves it to its new place; does nothing if the path is not listed.
   package mutating func rename(_ path: ArchivePath, to newPath: ArchivePath) {
     guard let digest = digest(of: path) else { return }
     remove(path)

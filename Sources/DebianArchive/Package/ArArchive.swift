@@ -4,44 +4,44 @@
 package import BinaryFormat
 internal import Messages
 
-/// An ar(5) archive: a mark, then members, each with a header of 60 bytes and its content on an even offset.
+/// An ar(5) archive: a magic string, then members at even offsets, each a 60-byte header and its content.
 ///
-/// System V (GNU) and BSD spellings of names are read. Thin archives, which hold no content, are refused.
+/// Reads System V (GNU) and BSD names. Rejects thin archives, which have no content.
 package struct ArArchive: Sendable {
   package struct Member: Hashable, Sendable {
-    /// As people call it: without fill, the final slash of System V and the indirections of long names.
+    /// The name without padding and without System V's trailing slash; long names are resolved.
     package let name: String
-    /// The name field of 16 bytes, as it stands.
+    /// The 16-byte name field, as stored.
     package let nameField: [UInt8]
-    /// Seconds since 1970; 0 where the field is blank.
+    /// Seconds since 1970; 0 if the field is blank.
     package let modified: Int
     package let owner: Int
     package let group: Int
-    /// With the file's type, such as 0o100644.
+    /// Includes the file type, such as 0o100644.
     package let mode: Int
-    /// The 60 bytes, and a BSD name after them.
+    /// The 60 bytes, and the BSD name after them, if any.
     package let headerRange: Range<Int>
-    /// Without the byte that makes an odd length even.
+    /// Without the padding byte after an odd length.
     package let contentRange: Range<Int>
   }
 
-  /// In the order of the archive; the table of long names and symbol tables are not among them.
+  /// In archive order, without the table of long names and symbol tables.
   package let members: [Member]
 
   static let format = "ar"
   static let mark = Array("!<arch>\n".utf8)
   static let headerSize = 60
-  /// A package has three members, a static library some thousand.
+  /// A package has three members, a static library about a thousand.
   private static let memberLimit = 10_000
   private static let longNamesLimit = 1 << 20
 
   /// Reads the headers only.
   ///
-  /// Throws `ParseError`; whatever `source` throws.
+  /// Throws `ParseError`, and what `source` throws.
   package init(parsing source: any RandomAccessBytes) throws {
     let mark = try source.readBytes(at: 0, count: min(source.count, Self.mark.count), format: Self.format)
     guard mark == Self.mark else {
-      throw ParseError(Self.format, at: 0, .magic, "it does not begin with !<arch>, so it is no archive of ar")
+      throw ParseError(Self.format, at: 0, .magic, "not an ar archive: does not start with !<arch>")
     }
     var members: [Member] = []
     var longNames: [UInt8]?
@@ -52,7 +52,7 @@ package struct ArArchive: Sendable {
       switch header.form {
       case .longNames:
         guard longNames == nil, header.contentRange.count <= Self.longNamesLimit else {
-          throw ParseError(Self.format, at: offset, .range, "the table of long names is too large or there twice")
+          throw ParseError(Self.format, at: offset, .range, "the table of long names is too large or duplicated")
         }
         longNames = try source.readBytes(
           at: header.contentRange.lowerBound, count: header.contentRange.count, format: Self.format)
@@ -61,12 +61,13 @@ package struct ArArchive: Sendable {
         members.append(try header.member(longNames: longNames, source))
       }
       guard members.count <= Self.memberLimit else {
-        throw ParseError(Self.format, at: offset, .range, "it has more than \(Self.memberLimit) members")
+        throw ParseError(Self.format, at: offset, .range, "more than \(Self.memberLimit) members")
       }
       offset = header.contentRange.upperBound
       if !header.contentRange.count.isMultiple(of: 2) {
         guard offset < source.count else {
-          throw ParseError(Self.format, at: offset, .truncated, "the byte after a member of odd length is not there")
+          throw ParseError(
+            Self.format, at: offset, .truncated, "the padding byte after a member of odd length is missing")
         }
         offset += 1
       }
@@ -75,16 +76,16 @@ package struct ArArchive: Sendable {
   }
 }
 
-/// The 60 bytes before a member: name 16, time 12, owner 6, group 6, mode 8 (octal), size 10, mark 2; all text, filled
-/// with blanks.
+/// The 60-byte header of a member: name 16, time 12, owner 6, group 6, mode 8 (octal), size 10, end marker 2; all text,
+/// padded with spaces.
 struct ArHeader {
-  /// How the name is spelled.
+  /// How the name is stored.
   enum Form {
-    /// In the field.
+    /// In the name field.
     case plain([UInt8])
-    /// System V: `/` and where it stands in the table of long names.
+    /// System V: `/` and the offset in the table of long names.
     case reference(Int)
-    /// BSD: `#1/` and the number of bytes that it takes at the content's start.
+    /// BSD: `#1/` and the number of bytes that the name takes at the start of the content.
     case behindHeader(Int)
     /// System V: `//`.
     case longNames
@@ -104,11 +105,11 @@ struct ArHeader {
   init(_ bytes: [UInt8], at offset: Int, of fileSize: Int) throws(ParseError) {
     self.offset = offset
     guard bytes[58...] == [0x60, 0x0a] else {
-      throw ParseError(ArArchive.format, at: offset + 58, .magic, "a member's header does not end with its mark")
+      throw ParseError(ArArchive.format, at: offset + 58, .magic, "a member's header has an invalid end marker")
     }
     func number(_ range: Range<Int>, radix: Int, name: Message) throws(ParseError) -> Int {
       guard let value = Self.number(bytes[range], radix: radix) else {
-        throw ParseError(ArArchive.format, at: offset + range.lowerBound, .encoding, "\(name) is no number")
+        throw ParseError(ArArchive.format, at: offset + range.lowerBound, .encoding, "\(name) is not a number")
       }
       return value
     }
@@ -122,7 +123,7 @@ struct ArHeader {
     let start = offset + bytes.count
     guard !isBlank, size <= fileSize - start else {
       throw ParseError(
-        ArArchive.format, at: offset + 48, .range, "a member has \(size) bytes, \(fileSize - start) are left")
+        ArArchive.format, at: offset + 48, .range, "a member has \(size) bytes; only \(fileSize - start) are left")
     }
     contentRange = start..<start + size
     form = try Self.form(of: nameField, at: offset)
@@ -136,7 +137,7 @@ struct ArHeader {
     case .reference(let start):
       guard let longNames, start < longNames.count,
         let end = longNames[start...].firstIndex(of: UInt8(ascii: "\n")), end > start
-      else { throw ParseError(ArArchive.format, at: offset, .range, "a name lies outside the table of long names") }
+      else { throw ParseError(ArArchive.format, at: offset, .range, "a name is outside the table of long names") }
       name = Array(longNames[start..<end])
       if name.last == UInt8(ascii: "/") { name.removeLast() }
     case .behindHeader(let count):
@@ -149,7 +150,7 @@ struct ArHeader {
     case .longNames, .symbols: name = []
     }
     guard !name.isEmpty, !name.contains(0) else {
-      throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name is empty or has a zero byte in it")
+      throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name is empty or contains a NUL byte")
     }
     return ArArchive.Member(
       name: String(decoding: name, as: UTF8.self), nameField: nameField, modified: modified, owner: owner, group: group,
@@ -167,7 +168,7 @@ struct ArHeader {
       default: break
       }
       guard name.count > 1, let start = number(name.dropFirst(), radix: 10) else {
-        throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name begins with a slash")
+        throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name starts with a slash")
       }
       return .reference(start)
     }
@@ -175,9 +176,9 @@ struct ArHeader {
     return .plain(Array(name))
   }
 
-  /// Digits and then blanks; 0 for blanks alone.
+  /// Parses digits followed by spaces; 0 if there are only spaces.
   ///
-  /// Fields are too short for a number that does not fit.
+  /// Fields are too short to overflow.
   private static func number(_ field: ArraySlice<UInt8>, radix: Int) -> Int? {
     var value = 0
     var rest = field
@@ -192,9 +193,9 @@ struct ArHeader {
 }
 
 extension ArArchive {
-  /// The 60 bytes that dpkg-deb writes before a member of `size` bytes: root's, mode 100644.
+  /// The 60 bytes that dpkg-deb writes before a member of `size` bytes: owned by root, mode 100644.
   ///
-  /// Nil for a name of more than 15 bytes or a number that has no room.
+  /// Nil for a name of more than 15 bytes or a number that does not fit.
   package static func header(name: String, size: Int, modified: Int) -> [UInt8]? {
     field("\(name)", 16).flatMap { name in
       guard name.last == UInt8(ascii: " "), let time = field("\(modified)", 12), let size = field("\(size)", 10) else {

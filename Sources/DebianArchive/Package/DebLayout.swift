@@ -4,33 +4,33 @@
 package import BinaryFormat
 internal import Messages
 
-/// A Debian binary package as deb(5) lays it out: an ar archive of `debian-binary`, `control.tar` and `data.tar`.
+/// The layout of a Debian binary package (deb(5)): an ar archive of `debian-binary`, `control.tar` and `data.tar`.
 ///
-/// Members whose names begin with `_` may stand before each of the two, anything after them.
+/// Members whose names start with `_` may precede each of the two archives; any members may follow them.
 package struct DebLayout: Sendable {
-  /// One of the two archives in it.
+  /// One of the two archives in the package.
   package struct Archive: Hashable, Sendable {
     package let member: ArArchive.Member
     package let compression: MemberCompression
   }
 
-  /// All members, in order.
+  /// All members in order.
   package let members: [ArArchive.Member]
-  /// Such as `2.0`.
+  /// Format version, such as `2.0`.
   package let version: String
   package let control: Archive
   package let data: Archive
-  /// Those that are none of the three, such as signatures of debsigs, which do not hold for a changed package.
+  /// All other members, such as debsigs signatures, which become invalid when the package changes.
   package var extraMembers: [ArArchive.Member] {
     members.dropFirst().filter { $0 != control.member && $0 != data.member }
   }
 
   static let format = "deb"
 
-  /// Reads headers, the first member and how the others begin.
+  /// Reads the headers, the first member and the first bytes of the archives.
   ///
-  /// Throws `ParseError` for what dpkg does not take, and for what one program would read this way and another that
-  /// way, such as two members of one name; whatever `source` throws.
+  /// Throws `ParseError` for what dpkg does not accept and for what programs read differently, such as two members with
+  /// the same name, and what `source` throws.
   package init(parsing source: any RandomAccessBytes) throws {
     members = try ArArchive(parsing: source).members
     guard let first = members.first, first.hasPlainName, first.name == "debian-binary" else {
@@ -42,7 +42,7 @@ package struct DebLayout: Sendable {
     guard control.compression != .bzip2, control.compression != .lzma else {
       throw ParseError(
         Self.format, at: control.member.headerRange.lowerBound, .unsupported,
-        "dpkg does not read \(control.member.name)")
+        "dpkg cannot read \(control.member.name)")
     }
     let end = data.member.contentRange.upperBound
     let between = members.dropFirst().filter { $0.contentRange.upperBound < end && $0 != control.member }
@@ -50,7 +50,7 @@ package struct DebLayout: Sendable {
     else {
       throw ParseError(
         Self.format, at: first.contentRange.upperBound, "order",
-        "its members are not in the order debian-binary, control.tar, data.tar")
+        "the members are not in the order debian-binary, control.tar, data.tar")
     }
     self.control = control
     self.data = data
@@ -64,11 +64,12 @@ package struct DebLayout: Sendable {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     guard line.count < text.count, parts.count == 2, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(digits.contains) })
     else {
-      throw ParseError(format, at: range.lowerBound, .encoding, "debian-binary does not say the format's version")
+      throw ParseError(format, at: range.lowerBound, .encoding, "debian-binary contains no valid format version")
     }
     let version = String(decoding: line, as: UTF8.self)
     guard parts[0] == [UInt8(ascii: "2")] else {
-      throw ParseError(format, at: range.lowerBound, .unsupported, "it is of format \(version), 2.0 is known")
+      throw ParseError(
+        format, at: range.lowerBound, .unsupported, "unsupported format version \(version); expected 2.x")
     }
     return version
   }
@@ -78,15 +79,15 @@ package struct DebLayout: Sendable {
   ) throws -> Archive {
     let named = members.filter { $0.name.utf8.starts(with: name.utf8) }
     guard let member = named.first else {
-      throw ParseError(format, at: source.count, .truncated, "there is no member \(name)")
+      throw ParseError(format, at: source.count, .truncated, "member \(name) is missing")
     }
     let start = member.headerRange.lowerBound
     guard named.count == 1 else {
-      throw ParseError(format, at: named[1].headerRange.lowerBound, .overlap, "there are two members \(name)")
+      throw ParseError(format, at: named[1].headerRange.lowerBound, .overlap, "more than one member \(name)")
     }
     guard member.hasPlainName,
       let compression = MemberCompression(rawValue: String(member.name.dropFirst(name.count)))
-    else { throw ParseError(format, at: start, .unsupported, "\(member.name) is compressed in an unknown way") }
+    else { throw ParseError(format, at: start, .unsupported, "\(member.name) has an unknown compression") }
     let range = member.contentRange
     let bytes = try source.readBytes(at: range.lowerBound, count: min(range.count, 6), format: format)
     let fits =
@@ -94,18 +95,18 @@ package struct DebLayout: Sendable {
       ? !MemberCompression.allCases.contains { !$0.mark.isEmpty && bytes.starts(with: $0.mark) }
       : bytes.starts(with: compression.mark)
     guard fits, !bytes.isEmpty else {
-      throw ParseError(format, at: range.lowerBound, .magic, "\(member.name) is not what its name says")
+      throw ParseError(format, at: range.lowerBound, .magic, "the content of \(member.name) does not match its name")
     }
     return Archive(member: member, compression: compression)
   }
 }
 
 extension ArArchive.Member {
-  /// Whether the name is spelled as dpkg reads it, which knows no long names.
+  /// Whether dpkg can read the name; it does not support long names.
   fileprivate var hasPlainName: Bool { !nameField.starts(with: "#1/".utf8) && nameField.first != UInt8(ascii: "/") }
 }
 
-/// How a member of a package is compressed; its name says so, and dpkg goes by the name.
+/// The compression of a member, told by its name, as dpkg does.
 package enum MemberCompression: String, CaseIterable, Hashable, Sendable {
   case none = ""
   case gzip = ".gz"
@@ -114,10 +115,10 @@ package enum MemberCompression: String, CaseIterable, Hashable, Sendable {
   case bzip2 = ".bz2"
   case lzma = ".lzma"
 
-  /// The end of a member's name after `control.tar` or `data.tar`.
+  /// The part of a member's name after `control.tar` or `data.tar`.
   package var suffix: String { rawValue }
 
-  /// What the member begins with; nothing for `none` and for lzma, which has no mark.
+  /// The first bytes of the member; empty for `none` and for lzma, which has no magic.
   var mark: [UInt8] {
     switch self {
     case .none, .lzma: []

@@ -3,7 +3,7 @@
 
 internal import Messages
 
-/// The records of pax headers (POSIX.1-2001): `LENGTH KEY=VALUE`, each with a line feed, the length that of the whole.
+/// The records of pax headers (POSIX.1-2001): `LENGTH KEY=VALUE` lines, where the length counts the whole line.
 struct PaxRecords: Sendable {
   private var values: [String: [UInt8]] = [:]
   private var size = 0
@@ -15,13 +15,13 @@ struct PaxRecords: Sendable {
     values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { PaxRecord(key: $0.key, value: $0.value) }
   }
 
-  /// Takes in the records of one header; an empty value takes a record away.
+  /// Adds the records of one header; an empty value removes a record.
   ///
-  /// Throws `ParseError` also if there are more than `limit` bytes over all.
+  /// Throws `ParseError` if a record is invalid or if all headers together have more than `limit` bytes.
   mutating func merge(_ content: [UInt8], at offset: Int, limit: Int) throws(ParseError) {
     size += content.count
     guard size <= limit else {
-      throw ParseError(TarHeaderBlock.format, at: offset, .range, "there are more than \(limit) bytes of pax records")
+      throw ParseError(TarHeaderBlock.format, at: offset, .range, "more than \(limit) bytes of pax records")
     }
     var rest = content[...]
     while !rest.isEmpty {
@@ -32,7 +32,8 @@ struct PaxRecords: Sendable {
         let sign = body.firstIndex(of: UInt8(ascii: "=")), sign > body.startIndex
       else {
         throw ParseError(
-          TarHeaderBlock.format, at: offset + rest.startIndex, .encoding, "a pax record is not LENGTH KEY=VALUE")
+          TarHeaderBlock.format, at: offset + rest.startIndex, .encoding,
+          "invalid pax record; expected LENGTH KEY=VALUE")
       }
       let key = String(decoding: body[..<sign], as: UTF8.self)
       let value = Array(body[(sign + 1)...])
@@ -41,7 +42,7 @@ struct PaxRecords: Sendable {
     }
   }
 
-  /// These, and where both have a key, those of `others`.
+  /// Merges both sets of records; `others` wins where both have a key.
   func overridden(by others: PaxRecords) -> PaxRecords {
     var result = self
     result.values.merge(others.values) { $1 }

@@ -5,30 +5,30 @@ package import BinaryFormat
 package import Messages
 
 extension TarEntry {
-  /// What gives the entry another size: the size and the checksum of its header, in place.
+  /// Edits the size and checksum fields of the header to give the entry another size.
   ///
-  /// The content and its fill are the caller's. Throws `ParseError` `unsupported` unless it is a plain file, or if it
-  /// says its size in a pax record.
+  /// The caller edits the content and its padding. Throws `ParseError` `unsupported` if the entry is not a regular file
+  /// or has its size in a pax record.
   package func edits(size: Int) throws(ParseError) -> [ByteEdit] {
     guard kind == .file, size >= 0, !hasRecord("size") else {
-      throw unsupported("the size of \(path) cannot be changed where it stands")
+      throw unsupported("cannot change the size of \(path) in place")
     }
     var field = TarNumber.serialize(size, width: TarHeaderBlock.sizeField.count)
-    // Some end numbers with a blank.
+    // Some writers end numbers with a space.
     if field.first != 0x80, header.bytes[TarHeaderBlock.sizeField].last == UInt8(ascii: " ") {
       field[field.count - 1] = UInt8(ascii: " ")
     }
     return header.edits([(TarHeaderBlock.sizeField, field)])
   }
 
-  /// What gives the entry another name, spelled like the old one: with `./` before it, and `/` behind a directory's.
+  /// Edits that rename the entry, keeping a leading `./` and the trailing `/` of a directory.
   ///
-  /// A name of more than 100 bytes gets a header extension of GNU's. Throws `ParseError` `unsupported` for an unsafe
-  /// name, one that has no room in a ustar header, and an entry that says its name in a pax record.
+  /// In GNU archives, a name of more than 100 bytes gets a header extension. Throws `ParseError` `unsupported` for an
+  /// unsafe name, for a name that does not fit in a ustar header, and if the entry has its name in a pax record.
   package func edits(renamedTo newPath: ArchivePath) throws(ParseError) -> [ByteEdit] {
     guard newPath.isConfined, !newPath.bytes.isEmpty, !path.bytes.isEmpty, !hasRecord("path"),
       !hasRecord("GNU.sparse.name")
-    else { throw unsupported("\(path) cannot be renamed to \(newPath) where it stands") }
+    else { throw unsupported("cannot rename \(path) to \(newPath) in place") }
     let name =
       (rawName.starts(with: "./".utf8) ? Array("./".utf8) : []) + newPath.bytes
       + (rawName.last == UInt8(ascii: "/") ? [UInt8(ascii: "/")] : [])
@@ -37,7 +37,7 @@ extension TarEntry {
       return gnuEdits(name, extension: isLong ? TarHeader.long(name, type: "L") : [])
     }
     guard extensions.isEmpty, let split = isLong ? Self.split(name) : ([], name), !isLong || header.dialect == .ustar
-    else { throw unsupported("the name \(newPath) has no room in the header") }
+    else { throw unsupported("the name \(newPath) does not fit in the header") }
     let prefix = header.dialect == .ustar ? [(TarHeaderBlock.prefixField, Self.padded(split.0, 155))] : []
     return header.edits([(TarHeaderBlock.nameField, Self.padded(split.1, 100))] + prefix)
   }
@@ -49,7 +49,7 @@ extension TarEntry {
       return old.header.offset..<max(end, old.contentRange.upperBound)
     }
     if old.isEmpty, !long.isEmpty {
-      // Two edits at one offset have no order; one edit has.
+      // The order of two edits at the same offset is undefined, so make it one edit.
       if let first = edits.first, first.range.lowerBound == headerOffset {
         edits[0].replacement = long + first.replacement
       } else {
@@ -59,7 +59,7 @@ extension TarEntry {
     return old.enumerated().map { ByteEdit(range: $1, replacement: $0 == old.count - 1 ? long : []) } + edits
   }
 
-  /// Where ustar parts a long name: a prefix of up to 155 bytes, a slash that is not written, and up to 100 bytes.
+  /// Splits a long name for ustar: a prefix of up to 155 bytes, a slash that is not written, and up to 100 bytes.
   private static func split(_ name: [UInt8]) -> ([UInt8], [UInt8])? {
     let slashes = name.indices.dropFirst().filter {
       name[$0] == UInt8(ascii: "/") && $0 <= 155 && (1...100).contains(name.count - $0 - 1)
@@ -79,7 +79,7 @@ extension TarEntry {
 }
 
 extension TarHeaderBlock {
-  /// The edits that set fields and the checksum, sorted; of each field only the bytes that change.
+  /// The edits that set fields and the checksum, sorted, limited to the bytes that change in each field.
   fileprivate func edits(_ changes: [(Range<Int>, [UInt8])]) -> [ByteEdit] {
     var new = bytes
     for (field, content) in changes { new.replaceSubrange(field, with: content) }

@@ -4,7 +4,7 @@
 internal import BinaryFormat
 package import Messages
 
-/// What one entry of a tar archive says of its file, header extensions taken in.
+/// One entry of a tar archive, with its header extensions applied.
 package struct TarEntry: Hashable, Sendable {
   package enum Kind: Hashable, Sendable {
     case file
@@ -14,51 +14,51 @@ package struct TarEntry: Hashable, Sendable {
     case blockDevice
     case directory
     case fifo
-    /// With holes: the content is what stands in the archive, for old GNU ones without, for pax 1.0 with the map.
+    /// A file with holes; its content is as stored in the archive, without the map for old GNU, with it for pax 1.0.
     case sparseFile
-    /// None of these; its content is passed on.
+    /// Any other type; its content is passed on.
     case other(UInt8)
   }
 
-  /// Normalised; `hazard` is that of `rawName`.
+  /// The normalised name; its `hazard` is that of `rawName`.
   package let path: ArchivePath
-  /// The name as the archive has it, such as `./boot/`.
+  /// The name as stored in the archive, such as `./boot/`.
   package let rawName: [UInt8]
   package let kind: Kind
   /// Bytes of content in the archive.
   package let size: Int
   /// Bytes of the file; differs from `size` for sparse files only.
   package let realSize: Int
-  /// Permissions, without the file's type.
+  /// Permissions, without the file type.
   package let mode: Int
   package let owner: Int
   package let group: Int
-  /// Names, which count more than the numbers where they are known; empty if there are none.
+  /// Names take precedence over numeric IDs where the system knows them; empty if the archive has none.
   package let ownerName: String
   package let groupName: String
-  /// Seconds since 1970; a fraction is in `paxRecords`.
+  /// Seconds since 1970; any fraction is in `paxRecords`.
   package let modified: Int
-  /// Where a link leads, as the archive has it; empty for others.
+  /// Target of a link, as stored in the archive; empty for other kinds.
   package let rawLink: [UInt8]
-  /// Major and minor number; nil unless it is a device.
+  /// Major and minor number; nil if the entry is not a device.
   package let device: [Int]?
-  /// Those that apply to this entry, global ones too, the last of a key, sorted by key.
+  /// The records that apply to this entry, including global ones; the last one of each key, sorted by key.
   package let paxRecords: [PaxRecord]
-  /// Offset of the first header extension, or of the header if there are none.
+  /// Offset of the first header extension, or of the header if it has none.
   package let start: Int
-  /// Where the content is in the text, without the fill after it.
+  /// Range of the content in the archive, without padding.
   package let contentRange: Range<Int>
 
   let header: TarHeaderBlock
   let extensions: [TarExtension]
 
-  /// Offset of the header's block of 512 bytes, the last one if there are several.
+  /// Offset of the header's 512-byte block, without its extensions.
   package var headerOffset: Int { header.offset }
-  /// Where the next entry begins.
+  /// Offset of the next entry.
   package var end: Int { contentRange.upperBound.roundedUp(toMultipleOf: TarHeaderBlock.size) ?? Int.max }
-  /// Where a hard link leads: to another entry.
+  /// Target of a hard link: the path of another entry.
   ///
-  /// For a symbolic link nothing is normalised but slashes and `.`.
+  /// For a symbolic link, only slashes and `.` are normalised.
   package var linkPath: ArchivePath { ArchivePath(normalizing: rawLink) }
 }
 
@@ -68,7 +68,7 @@ package struct PaxRecord: Hashable, Sendable {
   package let value: [UInt8]
 }
 
-/// A header extension that stands before an entry.
+/// A header extension before an entry.
 struct TarExtension: Hashable, Sendable {
   /// `L`, `K`, `x` or `g`.
   let type: UInt8
@@ -78,22 +78,22 @@ struct TarExtension: Hashable, Sendable {
 
 package enum TarEvent {
   case entry(TarEntry)
-  /// A piece of the content of the entry that came last.
+  /// A piece of the latest entry's content.
   case content(UnsafeRawBufferPointer)
   case endOfEntry
-  /// Where the zero blocks begin, which is where another entry can be put.
+  /// Offset of the zero blocks, where another entry can be inserted.
   case endOfArchive(offset: Int)
 }
 
 extension TarEntry {
-  /// Throws `ParseError` if its name or link leads out of the archive, or cannot be printed.
+  /// Throws `ParseError` if the name or link leads out of the archive or contains control characters.
   ///
-  /// A symbolic link may be absolute: Debian Policy 10.5 asks for it between top-level directories. One that climbs
-  /// above the root is refused.
+  /// A symbolic link may be absolute: Debian Policy 10.5 requires it between top-level directories. A link that climbs
+  /// above the root is rejected.
   package func requireSafeNames() throws(ParseError) {
     try require(path, raw: rawName, what: "the name")
     if path.bytes.isEmpty, kind != .directory {
-      throw ParseError(TarHeaderBlock.format, at: headerOffset, "path", "an entry other than the root has no name")
+      throw ParseError(TarHeaderBlock.format, at: headerOffset, "path", "only the root directory can have no name")
     }
     switch kind {
     case .hardLink:
@@ -109,17 +109,17 @@ extension TarEntry {
 
   private var outside: ParseError {
     ParseError(
-      TarHeaderBlock.format, at: headerOffset, "path", "\(path) is a link out of the package, to \(linkPath)")
+      TarHeaderBlock.format, at: headerOffset, "path", "the link \(path) leads out of the package to \(linkPath)")
   }
 
   private func require(_ path: ArchivePath, raw: [UInt8], what: Message) throws(ParseError) {
     guard let hazard = path.hazard else { return }
     let name = ArchivePath.printable(raw.prefix(256))
     throw ParseError(
-      TarHeaderBlock.format, at: headerOffset, "path", "\(what) \(name) is not safe: it \(hazard.message)")
+      TarHeaderBlock.format, at: headerOffset, "path", "\(what) \(name) is unsafe: it \(hazard.message)")
   }
 
-  /// Whether a relative link leads above the root at any step, taken from where it stands.
+  /// Whether any component of the link leads above the root.
   private var linkClimbsOut: Bool {
     var depth = rawLink.first == UInt8(ascii: "/") ? 0 : path.parents.count
     for component in rawLink.split(separator: UInt8(ascii: "/")) where !component.elementsEqual([UInt8(ascii: ".")]) {
@@ -133,11 +133,11 @@ extension TarEntry {
 extension ArchivePath.Hazard: MessageConvertible {
   package var message: Message {
     switch self {
-    case .absolute: "begins with a slash"
-    case .parent: "has a component .."
-    case .emptyComponent: "has an empty component"
-    case .controlCharacter: "has a control character in it"
-    case .tooLong: "is longer than a system takes"
+    case .absolute: "starts with a slash"
+    case .parent: "contains a .. component"
+    case .emptyComponent: "contains an empty component"
+    case .controlCharacter: "contains a control character"
+    case .tooLong: "is longer than Linux allows"
     }
   }
 }

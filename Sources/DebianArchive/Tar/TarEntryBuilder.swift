@@ -3,7 +3,7 @@
 
 internal import Messages
 
-/// Puts an entry together from its header, the extensions before it and the global ones.
+/// Builds an entry from its header, the extensions before it and the global extensions.
 struct TarEntryBuilder: Sendable {
   private let limits: TarLimits
   private var extensions: [TarExtension] = []
@@ -18,9 +18,9 @@ struct TarEntryBuilder: Sendable {
 
   init(limits: TarLimits) { self.limits = limits }
 
-  /// Whether an extension waits for its entry.
+  /// Whether an extension or header is still waiting for the rest of its entry.
   var isPending: Bool { !extensions.isEmpty || header != nil }
-  /// Whether the next block is a part of the header's map of a sparse file.
+  /// Whether the next block belongs to the header's sparse-file map.
   var wantsSparseMap: Bool { isMapOpen }
 
   static func isExtension(_ header: TarHeaderBlock) -> Bool { [0x4b, 0x4c, 0x58, 0x67, 0x78].contains(header.type) }
@@ -31,7 +31,7 @@ struct TarEntryBuilder: Sendable {
         TarHeaderBlock.format, at: header.offset, .range, "more than \(limits.extensions) header extensions in a row")
     }
     return try header.number(
-      TarHeaderBlock.sizeField, in: 0...limits.extensionSize, name: "the size of a header extension")
+      TarHeaderBlock.sizeField, in: 0...limits.extensionSize, name: "the header extension's size")
   }
 
   mutating func add(extension header: TarHeaderBlock, content: [UInt8], endingAt end: Int) throws(ParseError) {
@@ -41,7 +41,7 @@ struct TarEntryBuilder: Sendable {
     case UInt8(ascii: "L"), UInt8(ascii: "K"):
       let text = Array(content.prefix { $0 != 0 })
       guard text.count < ArchivePath.lengthLimit, content.dropFirst(text.count).allSatisfy({ $0 == 0 }) else {
-        throw ParseError(TarHeaderBlock.format, at: start, .range, "a long name is too long, or goes on behind its end")
+        throw ParseError(TarHeaderBlock.format, at: start, .range, "a long name is too long or has data after its end")
       }
       if header.type == UInt8(ascii: "L") { longName = text } else { longLink = text }
     case UInt8(ascii: "g"): try globalRecords.merge(content, at: start, limit: limits.extensionSize)
@@ -54,21 +54,21 @@ struct TarEntryBuilder: Sendable {
     isMapOpen = header.type == UInt8(ascii: "S") && header.bytes[482] != 0
   }
 
-  /// Old GNU: 21 pairs a block, and whether another one follows.
+  /// Old GNU format: 21 pairs per block, and a flag for whether another block follows.
   mutating func add(sparseMap block: [UInt8], at offset: Int) throws(ParseError) {
     mapBlocks += 1
     guard mapBlocks * TarHeaderBlock.size <= limits.extensionSize else {
-      throw ParseError(TarHeaderBlock.format, at: offset, .range, "the map of a sparse file is too long")
+      throw ParseError(TarHeaderBlock.format, at: offset, .range, "the sparse file's map is too long")
     }
     isMapOpen = block[504] != 0
   }
 
-  /// The entry whose content begins at `offset`; the builder is ready for the next one.
+  /// Returns the entry whose content starts at `offset` and resets the builder for the next one.
   ///
-  /// Call when a header is there.
+  /// Call after `add(_:)`.
   mutating func entry(contentAt offset: Int) throws(ParseError) -> TarEntry {
     guard let header else {
-      throw ParseError(TarHeaderBlock.format, at: offset, .truncated, "there is no header")
+      throw ParseError(TarHeaderBlock.format, at: offset, .truncated, "the header is missing")
     }
     let fields = TarFields(
       header: header, extensions: extensions, longName: longName, longLink: longLink,
@@ -85,7 +85,7 @@ struct TarEntryBuilder: Sendable {
   }
 }
 
-/// A header with all that overrides its fields, and what they come to.
+/// A header and everything that overrides its fields.
 struct TarFields {
   let header: TarHeaderBlock
   let extensions: [TarExtension]
@@ -98,15 +98,15 @@ struct TarFields {
     let kind = try kind(isDirectoryName: rawName.last == UInt8(ascii: "/"))
     let size = try size(of: kind, key: "size", field: TarHeaderBlock.sizeField)
     let (end, overflow) = offset.addingReportingOverflow(size)
-    // Room for the fill.
+    // Leave room for the padding.
     guard !overflow, end <= Int.max - TarHeaderBlock.size else {
-      throw error(.range, "its size is larger than any text")
+      throw error(.range, "the entry is too large")
     }
     let isLink = kind == .hardLink || kind == .symbolicLink
     return TarEntry(
       path: ArchivePath(normalizing: rawName), rawName: rawName, kind: kind, size: size,
       realSize: try realSize(kind, size),
-      mode: try header.number(TarHeaderBlock.modeField, in: 0...0o777_7777, name: "a mode") & 0o7777,
+      mode: try header.number(TarHeaderBlock.modeField, in: 0...0o777_7777, name: "the file mode") & 0o7777,
       owner: try identifier("uid", TarHeaderBlock.ownerField), group: try identifier("gid", TarHeaderBlock.groupField),
       ownerName: text("uname", TarHeaderBlock.userField), groupName: text("gname", TarHeaderBlock.groupNameField),
       modified: try modified(),
@@ -119,7 +119,7 @@ struct TarFields {
     switch header.type {
     case UInt8(ascii: "0"), UInt8(ascii: "7"), 0:
       if records["GNU.sparse.realsize"] ?? records["GNU.sparse.size"] != nil { return .sparseFile }
-      // Older tars have no type for directories; dpkg and GNU tar go by the slash whatever the type.
+      // Old tars have no type for directories; dpkg and GNU tar go by the trailing slash.
       return isDirectoryName ? .directory : .file
     case UInt8(ascii: "1"): return .hardLink
     case UInt8(ascii: "2"): return .symbolicLink
@@ -132,13 +132,13 @@ struct TarFields {
     }
   }
 
-  /// Only files have content: some programs skip that of a link or directory, others take it for a header.
+  /// Allows content only for files: some programs skip the content of a link or directory, others read it as a header.
   private func size(of kind: TarEntry.Kind, key: String, field: Range<Int>) throws(ParseError) -> Int {
-    let size = try number(key, field: field, in: 0...Int.max, name: "a size")
+    let size = try number(key, field: field, in: 0...Int.max, name: "the file size")
     switch kind {
     case .file, .sparseFile, .other: return size
     default:
-      guard size == 0 else { throw error(.range, "what is no file has \(size) bytes of content") }
+      guard size == 0 else { throw error(.range, "the entry is not a file, but has \(size) bytes of content") }
       return 0
     }
   }
@@ -146,28 +146,28 @@ struct TarFields {
   private func realSize(_ kind: TarEntry.Kind, _ size: Int) throws(ParseError) -> Int {
     guard kind == .sparseFile else { return size }
     if header.type == UInt8(ascii: "S") {
-      return try header.number(483..<495, in: 0...Int.max, name: "the size of a sparse file")
+      return try header.number(483..<495, in: 0...Int.max, name: "the sparse file's size")
     }
     let record = records["GNU.sparse.realsize"] ?? records["GNU.sparse.size"] ?? []
     guard let value = Int(String(decoding: record, as: UTF8.self)), value >= 0 else {
-      throw error(.range, "the size of a sparse file is no number")
+      throw error(.range, "the sparse file's size is not a number")
     }
     return value
   }
 
   private func identifier(_ key: String, _ field: Range<Int>) throws(ParseError) -> Int {
-    try number(key, field: field, in: 0...Int(UInt32.max), name: "an owner's number")
+    try number(key, field: field, in: 0...Int(UInt32.max), name: "the user or group ID")
   }
 
   private func modified() throws(ParseError) -> Int {
     guard let record = records["mtime"] else {
-      return try header.number(TarHeaderBlock.timeField, in: Int.min...Int.max, name: "a time")
+      return try header.number(TarHeaderBlock.timeField, in: Int.min...Int.max, name: "the modification time")
     }
     let parts = record.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     let fraction = parts.count == 2 ? parts[1] : []
     guard parts.count <= 2, let seconds = Int(String(decoding: parts[0], as: UTF8.self)), seconds > Int.min,
       fraction.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
-    else { throw error(.range, "a time is no number") }
+    else { throw error(.range, "the modification time is not a number") }
     let isNegative = record.first == UInt8(ascii: "-")
     return isNegative && fraction.contains { $0 != UInt8(ascii: "0") } ? seconds - 1 : seconds
   }
@@ -175,8 +175,8 @@ struct TarFields {
   private func device(of kind: TarEntry.Kind) throws(ParseError) -> [Int]? {
     guard kind == .characterDevice || kind == .blockDevice else { return nil }
     return [
-      try header.number(TarHeaderBlock.majorField, in: 0...Int(UInt32.max), name: "a device's number"),
-      try header.number(TarHeaderBlock.minorField, in: 0...Int(UInt32.max), name: "a device's number"),
+      try header.number(TarHeaderBlock.majorField, in: 0...Int(UInt32.max), name: "the device number"),
+      try header.number(TarHeaderBlock.minorField, in: 0...Int(UInt32.max), name: "the device number"),
     ]
   }
 
@@ -185,7 +185,7 @@ struct TarFields {
   ) throws(ParseError) -> Int {
     guard let record = records[key] else { return try header.number(field, in: range, name: name) }
     guard let value = Int(String(decoding: record, as: UTF8.self)), range.contains(value) else {
-      throw error(.range, "\(name) is no number or too large")
+      throw error(.range, "\(name) is not a number or is out of range")
     }
     return value
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Headers of new entries, byte for byte as GNU tar writes them with --format=gnu for files of root.
+/// Headers of new entries, byte for byte as GNU tar writes them with --format=gnu for files owned by root.
 package enum TarHeader {
-  /// What stands before the content of a regular file.
+  /// The header of a regular file.
   ///
-  /// Sizes and times that octal digits have no room for are binary.
+  /// Sizes and times that do not fit in octal are binary.
   package static func file(_ path: ArchivePath, mode: Int, size: Int, modified: Int) -> [UInt8] {
     entry(Array("./".utf8) + path.bytes, type: "0", mode: mode, size: size, modified: modified)
   }
@@ -20,7 +20,7 @@ package enum TarHeader {
       Array("./".utf8) + path.bytes, type: "2", mode: 0o777, size: 0, modified: modified, link: target)
   }
 
-  /// The zeros after content of `size` bytes.
+  /// The zeros that pad content of `size` bytes.
   package static func fill(after size: Int) -> [UInt8] {
     let rest = size % TarHeaderBlock.size
     return Array(repeating: 0, count: rest == 0 ? 0 : TarHeaderBlock.size - rest)

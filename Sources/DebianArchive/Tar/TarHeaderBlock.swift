@@ -3,22 +3,22 @@
 
 internal import Messages
 
-/// The 512 bytes before an entry (POSIX.1-1988 ustar, and GNU's use of them): name 100, mode 8, owner 8, group 8, size
+/// The 512-byte header of an entry (POSIX.1-1988 ustar, and as GNU uses it): name 100, mode 8, owner 8, group 8, size
 /// 12, time 12, checksum 8, type 1, link 100, magic 8, user 32, group 32, device 8 and 8, prefix 155.
 struct TarHeaderBlock: Hashable, Sendable {
   static let size = 512
   static let format = "tar"
 
   enum Dialect: Hashable, Sendable {
-    /// Without magic; nothing after the link's name counts.
+    /// No magic; everything after the link name is ignored.
     case v7
     case ustar
-    /// `ustar  `: no prefix, numbers may be binary.
+    /// Magic `ustar  `; no prefix, numbers may be binary.
     case gnu
   }
 
   let bytes: [UInt8]
-  /// Of the first byte in the text.
+  /// Offset of the first byte in the archive.
   let offset: Int
   let dialect: Dialect
 
@@ -38,27 +38,27 @@ struct TarHeaderBlock: Hashable, Sendable {
   static let minorField = 337..<345
   static let prefixField = 345..<500
 
-  /// `bytes` are 512.
+  /// Parses a block of 512 bytes.
   ///
-  /// Throws `ParseError` if the checksum does not hold.
+  /// Throws `ParseError` if the checksum is wrong.
   init(_ bytes: [UInt8], at offset: Int) throws(ParseError) {
     self.bytes = bytes
     self.offset = offset
-    // As dpkg tells them: by the first six bytes.
+    // dpkg also goes by the first six bytes.
     let magic = bytes[Self.magicField].prefix(6)
     dialect = magic.elementsEqual("ustar ".utf8) ? .gnu : magic.elementsEqual("ustar\u{0}".utf8) ? .ustar : .v7
     guard TarNumber.parse(bytes[Self.checksumField]) == Self.checksum(of: bytes) else {
-      throw ParseError(Self.format, at: offset, "checksum", "there is no header with a right checksum")
+      throw ParseError(Self.format, at: offset, "checksum", "not a tar header: the checksum is wrong")
     }
   }
 
-  /// Of all bytes, those of the field itself counted as blanks.
+  /// The sum of all bytes, counting the checksum field as spaces.
   static func checksum(of bytes: [UInt8]) -> Int {
     let all = bytes.reduce(0) { $0 + Int($1) }
     return bytes[checksumField].reduce(all) { $0 - Int($1) + 0x20 }
   }
 
-  /// The checksum's field as GNU tar writes it.
+  /// The checksum field as GNU tar writes it.
   static func checksumField(of bytes: [UInt8]) -> [UInt8] {
     TarNumber.serialize(checksum(of: bytes), width: 7) + [UInt8(ascii: " ")]
   }
@@ -68,25 +68,25 @@ struct TarHeaderBlock: Hashable, Sendable {
   /// The bytes up to the first NUL.
   func text(_ field: Range<Int>) -> [UInt8] { Array(bytes[field].prefix { $0 != 0 }) }
 
-  /// Throws `ParseError` unless the field is a number of `range`.
+  /// The number in `field`; throws `ParseError` if it is not a number within `range`.
   func number(_ field: Range<Int>, in range: ClosedRange<Int>, name: Message) throws(ParseError) -> Int {
     guard let value = TarNumber.parse(bytes[field]), range.contains(value) else {
-      throw ParseError(Self.format, at: offset + field.lowerBound, .range, "\(name) is no number or too large")
+      throw ParseError(Self.format, at: offset + field.lowerBound, .range, "\(name) is not a number or is out of range")
     }
     return value
   }
 
-  /// The name as this block has it, with ustar's prefix.
+  /// The name in this block, with ustar's prefix.
   var name: [UInt8] {
     let prefix = dialect == .ustar ? text(Self.prefixField) : []
     return prefix.isEmpty ? text(Self.nameField) : prefix + [UInt8(ascii: "/")] + text(Self.nameField)
   }
 }
 
-/// Numbers of tar headers: octal digits, or, where GNU tar has more to say, two's complement behind a first byte of
-/// 0x80 or 0xff.
+/// Numbers in tar headers: octal digits, or for larger values in GNU tar, two's complement after a first byte of 0x80
+/// or 0xff.
 enum TarNumber {
-  /// What the field says; nil if it is malformed or does not fit.
+  /// The value of the field; nil if it is malformed or too large.
   ///
   /// An empty field is 0.
   static func parse(_ field: ArraySlice<UInt8>) -> Int? {
@@ -108,11 +108,11 @@ enum TarNumber {
     let significant = digits.suffix(8)
     guard digits.dropLast(8).allSatisfy({ $0 == fill }) else { return nil }
     let value = significant.reduce(first == 0x80 ? 0 : -1) { $0 << 8 | Int($1) }
-    // The sign is that of the first byte.
+    // The first byte has the sign.
     return (value < 0) == (first == 0xff) ? value : nil
   }
 
-  /// A field of `width` bytes as GNU tar writes it: octal with a NUL, or binary where that has no room.
+  /// A field of `width` bytes as GNU tar writes it: octal with a NUL, or binary if octal does not fit.
   static func serialize(_ value: Int, width: Int) -> [UInt8] {
     let digits = width - 1
     if value >= 0, digits * 3 >= Int.bitWidth || value >> (digits * 3) == 0 {

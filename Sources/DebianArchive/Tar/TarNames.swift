@@ -3,29 +3,30 @@
 
 package import Messages
 
-/// The names of an archive's entries as they go by, to find what one program would unpack this way and another that
-/// way: a name that is there twice, a hard link to what is not there, a file below a symbolic link.
+/// The names of the entries seen so far, to find what different programs would unpack differently: duplicate names,
+/// hard links to missing files, and files below a symbolic link.
 package struct TarNames: Sendable {
   private var kinds: [ArchivePath: TarEntry.Kind] = [:]
 
   package init() {}
 
-  /// Throws `ParseError` if `entry` cannot follow those before it.
+  /// Adds `entry`, and throws `ParseError` if it conflicts with an earlier one.
   ///
-  /// A directory may come twice: tools that join trees write it so.
+  /// A directory may occur twice: tools that merge trees write it that way.
   package mutating func admit(_ entry: TarEntry) throws(ParseError) {
     if let earlier = kinds[entry.path], earlier != .directory || entry.kind != .directory {
       throw error(entry, .overlap, "\(entry.path) is in the archive twice")
     }
-    // What stands above a directory that was admitted has been looked at.
+    // The parents of a directory that was admitted have been checked already.
     if let parent = entry.path.parents.first(where: { kinds[$0] != nil }), kinds[parent] != .directory {
-      throw error(entry, "path", "\(entry.path) lies below \(parent), which is no directory")
+      throw error(entry, "path", "\(entry.path) is below \(parent), which is not a directory")
     }
     if entry.kind == .hardLink {
       switch kinds[entry.linkPath] {
       case .file, .hardLink, .sparseFile: break
       default:
-        throw error(entry, "path", "\(entry.path) is a link to \(entry.linkPath), which is no file before it")
+        throw error(
+          entry, "path", "the hard link \(entry.path) points to \(entry.linkPath), which is not an earlier file")
       }
     }
     kinds[entry.path] = entry.kind

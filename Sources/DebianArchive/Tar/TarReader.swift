@@ -3,26 +3,25 @@
 
 package import Messages
 
-/// Reads a tar archive that is pushed to it a piece at a time: v7, ustar, GNU and pax, by POSIX.1-2001 and as GNU tar
-/// and dpkg read them.
+/// Reads a tar archive (v7, ustar, GNU or pax) piece by piece, following POSIX.1-2001, GNU tar and dpkg.
 ///
-/// Holds no more than a header and its extensions.
+/// Keeps only one header and its extensions in memory.
 package struct TarReader: Sendable {
   private enum State: Sendable {
     /// Collecting a block: a header, or the map of a sparse file after one.
     case block
-    /// Collecting the content of a header extension, whose fill follows.
+    /// Collecting the content of a header extension, whose padding follows.
     case extensionContent(TarHeaderBlock, left: Int)
     case content(left: Int)
     case fill(left: Int, ofEntry: Bool)
-    /// Behind the first zero block.
+    /// After the first zero block.
     case end
   }
 
   private let limits: TarLimits
-  /// Of the next byte, in the text that the archive is a part of.
+  /// Offset of the next byte in the data that the archive is part of.
   package private(set) var offset: Int
-  /// Where the zero blocks begin; nil as long as none was seen.
+  /// Offset of the first zero block; nil until one was seen.
   package private(set) var endOfArchive: Int?
   /// Entries so far.
   package private(set) var entryCount = 0
@@ -30,17 +29,17 @@ package struct TarReader: Sendable {
   private var collected: [UInt8] = []
   private var builder: TarEntryBuilder
 
-  /// A reader for bytes that begin with a header at `offset` of the text.
+  /// Creates a reader for bytes that start with a header at `offset`.
   package init(startingAt offset: Int = 0, limits: TarLimits = TarLimits()) {
     self.limits = limits
     self.offset = offset
     builder = TarEntryBuilder(limits: limits)
   }
 
-  /// Takes the next bytes, of any number, and hands on what they complete.
+  /// Reads the next bytes, of any number, and passes the resulting events to `handle`.
   ///
-  /// Throws `ParseError`, after which the reader is of no use; whatever `handle` throws. The bytes of a `content` are
-  /// valid during the call.
+  /// Throws `ParseError`, after which the reader must not be used again, and what `handle` throws. The bytes of a
+  /// `content` event are valid only during the call.
   package mutating func feed(_ bytes: UnsafeRawBufferPointer, _ handle: (TarEvent) throws -> Void) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -73,21 +72,22 @@ package struct TarReader: Sendable {
         guard let stray = rest.firstIndex(where: { $0 != 0 }) else { return pass(rest.count, &rest) }
         throw ParseError(
           TarHeaderBlock.format, at: offset + stray - rest.startIndex, .trailingBytes,
-          "something follows the end of the archive")
+          "data after the end of the archive")
       }
     }
   }
 
-  /// Says that there is no more.
+  /// Ends the input.
   ///
-  /// Throws `ParseError` if an entry is incomplete. Returns where another entry can be put: an archive may do without
-  /// zero blocks.
+  /// Throws `ParseError` if an entry is incomplete. Returns the offset where another entry can be inserted: an archive
+  /// may lack zero blocks.
   @discardableResult
   package mutating func finish() throws(ParseError) -> Int {
     switch state {
     case .end: break
     case .block where collected.isEmpty && !builder.isPending: break
-    default: throw ParseError(TarHeaderBlock.format, at: offset, .truncated, "the archive ends within an entry")
+    default:
+      throw ParseError(TarHeaderBlock.format, at: offset, .truncated, "the archive ends in the middle of an entry")
     }
     return endOfArchive ?? offset
   }
@@ -109,7 +109,7 @@ package struct TarReader: Sendable {
       try builder.add(sparseMap: block, at: start)
     } else if block.allSatisfy({ $0 == 0 }) {
       guard !builder.isPending else {
-        throw ParseError(TarHeaderBlock.format, at: start, .truncated, "the archive ends behind a header extension")
+        throw ParseError(TarHeaderBlock.format, at: start, .truncated, "the archive ends after a header extension")
       }
       endOfArchive = start
       state = .end
@@ -164,17 +164,17 @@ package struct TarReader: Sendable {
   }
 }
 
-/// What a tar archive may ask of its reader; the archives of kernel packages stay far below.
+/// Limits on a tar archive; kernel packages stay far below them.
 package struct TarLimits: Sendable {
-  /// What becomes of an entry whose name or link leads out of the archive.
+  /// How to treat an entry whose name or link leads out of the archive.
   package enum UnsafeNames: Sendable {
-    /// Reading ends with an error.
+    /// Reading fails.
     case refused
-    /// The entry is passed on, to callers that only report it.
+    /// The entry is passed on; for callers that only report it.
     case reported
   }
 
-  /// Bytes of one header extension: a long name, or pax records.
+  /// Bytes in one header extension: a long name or pax records.
   package var extensionSize = 1 << 20
   /// Header extensions before one entry.
   package var extensions = 16

@@ -7,13 +7,13 @@ package import Messages
 /// The data of BootOrder: numbers of Boot#### variables in the order in which the firmware tries them (UEFI 2.10
 /// section 3.3).
 ///
-/// BootNext and BootCurrent hold just one.
+/// BootNext and BootCurrent contain just one.
 package struct BootOrder: Hashable, Sendable {
   package var numbers: [UInt16]
 
   package init(_ numbers: [UInt16]) { self.numbers = numbers }
 
-  /// Throws `truncated` for half a number at the end.
+  /// Throws `truncated` for an incomplete number at the end.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     var reader = ByteReader(bytes, format: "BootOrder")
     numbers = []

@@ -4,12 +4,12 @@
 package import BinaryFormat
 package import Messages
 
-/// An EFI_DEVICE_PATH_PROTOCOL (UEFI 2.10 section 10.2): a list of nodes, the last of which ends it.
+/// An EFI_DEVICE_PATH_PROTOCOL (UEFI 2.10 section 10.2): a list of nodes that ends with an end node.
 package struct DevicePath: Hashable, Sendable {
   /// A file on a partition.
   package struct File: Hashable, Sendable {
     package var partition: PartitionLocation
-    /// From the partition's root, with slashes: `/EFI/Linux/a.efi`.
+    /// The path from the partition's root, with slashes: `/EFI/Linux/a.efi`.
     package var path: String
 
     package init(partition: PartitionLocation, path: String) {
@@ -18,9 +18,9 @@ package struct DevicePath: Hashable, Sendable {
     }
   }
 
-  /// All nodes but the last, which ends the path.
+  /// All nodes except the end node.
   ///
-  /// Those that end one of several instances are among them.
+  /// Nodes that end one of several instances are included.
   package let nodes: [DevicePathNode]
   private let end: DevicePathNode
 
@@ -29,7 +29,7 @@ package struct DevicePath: Hashable, Sendable {
     end = .endEntire
   }
 
-  /// The short form that firmware completes by itself: partition, file.
+  /// The short form, partition and file, which the firmware completes by itself.
   ///
   /// Throws `range` if the path is too long for a node.
   package init(_ file: File) throws(ParseError) {
@@ -39,9 +39,9 @@ package struct DevicePath: Hashable, Sendable {
     ])
   }
 
-  /// Reads nodes up to the one that ends the path.
+  /// Reads nodes up to the end node.
   ///
-  /// Throws `truncated` if there is none.
+  /// Throws `truncated` if the end node is missing.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     var nodes: [DevicePathNode] = []
     while true {
@@ -60,20 +60,20 @@ package struct DevicePath: Hashable, Sendable {
     end.serialize(into: &writer)
   }
 
-  /// Size in bytes, the last node counted.
+  /// Size in bytes, including the end node.
   var size: Int { nodes.reduce(DevicePathNode.headerSize) { $0 + DevicePathNode.headerSize + $1.data.count } }
 
-  /// The file it leads to: a partition of a GPT and then file path nodes only, whatever hardware stands before them,
-  /// since some firmware completes the short form in place.
+  /// The file it refers to: a GPT partition followed by file path nodes only, with any hardware nodes before, since
+  /// some firmware completes the short form in place.
   ///
-  /// Nil for every other path and for one with several instances.
+  /// Nil for any other path and for one with several instances.
   package var file: File? {
     guard !nodes.contains(where: \.endsInstance), let index = nodes.firstIndex(where: { $0.partition != nil }),
       let partition = nodes[index].partition
     else { return nil }
     let texts = nodes[(index + 1)...].map(\.filePathText)
     guard !texts.isEmpty, texts.allSatisfy({ $0 != nil }) else { return nil }
-    // Section 10.3.5.4: texts of several nodes are one path, with a separator where there is none.
+    // Section 10.3.5.4: the texts of several nodes form one path; a missing separator is added.
     let names = texts.flatMap { ($0 ?? "").split(separator: "\\") }
     guard !names.isEmpty, !names.contains(where: { $0.contains("/" as Character) }) else { return nil }
     return File(partition: partition, path: names.map { "/" + $0 }.joined())

@@ -6,21 +6,21 @@ package import Messages
 
 /// One node of a device path (UEFI 2.10 section 10.3): a type, a subtype and data whose meaning depends on both.
 ///
-/// Only what leads to a file on a partition is understood here; every other node is kept and written back as it came.
+/// Only nodes for a partition and a file are interpreted; all others are kept and written back unchanged.
 package struct DevicePathNode: Hashable, Sendable {
   package let type: UInt8
   package let subtype: UInt8
-  /// What follows the four bytes of the header; at most 65531 bytes.
+  /// The bytes after the four-byte header; at most 65531.
   package let data: [UInt8]
 
   static let format = "EFI_DEVICE_PATH_PROTOCOL"
   static let headerSize = 4
   private static let media: UInt8 = 0x04
 
-  /// Throws `range` for more data than the 16 bits of a node's length can count.
+  /// Throws `range` for more data than the 16-bit length of a node allows.
   package init(type: UInt8, subtype: UInt8, data: [UInt8]) throws(ParseError) {
     guard data.count <= Int(UInt16.max) - Self.headerSize else {
-      throw ParseError(Self.format, at: 0, .range, "\(data.count) bytes are more than a node can hold")
+      throw ParseError(Self.format, at: 0, .range, "\(data.count) bytes do not fit in a device path node")
     }
     self.type = type
     self.subtype = subtype
@@ -35,18 +35,18 @@ package struct DevicePathNode: Hashable, Sendable {
 
   /// Reads one node.
   ///
-  /// Throws `ParseError` for a length that contradicts the node or the input.
+  /// Throws `ParseError` for a length that does not match the node or the input.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     let start = reader.offset
     type = try reader.read()
     subtype = try reader.read()
     let length = try reader.readCount(UInt16.self)
     guard length >= Self.headerSize else {
-      throw ParseError(Self.format, at: start + 2, .range, "a node of \(length) bytes has no room for its header")
+      throw ParseError(Self.format, at: start + 2, .range, "a node of \(length) bytes is too short for its header")
     }
     data = Array(try reader.read(count: length - Self.headerSize))
     guard !isEnd || data.isEmpty else {
-      throw ParseError(Self.format, at: start + 2, .range, "a node that ends a path holds \(data.count) bytes")
+      throw ParseError(Self.format, at: start + 2, .range, "an end node contains \(data.count) bytes of data")
     }
   }
 
@@ -57,15 +57,15 @@ package struct DevicePathNode: Hashable, Sendable {
     writer.write(data)
   }
 
-  /// Ends the whole path.
+  /// The node that ends the whole path.
   static let endEntire = Self(end: 0xff)
 
-  /// Whether it ends a path or one instance of it.
+  /// Whether the node ends a path or one instance of it.
   ///
-  /// 0xff is what 0x7f was before UEFI; Linux takes both.
+  /// 0xff was used before UEFI instead of 0x7f; Linux accepts both.
   private var isEnd: Bool { type == 0x7f || type == 0xff }
   var endsPath: Bool { isEnd && subtype == 0xff }
-  /// Whether what follows is another path to the same thing.
+  /// Whether another path to the same device follows.
   package var endsInstance: Bool { isEnd && !endsPath }
 }
 
@@ -75,7 +75,7 @@ extension DevicePathNode {
   /// The last two bytes of a hard drive node: GPT, and a GUID as signature.
   private static let gptByGUID: [UInt8] = [0x02, 0x02]
 
-  /// A hard drive node for a partition of a GPT (section 10.3.5.1).
+  /// A hard drive node for a GPT partition (section 10.3.5.1).
   package init(_ partition: PartitionLocation) {
     var writer = ByteWriter()
     writer.write(partition.number)
@@ -88,7 +88,7 @@ extension DevicePathNode {
     data = writer.bytes
   }
 
-  /// The partition of a GPT that it names; nil for any other node.
+  /// The GPT partition of a hard drive node; nil for any other node.
   package var partition: PartitionLocation? {
     guard type == Self.media, subtype == Self.hardDrive, data.count == 38, data.suffix(2) == Self.gptByGUID[...],
       let guid = GUID(bytes: data[20..<36])
@@ -102,7 +102,7 @@ extension DevicePathNode {
 
   /// A file path node (section 10.3.5.4).
   ///
-  /// Throws `range` if the text is too long for one.
+  /// Throws `range` if the text is too long.
   package init(filePath text: String) throws(ParseError) {
     var writer = ByteWriter()
     for unit in text.utf16 { writer.write(unit) }
@@ -110,8 +110,8 @@ extension DevicePathNode {
     try self.init(type: Self.media, subtype: Self.filePath, data: writer.bytes)
   }
 
-  /// The text of a file path node, in the firmware's way of writing; nil for any other node and for text that is not
-  /// UTF-16 ended by a NUL.
+  /// The text of a file path node, with backslashes; nil for any other node and for text that is not NUL-terminated
+  /// UTF-16.
   package var filePathText: String? {
     guard type == Self.media, subtype == Self.filePath, data.count.isMultiple(of: 2) else { return nil }
     var units = stride(from: 0, to: data.count, by: 2).map { UInt16(data[$0]) | UInt16(data[$0 + 1]) << 8 }
@@ -121,8 +121,8 @@ extension DevicePathNode {
 }
 
 extension DevicePathNode: CustomStringConvertible {
-  /// As UEFI 2.10 section 10.6.1.6 writes it: `HD(1,GPT,GUID,0x800,0x14000)`, a path as it is, and `Path(type,subtype,
-  /// data)` for what is not understood here.
+  /// The text form of UEFI 2.10 section 10.6.1.6: `HD(1,GPT,GUID,0x800,0x14000)`, a path as is, and
+  /// `Path(type,subtype,data)` for any other node.
   package var description: String {
     if let partition {
       let range = "0x\(String(partition.startBlock, radix: 16)),0x\(String(partition.blockCount, radix: 16))"

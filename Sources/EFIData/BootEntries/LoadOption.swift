@@ -10,49 +10,49 @@ package import Messages
 /// |---|---|---|
 /// | 0 | 4 | Attributes |
 /// | 4 | 2 | FilePathListLength |
-/// | 6 | | Description, UTF-16 ended by a NUL |
-/// | | | FilePathList: device paths; the first says what to load |
+/// | 6 | | Description, NUL-terminated UTF-16 |
+/// | | | FilePathList: device paths; the first is the file to load |
 /// | | | OptionalData, up to the end of the variable |
 package struct LoadOption: Hashable, Sendable {
   package struct Attributes: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// LOAD_OPTION_ACTIVE: the firmware tries it by itself when its turn comes.
+    /// LOAD_OPTION_ACTIVE: the firmware tries it automatically, in boot order.
     package static let active = Self(rawValue: 0x01)
-    /// LOAD_OPTION_HIDDEN: no menu shows it.
+    /// LOAD_OPTION_HIDDEN: not shown in menus.
     package static let hidden = Self(rawValue: 0x08)
   }
 
   package var attributes: Attributes
-  /// UTF-16 as it came, without the NUL: firmware also writes what is not valid text.
+  /// UTF-16 without the NUL, unchanged, since firmware also writes invalid text.
   private var descriptionUnits: [UInt16]
-  /// The first says what to load; the use of others is not specified.
+  /// The first is the file to load; the use of others is not specified.
   ///
-  /// Firmware has options without any.
+  /// Some firmware has options without any path.
   package let paths: [DevicePath]
   package var optionalData: [UInt8]
 
-  /// What menus show; code units that are not text become U+FFFD.
+  /// The text shown in menus; invalid code units become U+FFFD.
   ///
-  /// Setting ends it before a NUL.
+  /// Setting it drops everything from the first NUL on.
   package var description: String {
     get { String(decoding: descriptionUnits, as: UTF16.self) }
     set { descriptionUnits = Array(newValue.utf16.prefix { $0 != 0 }) }
   }
 
-  /// The file it loads, if it is one on a partition of a GPT.
+  /// The file it loads, if that is on a GPT partition.
   package var file: DevicePath.File? { paths.first?.file }
 
   private static let format = "EFI_LOAD_OPTION"
 
   /// An active option that loads `file`.
   ///
-  /// Throws `range` if its path is too long.
+  /// Throws `range` if the path is too long.
   package init(description: String, file: DevicePath.File, optionalData: [UInt8] = []) throws(ParseError) {
     let path = try DevicePath(file)
     guard path.size <= Int(UInt16.max) else {
-      throw ParseError(Self.format, at: 4, .range, "a device path of \(path.size) bytes is too long")
+      throw ParseError(Self.format, at: 4, .range, "the device path has \(path.size) bytes, more than 65535")
     }
     attributes = .active
     descriptionUnits = []

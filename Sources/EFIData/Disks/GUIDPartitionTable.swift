@@ -13,9 +13,9 @@ package struct GUIDPartitionTable: Hashable, Sendable {
   }
 
   package let diskGUID: GUID
-  /// Those in use, in the order of their numbers.
+  /// The partitions in use, by number.
   package let partitions: [Partition]
-  /// What is wrong with the table at the start of the disk, if the one at its end had to be taken.
+  /// The damage of the table at the start of the disk, if the one at the end is used instead.
   package let damage: ParseError?
 
   /// The type of an EFI System Partition.
@@ -23,15 +23,15 @@ package struct GUIDPartitionTable: Hashable, Sendable {
 
   static let format = "GPT"
 
-  /// Reads the table at the start of the disk or, if that is damaged, the one at its end.
+  /// Reads the table at the start of the disk or, if that is damaged, the one at the end.
   ///
   /// `blockSize` is the size of the disk's logical blocks in bytes.
   ///
-  /// Throws `ParseError`: `magic` if the disk has no protective MBR (section 5.2.3), without which firmware passes the
-  /// table over; else what is wrong with the first table if both are; or what reading the disk throws.
+  /// Throws `ParseError`: `magic` if the disk has no protective MBR (section 5.2.3), without which firmware ignores the
+  /// table; the damage of the first table if both are damaged. Also throws errors from reading the disk.
   package init(of disk: some RandomAccessBytes, blockSize: Int) throws {
     guard [512, 1024, 2048, 4096].contains(blockSize) else {
-      throw ParseError(Self.format, at: 0, .unsupported, "the disk has blocks of \(blockSize) bytes")
+      throw ParseError(Self.format, at: 0, .unsupported, "unsupported block size of \(blockSize) bytes")
     }
     try Self.requireProtectiveMBR(disk)
     do {
@@ -53,7 +53,7 @@ package struct GUIDPartitionTable: Hashable, Sendable {
     self.damage = damage
   }
 
-  /// Partition records of 16 bytes stand at offset 446, their type at 4.
+  /// Partition records of 16 bytes start at offset 446, with their type at 4.
   private static func requireProtectiveMBR(_ disk: some RandomAccessBytes) throws {
     let sector = try disk.readBytes(at: 0, count: 512, format: format)
     let types = stride(from: 446, to: 510, by: 16).map { sector[$0 + 4] }
@@ -89,35 +89,35 @@ struct GPTHeader {
   private let entrySize: Int
   private let entriesCheck: UInt32
 
-  /// Far above the 128 entries that every tool makes.
+  /// In bytes; far more than the 128 entries that all tools create.
   private static let entriesLimit = 1 << 20
 
-  /// Throws `ParseError` unless that block holds a header that is whole and speaks of blocks of this disk.
+  /// Throws `ParseError` unless that block has an undamaged header whose block numbers are on this disk.
   init(of disk: any RandomAccessBytes, blockSize: Int, block: UInt64) throws {
     let start = try Self.offset(of: block, blockSize: blockSize, on: disk, at: 0)
     let bytes = try disk.readBytes(at: start, count: blockSize, format: GUIDPartitionTable.format)
     var reader = ByteReader(bytes[...], format: GUIDPartitionTable.format, startingAt: start)
     guard try reader.read(count: 8).elementsEqual("EFI PART".utf8) else {
-      throw Self.wrong(start, "signature", "there is no header")
+      throw Self.wrong(start, "signature", "no GPT header found")
     }
     guard try reader.read(UInt32.self) >> 16 == 1 else {
-      throw Self.wrong(start + 8, .unsupported, "the header is of an unknown revision")
+      throw Self.wrong(start + 8, .unsupported, "the header has an unknown revision")
     }
     let size = try reader.readCount(UInt32.self)
-    guard 92...blockSize ~= size else { throw Self.wrong(start + 12, .range, "a header of \(size) bytes") }
+    guard 92...blockSize ~= size else { throw Self.wrong(start + 12, .range, "invalid header size of \(size) bytes") }
     let check = try reader.read(UInt32.self)
     guard CRC32.of(bytes[..<16] + [0, 0, 0, 0] + bytes[20..<size]) == check else {
       throw Self.wrong(start + 16, "checksum", "the header's checksum is wrong")
     }
     try reader.skip(4)
     guard try reader.read(UInt64.self) == block else {
-      throw Self.wrong(start + 24, .range, "the header belongs to another block")
+      throw Self.wrong(start + 24, .range, "the header is for a different block")
     }
     try reader.skip(8)
     firstUsable = try reader.read()
     lastUsable = try reader.read()
     guard firstUsable <= lastUsable, lastUsable < UInt64(disk.count / blockSize) else {
-      throw Self.wrong(start + 40, .range, "partitions from block \(firstUsable) to \(lastUsable) do not fit the disk")
+      throw Self.wrong(start + 40, .range, "usable blocks \(firstUsable) to \(lastUsable) do not fit on the disk")
     }
     diskGUID = try GUID(parsing: &reader)
     entriesOffset = try Self.offset(of: reader.read(), blockSize: blockSize, on: disk, at: start + 72)
@@ -125,7 +125,7 @@ struct GPTHeader {
     entrySize = try reader.readCount(UInt32.self)
     guard (128...4096).contains(entrySize), entrySize.nonzeroBitCount == 1,
       entryCount <= Self.entriesLimit / entrySize
-    else { throw Self.wrong(start + 80, .range, "\(entryCount) entries of \(entrySize) bytes") }
+    else { throw Self.wrong(start + 80, .range, "invalid table of \(entryCount) entries of \(entrySize) bytes") }
     entriesCheck = try reader.read()
   }
 
@@ -136,7 +136,7 @@ struct GPTHeader {
     let format = GUIDPartitionTable.format
     let bytes = try disk.readBytes(at: entriesOffset, count: entryCount * entrySize, format: format)
     guard CRC32.of(bytes) == entriesCheck else {
-      throw Self.wrong(entriesOffset, "checksum", "the checksum of the entries is wrong")
+      throw Self.wrong(entriesOffset, "checksum", "the checksum of the partition entries is wrong")
     }
     var reader = ByteReader(bytes[...], format: format, startingAt: entriesOffset)
     var partitions: [GUIDPartitionTable.Partition] = []
@@ -149,7 +149,7 @@ struct GPTHeader {
       let last: UInt64 = try entry.read()
       if type.bytes.allSatisfy({ $0 == 0 }) { continue }
       guard firstUsable <= first, first <= last, last <= lastUsable else {
-        throw Self.wrong(start + 32, .range, "partition \(number + 1) lies outside the usable blocks")
+        throw Self.wrong(start + 32, .range, "partition \(number + 1) is outside the usable blocks")
       }
       let location = PartitionLocation(
         number: UInt32(number) + 1, startBlock: first, blockCount: last - first + 1, guid: guid)
@@ -158,14 +158,14 @@ struct GPTHeader {
     return partitions
   }
 
-  /// The byte at which a block begins.
+  /// The first byte of a block.
   ///
-  /// Throws `range` if it lies outside the disk; `field` is where its number stands.
+  /// `field` is the offset of the block number. Throws `range` if the block is outside the disk.
   private static func offset(
     of block: UInt64, blockSize: Int, on disk: any RandomAccessBytes, at field: Int
   ) throws -> Int {
     guard block > 0, block < UInt64(disk.count / blockSize) else {
-      throw wrong(field, .range, "block \(block) lies outside the disk")
+      throw wrong(field, .range, "block \(block) is outside the disk")
     }
     return Int(block) * blockSize
   }

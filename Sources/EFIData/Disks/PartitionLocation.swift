@@ -3,9 +3,9 @@
 
 package import BinaryFormat
 
-/// Where a GPT partition lies on its disk: what a hard drive device path node says of it (UEFI 2.10 section 10.3.5.1).
+/// The location of a GPT partition on its disk, as in a hard drive device path node (UEFI 2.10 section 10.3.5.1).
 package struct PartitionLocation: Hashable, Sendable {
-  /// Counted from 1: the place of its entry in the partition table.
+  /// The position of its entry in the partition table, from 1.
   package var number: UInt32
   /// First block, in logical blocks of the disk.
   package var startBlock: UInt64

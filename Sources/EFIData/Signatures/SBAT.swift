@@ -3,10 +3,10 @@
 
 package import Messages
 
-/// The content of a `.sbat` section: comma-separated lines that say of which components an image is made and how often
-/// each had to be revoked (SBAT.md of the shim project).
+/// The content of a `.sbat` section: comma-separated lines with the components of an image and how often each was
+/// revoked (SBAT.md of the shim project).
 ///
-/// The bytes of a line are kept and written back as they came.
+/// The bytes of a line are kept and written back unchanged.
 package struct SBAT: Hashable, Sendable {
   package private(set) var entries: [SBATEntry]
 
@@ -15,9 +15,9 @@ package struct SBAT: Hashable, Sendable {
 
   /// Entries from a section's bytes.
   ///
-  /// NUL bytes at the end, which sections and some producers pad with, are passed over, and so are empty lines. Throws
-  /// `ParseError` for a NUL elsewhere, text that is not UTF-8, a line with fewer than six fields and a generation that
-  /// is not a positive number.
+  /// Skips empty lines and NUL bytes at the end, which sections and some tools use as padding. Throws `ParseError` for
+  /// a NUL elsewhere, text that is not UTF-8, a line with fewer than six fields and a generation that is not a positive
+  /// number.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     let text = bytes.prefix(upTo: (bytes.lastIndex { $0 != 0 } ?? -1) + 1)
     entries = []
@@ -28,14 +28,14 @@ package struct SBAT: Hashable, Sendable {
     }
   }
 
-  /// The highest generation stated for `component`; nil if no line names it.
+  /// The highest generation of `component`; nil if no line names it.
   package func generation(of component: String) -> Int? {
     entries.filter { $0.component == component }.map(\.generation).max()
   }
 
-  /// These entries and then those of `other` which are not among them, byte for byte, behind a single header line.
+  /// These entries, then those of `other` that differ from them in any byte, after a single header line.
   ///
-  /// The header is the one of the highest version that either has, and the one of version 1 if neither has any.
+  /// The header is the one with the highest version in either, or version 1 if neither has a header.
   package func merged(with other: SBAT) -> SBAT {
     let all = entries + other.entries
     var header = all.first { $0.isHeader } ?? .header
@@ -44,22 +44,22 @@ package struct SBAT: Hashable, Sendable {
     return SBAT(entries: [header] + all.filter { !$0.isHeader && seen.insert($0).inserted })
   }
 
-  /// The lines, each ended by one line feed; no NUL follows.
+  /// The lines, each with a line feed, without a NUL at the end.
   package func serialize() -> [UInt8] { Array(entries.map { $0.bytes + [UInt8(ascii: "\n")] }.joined()) }
 
-  /// Shim ends a line at either character.
+  /// Shim accepts both characters as line ends.
   private static func endsLine(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
 }
 
 /// One line of a `.sbat` section: component, generation, vendor, package, version and URL.
 package struct SBATEntry: Hashable, Sendable {
-  /// The line as it came, without the character that ends it.
+  /// The line as read, without the line end.
   package let bytes: [UInt8]
   package let component: String
-  /// How often the component was revoked, from 1; an image is refused if the firmware asks for a higher one.
+  /// How often the component was revoked, from 1; shim rejects an image if a higher generation is required.
   package let generation: Int
 
-  /// The line that says which version of the format the others follow.
+  /// Whether this is the line with the format's version.
   package var isHeader: Bool { component == "sbat" }
 
   /// The header line of version 1, as ukify and the systemd stub write it.
@@ -73,7 +73,7 @@ package struct SBATEntry: Hashable, Sendable {
     self.generation = generation
   }
 
-  /// An entry from a line that begins at byte `offset` of its section.
+  /// An entry from a line that starts at byte `offset` of its section.
   ///
   /// Throws `ParseError`.
   package init(line: ArraySlice<UInt8>, at offset: Int) throws(ParseError) {
@@ -83,13 +83,13 @@ package struct SBATEntry: Hashable, Sendable {
     let fields = line.split(separator: UInt8(ascii: ","), maxSplits: 5, omittingEmptySubsequences: false)
     guard fields.count == 6, !fields[0].isEmpty else {
       throw ParseError(
-        "SBAT", at: offset, .fieldCount, "a line has six fields, the first not empty; this one has \(fields.count)")
+        "SBAT", at: offset, .fieldCount, "expected six fields, the first not empty; found \(fields.count)")
     }
     let digits = fields[1]
     guard digits.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
       let generation = Int32(String(decoding: digits, as: UTF8.self)), generation > 0
     else {
-      throw ParseError("SBAT", at: offset, .range, "the second field is not a generation, a number from 1")
+      throw ParseError("SBAT", at: offset, .range, "the generation in the second field is not a positive number")
     }
     bytes = Array(line)
     component = String(decoding: fields[0], as: UTF8.self)
@@ -98,6 +98,6 @@ package struct SBATEntry: Hashable, Sendable {
 }
 
 extension ParseError.Rule {
-  /// A line has another number of fields than its format demands.
+  /// A line has the wrong number of fields.
   package static let fieldCount: Self = "field count"
 }

@@ -4,15 +4,15 @@
 package import BinaryFormat
 package import Messages
 
-/// The content of PK, KEK, db, dbx and of an .esl file: signature lists, one after the other.
+/// The content of PK, KEK, db, dbx or an .esl file: a sequence of signature lists.
 package struct SignatureDatabase: Hashable, Sendable {
   package var lists: [SignatureList]
 
   package init(lists: [SignatureList] = []) { self.lists = lists }
 
-  /// Lists up to the end of the input; none in an empty one.
+  /// Reads lists up to the end of the input; empty for an empty input.
   ///
-  /// Throws `ParseError` also for bytes that are not a list.
+  /// Throws `ParseError` for any bytes that are not a list.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     lists = []
     while !reader.isAtEnd { lists.append(try SignatureList(parsing: &reader)) }
@@ -23,7 +23,7 @@ package struct SignatureDatabase: Hashable, Sendable {
     try self.init(parsing: &reader)
   }
 
-  /// A list for each certificate, all owned by `owner`, as cert-to-efi-sig-list makes them.
+  /// One list for each certificate, all owned by `owner`, as cert-to-efi-sig-list creates them.
   package init(certificates: [[UInt8]], owner: GUID) {
     lists = certificates.map { SignatureList(type: .x509, signature: .init(owner: owner, data: $0)) }
   }
@@ -45,13 +45,13 @@ package struct SignatureDatabase: Hashable, Sendable {
 /// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 16 | SignatureType |
-/// | 16 | 4 | SignatureListSize, all of the list |
+/// | 16 | 4 | SignatureListSize, of the whole list |
 /// | 20 | 4 | SignatureHeaderSize |
 /// | 24 | 4 | SignatureSize, of each signature with its owner |
-/// | 28 | | header, then the signatures: 16 bytes owner and the data |
+/// | 28 | | header, then the signatures: 16 bytes of owner, then the data |
 package struct SignatureList: Hashable, Sendable {
   package struct Signature: Hashable, Sendable {
-    /// Who put the signature there.
+    /// The GUID of the agent that added the signature.
     package var owner: GUID
     package var data: [UInt8]
 
@@ -66,9 +66,9 @@ package struct SignatureList: Hashable, Sendable {
   private static let ownerSize = 16
 
   package let type: SignatureType
-  /// Empty for every type the specification defines; kept as it came.
+  /// Empty for all types in the specification; kept unchanged.
   package let header: [UInt8]
-  /// Size in bytes of every signature with its owner, as the list states it.
+  /// Size in bytes of every signature with its owner, as in the list's header.
   private let signatureSize: Int
   package let signatures: [Signature]
 
@@ -82,7 +82,7 @@ package struct SignatureList: Hashable, Sendable {
 
   /// Reads one list.
   ///
-  /// Throws `ParseError` if a size contradicts another, the type or the input.
+  /// Throws `ParseError` if a size does not match another size, the type or the input.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     let start = reader.offset
     type = SignatureType(guid: try GUID(parsing: &reader))
@@ -90,7 +90,7 @@ package struct SignatureList: Hashable, Sendable {
     let headerSize = try reader.readCount(UInt32.self)
     let size = try reader.readCount(UInt32.self)
     guard listSize >= Self.headerSize else {
-      throw ParseError(Self.format, at: start + 16, .range, "a list of \(listSize) bytes has no room for its header")
+      throw ParseError(Self.format, at: start + 16, .range, "a list of \(listSize) bytes is too short for its header")
     }
     var body = try reader.subReader(count: listSize - Self.headerSize)
     guard size > Self.ownerSize, size == type.dataSize.map({ $0 + Self.ownerSize }) ?? size else {
@@ -102,7 +102,7 @@ package struct SignatureList: Hashable, Sendable {
     guard body.remaining.isMultiple(of: size) else {
       throw ParseError(
         Self.format, at: start + 24, .range,
-        "\(body.remaining) bytes are not a whole number of signatures of \(size) bytes")
+        "\(body.remaining) bytes cannot be divided into signatures of \(size) bytes")
     }
     var signatures: [Signature] = []
     while !body.isAtEnd {
@@ -125,7 +125,7 @@ package struct SignatureList: Hashable, Sendable {
   }
 }
 
-/// What the signatures of a list are, as a GUID (UEFI 2.10 section 32.4.1); an open set.
+/// The type of a list's signatures, as a GUID (UEFI 2.10 section 32.4.1); an open set.
 package struct SignatureType: Hashable, Sendable {
   package let guid: GUID
 
@@ -133,14 +133,14 @@ package struct SignatureType: Hashable, Sendable {
 
   /// A DER certificate.
   ///
-  /// All signatures of a list have one size, so each certificate stands in a list of its own.
+  /// All signatures of a list have the same size, so each certificate has its own list.
   package static let x509 = Self(guid: GUID(0xa5c0_59a1, 0x94e4, 0x4aa7, 0x87b5_ab15_5c2b_f072))
-  /// A SHA-256 digest, of an image in db and dbx.
+  /// A SHA-256 digest of an image, in db and dbx.
   package static let sha256 = Self(guid: GUID(0xc1c4_1626, 0x504c, 0x4092, 0xaca9_41f9_3693_4328))
-  /// The SHA-256 digest of a certificate's to-be-signed part and the EFI_TIME from which on it is revoked.
+  /// The SHA-256 digest of a certificate's to-be-signed part and the EFI_TIME of its revocation.
   package static let x509SHA256 = Self(guid: GUID(0x3bd2_a492, 0x96c0, 0x4079, 0xb420_fcf9_8ef1_03ed))
 
-  /// The size in bytes that every signature of this type has; nil where it varies or is not known here.
+  /// The size in bytes of all signatures of this type; nil if it varies or is unknown.
   var dataSize: Int? {
     switch self {
     case .sha256: 32

@@ -16,9 +16,9 @@ package import Messages
 /// | 40 | | CertData: the signature; then the data |
 package struct AuthenticatedVariable: Hashable, Sendable {
   package let time: EFITime
-  /// A PKCS#7 SignedData in DER, with or without a ContentInfo around it, as it came.
+  /// A PKCS#7 SignedData in DER, with or without a ContentInfo around it, unchanged.
   ///
-  /// Empty in files for Setup Mode that carry no signature.
+  /// Empty in unsigned files for Setup Mode.
   package let signature: [UInt8]
   /// The variable's new data; empty to delete it.
   package let payload: [UInt8]
@@ -42,9 +42,9 @@ package struct AuthenticatedVariable: Hashable, Sendable {
     let start = reader.offset
     guard try reader.read(UInt16.self) == Self.revision, try reader.read(UInt16.self) == Self.certificateType,
       try GUID(parsing: &reader) == Self.pkcs7
-    else { throw ParseError(Self.format, at: start, .magic, "the signature is not of the PKCS#7 type") }
+    else { throw ParseError(Self.format, at: start, .magic, "the signature is not of type PKCS#7") }
     guard length >= Self.certificateHeaderSize else {
-      throw ParseError(Self.format, at: start - 4, .range, "\(length) bytes are less than the signature's header")
+      throw ParseError(Self.format, at: start - 4, .range, "\(length) bytes are too short for the signature's header")
     }
     signature = Array(try reader.read(count: length - Self.certificateHeaderSize))
     payload = Array(reader.readToEnd())
@@ -62,7 +62,8 @@ package struct AuthenticatedVariable: Hashable, Sendable {
     return writer.bytes
   }
 
-  /// What the signature of an update covers: the name in UTF-16 without a NUL, the vendor, attributes, time and data.
+  /// The bytes that the signature of an update covers: the name in UTF-16 without NUL, vendor, attributes, time and
+  /// data.
   package static func signedBytes(
     variable: EFIVariableName, attributes: EFIVariableAttributes, time: EFITime, payload: [UInt8]
   ) -> [UInt8] {

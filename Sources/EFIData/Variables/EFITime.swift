@@ -4,8 +4,8 @@
 package import BinaryFormat
 package import Messages
 
-/// An EFI_TIME as authenticated variables carry it (UEFI 2.10 sections 8.2.2 and 8.3): whole seconds in UTC; the
-/// nanoseconds, time zone and daylight fields must be 0 there.
+/// An EFI_TIME of an authenticated variable (UEFI 2.10 sections 8.2.2 and 8.3): whole seconds in UTC; the nanoseconds,
+/// time zone and daylight fields must be 0.
 package struct EFITime: Hashable, Sendable {
   /// 1900 to 9999.
   package let year: UInt16
@@ -17,7 +17,7 @@ package struct EFITime: Hashable, Sendable {
 
   static let format = "EFI_TIME"
 
-  /// The time `seconds` after 1970 (UTC); nil outside the years 1900 to 9999.
+  /// The time `seconds` after the start of 1970 (UTC); nil outside the years 1900 to 9999.
   package init?(unixSeconds seconds: Int64) {
     let secondsPerDay: Int64 = 86400
     guard (-2_208_988_800..<253_402_300_800).contains(seconds) else { return nil }
@@ -41,7 +41,7 @@ package struct EFITime: Hashable, Sendable {
 
   /// Reads 16 bytes.
   ///
-  /// Throws `range` for a field outside its range and where a field that must be 0 is not.
+  /// Throws `range` for a field outside its range and for a nonzero field that must be 0.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
     let start = reader.offset
     year = try reader.read()
@@ -51,10 +51,10 @@ package struct EFITime: Hashable, Sendable {
     minute = try reader.read()
     second = try reader.read()
     guard try reader.read(count: 9).allSatisfy({ $0 == 0 }) else {
-      throw ParseError(Self.format, at: start + 7, .range, "a field that must be 0 is not")
+      throw ParseError(Self.format, at: start + 7, .range, "a field that must be 0 is not 0")
     }
     guard 1900...9999 ~= year, 1...12 ~= month, 1...31 ~= day, hour < 24, minute < 60, second < 60 else {
-      throw ParseError(Self.format, at: start, .range, "\(self) is no time")
+      throw ParseError(Self.format, at: start, .range, "\(self) is not a valid time")
     }
   }
 

@@ -14,9 +14,9 @@ package struct EFIVariableAttributes: OptionSet, Hashable, Sendable {
   package static let runtimeAccess = Self(rawValue: 0x04)
   package static let timeBasedAuthenticatedWriteAccess = Self(rawValue: 0x20)
 
-  /// What Boot####, BootOrder and BootNext have: 0x07.
+  /// The attributes of Boot####, BootOrder and BootNext: 0x07.
   package static let bootManager: Self = [.nonVolatile, .bootServiceAccess, .runtimeAccess]
-  /// What PK, KEK, db and dbx have: 0x27.
+  /// The attributes of PK, KEK, db and dbx: 0x27.
   package static let keyDatabase: Self = [
     .nonVolatile, .bootServiceAccess, .runtimeAccess, .timeBasedAuthenticatedWriteAccess,
   ]
@@ -32,7 +32,7 @@ package struct EFIVariableContent: Hashable, Sendable {
     self.data = data
   }
 
-  /// Throws `truncated` if the file has not even attributes.
+  /// Throws `truncated` if the file is too short for the attributes.
   package init(parsing bytes: [UInt8]) throws(ParseError) {
     var reader = ByteReader(bytes, format: "efivarfs file")
     attributes = EFIVariableAttributes(rawValue: try reader.read())

@@ -3,7 +3,7 @@
 
 package import BinaryFormat
 
-/// The name of a UEFI variable: text within the name space of a vendor GUID (UEFI 2.10 section 8.2).
+/// The name of a UEFI variable: text in the namespace of a vendor GUID (UEFI 2.10 section 8.2).
 package struct EFIVariableName: Hashable, Sendable {
   package let name: String
   package let vendor: GUID
@@ -13,7 +13,7 @@ package struct EFIVariableName: Hashable, Sendable {
     self.vendor = vendor
   }
 
-  /// Vendor of the variables that the UEFI specification itself defines.
+  /// Vendor of the variables defined by the UEFI specification.
   package static let globalVendor = GUID(0x8be4_df61, 0x93ca, 0x11d2, 0xaa0d_00e0_9803_2b8c)
   /// Vendor of the signature databases (EFI_IMAGE_SECURITY_DATABASE_GUID).
   package static let imageSecurityVendor = GUID(0xd719_b2cb, 0x3d3a, 0x4596, 0xa3bc_dad0_0e67_656f)
@@ -49,7 +49,7 @@ extension EFIVariableName {
     return String(repeating: "0", count: 4 - digits.count) + digits
   }
 
-  /// The number of the Boot#### variable that has this file in efivarfs; nil for any other file.
+  /// The number of the Boot#### variable with this file name in efivarfs; nil for any other file.
   package static func bootOptionNumber(ofFile name: String) -> UInt16? {
     guard name.utf8.count == 45, let number = UInt16(name.dropFirst(4).prefix(4), radix: 16),
       name == bootOption(number).fileName
@@ -58,32 +58,32 @@ extension EFIVariableName {
   }
 }
 
-/// Variables by which a boot loader and a stub tell the system how it was booted, and the system tells them what to
-/// boot (Boot Loader Interface, systemd.io/BOOT_LOADER_INTERFACE). All hold UTF-16 text.
+/// Variables with which a boot loader and a stub tell the system how it was booted, and the system tells them what to
+/// boot (Boot Loader Interface, systemd.io/BOOT_LOADER_INTERFACE). All contain UTF-16 text.
 extension EFIVariableName {
   private static func ofLoader(_ name: String) -> Self {
     Self(name: name, vendor: .init(0x4a67_b082, 0x0a4c, 0x41cf, 0xb6c7_440b_29bb_8c4f))
   }
 
-  /// Name and version of the boot loader; not set where the firmware started an image by itself.
+  /// Name and version of the boot loader; not set if the firmware started a UKI directly.
   package static let loaderInfo = ofLoader("LoaderInfo")
   /// Path of the boot loader on its partition.
   ///
-  /// A stub that finds it unset puts its own there.
+  /// A stub that finds it unset sets it to its own path.
   package static let loaderImageIdentifier = ofLoader("LoaderImageIdentifier")
   /// Unique GUID of that partition.
   ///
-  /// A stub that finds it unset puts its own there.
+  /// A stub that finds it unset sets it to the GUID of its own partition.
   package static let loaderDevicePartition = ofLoader("LoaderDevicePartUUID")
-  /// Name of the entry that systemd-boot started, in lower case: a file name of a unified image or of a .conf file.
+  /// Name of the entry that systemd-boot started, in lower case: the file name of a UKI or of a .conf file.
   package static let loaderEntrySelected = ofLoader("LoaderEntrySelected")
-  /// Name of the entry that somebody made the default in systemd-boot's menu.
+  /// Name of the default entry chosen in systemd-boot's menu.
   package static let loaderEntryDefault = ofLoader("LoaderEntryDefault")
-  /// Name of the entry that systemd-boot is to start once.
+  /// Name of the entry that systemd-boot starts once.
   package static let loaderEntryOneShot = ofLoader("LoaderEntryOneShot")
-  /// Name and version of the stub of a unified image.
+  /// Name and version of the stub of the UKI.
   package static let stubInfo = ofLoader("StubInfo")
-  /// Path of the unified image on its partition; since systemd 257.
+  /// Path of the UKI on its partition; since systemd 257.
   package static let stubImageIdentifier = ofLoader("StubImageIdentifier")
   /// Unique GUID of that partition; since systemd 257.
   package static let stubDevicePartition = ofLoader("StubDevicePartUUID")

@@ -6,7 +6,7 @@ package import HostSystem
 package import Messages
 internal import Reconcile
 
-/// `pve-sb-uki boot forget`: removes boot entries on request, also foreign ones.
+/// `pve-sb-uki boot forget`: removes boot entries on request, including foreign ones.
 package struct BootForget: Sendable {
   package var numbers: [BootEntryNumber]
   /// How long to wait for another run to end, in seconds.
@@ -23,8 +23,8 @@ package struct BootForget: Sendable {
 
   /// Removes all of the entries, or none if one must stay.
   ///
-  /// Throws `Failure` for an entry that does not exist, that the machine was booted from, or without which the boot
-  /// order would reach nothing.
+  /// Throws `Failure` for an entry that does not exist, that the machine was booted from, or that is the last usable
+  /// one in the boot order.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
@@ -42,7 +42,7 @@ package struct BootForget: Sendable {
       let esps = OwnESPs(on: host)
       for number in result.forgotten where variables[number.value].map({ esps.owner(of: $0) }) == .ours {
         result.notes.append(
-          "\(number.name) was made by this program, which makes one again if its image is still wanted")
+          "\(number.name) was made by pve-sb-uki; the next 'pve-sb-uki apply' recreates it if its UKI is still wanted")
       }
       return result
     }
@@ -56,15 +56,15 @@ package struct BootForget: Sendable {
       }
       guard number.value != variables.current else {
         throw Failure(
-          "\(number.name) stays: this machine was booted from it", hint: "boot from another entry, then forget it")
+          "keeping \(number.name): this machine was booted from it", hint: "boot from another entry, then remove it")
       }
       if number.value == variables.next { steps.append(.next(nil)) }
     }
     let order = variables.order.filter { !numbers.map(\.value).contains($0) }
     guard order.contains(where: { variables[$0]?.isActive == true }) || order == variables.order else {
       throw Failure(
-        "\(numbers.map(\.name).joined(separator: ", ")) must stay: nothing else is left in the boot order",
-        hint: "make other entries first, for images with 'pve-sb-uki apply'")
+        "keeping \(numbers.map(\.name).joined(separator: ", ")): the boot order has no other usable entry",
+        hint: "create another boot entry first, for UKIs with: pve-sb-uki apply")
     }
     if order != variables.order { steps.append(.order(order)) }
     let present = numbers.map(\.value).filter { variables[$0] != nil }

@@ -13,9 +13,9 @@ package struct BootList: Sendable {
   package init() {}
 
   package enum Owner: String, Sendable {
-    /// It leads to a file of ours on an ESP of this host.
+    /// It starts one of our files on an ESP of this host.
     case ours = "ours"
-    /// It leads to a file of ours on a partition that does not exist.
+    /// It starts one of our files on a partition that does not exist.
     case leftover = "leftover"
     case foreign = "foreign"
   }
@@ -29,7 +29,7 @@ package struct BootList: Sendable {
     package var isActive: Bool
     /// Whether the machine was booted from it.
     package var isCurrent: Bool
-    /// Whether it is booted once, next time.
+    /// Whether the firmware boots it next, once.
     package var isNext: Bool
     /// Its label in the firmware's menu; nil if the entry is not valid.
     package var label: String?
@@ -97,11 +97,11 @@ package struct BootEntryNumber: Hashable, Sendable {
 
   /// The failure for a number without an entry.
   static func unknown(_ number: BootEntryNumber) -> Failure {
-    Failure("there is no boot entry \(number.name)", hint: "see 'pve-sb-uki boot list'")
+    Failure("boot entry \(number.name) does not exist", hint: "run 'pve-sb-uki boot list'")
   }
 }
 
-/// The ESPs that tell which boot entries are ours.
+/// The ESPs that identify our boot entries.
 struct OwnESPs {
   /// Nil unless all of them are present and are GPT partitions.
   let locations: [PartitionLocation]?

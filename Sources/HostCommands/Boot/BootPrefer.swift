@@ -26,24 +26,23 @@ package struct BootPrefer: Sendable {
 
   /// Saves the choice of a kernel, or removes it if `release` is nil; `Apply` acts on it.
   ///
-  /// Throws `Failure` for a kernel that is not complete and so gets no image.
+  /// Throws `Failure` for an incomplete kernel, which gets no UKI.
   package func prefer(kernel release: String?, on host: Host) throws {
     guard let release else { return try PreferredKernel.save(nil, to: host.files) }
     guard let kernel = try KernelInventory(of: host.files).kernels.first(where: { $0.release == release }) else {
       throw Failure(
         """
-        kernel \(release) can have no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
-        /lib/modules/\(release) are not all there
+        kernel \(release) is incomplete: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
+        /lib/modules/\(release) must exist
         """,
-        hint: "name a kernel that is installed, or the number of a boot entry")
+        hint: "specify an installed kernel or a boot entry number")
     }
     try PreferredKernel.save(kernel, to: host.files)
   }
 
   /// Moves an entry to the front of the boot order.
   ///
-  /// Throws `Failure` if it does not exist or is not active, or if it is ours and the firmware would refuse it (promise
-  /// I3).
+  /// Throws `Failure` if it does not exist or is inactive, or if it is ours and the firmware rejects it (promise I3).
   package func prefer(_ number: BootEntryNumber, on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
@@ -52,8 +51,8 @@ package struct BootPrefer: Sendable {
       guard let entry = variables[number.value] else { throw BootEntryNumber.unknown(number) }
       guard entry.isActive else {
         throw Failure(
-          "\(number.name) is not active, so the firmware would pass over it",
-          hint: "make it active with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
+          "\(number.name) is inactive; the firmware skips it",
+          hint: "activate it with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
       }
       if let file = entry.option?.file, OwnESPs(on: host).owner(of: entry) != .foreign {
         try Self.requireTrust(in: number, path: file.path, on: host)
@@ -66,16 +65,16 @@ package struct BootPrefer: Sendable {
       if let failure = outcome.failures.first { throw Failure(failure.message, hint: failure.hint) }
       return Result(
         isChange: true,
-        notes: ["the next 'pve-sb-uki apply' may set the order anew; a kernel that is preferred stays first"])
+        notes: ["the next 'pve-sb-uki apply' may change the boot order again; a preferred kernel stays first"])
     }
   }
 }
 
 extension BootPrefer {
-  /// Throws `Failure` unless this machine trusts our key: the firmware itself, or shim if the entry leads to shim.
+  /// Throws `Failure` unless this machine trusts our key: the firmware itself, or shim if the entry starts shim.
   static func requireTrust(in number: BootEntryNumber, path: String, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
-    // Without Secure Boot, keys are not required.
+    // Without Secure Boot, keys do not matter.
     guard database.isEnforced else { return }
     let key = try Configuration(of: host.files).signingKey
     let name = PathName(path).fileName
@@ -83,11 +82,11 @@ extension BootPrefer {
       certificate: key.loadCertificate(from: host), database: database,
       throughShim: name.lowercased().hasPrefix("shim"))
     if case .refused(let reason, let hint) = verdict {
-      throw Failure("\(number.name) stays where it is, since this machine would turn it down: \(reason)", hint: hint)
+      throw Failure("this machine rejects \(number.name): \(reason)", hint: hint)
     }
   }
 
-  /// Throws `Failure` if dbx revokes the image by its digest.
+  /// Throws `Failure` if dbx revokes the digest of the image.
   static func requireNotRevoked(_ file: DevicePath.File, in number: BootEntryNumber, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
     guard database.isEnforced, !database.forbiddenImageDigests.isEmpty,
@@ -98,7 +97,7 @@ extension BootPrefer {
     else { return }
     guard try database.forbiddenImageDigests.contains(ImageDigest.compute(of: image, header: header)) else { return }
     throw Failure(
-      "\(number.name) stays where it is, since the firmware would refuse \(file.path.dropFirst()): dbx revokes its digest",
+      "the firmware rejects \(number.name): dbx revokes the digest of \(file.path.dropFirst())",
       hint: "choose another entry: pve-sb-uki boot list")
   }
 }

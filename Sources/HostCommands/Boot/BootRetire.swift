@@ -8,11 +8,11 @@ package import Messages
 internal import Reconcile
 internal import SecureBoot
 
-/// `pve-sb-uki boot retire`: hands the machine over before the package is removed, and says what it boots from then on.
+/// `pve-sb-uki boot retire`: prepares for the removal of the package, and reports what the machine boots from then on.
 ///
-/// Images, boot loaders and boot entries stay. With Secure Boot on, nothing else starts, so systemd-boot's default
-/// stays too, while Proxmox's hook continues to write its own into `loader.conf`. With Secure Boot off the EFI variable
-/// is removed, and Proxmox's default counts again after the next run of that hook.
+/// UKIs, boot loaders and boot entries are kept. With Secure Boot on, nothing else starts, so systemd-boot's default is
+/// kept too, although Proxmox's hook continues to write its own into `loader.conf`. With Secure Boot off, the EFI
+/// variable is removed, and Proxmox's default takes effect again after the next run of that hook.
 package struct BootRetire: Sendable {
   /// Whether to report only, and change nothing.
   package var isDryRun = false
@@ -24,7 +24,7 @@ package struct BootRetire: Sendable {
   package struct Result: Sendable {
     /// Whether Secure Boot is enforced.
     package var isEnforced = false
-    /// Kernels whose images stay, the newest first.
+    /// Kernels whose UKIs are kept, the newest first.
     package var kernels: [String] = []
     /// Changes made, in the imperative.
     package var steps: [Message] = []
@@ -32,9 +32,9 @@ package struct BootRetire: Sendable {
     package var notes: [Message] = []
   }
 
-  /// Hands the machine over.
+  /// Prepares the machine.
   ///
-  /// Reports nothing if there are no images.
+  /// The result is empty if there are no UKIs.
   ///
   /// Throws `HostError` or `EFIVariableError` if that fails.
   package func run(on host: Host) throws -> Result {
@@ -50,14 +50,14 @@ package struct BootRetire: Sendable {
       let images = result.kernels.joined(separator: ", ")
       if result.isEnforced {
         result.notes += [
-          "Secure Boot is on. Without this package the machine keeps booting the images that it has now: \(images).",
-          "A kernel or initrd that is installed later is not booted: the firmware would refuse it unsigned.",
-          "To boot Proxmox's own entries again: turn Secure Boot off in the firmware's setup, then run",
+          "Secure Boot is on. Without pve-sb-uki the machine keeps booting its present UKIs: \(images).",
+          "It does not boot later kernels and initrds: they are unsigned, and the firmware rejects them.",
+          "To boot Proxmox's own entries again, turn Secure Boot off in the firmware setup, then run:",
           "bootctl set-default ''",
         ]
       } else {
         result.notes += [
-          "The images stay, and so do their boot entries, which the firmware tries first: \(images).",
+          "UKIs and their boot entries are kept, and the firmware tries them first: \(images).",
           "To remove an entry: efibootmgr --delete-bootnum --bootnum NUMBER",
         ]
       }

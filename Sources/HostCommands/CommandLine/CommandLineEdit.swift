@@ -6,11 +6,11 @@ package import HostSystem
 internal import Messages
 internal import Reconcile
 
-/// `pve-sb-uki cmdline edit`: lets the user edit the file of a command line, checks it and puts it in place.
+/// `pve-sb-uki cmdline edit`: lets the user edit the file of a command line, checks the result and writes it.
 package struct CommandLineEdit: Sendable {
   /// Release of the kernel whose override to edit; nil for the line of all other kernels.
   package var kernel: String?
-  /// Whether to write the line in spite of errors.
+  /// Whether to write the line despite errors.
   package var isForced = false
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
@@ -32,8 +32,8 @@ package struct CommandLineEdit: Sendable {
     let target = try CommandLineTarget(kernel: kernel)
     guard host.terminal.isThere() else {
       throw Failure(
-        "editing needs a terminal",
-        hint: "use 'pve-sb-uki cmdline set', or change \(target.path) and run 'pve-sb-uki apply'")
+        "editing requires a terminal",
+        hint: "use 'pve-sb-uki cmdline set', or edit \(target.path) and run 'pve-sb-uki apply'")
     }
     let original = try host.files.readFileIfPresent(target.path, limit: Self.sizeLimit)
     let start = original ?? substitute(for: target, host)
@@ -52,7 +52,7 @@ package struct CommandLineEdit: Sendable {
           return result
         } catch {
           keepsCopy = true
-          throw Failure(Message(error), hint: "what you wrote is kept in \(host.files.display(copy.path))")
+          throw Failure(Message(error), hint: "recover the edited text from \(host.files.display(copy.path))")
         }
       }
       guard try editAgain(result) else { return result }
@@ -85,14 +85,14 @@ package struct CommandLineEdit: Sendable {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     try withExtendedLifetime(lock) {
       guard try host.files.readFileIfPresent(target.path, limit: Self.sizeLimit) == original else {
-        throw Failure("\(target.path) was changed by somebody else meanwhile")
+        throw Failure("\(target.path) was changed by another process in the meantime")
       }
       try host.files.makeDirectory("/etc/kernel")
       try host.files.replaceFile(target.path, content: content)
     }
   }
 
-  /// The working copy, in a directory of its own, where editors may put other files.
+  /// The working copy, in its own directory, where editors may create other files.
   private struct WorkingCopy {
     let files: FileSystem
     let directory: String
@@ -111,8 +111,9 @@ package struct CommandLineEdit: Sendable {
     func edit(with host: Host) throws {
       let code = try Self.run(on: host, files.display(path))
       guard code == 0 else {
-        let end: Message = code > 128 ? "was ended by signal \(code - 128)" : "ended with exit code \(code)"
-        throw Failure("the editor \(end), so nothing was changed", hint: "name another editor in VISUAL or EDITOR")
+        let end: Message = code > 128 ? "was killed by signal \(code - 128)" : "failed with exit code \(code)"
+        throw Failure(
+          "the editor \(end); the command line is unchanged", hint: "set VISUAL or EDITOR to another editor")
       }
     }
 
@@ -126,7 +127,7 @@ package struct CommandLineEdit: Sendable {
       for program in ["editor", "sensible-editor"] {
         if let code = try? host.processes.interact(program, arguments: [path]) { return code }
       }
-      throw Failure("there is no editor", hint: "install one, or name it in EDITOR")
+      throw Failure("no editor found", hint: "install an editor or set EDITOR")
     }
 
     func remove() {

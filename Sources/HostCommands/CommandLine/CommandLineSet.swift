@@ -9,7 +9,7 @@ internal import UnifiedKernelImage
 
 /// `pve-sb-uki cmdline set`: checks a command line and writes it to its file.
 ///
-/// `Apply` then makes the images.
+/// `Apply` then rebuilds the UKIs.
 package struct CommandLineSet: Sendable {
   /// The new line; nil removes the override of the kernel.
   package var line: String?
@@ -17,7 +17,7 @@ package struct CommandLineSet: Sendable {
   package var kernel: String?
   /// Whether to check the line only.
   package var isDryRun = false
-  /// Whether to write the line in spite of errors.
+  /// Whether to write the line despite errors.
   package var isForced = false
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
@@ -36,11 +36,11 @@ package struct CommandLineSet: Sendable {
     package var new: String?
     /// Whether the file was, or would be, written or removed.
     package var isChange = false
-    /// Why nothing was written, one sentence each; empty if it was.
+    /// Why nothing was written, one sentence each.
     package var errors: [Message] = []
     /// What to do about the errors.
     package var hint: Message?
-    /// What may be intended, one sentence each.
+    /// Findings that may be intended, one sentence each.
     package var warnings: [Message] = []
     /// The difference from the old to the new line.
     package var difference: WordDifference? {
@@ -69,7 +69,7 @@ package struct CommandLineSet: Sendable {
     try locked(host) {
       let files = host.files
       let content = try files.readFileIfPresent(target.path, limit: 1 << 16) ?? []
-      // A file with the same line in another form is not changed.
+      // Keep a file with the same line in another form.
       if let part = try? CommandLine.part(target.path, content), part.text == line { return }
       result.isChange = true
       guard !isDryRun else { return }
@@ -116,7 +116,7 @@ extension CommandLineSet.Result {
     warnings = findings.filter { !isInTheWay($0) }.map(\.message)
     guard !errors.isEmpty else { return }
     let isPossible = findings.allSatisfy { $0.severity != .impossible }
-    hint = isPossible ? "correct the line, or write it all the same with --force" : "correct the line"
+    hint = isPossible ? "correct the line, or use --force to write it anyway" : "correct the line"
   }
 }
 
@@ -128,7 +128,7 @@ struct CommandLineTarget {
   init(kernel release: String?) throws {
     kernel = try release.map { release in
       guard let kernel = Kernel(release: release) else {
-        throw Failure("'\(release)' is no kernel release", hint: "give it as 'uname -r' prints it")
+        throw Failure("'\(release)' is not a kernel release", hint: "use the form that 'uname -r' prints")
       }
       return kernel
     }
@@ -136,13 +136,13 @@ struct CommandLineTarget {
 
   var path: String { kernel.map { CommandLine.overridePath(of: $0) } ?? CommandLine.filePath }
 
-  /// The line in the file, or for the base what is used without it; nil if it cannot be read.
+  /// The line in the file, or for the base the line used without it; nil if it cannot be read.
   func present(in files: FileSystem) -> String? {
     guard let kernel else { return try? CommandLine.base(of: files).text }
     return (try? CommandLine.override(for: kernel, in: files))?.text
   }
 
-  /// The whole line of kernels if the file contains `text`.
+  /// The complete line of kernels if the file contains `text`.
   ///
   /// Throws `BootEnvironmentError` for an invalid fragment.
   func line(with text: String, in files: FileSystem) throws -> CommandLine {
@@ -155,7 +155,7 @@ struct CommandLineTarget {
   /// Throws `HostError` or `BootEnvironmentError`.
   func findings(with text: String, on host: Host) throws -> [CommandLineFinding] {
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
-    guard !text.isEmpty else { return [CommandLineFinding(.impossible, "the line is empty")] }
+    guard !text.isEmpty else { return [CommandLineFinding(.impossible, "the command line is empty")] }
     return try rules.findings(in: line(with: text, in: host.files), namedLike: path) + notes(on: host)
   }
 
@@ -167,7 +167,7 @@ struct CommandLineTarget {
         findings.append(
           CommandLineFinding(
             .warning,
-            "there is no \(CommandLine.filePath): other kernels get the line of the running one, whichever that is"))
+            "\(CommandLine.filePath) does not exist: other kernels use the running kernel's command line"))
       }
       if try !KernelInventory(of: host.files).present.contains(kernel.release) {
         findings.append(CommandLineFinding(.warning, "kernel \(kernel.release) is not installed"))
@@ -176,7 +176,8 @@ struct CommandLineTarget {
       for kernel in try CommandLine.overriddenKernels(in: host.files) {
         findings.append(
           CommandLineFinding(
-            .warning, "kernel \(kernel.release) does not get it: \(CommandLine.overridePath(of: kernel)) counts there"))
+            .warning,
+            "kernel \(kernel.release) does not use this line: \(CommandLine.overridePath(of: kernel)) overrides it"))
       }
     }
     return findings

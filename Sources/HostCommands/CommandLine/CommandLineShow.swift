@@ -8,13 +8,13 @@ package import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki cmdline show`: the command lines that are set, those in the images, and the one of the running system.
+/// `pve-sb-uki cmdline show`: the configured command lines, those in the UKIs, and the running system's.
 ///
 /// Changes nothing.
 package struct CommandLineShow: Sendable {
   package init() {}
 
-  /// A command line that is set.
+  /// A configured command line.
   package struct Line: Hashable, Sendable {
     /// Release of the kernel whose override it is; nil for the line of all other kernels.
     package var kernel: String?
@@ -28,10 +28,10 @@ package struct CommandLineShow: Sendable {
 
   /// A command line that is in use.
   package struct Use: Hashable, Sendable {
-    /// Release of the kernel; nil if it is not known.
+    /// Release of the kernel; nil if unknown.
     package var kernel: String?
     package var text: String
-    /// The difference from the line that is set for that kernel; nil if none is.
+    /// The difference from the configured line of that kernel; nil if there is none.
     package var difference: WordDifference?
   }
 
@@ -40,7 +40,7 @@ package struct CommandLineShow: Sendable {
     package var esp: String
     /// From the root of the ESP.
     package var path: String
-    /// Whether it has a name of this program.
+    /// Whether its name is one that pve-sb-uki uses.
     package var isOurs: Bool
     /// Nil if the image has no command line or cannot be read.
     package var use: Use?
@@ -51,7 +51,7 @@ package struct CommandLineShow: Sendable {
   package struct Report: Sendable {
     /// The common line, then the overrides.
     package var lines: [Line] = []
-    /// Nil if it is not known.
+    /// Nil if unknown.
     package var running: Use?
     package var images: [Image] = []
     /// Why images could not be read, one sentence each.
@@ -121,7 +121,7 @@ extension CommandLineShow.Report {
         do {
           let text = try EmbeddedCommandLine(readingFrom: files.openFile(path))
           image.use = text.line.map { use(of: $0, kernel: name?.kernel.release ?? text.kernelRelease) }
-          if image.use == nil { image.problem = "it holds no command line" }
+          if image.use == nil { image.problem = "it contains no command line" }
         } catch {
           image.problem = Failure(path, error).message
         }
@@ -157,7 +157,7 @@ package struct CommandLineBase: Sendable {
   }
 }
 
-/// The command line and kernel release in an image, whichever program made it.
+/// The command line and kernel release in an image made by any program.
 struct EmbeddedCommandLine {
   /// The content of `.cmdline`; nil without such a section.
   let line: String?
@@ -172,7 +172,7 @@ struct EmbeddedCommandLine {
     func text(_ name: String) throws -> String? {
       guard let range = header.section(named: name)?.contentRange else { return nil }
       guard range.count <= Self.sizeLimit else {
-        throw Failure("\(file.path): its section \(name) has \(range.count) bytes")
+        throw Failure("\(file.path): section \(name) has \(range.count) bytes, more than 64 KiB")
       }
       let bytes = try file.readBytes(at: range.lowerBound, count: range.count, format: name)
       return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)

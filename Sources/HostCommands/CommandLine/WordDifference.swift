@@ -24,7 +24,7 @@ package struct WordDifference: Hashable, Sendable {
 
   package var isEmpty: Bool { added.isEmpty && missing.isEmpty && !isReordered }
 
-  /// The words that `other` has too, as often as there, and the rest.
+  /// The words that `other` has too, at most as often, and the rest.
   private static func separate(_ words: [String], by other: [String]) -> (kept: [String], rest: [String]) {
     var left: [String: Int] = [:]
     for word in other { left[word, default: 0] += 1 }

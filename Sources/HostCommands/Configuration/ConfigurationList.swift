@@ -23,10 +23,12 @@ package struct ConfigurationList: Sendable {
 
   package struct Item: Hashable, Sendable {
     package var key: String
-    /// The value in use, as a file would have it; empty for `Esp` if the mount point is looked for.
+    /// The value in use, as written in a file; empty for `Esp` if the mount point is detected.
     package var value: String
     package var source: Source
-    /// The file with the assignment that counts; nil for a default.
+    /// Whether no file sets the key, or an empty value restores the default.
+    package var isDefault: Bool
+    /// The file with the assignment that takes effect; nil for a default.
     package var path: String?
     /// Its line, from 1; nil for a default.
     package var line: Int?
@@ -41,13 +43,14 @@ package struct ConfigurationList: Sendable {
     return Setting.all.map { Item($0, in: survey, configuration) }
   }
 
-  /// One setting.
+  /// One setting, regardless of the values of the others.
   ///
-  /// Throws like `run(on:)`, and `Failure` for an unknown key.
+  /// Throws `Failure` for an unknown key, `BootEnvironmentError` for an invalid value of this setting or a line that is
+  /// not an assignment, `HostError` if a file cannot be read.
   package func item(_ key: String, on host: Host) throws -> Item {
     let setting = try Setting.known(key)
     let survey = try SettingsSurvey(of: host.files)
-    return Item(setting, in: survey, try survey.configuration)
+    return Item(setting, in: survey, try survey.configuration(of: key))
   }
 }
 
@@ -56,12 +59,12 @@ extension ConfigurationList.Item {
     let assignment = survey.last(setting.key)
     self.init(
       key: setting.key, value: setting.value(in: configuration), source: assignment?.source ?? .default,
-      path: assignment?.path, line: assignment?.entry.line)
+      isDefault: assignment?.entry.value.isEmpty ?? true, path: assignment?.path, line: assignment?.entry.line)
   }
 }
 
 extension SettingsSurvey.Assignment {
-  var source: ConfigurationList.Source { path == Configuration.path ? .file : .dropIn }
+  var source: ConfigurationList.Source { path.hasPrefix("\(Configuration.directory)/") ? .dropIn : .file }
 }
 
 extension Setting {

@@ -12,10 +12,12 @@ import var Glibc.EROFS
 /// `pve-sb-uki config set`: checks a value and writes it to `/etc/pve-sb-uki/pve-sb-uki.conf`.
 package struct ConfigurationSet: Sendable {
   package var key: String
-  /// The value; an empty one is the default.
+  /// The value; empty for the default.
   package var value: String
-  /// Whether to write the value though a drop-in outweighs it.
+  /// Whether to write the value even if a drop-in overrides it.
   package var isForced = false
+  /// Whether to check everything and write nothing.
+  package var isDryRun = false
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
 
@@ -26,29 +28,33 @@ package struct ConfigurationSet: Sendable {
 
   package struct Result: Hashable, Sendable {
     package var key: String
-    /// The value in use before, as a file would have it; nil if the settings were invalid.
+    /// The value in use before, as written in a file; nil if the settings were invalid.
     package var old: String?
     /// The value in use now.
     package var new: String
-    /// Whether the file was written.
+    /// Whether the file was written; with `isDryRun`, whether it would be.
     package var isChange = false
-    /// The drop-in that outweighs the file, with the line; nil if there is none.
+    /// The drop-in that overrides the file, with the line; nil if there is none.
     package var outweighing: ConfigurationList.Item?
   }
 
-  /// Checks the value and writes it, if it is not in use already.
+  /// Checks the value and writes it unless it is already in use.
   ///
-  /// Nothing is written if the key is unknown, the value is invalid, the files would be invalid with it, or a drop-in
-  /// outweighs it. Throws `Failure`, `BootEnvironmentError` or `HostError`.
+  /// Nothing is written if the key is unknown, the value is invalid or a drop-in overrides it. Other settings may be
+  /// invalid, so that they can be corrected one after the other. Throws `Failure`, `BootEnvironmentError` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let setting = try Setting.known(key)
     let value = SettingsFile.trimmed(value)
     guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-      throw Failure("the value of \(key) holds a control character", hint: "write it as plain text")
+      throw Failure("the value of \(key) contains a control character", hint: "write it as plain text")
     }
     let wanted = try Self.judged(value, setting)
-    // If there is nothing to do, not even the lock file is written.
-    if case .unchanged(let result) = try decide(setting, value, wanted: wanted, on: host.files) { return result }
+    // Without a change, not even the lock file is written.
+    switch try decide(setting, value, wanted: wanted, on: host.files) {
+    case .unchanged(let result): return result
+    case .write(_, _, let result) where isDryRun: return result
+    case .write: break
+    }
     do {
       let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
       return try withExtendedLifetime(lock) {
@@ -74,20 +80,20 @@ package struct ConfigurationSet: Sendable {
   private func decide(_ setting: Setting, _ value: String, wanted: String, on files: FileSystem) throws -> Decision {
     let content = try files.readFileIfPresent(Configuration.path, limit: SettingsSurvey.sizeLimit) ?? []
     let present = try? SettingsSurvey(of: files, replacement: content)
-    let old = (try? present?.configuration).map { setting.value(in: $0) }
+    let old = (try? present?.configuration(of: key)).map { setting.value(in: $0) }
     var result = Result(key: key, old: old, new: wanted)
     if old == wanted, !isForced { return .unchanged(result) }
 
     let changed = SettingsFile.setting(key, to: value, in: content)
     let survey = try SettingsSurvey(of: files, replacement: changed)
-    let configuration = try survey.configuration
+    let configuration = try survey.configuration(of: key)
     result.new = setting.value(in: configuration)
     if let assignment = survey.last(key), assignment.source == .dropIn {
       let item = ConfigurationList.Item(setting, in: survey, configuration)
       guard isForced else {
         throw Failure(
           "\(key)=\(value) would have no effect: \(assignment.path), line \(item.line ?? 0), sets \(key) to '\(item.value)'",
-          hint: "change it there, or use --force to write it anyway")
+          hint: "change the value there, or use --force to write it anyway")
       }
       result.outweighing = item
     }
@@ -98,7 +104,7 @@ package struct ConfigurationSet: Sendable {
     return .write(changed, mode: mode, result)
   }
 
-  /// The value as `config get` would print it; throws `Failure` for one that the setting does not take.
+  /// The value as `config get` would print it; throws `Failure` for one that the setting does not accept.
   private static func judged(_ value: String, _ setting: Setting) throws -> String {
     do {
       return try setting.value(of: value, path: Configuration.path)
@@ -109,15 +115,15 @@ package struct ConfigurationSet: Sendable {
 
   private static func hint(_ error: HostError) -> Message? {
     switch error.errno {
-    case EROFS: "mount its file system for writing"
-    case EACCES, EPERM: "run this as root; 'lsattr' shows whether the file or its directory is immutable"
+    case EROFS: "remount the file system read-write"
+    case EACCES, EPERM: "run this as root, and check with 'lsattr' whether the file or its directory is immutable"
     default: nil
     }
   }
 }
 
 extension SettingsSurvey {
-  /// Whether `pve-sb-uki.conf` alone, with the defaults, makes that value.
+  /// Whether `pve-sb-uki.conf` alone, with the defaults, results in that value.
   fileprivate func isInMainFile(_ setting: Setting, _ value: String) -> Bool {
     let main = assignments.last { $0.source == .file && $0.entry.key == setting.key }
     return (try? setting.value(of: main?.entry.value ?? "", path: Configuration.path)) == value

@@ -26,7 +26,7 @@ package struct BuildImage: Sendable {
   package var sbat: String?
   package var microcode: String?
   package var sections: [(name: String, path: String)] = []
-  /// Nil leaves the image unsigned.
+  /// Nil leaves the UKI unsigned.
   package var key: KeySource?
   /// Path of the output; nil for the kernel's file name with `.efi`, in the working directory.
   package var output: String?
@@ -42,13 +42,13 @@ package struct BuildImage: Sendable {
     package var size: Int
     /// SHA-256 Authenticode digest in hexadecimal.
     package var digest: String
-    /// Subject of the signing certificate; nil if the image is unsigned.
+    /// Subject of the signing certificate; nil if the UKI is unsigned.
     package var signer: String?
     package var kernelRelease: String?
     package var notes: [Message]
   }
 
-  /// Builds, signs and verifies the image, and then puts it in place.
+  /// Builds, signs and verifies the UKI, then puts it in place.
   ///
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {

@@ -85,7 +85,7 @@ package struct InspectImage: Sendable {
       let header = try PEHeader(parsing: source)
       guard let section = header.section(named: name) else {
         let names = header.sections.map(\.name).joined(separator: " ")
-        throw Failure("\(path) has no section \(name)", hint: "it has \(names)")
+        throw Failure("\(path) has no section \(name)", hint: "use one of: \(names)")
       }
       try TransferBuffer().forEachChunk(of: source, in: section.contentRange, body)
     }

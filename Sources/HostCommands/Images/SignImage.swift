@@ -18,7 +18,7 @@ package struct SignImage: Sendable {
   package var key: KeySource?
   /// Path of the output; nil signs in place.
   package var output: String?
-  /// Whether to remove existing signatures instead of keeping them before ours.
+  /// Whether to remove existing signatures instead of adding ours after them.
   package var replacesExisting = false
 
   package init(path: String, key: KeySource? = nil) {
@@ -28,17 +28,17 @@ package struct SignImage: Sendable {
 
   package struct Result: Sendable {
     package var path: String
-    /// Subject of our certificate.
+    /// Subject of the signing certificate.
     package var signer: String
     /// Number of signatures before.
     package var signaturesBefore: Int
     /// Number of signatures now.
     package var signaturesAfter: Int
-    /// False if the image had our valid signature already, so that nothing was written.
+    /// False if the image already had a valid signature of ours and nothing was written.
     package var wasWritten: Bool
   }
 
-  /// Signs and verifies the image, and then puts it in place.
+  /// Signs and verifies the image, then puts it in place.
   ///
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
@@ -75,7 +75,7 @@ package struct SignImage: Sendable {
     }
   }
 
-  /// Whether the image already has the signatures that were asked for.
+  /// Whether the image already has the requested signatures.
   private func isDone(_ image: SignedImage, in source: File, by certificate: Certificate) throws -> Bool {
     guard !image.table.entries.isEmpty, !(replacesExisting && image.table.entries.count > 1) else { return false }
     // Invalid signatures are replaced, too; with --append they are an error when the result is verified.
@@ -92,8 +92,8 @@ package struct SignImage: Sendable {
       signatures.contains(where: { $0.verdict == .valid && $0.signature.message.signers == [certificate] })
     else {
       throw Failure(
-        "\(file.path), read back after it was signed, does not verify",
-        hint: "memory or storage of this machine may be failing")
+        "\(file.path): verification failed after signing",
+        hint: "check this machine's memory and storage")
     }
   }
 }

@@ -12,15 +12,15 @@ package struct SignatureReport: Hashable, Sendable {
   package enum Verdict: String, Sendable {
     case valid = "valid"
     /// It was made for another image.
-    case otherImage = "otherImage"
-    /// It is invalid in itself.
+    case otherImage = "other-image"
+    /// The signature itself is invalid.
     case broken = "broken"
 
     package var word: Message {
       switch self {
       case .valid: "valid"
       case .otherImage: "does not match the image"
-      case .broken: "broken"
+      case .broken: "invalid"
       }
     }
   }

@@ -28,8 +28,8 @@ package struct VerifyImage: Sendable {
 
   /// Verifies the image.
   ///
-  /// An invalid or untrusted signature is a result. `Failure` is thrown if there is no result: the file cannot be read
-  /// or is malformed, a certificate cannot be loaded, or there is no trust anchor.
+  /// An invalid or untrusted signature is a result, not an error. Throws `Failure` if the file cannot be read or is
+  /// malformed, a certificate cannot be loaded, or there is no trust anchor.
   package func run(on host: Host) throws -> Report {
     let anchors =
       try certificates.isEmpty

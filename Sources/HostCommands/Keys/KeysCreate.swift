@@ -14,7 +14,7 @@ package struct KeysCreate: Sendable {
   package var commonName: String?
   /// Owner GUID of the entries in the firmware's databases; nil for a random one.
   package var owner: String?
-  /// Whether existing keys count as success.
+  /// Whether existing keys are a success.
   package var acceptsExisting = false
 
   package init() {}
@@ -31,7 +31,7 @@ package struct KeysCreate: Sendable {
 
   /// Creates the keys.
   ///
-  /// Throws `Failure` if keys exist, also if only some do: they are never overwritten or completed. Throws `HostError`
+  /// Throws `Failure` if keys exist, even if only some do: they are never overwritten or completed. Throws `HostError`
   /// or `CryptoError`.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
@@ -42,15 +42,15 @@ package struct KeysCreate: Sendable {
     case .complete where acceptsExisting: return Result(wasCreated: false, list: try KeysList().run(on: host))
     case .complete:
       throw Failure(
-        "there are keys in \(store.displayPath) already",
-        hint: "'pve-sb-uki keys list' shows them; to start anew move that directory away")
+        "\(store.displayPath) already contains keys",
+        hint: "list them with 'pve-sb-uki keys list', or move the directory away to start over")
     case .partial(let present, let missing):
       throw Failure(
         """
         the keys in \(store.displayPath) are incomplete: missing \(missing.joined(separator: ", ")), present \
         \(present.joined(separator: ", "))
         """,
-        hint: "bring back what is missing from your backup, or move the directory away and create new keys")
+        hint: "restore the missing files from a backup, or move the directory away and create new keys")
     }
     try requireRoom(for: store, on: host)
     let template = KeyHierarchy.Template(name: try name(for: host), bits: bits, owner: try ownerGUID(host))
@@ -61,8 +61,8 @@ package struct KeysCreate: Sendable {
   private func requireRoom(for store: KeyStore, on host: Host) throws {
     guard let other = try host.files.list(store.directory)?.first else { return }
     throw Failure(
-      "\(store.displayPath) holds no keys, but \(other)",
-      hint: "move that away; the directory is made together with the keys in it")
+      "\(store.displayPath) contains \(other) but no keys",
+      hint: "move that file away; the directory must be empty")
   }
 
   private func name(for host: Host) throws -> String {
@@ -76,8 +76,8 @@ package struct KeysCreate: Sendable {
     guard !commonName.isEmpty, commonName.utf8.count <= room, commonName.unicodeScalars.allSatisfy({ $0.value >= 32 })
     else {
       throw Failure(
-        "'\(commonName)' cannot be the begin of a certificate's name",
-        hint: "give 1 to \(room) bytes of printable text; PK, KEK or db is added to it")
+        "'\(commonName)' cannot be used in a certificate's name",
+        hint: "use 1 to \(room) bytes of printable text; PK, KEK or db is added to it")
     }
     return commonName
   }
@@ -85,7 +85,8 @@ package struct KeysCreate: Sendable {
   private func ownerGUID(_ host: Host) throws -> GUID {
     guard let guid = try owner.map({ GUID($0) }) ?? GUID(random: try host.randomBytes(16)) else {
       throw Failure(
-        "'\(owner ?? "")' is no GUID", hint: "give one as in 77fa9abd-0359-4d32-bd60-28f4e78f784b, or none at all")
+        "'\(owner ?? "")' is not a GUID",
+        hint: "use a GUID such as 77fa9abd-0359-4d32-bd60-28f4e78f784b, or omit the option")
     }
     return guid
   }

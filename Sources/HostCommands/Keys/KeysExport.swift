@@ -20,7 +20,7 @@ package struct KeysExport: Sendable {
 
   package struct File: Sendable {
     package var path: String
-    /// False if it had that content already.
+    /// False if it already had that content.
     package var wasWritten: Bool
   }
 
@@ -30,7 +30,7 @@ package struct KeysExport: Sendable {
 
   /// Writes `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth` for each role, and `noPK.auth`, which removes PK.
   ///
-  /// Each export has later time stamps than the one before, since firmware refuses an update that is not newer than the
+  /// Each export has later time stamps than the one before, since firmware rejects an update that is not newer than the
   /// last. Only a directory with the last export is left unchanged. Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
@@ -61,12 +61,12 @@ package struct KeysExport: Sendable {
   private func load(_ store: KeyStore, _ host: Host) throws -> KeyHierarchy {
     switch try store.state() {
     case .absent:
-      throw Failure("there are no keys in \(store.displayPath)", hint: "'pve-sb-uki keys create' makes them")
+      throw Failure("no keys in \(store.displayPath)", hint: "run 'pve-sb-uki keys create'")
     case .complete(let offline) where !offline.isEmpty:
       let names = offline.map(KeyStore.keyFile(of:)).joined(separator: ", ")
       throw Failure(
-        "updates cannot be signed without \(names), which is not in \(store.displayPath)",
-        hint: "bring the private keys back for the export, and take them away again afterwards")
+        "cannot sign updates: \(names) missing in \(store.displayPath)",
+        hint: "copy the private keys back for the export, and remove them again afterwards")
     default: return try describing(store.displayPath) { try store.hierarchy(at: host.now()) }
     }
   }
@@ -99,7 +99,7 @@ package struct KeysExport: Sendable {
     for file in files {
       guard let old = try content(of: file, host), old != file.bytes else { continue }
       throw Failure(
-        "\(path(of: file.name)) exists and has other content", hint: "export to another directory, or give --force")
+        "\(path(of: file.name)) exists with other content", hint: "export to another directory, or use --force")
     }
   }
 

@@ -20,7 +20,7 @@ package struct KeysList: Sendable {
     package var fingerprint: String
     /// Such as `RSA 2048`.
     package var algorithm: String
-    /// Begin of the validity, such as `2026-11-21 05:24:17 UTC`; nil if the certificate has none.
+    /// Start of the validity, such as `2026-11-21 05:24:17 UTC`; nil if the certificate has none.
     package var notBefore: String?
     package var notAfter: String?
     /// Path of the private key; nil if it is not on this host.
@@ -32,16 +32,14 @@ package struct KeysList: Sendable {
     /// The owner GUID for enrolment; nil if there is none.
     package var owner: String?
     package var keys: [Key]
-    /// Sentences that name a file and what is wrong with it.
+    /// Sentences that name a file and its problem.
     package var warnings: [Message]
   }
 
-  /// Seconds before the expiry of a certificate from which on there is a warning.
+  /// How long before its expiry a certificate causes a warning, in seconds.
   private static let expiryNotice: Int64 = 90 * 86_400
 
-  /// Lists the keys.
-  ///
-  /// Problems with them become warnings.
+  /// Lists the keys, with warnings about problems.
   ///
   /// Throws `HostError` if the directory cannot be read.
   package func run(on host: Host) throws -> Result {
@@ -85,22 +83,22 @@ package struct KeysList: Sendable {
     var warnings: [Message] = []
     if let end = certificate.notAfter, end - host.now() < Self.expiryNotice {
       let date = CalendarDate(seconds: end)
-      warnings.append(end < host.now() ? "\(path): it expired on \(date)" : "\(path): it will expire on \(date)")
+      warnings.append(end < host.now() ? "\(path): expired on \(date)" : "\(path): expires on \(date)")
     }
     if let begin = certificate.notBefore, begin > host.now() {
-      warnings.append("\(path): it becomes valid only on \(CalendarDate(seconds: begin)); check this host's clock")
+      warnings.append("\(path): not valid before \(CalendarDate(seconds: begin)); check this host's clock")
     }
     guard hasKey else { return warnings }
     do {
       let key = try store.privateKey(of: role)
-      if !certificate.matches(key) { warnings.append("\(path): it does not belong to \(KeyStore.keyFile(of: role))") }
+      if !certificate.matches(key) { warnings.append("\(path): does not match \(KeyStore.keyFile(of: role))") }
     } catch {
       warnings.append(Message(error))
     }
     return warnings
   }
 
-  /// Warnings about files that others than the owner could read or replace.
+  /// Warnings about files that other users could read or replace.
   private func modeWarnings(_ store: KeyStore, _ host: Host) throws -> [Message] {
     var warnings: [Message] = []
     func check(_ path: String, forbidden: UInt32, wanted: UInt32) throws {
@@ -108,10 +106,10 @@ package struct KeysList: Sendable {
       let shown = host.files.display(path)
       if status.mode & forbidden != 0 {
         let mode = String(status.mode, radix: 8)
-        warnings.append("\(shown): mode \(mode) lets others in; run 'chmod \(String(wanted, radix: 8)) \(shown)'")
+        warnings.append("\(shown): mode \(mode) gives others access; run 'chmod \(String(wanted, radix: 8)) \(shown)'")
       }
       if status.owner != 0, status.owner != host.effectiveUserID {
-        warnings.append("\(shown): it belongs to user \(status.owner); run 'chown root:root \(shown)'")
+        warnings.append("\(shown): owned by user \(status.owner); run 'chown root:root \(shown)'")
       }
     }
     try check(store.directory, forbidden: 0o077, wanted: 0o700)

@@ -9,11 +9,11 @@ package import Messages
 package import Reconcile
 internal import SecureBoot
 
-/// `pve-sb-uki status`: reports whether this machine will boot what it should, and if not, what to do next.
+/// `pve-sb-uki status`: reports whether this machine boots as intended and, if not, what to do next.
 ///
 /// Changes nothing.
 package struct Status: Sendable {
-  /// Whether to trust the manifest and not read the images.
+  /// Whether to trust the manifest and not read the UKIs.
   package var isQuick = false
 
   package init() {}
@@ -29,20 +29,20 @@ package struct Status: Sendable {
 
   package struct Kernel: Sendable {
     package enum State: String, Sendable {
-      /// The image is correct.
+      /// The UKI is up to date.
       case current = "current"
-      /// The image is intact, but one of its inputs has changed since.
+      /// The UKI is intact, but one of its inputs has changed since.
       case stale = "stale"
-      /// There is no image.
+      /// There is no UKI.
       case missing = "missing"
-      /// The image is damaged, or was changed or made by another program.
+      /// The UKI is damaged, or was changed or made by another program.
       case changed = "changed"
-      /// No image can be made.
+      /// No UKI can be built.
       case unusable = "unusable"
-      /// The image exists and boots, but its kernel has lost its initrd.
+      /// The UKI exists and boots, but its kernel has lost its initrd.
       case kept = "kept"
 
-      /// For people, as the rest of a sentence.
+      /// The state as the rest of a sentence.
       package var word: Message {
         switch self {
         case .current: "current"
@@ -57,21 +57,21 @@ package struct Status: Sendable {
 
     package var release: String
     package var isRunning: Bool
-    /// Why it has an image, the most important reason first.
+    /// Why it has a UKI, the most important reason first.
     package var reasons: [String]
-    /// The same for people.
+    /// The same as messages.
     package var reasonWords: [Message]
     /// By ESP, in their order.
     package var states: [(esp: String, state: State)]
 
-    /// Whether the image is current on all ESPs.
+    /// Whether the UKI is current on all ESPs.
     package var isCurrent: Bool { states.allSatisfy { $0.state == .current } }
   }
 
   package struct Report: Sendable {
-    /// Why this program does nothing on this host; nil if it does.
+    /// Why pve-sb-uki does nothing on this host; nil if it is active.
     package var skipReason: SkipReason?
-    /// `on`, `off`, `setup mode`; nil if the firmware does not tell.
+    /// `on`, `off`, `setup mode`; nil if the firmware does not report it.
     package var secureBoot: Message?
     /// Subject of the certificate in use; nil if it cannot be read.
     package var certificate: String?
@@ -79,7 +79,7 @@ package struct Status: Sendable {
     package internal(set) var ownCertificate: Certificate?
     /// When the certificate expires, such as `2036-11-21 05:24:17 UTC`.
     package var certificateEnd: String?
-    /// Whether this machine would start images that are signed with it; nil if that is not known.
+    /// Whether this machine starts UKIs that are signed with it; nil if unknown.
     package var isTrusted: Bool?
     /// The reason, as a sentence.
     package var trustReason: Message?
@@ -88,7 +88,7 @@ package struct Status: Sendable {
     package var esps: [ESP] = []
     /// In order of precedence.
     package var kernels: [Kernel] = []
-    /// Boot entries in boot order; nil if there can be none.
+    /// Boot entries in boot order; nil if none can be created.
     package var entries: BootList.Result?
     /// `Dkms=yes`.
     package internal(set) var signsModules = false
@@ -134,7 +134,7 @@ extension Status {
   }
 }
 
-/// Makes a report of an observation and its plan.
+/// Builds a report from an observation and its plan.
 private struct StatusReporter: ~Copyable {
   private let host: Host
   private let observation: HostObservation
@@ -149,7 +149,7 @@ private struct StatusReporter: ~Copyable {
 
   mutating func describe(isQuick: Bool) throws {
     report.notes = plan.notes
-    if isQuick { report.notes.append("the content of images was not read (--quick)") }
+    if isQuick { report.notes.append("UKIs were not read (--quick)") }
     report.problems = plan.failures
     report.chain = plan.chainName
     describeCommandLines()
@@ -160,14 +160,14 @@ private struct StatusReporter: ~Copyable {
     report.signsModules = observation.configuration.signsModules
     if !plan.moduleSigning.isEmpty {
       report.problems.append(
-        Failure("dkms is not told of the signing key as Dkms= says", hint: "pve-sb-uki apply"))
+        Failure("the configuration of dkms does not match Dkms=", hint: "pve-sb-uki apply"))
     }
     describeRepairs()
     try describeLastFailure()
     chooseNextStep()
   }
 
-  /// Reports findings about command lines, which are not problems if this machine runs with that line.
+  /// Reports findings about command lines; they are not problems if this machine runs with that line.
   private mutating func describeCommandLines() {
     let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
     for found in observation.lineFindings {
@@ -191,11 +191,11 @@ private struct StatusReporter: ~Copyable {
     }
     for esp in observation.survey.esps where esp.uncleanState != nil {
       report.problems.append(
-        Failure("\(esp.name) was not unmounted after it was last written to", hint: "pve-sb-uki apply"))
+        Failure("\(esp.name) was not unmounted after the last write", hint: "pve-sb-uki apply"))
     }
   }
 
-  /// Kernels of the plan with a damaged image.
+  /// Kernels of the plan with a damaged UKI.
   private var damagedKernels: Set<Kernel> {
     Set(observation.damaged.filter { !$0.name.isPrevious }.map(\.name.kernel)).intersection(plan.kernels.map(\.kernel))
   }
@@ -217,12 +217,12 @@ private struct StatusReporter: ~Copyable {
       let isDamaged = damagedKernels.contains(planned.kernel)
       report.problems.append(
         Failure(
-          "the image of kernel \(planned.release) is \(places.joined(separator: ", "))",
+          "the UKI of kernel \(planned.release) is \(places.joined(separator: ", "))",
           // A run that trusts the manifest would change nothing.
           hint: isDamaged ? "pve-sb-uki apply --force" : "pve-sb-uki apply"))
     }
     for (esp, name) in observation.damaged where name.isPrevious || !damagedKernels.contains(name.kernel) {
-      report.notes.append("\(name.path.dropFirst()) on \(esp) is damaged, and not needed")
+      report.notes.append("\(name.path.dropFirst()) on \(esp) is damaged but not needed")
     }
   }
 
@@ -252,26 +252,26 @@ private struct StatusReporter: ~Copyable {
     case .refused(let reason, let hint):
       report.isTrusted = false
       report.trustReason = reason
-      report.problems.append(Failure("this machine would not start our images: \(reason)", hint: hint))
+      report.problems.append(Failure("this machine rejects UKIs signed with this key: \(reason)", hint: hint))
     }
   }
 
   private mutating func describeEntries() {
     for esp in plan.esps where !esp.loaders.isEmpty && report.kernels.allSatisfy(\.isCurrent) {
       let names = esp.loaders.map(\.path).joined(separator: ", ")
-      report.problems.append(Failure("\(esp.name): \(names) is not as it should be", hint: "pve-sb-uki apply"))
+      report.problems.append(Failure("\(esp.name): \(names) is missing or outdated", hint: "pve-sb-uki apply"))
     }
     guard plan.entries != nil else { return }
     report.entries = try? BootList().run(on: host)
     let steps = plan.entrySteps
     if plan.isChange, !plan.isMoreThanCleanup {
-      report.notes.append("pve-sb-uki apply removes boot entries that are no longer needed")
+      report.notes.append("pve-sb-uki apply removes unneeded boot entries")
       return
     }
     guard !steps.isEmpty, report.kernels.allSatisfy({ $0.isCurrent || $0.states.allSatisfy { $0.state == .kept } })
     else { return }
     report.problems.append(
-      Failure("the boot entries are not as they should be (\(steps.joined(separator: "; ")))", hint: "pve-sb-uki apply")
+      Failure("the boot entries need an update (\(steps.joined(separator: "; ")))", hint: "pve-sb-uki apply")
     )
   }
 
@@ -282,11 +282,11 @@ private struct StatusReporter: ~Copyable {
     let time = CalendarDate(seconds: last.time).description
     report.notes.append(
       recent.count > 1
-        ? "mended at \(time): \(last.message) (\(recent.count) repairs in 30 days)"
-        : "mended at \(time): \(last.message)")
+        ? "repaired at \(time): \(last.message) (\(recent.count) repairs in 30 days)"
+        : "repaired at \(time): \(last.message)")
   }
 
-  /// Reports the failure of the last run while a problem can be seen, or while work is still deferred.
+  /// Reports the failure of the last run while a problem persists or work is pending.
   private mutating func describeLastFailure() throws {
     guard let record = try FailureRecord.load(from: host.files) else { return }
     let isPutOff = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil

@@ -7,30 +7,30 @@ package import Messages
 
 /// The translations of messages.
 ///
-/// There is one language for the whole process, so only programs open it, and only they show what it says.
+/// The whole process has one language, so only executables open the catalogue and show translations.
 package enum Catalogue {
-  /// Set before a program does anything else.
+  /// Set once, when the program starts.
   nonisolated(unsafe) private static var tables: [TranslationTable] = []
 
-  /// Takes the user's languages from the environment, and from now on the translations from
-  /// `directory/LANGUAGE/LC_MESSAGES/domain.mo`.
+  /// Loads translations for the user's languages from `directory/LANGUAGE/LC_MESSAGES/domain.mo`.
   ///
-  /// Before that, and where there is no such file or a damaged one, messages are English.
+  /// The languages are taken from the environment. Messages are English before this call and if the file is missing or
+  /// damaged.
   package static func open(_ domain: String, directory: String = "/usr/share/locale") {
     psu_open_catalogue()
     tables = tables(domain, directory: directory) { name in getenv(name).map { String(cString: $0) } }
   }
 
-  /// The translation of a key as `Message` has it, else what the C library has for it; the key itself if there is none.
+  /// The translation of a `Message` key, else the C library's translation, else the key itself.
   package static func translate(_ key: String) -> String {
     for table in tables {
       if let text = table.translation(of: key) { return text }
     }
-    // Without a translation gettext returns the pointer it was given, which is good within this call only.
+    // Without a translation, gettext returns the pointer it was given, which is only valid within this call.
     return key.withCString { String(cString: psu_translate($0)) }
   }
 
-  /// The catalogues that are there, the most wanted first.
+  /// The available catalogues in order of preference.
   package static func tables(
     _ domain: String, directory: String, environment: (String) -> String?
   ) -> [TranslationTable] {
@@ -40,11 +40,11 @@ package enum Catalogue {
     }
   }
 
-  /// Names of directories, the most wanted first, by LANGUAGE, else by the first of LC_ALL, LC_MESSAGES and LANG that
-  /// is set, as gettext(3) has it.
+  /// Directory names in order of preference, from LANGUAGE, else from the first of LC_ALL, LC_MESSAGES and LANG that is
+  /// set, as in gettext(3).
   ///
-  /// Other than there the locale need not be installed, and English among the wanted languages ends them, since
-  /// messages are English without a catalogue.
+  /// Unlike there, the locale need not be installed, and English ends the list, since messages are English without a
+  /// catalogue.
   package static func languages(environment: (String) -> String?) -> [String] {
     func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
     guard let locale = value("LC_ALL") ?? value("LC_MESSAGES") ?? value("LANG"), locale != "C", locale != "POSIX" else {
@@ -56,7 +56,7 @@ package enum Catalogue {
   }
 }
 
-/// `LANGUAGE_TERRITORY.CODESET@MODIFIER`, where all but the language may be missing.
+/// `LANGUAGE_TERRITORY.CODESET@MODIFIER`; all but the language are optional.
 private struct LocaleName {
   let language: Substring
   private let territory: Substring
@@ -69,9 +69,9 @@ private struct LocaleName {
     modifier = text.firstIndex(of: "@").map { text[$0...] } ?? ""
   }
 
-  /// The most particular first.
+  /// The directory names to try, the most specific first.
   ///
-  /// None for a name that could lead elsewhere.
+  /// Empty for a name that could lead out of the directory.
   var directories: [String] {
     var names: [String] = []
     for name in [

@@ -4,9 +4,9 @@
 internal import Glibc
 package import Messages
 
-/// The user at standard input and output; tests put another in their place.
+/// The user at standard input and output; replaced in tests.
 package struct Terminal: Sendable {
-  /// Whether there is one.
+  /// Whether standard input and output are a terminal.
   package var isThere: @Sendable () -> Bool
   /// The next line of standard input, without its line feed; nil at its end.
   package var readLine: @Sendable () throws -> String?
@@ -21,14 +21,14 @@ package struct Terminal: Sendable {
     self.init(isThere: { isatty(0) == 1 && isatty(1) == 1 }, readLine: Self.readStandardInput)
   }
 
-  /// The answer to a question, which is put on standard error in the user's language; nil if there is nobody to answer.
+  /// Asks a question on standard error in the user's language and returns the answer; nil without a terminal.
   package func ask(_ question: Message) throws -> String? {
     guard isThere() else { return nil }
     try StandardStream.error.write(question.text(Catalogue.translate))
     return try readLine()
   }
 
-  /// Byte by byte, so that what comes after the line is left to the next reader.
+  /// Reads byte by byte, so that the bytes after the line are left for the next reader.
   private static func readStandardInput() throws -> String? {
     var line: [UInt8] = []
     var byte: UInt8 = 0
@@ -53,7 +53,7 @@ package struct StandardStream: Sendable {
 
   /// Writes all of `bytes`.
   ///
-  /// Throws `HostError`, also when nobody reads any more and SIGPIPE is ignored.
+  /// Throws `HostError`, also for a closed pipe if SIGPIPE is ignored.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     var done = 0
     while done < bytes.count {

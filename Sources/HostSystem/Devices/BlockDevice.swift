@@ -6,20 +6,20 @@ import CLinux
 import Glibc
 internal import Messages
 
-/// A block device that is open for reading, or an image of one; closed when the last reference is gone.
+/// A block device or disk image that is open for reading; closed when the last reference is gone.
 final class BlockDevice: RandomAccessBytes {
-  /// The path it was opened by, for messages.
+  /// The path, for messages.
   let path: String
-  /// Nil for an image in a regular file.
+  /// Nil for a disk image in a regular file.
   let number: DeviceNumber?
   /// Bytes.
   let count: Int
   let descriptor: Descriptor
 
-  /// Throws `HostError` unless it is a block device, or with `orImage` a regular file.
+  /// Throws `HostError` unless the path is a block device, or with `orImage` a regular file.
   init(_ path: String, in files: FileSystem, orImage: Bool = false) throws {
     self.path = files.display(path)
-    // What else there may be could block or act when it is opened: it is looked at first.
+    // Check the kind first: opening other files could block or have side effects.
     let status = try files.requiredStatus(of: path)
     guard status.kind == .blockDevice || orImage && status.kind == .regular else {
       throw HostError("open", self.path, detail: "it is not a block device")
@@ -38,7 +38,7 @@ final class BlockDevice: RandomAccessBytes {
     }
   }
 
-  /// Whether it is mounted or part of something that is in use, in whatever mount namespace (open(2), O_EXCL).
+  /// Whether it is mounted in any mount namespace, or part of a device in use (open(2), O_EXCL).
   func isInUse(path: String, in files: FileSystem) throws -> Bool {
     do throws(HostError) {
       _ = try files.open(path, O_RDONLY | O_NONBLOCK | O_EXCL)
@@ -50,7 +50,7 @@ final class BlockDevice: RandomAccessBytes {
   }
 }
 
-/// What the kernel calls a device by, whatever its names.
+/// The number by which the kernel identifies a device.
 package struct DeviceNumber: Hashable, Sendable {
   package var major: UInt32
   package var minor: UInt32
@@ -65,7 +65,7 @@ package struct DeviceNumber: Hashable, Sendable {
     minor = psu_device_minor(number)
   }
 
-  /// From `8:1`, as /proc and /sys write it; nil for any other text.
+  /// Parses `8:1`, as in /proc and /sys; nil for any other text.
   package init?(_ text: some StringProtocol) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2, let major = UInt32(parts[0]), let minor = UInt32(parts[1]) else { return nil }

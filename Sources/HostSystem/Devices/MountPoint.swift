@@ -8,10 +8,10 @@ package struct MountPoint: Hashable, Sendable {
   package var fileSystem: String
   /// Usually a device.
   package var source: String
-  /// The directory of the file system that is seen there; not `/` for part of one (mount --bind).
+  /// The directory of the file system that is mounted; not `/` for part of one (mount --bind).
   package var root: String
   package var isReadOnly: Bool
-  /// What is mounted there.
+  /// The number of the mounted device.
   package var device: DeviceNumber
 
   package init(
@@ -25,7 +25,7 @@ package struct MountPoint: Hashable, Sendable {
     self.device = device
   }
 
-  /// The mount points of a mountinfo text, later mounts last; lines of another form are passed over.
+  /// Parses a mountinfo text, later mounts last; other lines are ignored.
   package static func parse(_ text: String) -> [MountPoint] {
     text.split(separator: "\n").compactMap { parse(line: $0) }
   }
@@ -41,7 +41,7 @@ package struct MountPoint: Hashable, Sendable {
       root: unescape(fields[3]), isReadOnly: options.contains("ro"), device: device)
   }
 
-  /// Space, tab, newline and backslash stand as a backslash and three octal digits.
+  /// Space, tab, newline and backslash are written as a backslash and three octal digits.
   private static func unescape(_ field: Substring) -> String {
     var bytes: [UInt8] = []
     var rest = field.utf8[...]
@@ -59,7 +59,7 @@ package struct MountPoint: Hashable, Sendable {
 }
 
 extension FileSystem {
-  /// What is mounted, as this process sees it; nothing where there is no procfs.
+  /// The mounts that this process sees; empty without procfs.
   package func mountPoints() throws -> [MountPoint] {
     MountPoint.parse(try readTextIfPresent("/proc/self/mountinfo", limit: 16 << 20) ?? "")
   }

@@ -5,10 +5,10 @@ package import BinaryFormat
 package import FATFileSystem
 import Glibc
 
-/// How partitions are reached that are mounted nowhere; tests put others in its place.
+/// Access to partitions without a mount point; replaced in tests.
 package struct PartitionAccess: Sendable {
   package enum Access: Sendable {
-    /// Not a byte of the device changes, not even FAT's dirty bit.
+    /// Changes no byte of the device, not even FAT's dirty bit.
     case reading
     case writing
   }
@@ -21,7 +21,7 @@ package struct PartitionAccess: Sendable {
   private let reading: @Sendable (String) throws -> FATVolume?
   private let removing: @Sendable (String, NameChoice) throws -> [FATFile]
 
-  /// Without `volume` and `removeNames` what stands for a device has no FAT file system.
+  /// Without `volume` and `removeNames` the device has no FAT file system.
   package init(
     mount: @escaping @Sendable (_ device: String, _ access: Access, _ label: String) throws -> FileSystem,
     facts: @escaping @Sendable (_ device: String) throws -> PartitionFacts,
@@ -34,20 +34,20 @@ package struct PartitionAccess: Sendable {
     removing = removeNames
   }
 
-  /// This machine's partitions by device paths of `files`; every writing mount is a mutation of its gate.
+  /// This machine's partitions by device paths in `files`; each mount for writing is a mutation that its gate sees.
   package init(of files: FileSystem) {
     let mounter = PartitionMounter(files: files, system: FileSystem())
     self.init(mount: mounter.mount, facts: mounter.facts, volume: mounter.volume, removeNames: mounter.removeNames)
   }
 
-  /// The partition's files, with `label` before their paths in messages and mutations.
+  /// Mounts a partition and returns its files, with `label` before their paths in messages and mutations.
   ///
-  /// It is mounted for this value alone: no other process sees it, and it is unmounted and the device free when the
-  /// value, its subtrees and the files opened through it are gone.
+  /// No other process sees the mount. The partition is unmounted when the value, its subtrees and the files opened
+  /// through it are gone.
   ///
-  /// While a partition is open for reading Linux refuses to mount it for writing, here and elsewhere: give it up soon.
-  /// The other way round both work. So a mount for writing waits up to five seconds for others to finish reading.
-  /// Throws `HostError` that says why the device cannot be had that way.
+  /// While a partition is mounted for reading, Linux refuses to mount it for writing, also for other processes: release
+  /// it soon. Mounting for reading during a mount for writing works. So a mount for writing waits up to five seconds
+  /// for readers to finish. Throws `HostError` that says why the device cannot be mounted.
   package func mount(device: String, access: Access, label: String) throws -> FileSystem {
     for _ in 0..<(access == .writing ? 50 : 0) {
       do {
@@ -59,23 +59,23 @@ package struct PartitionAccess: Sendable {
     return try mounting(device, access, label)
   }
 
-  /// What can be known without mounting it.
+  /// What is known about a partition without mounting it.
   ///
-  /// Throws `HostError` unless `device` is a block device that can be read.
+  /// Throws `HostError` unless `device` is a readable block device.
   package func facts(device: String) throws -> PartitionFacts { try examining(device) }
 
-  /// The names on a FAT file system, mounted or not, as its device has them; nil for another file system, and where
-  /// there is no device.
+  /// The names on a FAT file system, mounted or not, as stored on its device; nil for another file system, or if there
+  /// is no device.
   ///
-  /// Throws `ParseError` for a damaged one, `HostError` if it cannot be read.
+  /// Throws `ParseError` if the file system is damaged, `HostError` if it cannot be read.
   package func volume(device: String) throws -> FATVolume? { try reading(device) }
 
-  /// Removes the names that `choose` returns and leaves the allocation table as it is: their clusters stay with the
+  /// Removes the names that `choose` returns and keeps the allocation table unchanged: their clusters stay with the
   /// other names that have them, or are lost until fsck.vfat(8) frees them.
   ///
-  /// Returns them.
+  /// Returns the removed names.
   ///
-  /// Throws `HostError` if the device cannot be written to or is in use, be it mounted, `ParseError` if it is damaged.
+  /// Throws `HostError` if the device is not writable or is in use, such as mounted, `ParseError` if it is damaged.
   package func removeNames(device: String, choosing choose: NameChoice) throws -> [FATFile] {
     try removing(device, choose)
   }

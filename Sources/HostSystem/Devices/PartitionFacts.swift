@@ -6,7 +6,7 @@ package import EFIData
 package import FATFileSystem
 package import Messages
 
-/// What can be known of a partition without mounting it.
+/// What is known about a partition without mounting it.
 package struct PartitionFacts: Hashable, Sendable {
   package enum Content: Hashable, Sendable {
     case fat(FATBootSector)
@@ -16,12 +16,12 @@ package struct PartitionFacts: Hashable, Sendable {
   }
 
   package var number: DeviceNumber
-  /// Nil unless it is a GPT partition: firmware finds others by no device path that survives.
+  /// Nil unless it is a GPT partition: firmware has no permanent device path for others.
   package var location: PartitionLocation?
-  /// Why there is no `location` though it is a partition.
+  /// Why a partition has no `location`.
   package var locationNote: Message?
   package var content: Content
-  /// Whether its FAT file system was left without being unmounted: the dirty bit is set and nobody has it mounted.
+  /// Whether its FAT file system was not unmounted cleanly: the dirty bit is set and it is not mounted.
   package var isDirty: Bool
 
   package init(
@@ -39,7 +39,7 @@ package struct PartitionFacts: Hashable, Sendable {
 extension PartitionFacts.Content {
   var hasDirtyBit: Bool { if case .fat(let sector) = self { sector.isDirty } else { false } }
 
-  /// Looks at the first sector.
+  /// Reads the first sector.
   init(of device: some RandomAccessBytes) throws {
     do {
       let sector = try device.readBytes(at: 0, count: FATBootSector.byteCount, format: "FAT boot sector")

@@ -5,13 +5,13 @@ package import EFIData
 internal import Messages
 
 extension PartitionLocation {
-  /// The sectors of sysfs, whatever the disk's blocks are.
+  /// The sector size in sysfs, regardless of the disk's block size.
   private static let sectorSize: UInt64 = 512
 
-  /// Where a partition lies that the kernel calls `number`: what /sys/dev/block says, confirmed by the GPT of its disk,
-  /// which is opened below /dev.
+  /// The location of the partition with device number `number`, from /sys/dev/block and confirmed by the GPT of its
+  /// disk in /dev.
   ///
-  /// Nil if it is not a partition, or its disk has no GPT.
+  /// Nil if the device is not a partition, or its disk has no GPT.
   ///
   /// Throws `HostError` if the disk cannot be read or its table does not have the partition.
   package static func find(_ number: DeviceNumber, in system: FileSystem) throws -> PartitionLocation? {
@@ -34,11 +34,11 @@ extension PartitionLocation {
       if error.rule == .magic { return nil }
       throw HostError(
         "find partition \(partition) on", disk.path, detail: Message(error),
-        hint: "have the table checked, with 'sgdisk --verify \(disk.path)'")
+        hint: "check the partition table with 'sgdisk --verify \(disk.path)'")
     }
     throw HostError(
-      "find partition \(partition) on", disk.path, detail: "its table does not have it where the kernel has it",
-      hint: "the table was changed: reboot, or run 'partprobe \(disk.path)'")
+      "find partition \(partition) on", disk.path, detail: "the kernel does not use the current partition table",
+      hint: "reboot, or run 'partprobe \(disk.path)'")
   }
 
   private static func isSame(_ blocks: UInt64, blockSize: UInt64, sectors: UInt64) -> Bool {
@@ -51,11 +51,11 @@ extension PartitionLocation {
     return UInt64(text.split(separator: "\n").first ?? "")
   }
 
-  /// The line `DEVNAME=sda` of a disk.
+  /// The value of the line `DEVNAME=sda` of a disk.
   private static func diskName(in path: String, _ system: FileSystem) throws -> String {
     let lines = try system.readTextIfPresent(path, limit: 4096)?.split(separator: "\n") ?? []
     guard let name = lines.first(where: { $0.hasPrefix("DEVNAME=") })?.dropFirst("DEVNAME=".utf8.count) else {
-      throw HostError("find the disk of a partition in", system.display(path), detail: "it names no device")
+      throw HostError("find the disk of a partition in", system.display(path), detail: "no DEVNAME= found")
     }
     return String(name)
   }

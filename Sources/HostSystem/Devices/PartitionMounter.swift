@@ -9,9 +9,9 @@ internal import Messages
 
 /// The real `PartitionAccess`.
 struct PartitionMounter: Sendable {
-  /// Where the paths of devices lead.
+  /// The root for device paths.
   let files: FileSystem
-  /// Where the kernel tells about them.
+  /// The root with /proc and /sys.
   let system: FileSystem
 
   func facts(_ path: String) throws -> PartitionFacts {
@@ -23,7 +23,7 @@ struct PartitionMounter: Sendable {
     } catch {
       facts.locationNote = Message(error)
     }
-    // It may be mounted now and unmounted at any moment: the bit counts as it is while nothing has it mounted.
+    // It may be mounted now and unmounted at any moment: read the bit again once the device is not in use.
     if facts.content.hasDirtyBit, try !device.isInUse(path: path, in: files) {
       facts.content = try .init(of: device)
       facts.isDirty = facts.content.hasDirtyBit
@@ -39,18 +39,18 @@ struct PartitionMounter: Sendable {
       case .fat, .damagedFAT: ["vfat"]
       case .other: try otherTypes()
       }
-    var refusal = HostError("mount", device.path, detail: "it holds no file system that this kernel knows")
+    var refusal = HostError("mount", device.path, detail: "it contains no file system that this kernel supports")
     for type in types {
       do throws(HostError) {
         let mount = try mount(device, type: type, access: access)
-        // Linux sets FAT's dirty bit without having the device empty its cache: what is written later could be there
-        // after a power cut, and the bit not.
+        // Linux sets FAT's dirty bit without flushing the device's cache: after a power cut, later writes could be on
+        // the medium without the bit.
         if access == .writing {
-          try SystemCall.check("bring to disk", device.path) { psu_fsync_directory(mount.number) }
+          try SystemCall.check("sync", device.path) { psu_fsync_directory(mount.number) }
         }
         return FileSystem(mount: mount, label: label, isWritable: access == .writing, gate: files.gate)
       } catch {
-        // EINVAL is what another file system's content means to this one.
+        // EINVAL means that the content is another file system.
         if error.errno != EINVAL || types.count == 1 { refusal = error }
       }
     }
@@ -64,35 +64,35 @@ struct PartitionMounter: Sendable {
     do throws(HostError) {
       let context = try context(device, type)
       try context.set("ro")
-      // A journal would be replayed, also onto what is mounted read-only.
+      // Without this, a journal would be replayed even by a read-only mount.
       if type != "vfat" { try? context.set("norecovery") }
       return try context.mount(readOnly: true)
     } catch {
-      // Mounted for writing elsewhere, it shares the superblock: what is read is what will be on the medium.
+      // If it is mounted for writing elsewhere, share that superblock and so see what will be on the medium.
       guard error.errno == EBUSY else { throw error }
       return try mount(device, type: type, readOnly: true)
     }
   }
 
-  /// With a superblock for writing; the mount itself may be for reading only.
+  /// Mounts with a writable superblock; the mount itself may be read-only.
   private func mount(_ device: BlockDevice, type: String, readOnly: Bool) throws(HostError) -> Descriptor {
     try context(device, type).mount(readOnly: readOnly)
   }
 
   private func context(_ device: BlockDevice, _ type: String) throws(HostError) -> MountContext {
     let context = try MountContext(type: type, path: device.path)
-    // Below a root of its own the path means something else to the kernel.
+    // In another root, the kernel would resolve the path differently.
     let source = files.root == "/" ? device.path : "/proc/self/fd/\(device.descriptor.number)"
     try context.set("source", source)
     if type == "vfat" {
       try context.set("umask", "0077")
-      // FAT keeps local time; which one that is must not change when the machine's time zone does.
+      // FAT stores local time; file times must not change with the machine's time zone.
       try context.set("tz", "UTC")
     }
     return context
   }
 
-  /// The file systems on block devices that the kernel has loaded, as mount(8) tries them in their order.
+  /// The block device file systems that the kernel has loaded, in the order in which mount(8) tries them.
   private func otherTypes() throws -> [String] {
     let text = try system.readTextIfPresent("/proc/filesystems", limit: 1 << 16) ?? ""
     return text.split(separator: "\n").filter { $0.hasPrefix("\t") && $0 != "\tfuseblk" }.map { String($0.dropFirst()) }
@@ -109,30 +109,30 @@ struct PartitionMounter: Sendable {
 }
 
 extension PartitionMounter {
-  /// The error with what is known of its reason, and what to do.
+  /// Adds the reason, if known, and a hint to an error.
   func explained(_ error: HostError, of device: BlockDevice, access: PartitionAccess.Access) throws -> HostError {
     var error = error
     let path = device.path
     switch error.errno {
     case EPERM, ENOSYS:
-      error.hint = "run this as root on the host itself: a container may not mount"
+      error.hint = "run this as root on the host itself; containers cannot mount it"
     case ENODEV:
-      error.detail = "the running kernel has no vfat"
-      error.hint = "try 'modprobe vfat'; if the running kernel's package is gone, reboot first"
+      error.detail = "the running kernel does not support vfat"
+      error.hint = "run 'modprobe vfat'; if the running kernel's package was removed, reboot first"
     case EACCES where access == .writing, EROFS where access == .writing:
       error.detail = "it is write-protected"
-      error.hint = "have a look at 'lsblk -o NAME,RO \(path)' and the kernel's messages"
+      error.hint = "check 'lsblk -o NAME,RO \(path)' and the kernel log"
     case EBUSY:
       let mounts = try system.mountPoints().filter { $0.device == device.number }
       if let mount = mounts.first(where: { $0.isReadOnly }) {
         error.detail = "it is mounted read-only at \(mount.path)"
         error.hint = "run 'mount -o remount,rw \(mount.path)', or unmount it"
       } else {
-        error.detail = "somebody else is using it"
-        error.hint = "try again later; 'lsblk \(path)' and 'fuser -vm \(path)' may tell who it is"
+        error.detail = "it is in use"
+        error.hint = "try again later; 'lsblk \(path)' and 'fuser -vm \(path)' may show what uses it"
       }
     case EINVAL, EIO, EUCLEAN:
-      error.hint = "have it checked, with 'fsck -n \(path)', and look at the kernel's messages"
+      error.hint = "run 'fsck -n \(path)' and check the kernel log"
     default:
       break
     }
@@ -141,7 +141,7 @@ extension PartitionMounter {
 }
 
 extension PartitionMounter {
-  /// The names on an unmounted or mounted FAT file system as the device has them; nil for another file system.
+  /// The names on a FAT file system, mounted or not, as stored on the device; nil for another file system.
   func volume(_ path: String) throws -> FATVolume? {
     let device = try open(path)
     return try PartitionFacts.Content(of: device) == .other ? nil : FATVolume(parsing: device)
@@ -165,7 +165,7 @@ extension PartitionMounter {
           edit.bytes.withUnsafeBytes { pwrite(writer.number, $0.baseAddress, $0.count, edit.offset) }
         }
         guard written == edit.bytes.count else { throw HostError("write to", device.path, errno: EIO) }
-        // One after the other, also on the disk.
+        // Keep the order of the edits on the disk.
         try writer.synchronize(path: device.path)
       }
     }
@@ -173,9 +173,9 @@ extension PartitionMounter {
   }
 }
 
-/// A mount in the making (fsopen(2)).
+/// A file system context for a new mount (fsopen(2)).
 ///
-/// What the kernel says about a failure becomes its error's detail.
+/// The kernel's message about a failure becomes the detail of its error.
 struct MountContext {
   private let descriptor: Descriptor
   /// The device, for messages.
@@ -186,12 +186,12 @@ struct MountContext {
     descriptor = Descriptor(owning: try SystemCall.check("mount", path) { psu_fsopen(type) })
   }
 
-  /// Sets an option, or a flag if there is no value.
+  /// Sets an option, or a flag if `value` is nil.
   func set(_ key: String, _ value: String? = nil) throws(HostError) {
     try explained { psu_fsconfig_set(descriptor.number, key, value) }
   }
 
-  /// Finds or makes the superblock and mounts it where nobody sees it.
+  /// Finds or creates the superblock and mounts it detached, so that no other process sees it.
   func mount(readOnly: Bool) throws(HostError) -> Descriptor {
     try explained { psu_fsconfig_create(descriptor.number) }
     return Descriptor(owning: try explained { psu_fsmount(descriptor.number, readOnly) })
@@ -208,7 +208,7 @@ struct MountContext {
     }
   }
 
-  /// The last line of the context's log, without the letter that tells an error from a warning.
+  /// The last line of the context's log, without the prefix for its severity.
   private func message() -> String? {
     var last: String?
     var buffer = [UInt8](repeating: 0, count: 1024)

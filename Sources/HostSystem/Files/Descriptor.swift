@@ -6,7 +6,7 @@ import Messages
 
 /// An open file descriptor, closed when the last reference is gone.
 ///
-/// A class, since the compilers this builds with crash on the non-copyable structure it wants to be.
+/// A class, since the supported compilers crash on a non-copyable structure here.
 final class Descriptor: Sendable {
   let number: Int32
 
@@ -19,7 +19,7 @@ final class Descriptor: Sendable {
     return FileStatus(status)
   }
 
-  /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
+  /// Reads from `offset` until `buffer` is full or the file ends, and returns the number of bytes read.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int, path: String) throws(HostError) -> Int {
     var done = 0
     while done < buffer.count {
@@ -33,12 +33,12 @@ final class Descriptor: Sendable {
 
   func synchronize(path: String) throws(HostError) { try Self.synchronize(number, path: path) }
 
-  /// Brings the descriptor's data to the medium.
+  /// Writes the descriptor's data to the medium.
   ///
-  /// File systems that cannot (EINVAL, ENOTSUP) have nothing to wait for.
+  /// Ignores EINVAL and ENOTSUP from file systems that do not support this.
   static func synchronize(_ number: Int32, path: String) throws(HostError) {
     do throws(HostError) {
-      try SystemCall.check("bring to disk", path) { fsync(number) }
+      try SystemCall.check("sync", path) { fsync(number) }
     } catch {
       guard error.errno == EINVAL || error.errno == ENOTSUP else { throw error }
     }

@@ -7,9 +7,9 @@ import Messages
 
 /// A regular file that is open for reading, closed when the last reference is gone.
 package final class File: RandomAccessBytes, Sendable {
-  /// The path it was opened by, for messages.
+  /// The path, for messages.
   package let path: String
-  /// As it was at opening.
+  /// The status when it was opened.
   package let status: FileStatus
   private let descriptor: Descriptor
 
@@ -27,20 +27,20 @@ package final class File: RandomAccessBytes, Sendable {
     self.descriptor = descriptor
   }
 
-  /// Its descriptor, valid while this is.
+  /// The descriptor, valid as long as this value.
   var number: Int32 { descriptor.number }
 
-  /// Size in bytes at opening.
+  /// Size in bytes when it was opened.
   package var count: Int { status.size }
 
   /// Fills `buffer` from `offset`.
   ///
-  /// Throws `HostError` when the file ends before, which it did not at opening if the range lies within `count`.
+  /// Throws `HostError` if the file ends first; for a range within `count`, it was truncated after it was opened.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     let got = try readAvailable(into: buffer, at: offset)
     guard got == buffer.count else {
       throw HostError(
-        "read", path, detail: "it changed while it was read, \(buffer.count) bytes wanted at \(offset), \(got) found")
+        "read", path, detail: "it changed while it was read: expected \(buffer.count) bytes at \(offset), found \(got)")
     }
   }
 
@@ -48,16 +48,16 @@ package final class File: RandomAccessBytes, Sendable {
   package func requireUnchanged() throws {
     let now = try descriptor.status(path: path)
     guard now.size == status.size, now.modified == status.modified else {
-      throw HostError("read", path, detail: "it changed while it was read", hint: "try again when its writer is done")
+      throw HostError("read", path, detail: "it changed while it was read", hint: "try again when the file is complete")
     }
   }
 
-  /// Reads from `offset` until `buffer` is full or the file ends, and says how many bytes there were.
+  /// Reads from `offset` until `buffer` is full or the file ends, and returns the number of bytes read.
   func readAvailable(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(HostError) -> Int {
     try descriptor.read(into: buffer, at: offset, path: path)
   }
 
-  /// The whole content by reading to the end: files of procfs say that they are empty.
+  /// The whole content, read to the end regardless of the size: procfs reports its files as empty.
   ///
   /// Throws `HostError` if there are more than `limit` bytes.
   package func readToEnd(limit: Int) throws -> [UInt8] {

@@ -3,7 +3,7 @@
 
 import Glibc
 
-/// What the file system says of a file without opening it.
+/// The status of a file, as from stat(2).
 package struct FileStatus: Hashable, Sendable {
   package enum Kind: Sendable { case regular, directory, symbolicLink, blockDevice, other }
 
@@ -17,7 +17,7 @@ package struct FileStatus: Hashable, Sendable {
   package var owner: UInt32
   package var inode: UInt64
   package var device: UInt64
-  /// Which block device it is; nil for everything else.
+  /// The device number of a block device; nil for other files.
   package var blockDevice: DeviceNumber?
 
   init(_ status: stat) {
@@ -37,6 +37,6 @@ package struct FileStatus: Hashable, Sendable {
     blockDevice = kind == .blockDevice ? DeviceNumber(status.st_rdev) : nil
   }
 
-  /// Whether both are one file, under whatever names.
+  /// Whether both are the same file, regardless of their names.
   package func isSameFile(as other: FileStatus) -> Bool { inode == other.inode && device == other.device }
 }

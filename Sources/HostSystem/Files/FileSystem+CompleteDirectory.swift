@@ -5,11 +5,11 @@ import Glibc
 import Messages
 
 extension FileSystem {
-  /// Makes directory `path` with all its files or not at all.
+  /// Creates the directory `path` with all its files, or not at all.
   ///
-  /// `body` gets the path of a directory of mode 0700 beside it, puts regular files there, and when it returns that
-  /// directory takes the name. Throws `HostError` if something other than an empty directory has it already. When
-  /// anything fails the files are removed; after a kill the next call for the same path removes them.
+  /// `body` gets the path of a temporary directory of mode 0700 in the same parent and creates regular files in it;
+  /// then that directory is renamed to `path`. Throws `HostError` if `path` exists and is not an empty directory. After
+  /// an error the files are removed; if the process was killed, the next call for the same path removes them.
   package func makeCompleteDirectory<Value>(_ path: String, filling body: (String) throws -> Value) throws -> Value {
     let parent = PathName(path).directory
     let name = String(PathName(path).fileName)
@@ -20,9 +20,9 @@ extension FileSystem {
     do {
       try makeDirectory(temporary, mode: 0o700)
       let value = try body(temporary)
-      try withParent(of: path, operation: "make directory") { directory, _ in
+      try withParent(of: path, operation: "create directory") { directory, _ in
         try gate(Mutation(.rename, path))
-        try SystemCall.check("make directory", display(path)) {
+        try SystemCall.check("create directory", display(path)) {
           renameat(directory.number, temporaryName, directory.number, name)
         }
         try gate(Mutation(.synchronize, path))

@@ -6,9 +6,9 @@ import Glibc
 internal import Messages
 
 extension FileSystem {
-  /// Gives a file the name `target` in the same directory, in place of what has it, and brings that to disk.
+  /// Renames a file to `target` in the same directory, replacing an existing file, and syncs the change to disk.
   ///
-  /// Throws `HostError`; if that comes from the last step the file has its new name already.
+  /// Throws `HostError`; if the sync fails, the file already has its new name.
   package func rename(_ path: String, to target: String) throws {
     try withNames(path, other: target, operation: "rename") { directory, name, newName in
       try gate(Mutation(.rename, path))
@@ -16,12 +16,10 @@ extension FileSystem {
     }
   }
 
-  /// Lets two files of one directory change names at once and brings that to disk.
+  /// Exchanges the names of two existing files in one directory atomically and syncs the change to disk.
   ///
-  /// Both must be there.
-  ///
-  /// Returns false, and has changed nothing, where the kernel or the file system cannot: vfat learned it in Linux 6.0.
-  /// Throws `HostError`; if that comes from the last step the names are exchanged already.
+  /// Returns false without a change if the kernel or the file system does not support it; vfat does since Linux 6.0.
+  /// Throws `HostError`; if the sync fails, the names are already exchanged.
   package func exchange(_ path: String, _ other: String) throws -> Bool {
     try withNames(path, other: other, operation: "exchange") { directory, name, otherName in
       let change: NameChange
@@ -36,41 +34,41 @@ extension FileSystem {
     }
   }
 
-  /// Opens the directory that holds both and gives it to `body` together with their last components.
+  /// Opens the directory that contains both and passes it to `body` with their last components.
   private func withNames<Value>(
     _ path: String, other: String, operation: Message, _ body: (Descriptor, String, String) throws -> Value
   ) throws -> Value {
     let otherName = String(PathName(other).fileName)
     guard PathName(other).directory == PathName(path).directory, !otherName.isEmpty, otherName != ".", otherName != ".."
     else {
-      throw HostError(operation, display(path), detail: "\(display(other)) is no name in the same directory")
+      throw HostError(operation, display(path), detail: "\(display(other)) is not in the same directory")
     }
     return try withParent(of: path, operation: operation) { directory, name in try body(directory, name, otherName) }
   }
 }
 
-/// A name of a directory that has got another file, in memory; `synchronize` brings it to disk.
+/// A rename or exchange that is done in memory; `synchronize` writes it to disk.
 ///
-/// On FAT a directory entry holds its file's first cluster and size. Linux writes these two when it writes the *file*:
-/// after rename(2) or an exchange, fsync(2) of the directory alone leaves the old ones on disk (fs/fat/namei_vfat.c,
-/// inode.c). So each file whose name changed is brought to disk by a descriptor of its own. Between the two of an
-/// exchange both entries name the same clusters; neither may be unlinked before both are on disk. The file that gives
-/// way goes first, so that it has a name at every instant.
+/// A FAT directory entry contains its file's first cluster and size. Linux writes these two when it writes the *file*:
+/// after rename(2) or an exchange, fsync(2) of the directory alone leaves the old values on disk (fs/fat/namei_vfat.c,
+/// inode.c). So each renamed file is synced by its own descriptor. Between the two syncs of an exchange, both entries
+/// name the same clusters; neither may be unlinked before both are on disk. The old file is synced first, so that it
+/// has a name at every instant.
 struct NameChange {
   let isExchange: Bool
   private let directory: Descriptor
-  /// The files whose names changed, open for reading, in the order in which they are brought to disk.
+  /// The renamed files, open for reading, in sync order.
   private let changed: [Descriptor]
-  /// What had the name before a rename, held until the change is on disk.
+  /// The file that a rename replaced, kept open until the change is on disk.
   private let replaced: Descriptor?
   private let path: String
   private let files: FileSystem
 
-  /// Gives the file `name` of `directory` the name `target`, in place of what has it.
+  /// Renames `name` in `directory` to `target`, replacing an existing file.
   ///
   /// Throws `HostError`.
   init(renaming name: String, to target: String, in directory: Descriptor, path: String, of files: FileSystem) throws {
-    // Its clusters are free once nothing has it open, which is after the change is on disk.
+    // Its clusters are freed when it is closed, which must happen after the change is on disk.
     let number = openat(directory.number, target, psu_o_path | O_NOFOLLOW | O_CLOEXEC)
     replaced = number < 0 ? nil : Descriptor(owning: number)
     let file = try Self.open(name, in: directory, path: files.display(path), operation: "rename")
@@ -84,10 +82,12 @@ struct NameChange {
     self.files = files
   }
 
-  /// Lets two files of `directory` change names at once (renameat2(2), RENAME_EXCHANGE); both must be there, and
-  /// `other` is the one that gives way.
+  /// Exchanges the names of two existing files in `directory` atomically (renameat2(2), RENAME_EXCHANGE).
   ///
-  /// Throws `HostError`, of EINVAL or ENOSYS where the kernel or the file system cannot: vfat learned it in Linux 6.0.
+  /// `other` is the old file.
+  ///
+  /// Throws `HostError`, with EINVAL or ENOSYS if the kernel or the file system does not support it; vfat does since
+  /// Linux 6.0.
   init(exchanging name: String, with other: String, in directory: Descriptor, path: String, of files: FileSystem) throws
   {
     let changed = try [other, name].map {
@@ -102,11 +102,11 @@ struct NameChange {
     self.files = files
   }
 
-  /// Brings the change to disk.
+  /// Syncs the change to disk.
   ///
-  /// Throws `HostError`; in memory the names stay changed even then.
+  /// Throws `HostError`; the change then remains in memory.
   func synchronize() throws {
-    // After a rename the directory goes first: until then the file's clusters would have its old name and its new one.
+    // After a rename, sync the directory first: until then the clusters would have both the old and the new name.
     if !isExchange { try synchronize(directory) }
     for file in changed { try synchronize(file) }
     if isExchange { try synchronize(directory) }
@@ -118,8 +118,8 @@ struct NameChange {
     try descriptor.synchronize(path: files.display(path))
   }
 
-  /// Removes a name so that at no instant it is on disk without its clusters: those are free once the last descriptor
-  /// is closed, and the directory is brought to disk before.
+  /// Removes a name so that it is never on disk without its clusters: the directory is synced before the last
+  /// descriptor is closed, which frees them.
   ///
   /// `path` is for messages and mutations. Throws `HostError`.
   static func remove(

@@ -7,15 +7,14 @@ import Glibc
 import Messages
 
 extension FileSystem {
-  /// Writes `path` anew: the one place that opens a file for writing.
+  /// Writes a file atomically: the only place that opens a file for writing.
   ///
-  /// The content goes to a temporary name in the same directory, created exclusively with mode 0600, and is brought to
-  /// disk; `verify` sees it as a reader does, from the medium; then it gets `mode` and takes the name. Where a file has
-  /// the name already, the two names are exchanged, and the old file is removed once the exchange is on disk: see
-  /// `NameChange` for what that takes on FAT. When anything fails or is refused before the name is taken, or a signal
-  /// asks to stop, the temporary is removed and what was there stays as it was. If the exchange cannot be brought to
-  /// disk, the old file stays under the temporary name. A symbolic link or anything but a regular file at `path` is
-  /// refused.
+  /// The content goes to a temporary file in the same directory, created exclusively with mode 0600, and is synced.
+  /// `verify` reads it back from the medium. Then the file gets `mode` and the final name. If a file already has that
+  /// name, the two names are exchanged, and the old file is removed once the exchange is on disk; see `NameChange` for
+  /// FAT. After an error, a rejection or a termination signal before the rename, the temporary file is removed and the
+  /// old file is unchanged. If the exchange cannot be synced, the old file remains under the temporary name. A `path`
+  /// that exists and is not a regular file, such as a symbolic link, is rejected.
   package func replaceFile<Value>(
     _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
     writing body: (OutputFile) throws -> Value
@@ -25,7 +24,7 @@ extension FileSystem {
       let link = old.kind == .symbolicLink
       throw HostError(
         "replace", display(path), detail: link ? "it is a symbolic link" : "it is not a regular file",
-        hint: "name a regular file or a path where nothing is")
+        hint: "specify a regular file or an unused path")
     }
     let termination = HeldTermination()
     defer { termination.release() }
@@ -48,7 +47,7 @@ extension FileSystem {
         try? NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
         throw error
       }
-      // From here on a signal waits: half of an exchange on disk is two names for one file.
+      // Signals are held from here on: half of an exchange on disk is two names for one file.
       try change.synchronize()
       if change.isExchange {
         try NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
@@ -57,7 +56,7 @@ extension FileSystem {
     }
   }
 
-  /// As above with the whole content at hand; nothing is written if the file holds just that and has the mode.
+  /// Writes a file with the given content; nothing is written if the file already has this content and mode.
   ///
   /// Returns whether it was written.
   @discardableResult
@@ -72,7 +71,7 @@ extension FileSystem {
   }
 }
 
-/// One file on its way from a temporary name to its own.
+/// A file that is written under a temporary name and then renamed.
 private struct Replacement {
   let directory: Descriptor
   let temporary: String
@@ -88,14 +87,14 @@ private struct Replacement {
     return try SystemCall.check("create", files.display(path)) { openat(directory.number, temporary, flags, 0o600) }
   }
 
-  /// Everything from the first byte to close(2), whose error is one too.
+  /// Writes, syncs, verifies and closes the file; an error of close(2) counts.
   func complete<Value>(
     _ number: Int32, mode: UInt32, verify: ((File) throws -> Void)?, writing body: (OutputFile) throws -> Value
   ) throws -> Value {
     var isOpen = true
     defer { if isOpen { _ = close(number) } }
     let path = files.display(self.path)
-    // Without this a power cut could leave a file under its short FAT name only, by which it cannot be told for ours.
+    // Without this, a power cut could leave only the short FAT name, by which the temporary file is not recognized.
     try change(.synchronize)
     try directory.synchronize(path: path)
     let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
@@ -104,15 +103,15 @@ private struct Replacement {
     if let verify { try verify(readBack(number)) }
     if mode != 0o600 {
       try change(.changeMode)
-      try SystemCall.check("change mode of", path) { fchmod(number, mode) }
+      try SystemCall.check("change the mode of", path) { fchmod(number, mode) }
     }
     isOpen = false
-    // The descriptor is gone even after EINTR (close(2)); a repeated call could close a stranger's.
+    // The descriptor is closed even after EINTR (close(2)); a second call could close an unrelated one.
     guard close(number) == 0 || errno == EINTR else { throw HostError("close", path, errno: errno) }
     return value
   }
 
-  /// The file as the medium has it: without its pages in memory it must be read from there.
+  /// Opens the file for reading and drops its pages from memory, so that it is read from the medium.
   private func readBack(_ number: Int32) throws -> File {
     posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
     let path = files.display(self.path)
@@ -122,14 +121,14 @@ private struct Replacement {
     return try File(owning: Descriptor(owning: reader), path: path)
   }
 
-  /// Exchanges the two names, or renames where nothing has the name or the kernel or the file system cannot exchange.
+  /// Exchanges the two names, or renames if there is no old file or an exchange is not supported.
   func takeName(from old: FileStatus?) throws -> NameChange {
     if old != nil, let exchange = try exchange() { return exchange }
     try change(.rename)
     return try NameChange(renaming: temporary, to: name, in: directory, path: temporaryPath, of: files)
   }
 
-  /// Nil where it cannot be done, or the old file has vanished or may not be opened.
+  /// Nil if this is not supported, or the old file has disappeared or cannot be opened.
   private func exchange() throws -> NameChange? {
     try change(.exchange)
     do {
@@ -143,7 +142,7 @@ private struct Replacement {
   private func change(_ kind: Mutation.Kind) throws { try gate(Mutation(kind, temporaryPath)) }
 }
 
-/// The file that `FileSystem.replaceFile` is writing; what was written can be patched until the body returns.
+/// The file that `FileSystem.replaceFile` is writing; written bytes can be patched until the body returns.
 package final class OutputFile: ByteSink {
   /// The final path, for messages.
   package let path: String
@@ -153,7 +152,7 @@ package final class OutputFile: ByteSink {
   private let number: Int32
   private let gate: Mutation.Gate
 
-  /// Writes to `number`, which stays the caller's to close.
+  /// Writes to the descriptor `number`, which the caller closes.
   init(borrowing number: Int32, path: String, temporaryPath: String, gate: @escaping Mutation.Gate) {
     self.number = number
     self.path = path
@@ -167,12 +166,12 @@ package final class OutputFile: ByteSink {
     count += bytes.count
   }
 
-  /// Overwrites bytes that were written before.
+  /// Overwrites bytes that were already written.
   ///
   /// Throws `HostError` if the range goes beyond them.
   package func patch(_ bytes: [UInt8], at offset: Int) throws {
     guard offset >= 0, offset <= count, bytes.count <= count - offset else {
-      throw HostError("write", path, detail: "\(bytes.count) bytes at \(offset) are outside the \(count) written")
+      throw HostError("write", path, detail: "\(bytes.count) bytes at \(offset) are outside the \(count) bytes written")
     }
     try bytes.withUnsafeBytes { try put($0, at: offset) }
   }

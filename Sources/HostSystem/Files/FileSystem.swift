@@ -5,12 +5,12 @@ import CLinux
 import Glibc
 internal import Messages
 
-/// The files below one root directory, or those that the invoker's own paths name.
+/// The files below a root directory, or files by the invoker's own paths.
 ///
-/// Under a root other than `/` every path is resolved inside it, over absolute symbolic links and `..` too
+/// With a root other than `/`, every path is resolved inside it, including absolute symbolic links and `..`
 /// (openat2(2), RESOLVE_IN_ROOT).
 package struct FileSystem: Sendable {
-  /// The root as it was named; nil for paths as the invoker wrote them, relative to the working directory.
+  /// The path of the root; nil for paths as the invoker wrote them, relative to the working directory.
   package let root: String?
   let gate: Mutation.Gate
   private let rootDirectory: RootDirectory?
@@ -24,7 +24,7 @@ package struct FileSystem: Sendable {
 
   /// Absolute paths inside `root`.
   ///
-  /// Throws `HostError` unless that is a directory.
+  /// Throws `HostError` unless it is a directory.
   package init(root: String, gate: @escaping Mutation.Gate = { _ in }) throws {
     let number = try SystemCall.check("open", root) { Glibc.open(root, psu_o_path | O_DIRECTORY | O_CLOEXEC) }
     self.root = root
@@ -32,10 +32,9 @@ package struct FileSystem: Sendable {
     self.gate = gate
   }
 
-  /// The files of a mount that is gone with this value and all its subtrees and open files; `label` stands before their
-  /// paths.
+  /// The files of a mount, with `label` before their paths.
   ///
-  /// What was written is brought to the medium before.
+  /// The mount ends when this value, its subtrees and its open files are gone; written data is synced before that.
   init(mount: Descriptor, label: String, isWritable: Bool, gate: @escaping Mutation.Gate) {
     root = label
     rootDirectory = RootDirectory(mount, synchronizesAtEnd: isWritable)
@@ -48,9 +47,10 @@ package struct FileSystem: Sendable {
     self.gate = gate
   }
 
-  /// Directory `path` as a root of its own, out of which no symbolic link and no `..` leads.
+  /// The directory `path` as a separate root that symbolic links and `..` cannot leave.
   ///
-  /// Messages and mutations name its files as this one does. Throws `HostError` unless it is a directory.
+  /// Messages and mutations use the same names for its files as this value does. Throws `HostError` unless it is a
+  /// directory.
   package func subtree(_ path: String) throws -> FileSystem {
     let directory = try open(path, psu_o_path | O_DIRECTORY)
     let gate = gate
@@ -59,19 +59,19 @@ package struct FileSystem: Sendable {
     }
   }
 
-  /// The path as it is seen from outside the root, for messages.
+  /// The path as seen from outside the root, for messages.
   package func display(_ path: String) -> String {
     guard let root, root != "/" else { return path }
     return PathName.join(root, path)
   }
 
-  /// Brings everything to the medium that was written to the file system which holds the root.
+  /// Syncs the file system that contains the root.
   ///
   /// Throws `HostError`.
   package func synchronize() throws {
     guard let rootDirectory else { return }
     try gate(Mutation(.synchronize, "/"))
-    try SystemCall.check("bring to disk", display("/")) { psu_syncfs(rootDirectory.descriptor.number) }
+    try SystemCall.check("sync", display("/")) { psu_syncfs(rootDirectory.descriptor.number) }
   }
 
   func open(
@@ -84,7 +84,7 @@ package struct FileSystem: Sendable {
     return Descriptor(owning: number)
   }
 
-  /// Opens the directory that holds `path` and gives it to `body` together with the last component.
+  /// Opens the directory that contains `path` and passes it to `body` with the last component.
   func withParent<Value>(
     of path: String, operation: Message, _ body: (Descriptor, String) throws -> Value
   ) throws -> Value {
@@ -98,7 +98,7 @@ package struct FileSystem: Sendable {
 
   private final class RootDirectory: Sendable {
     let descriptor: Descriptor
-    /// A mount lives no longer than the descriptor that fsmount(2) gave.
+    /// Keeps the mount alive: it ends when the descriptor from fsmount(2) is closed.
     private let parent: RootDirectory?
     private let synchronizesAtEnd: Bool
 
@@ -108,8 +108,8 @@ package struct FileSystem: Sendable {
       self.synchronizesAtEnd = synchronizesAtEnd
     }
 
-    // syncfs(2) gives the device everything, but only a file's or directory's fsync(2) has it empty its cache, and the
-    // unmounting that follows marks the file system as clean.
+    // syncfs(2) writes everything to the device, but only fsync(2) of a file or directory flushes the device's cache.
+    // The unmount that follows marks the file system as clean.
     deinit { if synchronizesAtEnd, psu_syncfs(descriptor.number) == 0 { _ = psu_fsync_directory(descriptor.number) } }
   }
 }
@@ -117,7 +117,7 @@ package struct FileSystem: Sendable {
 extension FileSystem {
   /// Opens a regular file for reading.
   package func openFile(_ path: String) throws -> File {
-    // A FIFO without a writer would block for ever; O_NONBLOCK means nothing to a regular file.
+    // A FIFO without a writer would block forever; O_NONBLOCK has no effect on a regular file.
     try File(owning: open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK), path: display(path))
   }
 
@@ -128,7 +128,7 @@ extension FileSystem {
     try openFile(path).readToEnd(limit: limit)
   }
 
-  /// The content as `readFile`, or nil if there is no such file.
+  /// As `readFile`, but nil if the file does not exist.
   package func readFileIfPresent(_ path: String, limit: Int) throws -> [UInt8]? {
     do {
       return try readFile(path, limit: limit)
@@ -137,18 +137,18 @@ extension FileSystem {
     }
   }
 
-  /// The content as text, or nil if there is no such file; bytes that are not UTF-8 become U+FFFD.
+  /// The content as text, or nil if the file does not exist; bytes that are not UTF-8 become U+FFFD.
   package func readTextIfPresent(_ path: String, limit: Int = 1 << 20) throws -> String? {
     try readFileIfPresent(path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// What `path` is, symbolic links followed; nil if there is nothing.
+  /// The status of `path`, following symbolic links; nil if it does not exist.
   package func status(of path: String) throws -> FileStatus? { try status(of: path, flags: 0) }
 
-  /// What `path` itself is, be it a symbolic link; nil if there is nothing.
+  /// The status of `path` without following a final symbolic link; nil if it does not exist.
   package func linkStatus(of path: String) throws -> FileStatus? { try status(of: path, flags: O_NOFOLLOW) }
 
-  /// As `status`, but throws `HostError` if there is nothing.
+  /// As `status`, but throws `HostError` if the path does not exist.
   func requiredStatus(of path: String) throws(HostError) -> FileStatus {
     try open(path, psu_o_path, operation: "open").status(path: display(path))
   }
@@ -165,7 +165,7 @@ extension FileSystem {
   package func exists(_ path: String) throws -> Bool { try status(of: path) != nil }
   package func isDirectory(_ path: String) throws -> Bool { try status(of: path)?.kind == .directory }
 
-  /// The names in a directory in byte order, without `.` and `..`; nil if there is no such directory.
+  /// The names in a directory in byte order, without `.` and `..`; nil if the directory does not exist.
   package func list(_ directory: String) throws -> [String]? {
     do {
       return try names(in: open(directory, O_RDONLY | O_DIRECTORY, operation: "list"), path: display(directory))
@@ -175,7 +175,7 @@ extension FileSystem {
   }
 
   private func names(in directory: Descriptor, path: String) throws -> [String] {
-    // The stream closes the descriptor it is given, so it gets one of its own.
+    // The stream closes its descriptor, so it gets a duplicate.
     let number = try SystemCall.check("list", path) { fcntl(directory.number, F_DUPFD_CLOEXEC, 0) }
     guard let stream = fdopendir(number) else {
       let error = HostError("list", path, errno: errno)
@@ -194,14 +194,14 @@ extension FileSystem {
     return names.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// Bytes that an unprivileged writer could still put on the file system that holds `path`.
+  /// Bytes that are free for unprivileged writers on the file system that contains `path`.
   package func availableSpace(at path: String) throws -> Int {
     let space = try space(at: path)
     let (bytes, overflow) = Int(clamping: space.f_bavail).multipliedReportingOverflow(by: Int(clamping: space.f_frsize))
     return overflow ? .max : bytes
   }
 
-  /// Whether the file system that holds `path`, or its mount there, takes no changes.
+  /// Whether the file system that contains `path`, or its mount there, is read-only.
   package func isReadOnly(at path: String) throws -> Bool { try space(at: path).f_flag & UInt(ST_RDONLY) != 0 }
 
   private func space(at path: String) throws -> statvfs {
@@ -213,47 +213,46 @@ extension FileSystem {
 }
 
 extension HostError {
-  /// Whether the path names nothing, as opposed to something that cannot be had.
+  /// Whether the path does not exist, rather than being inaccessible.
   package var meansAbsent: Bool { errno == ENOENT || errno == ENOTDIR }
 }
 
 extension FileSystem {
-  /// Makes `path` and what is missing above it, with permission bits `mode`; what exists is left as it is.
+  /// Creates `path` and missing parents with permission bits `mode`; existing directories are unchanged.
   package func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws {
     guard try status(of: path)?.kind != .directory else { return }
     let parent = PathName(path).directory
     if parent != "/", parent != "." { try makeDirectory(parent, mode: mode) }
-    try withParent(of: path, operation: "make directory") { directory, name in
+    try withParent(of: path, operation: "create directory") { directory, name in
       try gate(Mutation(.makeDirectory, path))
-      try SystemCall.check("make directory", display(path)) { mkdirat(directory.number, name, mode) }
-      // mkdir(2) takes the umask off; a directory for keys must be what was asked for in both directions.
+      try SystemCall.check("create directory", display(path)) { mkdirat(directory.number, name, mode) }
+      // mkdir(2) applies the umask; a directory for keys must have exactly the specified mode.
       try gate(Mutation(.changeMode, path))
-      try SystemCall.check("change mode of", display(path)) { fchmodat(directory.number, name, mode, 0) }
+      try SystemCall.check("change the mode of", display(path)) { fchmodat(directory.number, name, mode, 0) }
       try gate(Mutation(.synchronize, path))
       try directory.synchronize(path: display(path))
     }
   }
 
-  /// Makes a directory of mode 0700 with a name that cannot be guessed in `parent`, which must exist, and returns its
-  /// path.
+  /// Creates a directory of mode 0700 with an unguessable name in `parent`, which must exist, and returns its path.
   package func makePrivateDirectory(in parent: String) throws -> String {
     let path = "\(parent)/\(TemporaryName.make(for: "work", random: try randomBytes(8)))"
-    try withParent(of: path, operation: "make directory") { directory, name in
+    try withParent(of: path, operation: "create directory") { directory, name in
       try gate(Mutation(.makeDirectory, path))
-      try SystemCall.check("make directory", display(path)) { mkdirat(directory.number, name, 0o700) }
+      try SystemCall.check("create directory", display(path)) { mkdirat(directory.number, name, 0o700) }
     }
     return path
   }
 
-  /// Removes one file or symbolic link.
+  /// Removes a file or symbolic link.
   ///
-  /// Returns whether there was one.
+  /// Returns whether it existed.
   @discardableResult
   package func remove(_ path: String) throws -> Bool { try remove(path, kind: .remove, flags: 0) }
 
-  /// Removes one empty directory.
+  /// Removes an empty directory.
   ///
-  /// Returns whether there was one.
+  /// Returns whether it existed.
   @discardableResult
   package func removeDirectory(_ path: String) throws -> Bool {
     try remove(path, kind: .removeDirectory, flags: AT_REMOVEDIR)

@@ -4,20 +4,20 @@
 import Glibc
 internal import Messages
 
-/// An exclusive lock (flock(2)) on a file that stays where it is; given up when the value is gone or the process ends.
+/// An exclusive lock (flock(2)) on a permanent file; released when the value is gone or the process ends.
 package final class Lock: Sendable {
   private let descriptor: Descriptor
 
   init(owning descriptor: Descriptor) { self.descriptor = descriptor }
 
-  // Closing alone would leave it held while a child between fork(2) and execve(2) has the descriptor too.
+  // After close(2) alone, a child between fork(2) and execve(2) would still hold the lock by its descriptor.
   deinit { _ = flock(descriptor.number, LOCK_UN) }
 }
 
 extension FileSystem {
-  /// Takes the lock `path`, waiting at most `seconds` for another process to give it up.
+  /// Takes the lock `path`, waiting at most `seconds` for another process to release it.
   ///
-  /// Throws `HostError` that names the holder when it does not.
+  /// Throws `HostError` that names the holder after this time.
   package func lock(_ path: String, waitingAtMost seconds: Int = 60) throws -> Lock {
     let descriptor = try openLockFile(path)
     var attempts = max(0, seconds) * 10
@@ -43,8 +43,8 @@ extension FileSystem {
     return try open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600, operation: "lock")
   }
 
-  /// The process that /proc/locks names for the file, such as `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, and
-  /// the command it runs.
+  /// The process that holds the lock and its command, from /proc/locks, such as
+  /// `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`.
   private func holder(of file: FileStatus) throws -> Message {
     let system = FileSystem(gate: gate)
     let locks = try system.readTextIfPresent("/proc/locks", limit: 1 << 20) ?? ""

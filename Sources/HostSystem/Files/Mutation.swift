@@ -16,6 +16,6 @@ package struct Mutation: Hashable, Sendable {
     self.path = path
   }
 
-  /// Sees every mutation before it happens; what it throws is reported in place of the call.
+  /// Called before every mutation; if it throws, the mutation does not happen and its error is reported.
   package typealias Gate = @Sendable (Mutation) throws -> Void
 }

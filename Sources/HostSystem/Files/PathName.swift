@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A pathname with slashes, of the host or on an ESP, as it was written.
+/// A path with slashes, on the host or an ESP, as written.
 ///
-/// Nothing is looked up.
+/// The file system is not accessed.
 package struct PathName: Hashable, Sendable {
   package let text: String
 
   package init(_ text: some StringProtocol) { self.text = String(text) }
 
-  /// What stands between the slashes, in order.
+  /// The components between the slashes, in order.
   ///
-  /// Empty components, as in `/a//b/`, are left out.
+  /// Empty components, as in `/a//b/`, are skipped.
   package var components: [Substring] {
-    // By bytes, as the kernel splits: to Swift a slash and the accent after it are one character.
+    // Split by bytes, as the kernel does: in Swift, a slash and a combining accent after it are one character.
     text.utf8.split(separator: Self.slash).map { Substring($0) }
   }
 
-  /// The last component, slashes at the end not counted; empty if there is none.
+  /// The last component, without trailing slashes; empty if there is none.
   package var fileName: Substring {
     let end = endOfName
     return text[startOfName(endingAt: end)..<end]
   }
 
-  /// What stands before the last component, without slashes at the end.
+  /// The part before the last component, without trailing slashes.
   ///
-  /// Where nothing does, it is `/` for an absolute path and `.` for a relative one.
+  /// If that is empty, `/` for an absolute path and `.` for a relative one.
   package var directory: String {
     let name = text[..<startOfName(endingAt: endOfName)]
     guard let end = name.utf8.lastIndex(where: { $0 != Self.slash }) else { return isAbsolute ? "/" : "." }
@@ -34,13 +34,13 @@ package struct PathName: Hashable, Sendable {
 
   package var isAbsolute: Bool { text.utf8.first == Self.slash }
 
-  /// The path in lower case, to compare it with others on FAT, which does not tell upper case from lower case.
+  /// The path in lower case, for comparisons on FAT, which is not case-sensitive.
   package var folded: PathName { PathName(text.lowercased()) }
 
-  /// Whether both name the same file on a FAT file system, if both are written with single slashes.
+  /// Whether both name the same file on a FAT file system; both must have single slashes.
   package func isSameOnFAT(as other: PathName) -> Bool { folded == other.folded }
 
-  /// The path of what is called `name` in `directory`, with one slash between the two; `name` may be a path itself.
+  /// Joins `directory` and `name` with one slash; `name` may itself be a path.
   package static func join(_ directory: String, _ name: some StringProtocol) -> String {
     let base = directory.utf8.last == slash ? String(directory.utf8.dropLast()) ?? "" : directory
     return name.utf8.first == slash ? base + name : "\(base)/\(name)"

@@ -6,8 +6,8 @@ internal import CLinux
 import Glibc
 internal import Messages
 
-/// A file without a name: what is appended to it can be read again, and it is gone with the last reference.
-package final class SpoolFile: ByteSink, RandomAccessBytes, @unchecked Sendable {  // one thread appends
+/// An unnamed temporary file to append to and read back; deleted with the last reference.
+package final class SpoolFile: ByteSink, RandomAccessBytes, @unchecked Sendable {  // only one thread appends
   private let descriptor: Descriptor
   private let path: String
   private let gate: Mutation.Gate
@@ -46,7 +46,7 @@ package final class SpoolFile: ByteSink, RandomAccessBytes, @unchecked Sendable 
 }
 
 extension FileSystem {
-  /// A spool file on the file system that holds `directory`.
+  /// A spool file on the file system that contains `directory`.
   ///
   /// Throws `HostError`.
   package func spoolFile(in directory: String) throws -> SpoolFile {
@@ -54,8 +54,8 @@ extension FileSystem {
     return SpoolFile(owning: try openNameless(in: directory), path: display(directory), gate: gate)
   }
 
-  /// By O_TMPFILE (open(2)), or where the file system has none (overlayfs before Linux 6.3) by a name that is gone at
-  /// once.
+  /// Opens a file with O_TMPFILE (open(2)), or if that is not supported (overlayfs before Linux 6.3) under a name that
+  /// is unlinked immediately.
   private func openNameless(in directory: String) throws -> Descriptor {
     let operation: Message = "create a file in"
     do throws(HostError) {

@@ -3,14 +3,14 @@
 
 import BinaryFormat
 
-/// The name a file has until it is complete: hidden and with a suffix of ours, so that run-parts, systemd-boot and
-/// the firmware's menus pass it over.
+/// The name of a file until it is complete: hidden and with pve-sb-uki's suffix, so that run-parts, systemd-boot and
+/// the firmware's menus ignore it.
 package enum TemporaryName {
   private static let suffix = ".pve-sb-uki.tmp"
 
-  /// A name for a file that will be called `name`; `random` keeps two writers apart.
+  /// A temporary name for the file `name`; `random` makes it unique for each writer.
   static func make(for name: String, random: [UInt8]) -> String { ".\(name).\(random.hexadecimal)\(suffix)" }
 
-  /// Whether `name` is one that a write which never ended has left behind.
+  /// Whether `name` is a temporary name, left behind by an unfinished write.
   package static func matches(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(suffix) }
 }

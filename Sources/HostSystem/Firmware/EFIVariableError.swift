@@ -3,30 +3,30 @@
 
 package import Messages
 
-/// A request that efivarfs or the firmware behind it turned down.
+/// A request that efivarfs or the firmware rejected.
 package struct EFIVariableError: HintedError, Hashable {
   package enum Cause: Hashable, Sendable {
-    /// The machine was not booted by UEFI firmware, or this is a root without its own /sys.
+    /// The machine was not booted by UEFI firmware, or this root has no /sys.
     case noFirmware
-    /// There is firmware, but no efivarfs.
+    /// The machine has UEFI firmware, but efivarfs is not mounted.
     case notMounted
     /// EROFS: efivarfs is mounted read-only, or the firmware protects the variable.
     case readOnly
-    /// ENOSPC, and how many variables hold parts of crash dumps that the kernel left there.
+    /// ENOSPC, with the number of variables that contain parts of kernel crash dumps.
     case storeFull(dumps: Int)
     /// EACCES or EPERM, and the user is not root.
     case notAllowed
-    /// The firmware said no, as this error number.
+    /// The firmware rejected the request, with this error number.
     case refused(Int32)
-    /// The write was taken, but what is read afterwards is not what was written.
+    /// The write succeeded, but reading the variable does not return what was written.
     case notKept
-    /// The variable is not as it was when the change was decided upon.
+    /// The variable has changed since the change was planned.
     case changed
   }
 
-  /// What was to be done, as the verb after "cannot".
+  /// The failed operation, as a verb after "cannot".
   package var operation: Message
-  /// The variable without its vendor; empty where all of them are meant.
+  /// The variable without its vendor; empty for all variables.
   package var variable: String
   package var cause: Cause
 
@@ -44,16 +44,16 @@ package struct EFIVariableError: HintedError, Hashable {
 
   private var reason: Message {
     switch cause {
-    case .noFirmware: "there is no UEFI firmware here"
+    case .noFirmware: "no UEFI firmware found"
     case .notMounted: "efivarfs is not mounted at \(EFIVariableStore.directory)"
     case .readOnly: "it is read-only"
     case .storeFull(let dumps) where dumps > 0:
-      "the firmware's store is full; \(dumps) variables in it are crash dumps of the kernel (dump-type0-*)"
-    case .storeFull: "the firmware's store is full"
-    case .notAllowed: "only root may"
-    case .refused(let number): "the firmware refused (\(Message(systemError: number)))"
-    case .notKept: "the firmware took the change and forgot it at once"
-    case .changed: "something else has changed it in the meantime"
+      "the firmware's variable store is full; \(dumps) variables are kernel crash dumps (dump-type0-*)"
+    case .storeFull: "the firmware's variable store is full"
+    case .notAllowed: "this requires root"
+    case .refused(let number): "the firmware rejected it (\(Message(systemError: number)))"
+    case .notKept: "the firmware accepted the change but did not keep it"
+    case .changed: "another program has changed it"
     }
   }
 
@@ -65,11 +65,11 @@ package struct EFIVariableError: HintedError, Hashable {
     case .readOnly:
       "run 'mount -o remount,rw \(directory)'; if it is writable already, look for a lock in the firmware's setup menu"
     case .storeFull(let dumps) where dumps > 0:
-      "keep what you need of /sys/fs/pstore, then clear them with: rm \(directory)/dump-type0-*"
+      "save what you need from /sys/fs/pstore, then delete them with: rm \(directory)/dump-type0-*"
     case .storeFull:
-      "remove entries that nothing needs with 'pve-sb-uki boot forget', then reboot, so that the firmware tidies up"
+      "remove unused entries with 'pve-sb-uki boot forget', then reboot so that the firmware frees the space"
     case .notAllowed: "run this as root"
-    case .refused, .notKept: "set the boot order in the firmware's setup menu, and look for an update of the firmware"
+    case .refused, .notKept: "set the boot order in the firmware's setup menu, and check for a firmware update"
     case .changed: "run the command again"
     }
   }

@@ -5,21 +5,21 @@ import CLinux
 import Glibc
 internal import Messages
 
-/// The firmware's variables, as efivarfs shows them: a file each, `NAME-VENDOR`, of which the first four bytes are the
-/// attributes (Documentation/filesystems/efivarfs.rst of Linux).
+/// The firmware's variables in efivarfs: a file `NAME-VENDOR` for each, whose first four bytes are the attributes
+/// (Documentation/filesystems/efivarfs.rst of Linux).
 ///
-/// Content here is the whole of such a file. In a root other than `/` a plain directory may stand in for efivarfs.
-/// Everything that changes a variable throws `EFIVariableError` for what efivarfs and the firmware turn down.
+/// The content is the whole file. In a root other than `/`, a plain directory may replace efivarfs. All changes throw
+/// `EFIVariableError` if efivarfs or the firmware rejects them.
 package struct EFIVariableStore: Sendable {
   package static let directory = "/sys/firmware/efi/efivars"
-  /// Bytes; the largest stores have a few hundred KiB for all variables.
+  /// Bytes; the largest firmware stores have a few hundred KiB for all variables.
   private static let sizeLimit = 4 << 20
 
   private let files: FileSystem
 
   package init(of files: FileSystem) { self.files = files }
 
-  /// Whether there are variables: on the running system at least one, since the mount point is there without them.
+  /// Whether there are variables: on the running system at least one, since the mount point always exists.
   package var isPresent: Bool {
     get throws {
       guard let names = try files.list(Self.directory) else { return false }
@@ -33,33 +33,33 @@ package struct EFIVariableStore: Sendable {
 
   /// File names of all variables in byte order.
   ///
-  /// Throws `EFIVariableError` where there is no efivarfs.
+  /// Throws `EFIVariableError` if efivarfs is not mounted.
   package func names() throws -> [String] {
     guard try isPresent else { throw EFIVariableError("read", "", try absence) }
     return try files.list(Self.directory) ?? []
   }
 
-  /// The content of a variable's file; nil if there is no such variable.
+  /// The content of a variable's file; nil if the variable does not exist.
   ///
   /// Throws `HostError`.
   ///
-  /// An empty file is what is left of a new variable that the firmware refused, and no variable.
+  /// An empty file is not a variable: it is left over when the firmware rejects a new variable.
   package func read(_ name: String) throws -> [UInt8]? {
     let content = try fileContent(name)
     return content?.isEmpty == true ? nil : content
   }
 
-  /// As `read`, but an empty file is content too: for callers that must tell it from an absent variable.
+  /// As `read`, but returns an empty file as empty content, to distinguish it from a missing variable.
   package func fileContent(_ name: String) throws -> [UInt8]? {
     try files.readFileIfPresent(Self.path(of: name), limit: Self.sizeLimit)
   }
 
-  /// The path of a variable's file as it is seen from outside the host's root, for messages.
+  /// The path of a variable's file as seen from outside the host's root, for messages.
   package func displayPath(of name: String) -> String { files.display(Self.path(of: name)) }
 
-  /// Sets a variable whose file's content is `old`, nil if there is none, and makes sure that the firmware kept it.
+  /// Sets a variable whose content is `old`, nil if it does not exist, and checks that the firmware kept the value.
   ///
-  /// Throws `changed` if it is not so any more.
+  /// Throws `changed` if its content is no longer `old`.
   package func write(_ name: String, content: [UInt8], replacing old: [UInt8]?) throws {
     try naming("write", variable: name) {
       guard try read(name) == old else { throw error("write", name, .changed) }
@@ -70,9 +70,9 @@ package struct EFIVariableStore: Sendable {
     }
   }
 
-  /// Deletes a variable whose file's content is `old`; nil for whatever it is.
+  /// Deletes a variable whose content is `old`; nil for any content.
   ///
-  /// No change if there is none.
+  /// No change if it does not exist.
   package func remove(_ name: String, holding old: [UInt8]?) throws {
     try naming("remove", variable: name) {
       let path = Self.path(of: name)
@@ -82,7 +82,7 @@ package struct EFIVariableStore: Sendable {
     }
   }
 
-  /// One write(2): each is a call of the firmware's.
+  /// Writes the content with one write(2), since each one is a firmware call.
   private func put(_ content: [UInt8], to path: String) throws {
     let isNew = try files.linkStatus(of: path) == nil
     if isNew { try files.gate(Mutation(.create, path)) }
@@ -96,11 +96,11 @@ package struct EFIVariableStore: Sendable {
       if isNew { _ = try? files.withParent(of: path, operation: "remove") { unlinkat($0.number, $1, 0) } }
       throw error
     }
-    // efivarfs has set the size by now; a plain directory has kept the rest of a longer content.
+    // efivarfs sets the size itself; in a plain directory, truncate a longer old content.
     if try descriptor.status(path: path).size > content.count { ftruncate(descriptor.number, content.count) }
   }
 
-  /// EINTR may be a signal, or the firmware's EFI_ABORTED, which comes again for ever.
+  /// Retries EINTR only twice: it may be a signal, or the firmware's EFI_ABORTED, which could repeat forever.
   private func write(_ content: [UInt8], to descriptor: Descriptor, path: String) throws {
     var written = -1
     for _ in 0..<3 {
@@ -111,11 +111,11 @@ package struct EFIVariableStore: Sendable {
     guard written == content.count else { throw HostError("write", files.display(path), errno: EIO) }
   }
 
-  /// Runs `body` with the file's immutable flag cleared, if it has it, and sets it again where the file still is.
+  /// Runs `body` with the file's immutable flag cleared, and sets the flag again if the file still exists.
   ///
-  /// Linux gives it to every variable that it does not know to be safe to change.
+  /// Linux sets it for every variable that it does not know to be safe to change.
   private func unlocked(_ path: String, _ body: () throws -> Void) throws {
-    // The flag must come back even if Ctrl-C is pressed.
+    // The flag must be restored even after Ctrl-C.
     let termination = HeldTermination()
     defer { termination.release() }
     guard try files.linkStatus(of: path) != nil else { return try body() }
@@ -133,7 +133,7 @@ package struct EFIVariableStore: Sendable {
 
   private func setImmutable(_ descriptor: Descriptor, to immutable: Bool, path: String) throws {
     try files.gate(Mutation(.changeFlags, path))
-    try SystemCall.check("change flags of", files.display(path)) {
+    try SystemCall.check("change the flags of", files.display(path)) {
       psu_set_immutable(descriptor.number, immutable ? 1 : 0)
     }
   }
@@ -142,7 +142,7 @@ package struct EFIVariableStore: Sendable {
 }
 
 extension EFIVariableStore {
-  /// Turns the error numbers of efivarfs into what they mean for a variable.
+  /// Converts error numbers of efivarfs to `EFIVariableError`.
   private func naming(_ operation: Message, variable name: String, _ body: () throws -> Void) throws {
     do {
       try body()
@@ -161,7 +161,7 @@ extension EFIVariableStore {
   }
 
   private func error(_ operation: Message, _ name: String, _ cause: EFIVariableError.Cause) -> EFIVariableError {
-    // The vendor takes 36 characters and a hyphen.
+    // The vendor is a hyphen and 36 characters.
     EFIVariableError(operation, name.utf8.count > 37 ? String(name.dropLast(37)) : name, cause)
   }
 }

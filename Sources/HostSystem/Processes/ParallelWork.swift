@@ -5,20 +5,20 @@ internal import CLinux
 import Glibc
 internal import Messages
 
-/// Work that several processors share.
+/// Work that is spread over several processors.
 package enum ParallelWork {
   /// Processors that this process may run on, at least 1.
   package static var processorCount: Int { Int(psu_processor_count()) }
 
-  /// Has memory of a mebibyte or more given back to the system when it is freed.
+  /// Makes glibc return allocations of 1 MiB or more to the system when they are freed.
   ///
-  /// glibc would keep what was freed once, in pieces that other large ones do not fit into.
+  /// Otherwise glibc keeps them in pieces that are too small for other large allocations.
   package static func returnLargeMemory() { psu_return_large_memory() }
 
-  /// The results of `body` for 0 to `count` - 1, in order, from up to `workers` threads of which this is one.
+  /// The results of `body` for 0 to `count` - 1, in order, from up to `workers` threads including this one.
   ///
-  /// Throws what `body` threw for the lowest number; numbers that were not begun by then are left out. So they are when
-  /// a signal asks to stop, which is delivered when all threads are done: none leaves something half done behind.
+  /// Throws the error of `body` for the lowest number; numbers that were not started by then are skipped. They are also
+  /// skipped after a termination signal, which is delivered when all threads have finished their current call.
   package static func map<Value: Sendable>(
     _ count: Int, workers: Int, _ body: @escaping @Sendable (Int) throws -> Value
   ) throws -> [Value] {
@@ -44,7 +44,7 @@ package enum ParallelWork {
       }, box.toOpaque())
     guard code == 0 else {
       box.release()
-      throw HostError("start", of: "a thread", errno: code, hint: "give a smaller number with --jobs")
+      throw HostError("start", of: "a thread", errno: code, hint: "use a smaller number with --jobs")
     }
     return thread
   }
@@ -55,7 +55,7 @@ private final class ThreadBody: Sendable {
   init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-/// Hands out numbers and takes results.
+/// Distributes numbers and collects results.
 private final class WorkQueue<Value: Sendable>: Sendable {
   private struct State {
     var next = 0
@@ -72,7 +72,7 @@ private final class WorkQueue<Value: Sendable>: Sendable {
     state = Guarded(State(values: Array(repeating: nil, count: count)))
   }
 
-  /// Takes numbers until none is left or one has failed.
+  /// Processes numbers until none is left or one has failed.
   func drain() {
     while let index = take() {
       let value = Result { try body(index) }
@@ -83,7 +83,7 @@ private final class WorkQueue<Value: Sendable>: Sendable {
     }
   }
 
-  /// In order, once every thread is done.
+  /// The results in order, after all threads have finished.
   func results() throws -> [Value] {
     let values = state.withLock { $0.values }
     for case .failure(let error)? in values { throw error }
@@ -102,10 +102,10 @@ private final class WorkQueue<Value: Sendable>: Sendable {
   }
 }
 
-/// A value that several threads share, one at a time.
+/// A value that several threads share, protected by a lock.
 ///
-/// Not `Synchronization.Mutex`: Swift 6.0.3 does not let one be wrapped, and hooks would carry that library along.
-package final class Guarded<Value>: @unchecked Sendable {  // the lock is what makes it so
+/// Not `Synchronization.Mutex`: Swift 6.0.3 cannot wrap one, and hooks would have to include that library.
+package final class Guarded<Value>: @unchecked Sendable {  // because of the lock
   private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private var value: Value
 
@@ -119,7 +119,7 @@ package final class Guarded<Value>: @unchecked Sendable {  // the lock is what m
     lock.deallocate()
   }
 
-  /// Calls `body` with the value while no other thread has it.
+  /// Calls `body` with exclusive access to the value.
   package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }

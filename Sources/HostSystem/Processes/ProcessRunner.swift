@@ -5,13 +5,13 @@ import CLinux
 import Glibc
 import Messages
 
-/// How other programs are run; tests put another in its place.
+/// Runs other programs; replaced in tests.
 package struct ProcessRunner: Sendable {
   private let running: @Sendable (String, [String]) throws -> Int32
   private let interacting: @Sendable (String, [String]) throws -> Int32
   private let collecting: @Sendable (String, [String], Int) throws -> ProcessOutput
 
-  /// `interact` is `run` if it is not given, and so is `collect`, of a program that prints nothing.
+  /// Without `interact` or `collect`, `run` is used instead; `collect` then returns no output.
   package init(
     run: @escaping @Sendable (_ program: String, _ arguments: [String]) throws -> Int32,
     interact: (@Sendable (_ program: String, _ arguments: [String]) throws -> Int32)? = nil,
@@ -22,7 +22,7 @@ package struct ProcessRunner: Sendable {
     collecting = collect ?? { program, arguments, _ in ProcessOutput(status: try run(program, arguments)) }
   }
 
-  /// Real processes, with this one's environment and working directory.
+  /// Runs real processes with this process's environment and working directory.
   package init() {
     self.init(
       run: { try Self.spawn($0, arguments: $1, isInteractive: false) },
@@ -30,22 +30,21 @@ package struct ProcessRunner: Sendable {
       collect: { try Self.capture($0, arguments: $1, limit: $2) })
   }
 
-  /// Runs `program`, a path or a name looked up in PATH, to its end, with nothing to read from standard input, and with
-  /// standard output going where standard error goes: nobody parses a hook's output.
+  /// Runs `program`, a path or a name in PATH, with empty standard input, and waits for it.
   ///
-  /// Returns its exit code, or 128 plus the number of the signal that ended it. Throws `HostError` if it cannot be
-  /// started.
+  /// Its standard output goes to standard error, since nothing parses the output of a hook. Returns its exit code, or
+  /// 128 plus the number of the signal that ended it. Throws `HostError` if it cannot be started.
   package func run(_ program: String, arguments: [String]) throws -> Int32 { try running(program, arguments) }
 
-  /// As `run`, but the program has this one's terminal, and what is typed there to interrupt it does not end this one
-  /// (as system(3) does it).
+  /// As `run`, but the program uses this process's terminal, and Ctrl-C there does not end this process, as with
+  /// system(3).
   package func interact(_ program: String, arguments: [String]) throws -> Int32 {
     try interacting(program, arguments)
   }
 
-  /// As `run`, but only the caller sees what the program prints.
+  /// As `run`, but returns the output of the program.
   ///
-  /// Throws `HostError` if one of its streams has more than `limit` bytes.
+  /// Throws `HostError` if standard output or standard error has more than `limit` bytes.
   package func collect(_ program: String, arguments: [String], limit: Int = 1 << 20) throws -> ProcessOutput {
     try collecting(program, arguments, limit)
   }
@@ -53,7 +52,7 @@ package struct ProcessRunner: Sendable {
   private static func capture(_ program: String, arguments: [String], limit: Int) throws -> ProcessOutput {
     let files = try (0..<2).map { _ in
       try File(
-        owning: Descriptor(owning: SystemCall.check("make", of: "a file in memory") { psu_memory_file() }),
+        owning: Descriptor(owning: SystemCall.check("create", of: "a file in memory") { psu_memory_file() }),
         path: program)
     }
     let status = try spawn(program, arguments: arguments, isInteractive: false, streams: files.map(\.number))
@@ -61,7 +60,7 @@ package struct ProcessRunner: Sendable {
       status: status, output: try files[0].readToEnd(limit: limit), errors: try files[1].readToEnd(limit: limit))
   }
 
-  /// `streams` take standard output and standard error where they are given.
+  /// `streams` are descriptors for standard output and standard error, if not empty.
   private static func spawn(
     _ program: String, arguments: [String], isInteractive: Bool, streams: [Int32] = []
   ) throws -> Int32 {
@@ -79,7 +78,7 @@ package struct ProcessRunner: Sendable {
     let handlers = interruptions.map { ($0, signal($0, SIG_IGN)) }
     defer { for (number, handler) in handlers { signal(number, handler) } }
 
-    // What this program holds back or ignores for its own sake is not the other's.
+    // The child must not inherit the signals that this process blocks or ignores.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -103,7 +102,7 @@ package struct ProcessRunner: Sendable {
   }
 }
 
-/// What a program that was run to its end has printed.
+/// The exit code and output of a program.
 package struct ProcessOutput: Hashable, Sendable {
   /// Exit code, or 128 plus the number of the signal that ended it.
   package var status: Int32
@@ -118,7 +117,7 @@ package struct ProcessOutput: Hashable, Sendable {
 }
 
 extension Host {
-  /// Runs another program to its end, see `ProcessRunner.run`.
+  /// Runs another program, see `ProcessRunner.run`.
   package func run(_ program: String, arguments: [String]) throws -> Int32 {
     try processes.run(program, arguments: arguments)
   }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// A process as `/proc/PID/stat` tells of it (proc_pid_stat(5)).
+/// The status of a process from `/proc/PID/stat` (proc_pid_stat(5)).
 package struct ProcessStatus: Hashable, Sendable {
   package var number: Int
-  /// Number of the process that started it; 0 if none did.
+  /// PID of the parent process; 0 if there is none.
   package var parent: Int
   /// Clock ticks from boot to its start.
   ///
-  /// A number is given again, together with this it is not.
+  /// PIDs are reused, but the PID and this value together are unique.
   package var startTime: UInt64
 
   package init(number: Int, parent: Int, startTime: UInt64) {
@@ -17,9 +17,9 @@ package struct ProcessStatus: Hashable, Sendable {
     self.startTime = startTime
   }
 
-  /// Nil for a text of another form.
+  /// Parses a stat file; nil if it is invalid.
   ///
-  /// The program's name stands in parentheses and may hold some itself, and spaces.
+  /// The program's name is in parentheses and may itself contain parentheses and spaces.
   package init?(parsing text: String) {
     guard let open = text.utf8.firstIndex(of: UInt8(ascii: "(")),
       let close = text.utf8.lastIndex(of: UInt8(ascii: ")")),
@@ -34,14 +34,14 @@ package struct ProcessStatus: Hashable, Sendable {
 }
 
 extension FileSystem {
-  /// The process of that number; nil if there is none, or no procfs.
+  /// The process with that PID; nil if it does not exist, or without procfs.
   package func process(_ number: Int) throws -> ProcessStatus? { try process(named: "\(number)") }
 
-  /// This process and those above it, the nearest first; nothing where there is no procfs.
+  /// This process and its ancestors, the nearest first; empty without procfs.
   package func processesAbove() throws -> [ProcessStatus] {
     var line: [ProcessStatus] = []
     var next = try process(named: "self")
-    // Numbers above could be given again while this looks, so that the line would not end.
+    // PIDs could be reused during the loop and form a cycle, so its length is limited.
     while let process = next, line.count < 256 {
       line.append(process)
       next = process.parent > 0 ? try self.process(process.parent) : nil

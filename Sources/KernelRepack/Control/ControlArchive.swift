@@ -7,11 +7,9 @@ package import Messages
 
 /// A package's control archive, unpacked in memory.
 ///
-/// Of its files only `control` and `md5sums` can be edited.
+/// Only `control` and `md5sums` can be edited.
 struct ControlArchive {
-  /// Bytes unpacked.
-  ///
-  /// That of a kernel package has half a megabyte.
+  /// The maximum unpacked size in bytes; a kernel package has about half a megabyte.
   static let limit = 64 << 20
 
   /// The unpacked tar archive.
@@ -42,7 +40,8 @@ struct ControlArchive {
         case .endOfEntry:
           guard let entry = current, entry.path == "control" || entry.path == "md5sums" else { return }
           guard entry.kind == .file else {
-            throw ParseError("control archive", at: entry.headerOffset, .unsupported, "\(entry.path) is no plain file")
+            throw ParseError(
+              "control archive", at: entry.headerOffset, .unsupported, "\(entry.path) is not a regular file")
           }
           found[entry.path] = File(entry: entry, content: Array(text[entry.contentRange]))
         case .content, .endOfArchive: break
@@ -51,7 +50,7 @@ struct ControlArchive {
     }
     try reader.finish()
     guard let control = found["control"] else {
-      throw ParseError("control archive", at: text.count, .truncated, "there is no file control in it")
+      throw ParseError("control archive", at: text.count, .truncated, "the file control is missing")
     }
     self.text = text
     controlFile = control
@@ -90,7 +89,7 @@ extension ControlStanza {
     return stanza
   }
 
-  /// The source stays that of the input, with the input's version (Debian Policy 5.6.1), as for a binary-only upload.
+  /// Keeps the input's source, with the input's version (Debian Policy 5.6.1), as for a binary-only upload.
   private mutating func setSource(_ name: PackageName) throws(ParseError) {
     let source = self["Source"] ?? name.old
     guard !source.utf8.contains(UInt8(ascii: "(")) else { return }

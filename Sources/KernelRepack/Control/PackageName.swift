@@ -23,22 +23,23 @@ package struct PackageName: Sendable {
     newVersion = oldVersion + suffix
     guard suffix.utf8.allSatisfy(Self.isSuffixByte) else {
       throw Failure(
-        "\(suffix) cannot end a version", hint: "give --version-suffix letters, digits, +, . and ~, such as +sb1")
+        "\(suffix) is not a valid version suffix",
+        hint: "use only letters, digits, +, . and ~ in --version-suffix, such as +sb1")
     }
     let repacked = DebianVersion(newVersion)
     guard suffix.isEmpty || DebianVersion(oldVersion) < repacked else {
       throw Failure(
-        "version \(newVersion) does not sort above \(oldVersion), so that apt would not install it",
-        hint: "give a --version-suffix that begins with a plus sign")
+        "version \(newVersion) is not newer than \(oldVersion); apt would not install it",
+        hint: "use a --version-suffix that starts with a plus sign")
     }
     if let next = Self.nextBuild(after: oldVersion), !(repacked < DebianVersion(next)) {
       throw Failure(
-        "version \(newVersion) does not sort below \(next), so that apt would not take the next build",
-        hint: "give a --version-suffix that begins with a plus sign")
+        "version \(newVersion) is not older than \(next); apt would not upgrade to the next build",
+        hint: "use a --version-suffix that starts with a plus sign")
     }
   }
 
-  /// The file name that dpkg-name gives.
+  /// The file name that dpkg-name uses.
   package func fileName(_ architecture: String) -> String {
     let identity = ControlStanza.Identity(package: new, version: newVersion, architecture: architecture)
     return identity.fileName
@@ -50,8 +51,8 @@ package struct PackageName: Sendable {
     case .asSigned:
       guard isProxmoxKernel(package) else {
         throw Failure(
-          "\(package) is none of Proxmox's kernels, which --as-signed is for",
-          hint: "leave --as-signed out, or give another name with --rename-suffix")
+          "\(package) is not a Proxmox kernel; --as-signed works only for these",
+          hint: "omit --as-signed, or set another name with --rename-suffix")
       }
       return package.hasSuffix("-signed") ? package : package + "-signed"
     case .suffix(let suffix):
@@ -59,23 +60,23 @@ package struct PackageName: Sendable {
         if suffix == "-signed" { return try name(package, .asSigned) }
         throw Failure(
           """
-          \(package)\(suffix) would be misread: proxmox-boot-tool takes what follows proxmox-kernel- for the version of a \
-          kernel, finds none such and drops one that boots
+          proxmox-boot-tool would misread \(package)\(suffix): it takes the text after proxmox-kernel- as a kernel \
+          version, does not find that kernel and drops a bootable one
           """,
-          hint: "keep the name, or use --as-signed, which is the name that Proxmox itself gives to signed kernels")
+          hint: "keep the name, or use --as-signed for the name that Proxmox gives its signed kernels")
       }
       guard !suffix.isEmpty,
         suffix.utf8.allSatisfy({ (0x61...0x7a).contains($0) || isDigit($0) || "+-.".utf8.contains($0) })
       else {
         throw Failure(
-          "\(suffix) cannot end a package's name",
-          hint: "give --rename-suffix small letters, digits, +, - and . only, such as -acme")
+          "\(suffix) is not a valid package name suffix",
+          hint: "use only lower-case letters, digits, +, - and . in --rename-suffix, such as -acme")
       }
       return package + suffix
     }
   }
 
-  /// Whether proxmox-boot-tool takes the rest of the name for a kernel version.
+  /// Whether proxmox-boot-tool reads the rest of the name as a kernel version.
   package static func isProxmoxKernel(_ package: String) -> Bool {
     ["proxmox-kernel-", "pve-kernel-"].contains { prefix in
       guard package.hasPrefix(prefix) else { return false }
@@ -83,7 +84,7 @@ package struct PackageName: Sendable {
     }
   }
 
-  /// The version with its last number increased by one, which is the lowest that the next build can have.
+  /// The version with its last number increased by one: the lowest version that the next build can have.
   package static func nextBuild(after version: String) -> String? {
     let bytes = Array(version.utf8)
     guard let last = bytes.lastIndex(where: isDigit) else { return nil }

@@ -6,11 +6,11 @@ internal import DebianArchive
 internal import Glibc
 internal import Messages
 
-/// Edits that turn one content into another and touch as little as possible, so that the rest can stay compressed.
+/// Minimal edits that turn one content into another, so that the rest can stay compressed.
 package enum ContentEdits {
   /// Differences closer together than this many bytes become one edit.
   private static let gap = 16
-  /// Bytes that are compared at a time.
+  /// Bytes compared at a time.
   private static let stride = 4096
 
   /// For contents whose bytes keep their offsets, such as an image that is signed: an edit for each difference, and one
@@ -53,7 +53,7 @@ package enum ContentEdits {
     var edits: [ByteEdit] = []
     var position = 0
     var replacement: [UInt8] = []
-    /// Adds the edit that puts `replacement` in place of the old lines from `position` up to `index`.
+    /// Adds the edit that replaces the old lines from `position` up to `index` with `replacement`.
     func replace(upTo index: Int) {
       let end = index < oldLines.count ? oldLines[index].startIndex : old.count
       let start = position < oldLines.count ? oldLines[position].startIndex : old.count
@@ -107,7 +107,7 @@ extension TarEntry {
 extension [ByteEdit] {
   /// The edits of one block, whose bytes are `text`.
   ///
-  /// An edit that crosses the block's borders is cut there; its replacement goes to the block in which the edit begins.
+  /// An edit that crosses the block's borders is cut there; its replacement goes to the block in which the edit starts.
   package func within(_ text: Range<Int>, isLast: Bool) -> [ByteEdit] {
     compactMap { edit in
       let begins = text.contains(edit.range.lowerBound) || (isLast && edit.range.lowerBound == text.upperBound)
@@ -119,7 +119,7 @@ extension [ByteEdit] {
   }
 }
 
-/// Applies edits to a text that is given piece by piece.
+/// Applies edits to a text that arrives piece by piece.
 package struct StreamEditor {
   private var edits: ArraySlice<ByteEdit>
   private var offset = 0

@@ -17,9 +17,9 @@ struct DataEditor {
   private(set) var changes: [FileChange] = []
   /// Offsets of kernel images in the archive.
   ///
-  /// They are compressed already, so that LZMA cannot make them smaller.
+  /// They are already compressed, so LZMA cannot shrink them.
   private(set) var images: [Range<Int>] = []
-  /// Images that were read, changed or not.
+  /// The number of images read, changed or not.
   private(set) var imageCount = 0
   /// Modification time of the newest image in seconds since 1970, which added files get.
   private(set) var modified = 0
@@ -40,7 +40,7 @@ struct DataEditor {
       kind: { KernelFiles.kind(of: $0.path, modules: modules) })
   }
 
-  /// The directories that are named after the package.
+  /// The directories named after the package.
   private static func directories(of package: String) -> [ArchivePath] {
     ["doc", "bug", "lintian/overrides"].map { ArchivePath("usr/share/\($0)/\(package)") }
   }
@@ -52,10 +52,10 @@ struct DataEditor {
 
   mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
 
-  /// Takes the next bytes of the archive, and signs the files that they complete, several at a time.
+  /// Reads the next bytes of the archive and signs the files that they complete, several at a time.
   ///
-  /// Throws `Failure` if a changed file does not match the package's md5sums; whatever `DataScan` and `FileSigner`
-  /// throw.
+  /// Throws `Failure` if a changed file does not match the package's md5sums; also the errors of `DataScan` and
+  /// `FileSigner`.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
     try scan.feed(bytes)
     let files = scan.takeFiles()
@@ -101,7 +101,7 @@ struct DataEditor {
   func requireListedFiles() throws {
     for path in sums.paths {
       guard let md5 = scan.digests[path] else {
-        throw Failure("\(path) is in md5sums, but not in the package", hint: "fetch the package again")
+        throw Failure("\(path) is in md5sums, but not in the package", hint: "download the package again")
       }
       try Self.require(md5, of: path, in: sums)
     }
@@ -110,7 +110,7 @@ struct DataEditor {
   private static func require(_ md5: [UInt8], of path: ArchivePath, in sums: MD5Sums) throws {
     guard let listed = sums.digest(of: path), listed != md5 else { return }
     throw Failure(
-      "\(path) has MD5 \(md5.hexadecimal), but \(listed.hexadecimal) by the package's md5sums",
-      hint: "the package is damaged or was changed; fetch it again")
+      "\(path) has MD5 \(md5.hexadecimal); the package's md5sums lists \(listed.hexadecimal)",
+      hint: "the package is damaged or was modified; download it again")
   }
 }

@@ -6,7 +6,7 @@ internal import Compression
 internal import DebianArchive
 internal import HostSystem
 
-/// Makes the new data member: by transcoding xz blocks where possible, otherwise by compressing all data anew.
+/// Creates the new data member: transcodes xz blocks where possible, and otherwise compresses all data again.
 struct DataRewriter {
   let options: Repack
   let input: PackageInput
@@ -43,7 +43,7 @@ struct DataRewriter {
       member: member, compression: .xz, packing: member.fellBack ? .blocks : .transcoded, provenance: added)
   }
 
-  /// The number of images according to md5sums; nil if all of the archive has to be read anyway.
+  /// The number of images according to md5sums; nil if the whole archive has to be read anyway.
   private func expectedImageCount(_ editor: DataEditor) -> Int? {
     guard options.modules == .none, !options.checksContents, !editor.name.isRenamed,
       ProvenanceWriter.hasDirectory(of: editor.name.new, in: editor.sums)
@@ -65,10 +65,10 @@ extension OutputCompression {
   }
 }
 
-/// Makes a new data member by unpacking the old one and compressing all of it anew: for compressions without blocks,
-/// and where the compression changes.
+/// Creates a new data member by unpacking the old one and compressing it again: for compressions without blocks, and if
+/// the compression changes.
 ///
-/// Reads the member twice, so that memory does not grow with it.
+/// Reads the member twice, so that memory use does not grow with its size.
 private struct StreamDataRewriter {
   private let member: FileSlice
   private let isCompressed: Bool
@@ -86,7 +86,7 @@ private struct StreamDataRewriter {
     }
   }
 
-  /// Reads all of the archive.
+  /// Reads the whole archive.
   ///
   /// Returns the offset at which an entry can be added.
   func scan(_ editor: inout DataEditor) throws -> Int {

@@ -14,9 +14,9 @@ struct DataScan {
     let content: [UInt8]
   }
 
-  /// The largest file that is kept, in bytes.
+  /// The size limit for a file that is kept, in bytes.
   ///
-  /// Kernel images and modules have a tenth of that.
+  /// Kernel images and modules have about a tenth of that.
   static let fileLimit = 128 << 20
 
   /// Which files are kept, and as what.
@@ -27,14 +27,14 @@ struct DataScan {
   private var current: (entry: TarEntry, kind: KernelFiles.Kind?)?
   private var content: [UInt8] = []
   private var digest: RunningDigest?
-  /// Offset at which the next entry begins.
+  /// Offset at which the next entry starts.
   private var boundary = 0
 
   /// Complete files that were not taken yet.
   private var files: [File] = []
   /// MD5 of every regular file, also by the paths of its hard links; empty unless all files are checked.
   private(set) var digests: [ArchivePath: [UInt8]] = [:]
-  /// What every path is: directory, file or something else.
+  /// The kind of each path: directory, file or something else.
   private(set) var entryKinds: [ArchivePath: TarEntry.Kind] = [:]
   /// Entries that must be renamed and were not taken yet.
   private var renamed: [TarEntry] = []
@@ -55,7 +55,7 @@ struct DataScan {
     return current.kind == nil ? reader.offset : current.entry.start
   }
 
-  /// Takes the next bytes of the archive.
+  /// Reads the next bytes of the archive.
   ///
   /// Throws `ParseError` if it is damaged or unsafe to unpack; `CryptoError`.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
@@ -88,7 +88,8 @@ struct DataScan {
       let kind = entry.kind == .file ? kind(entry) : nil
       guard kind == nil || entry.size <= Self.fileLimit else {
         throw ParseError(
-          "tar", at: entry.headerOffset, .range, "\(entry.path) has \(entry.size) bytes, too many for what it is")
+          "tar", at: entry.headerOffset, .range, "\(entry.path) has \(entry.size) bytes; the limit is \(Self.fileLimit)"
+        )
       }
       current = (entry, kind)
       if kind != nil { content.reserveCapacity(entry.size) }

@@ -28,8 +28,8 @@ final class MemberPacker {
     case .xz: encoder = .xz(try XZPacker(to: file, workers: workers))
     case .bzip2, .lzma:
       throw Failure(
-        "the package is compressed by \(compression == .bzip2 ? "bzip2" : "lzma"), which is not written any more",
-        hint: "give --compression xz or zstd")
+        "the package is compressed with \(compression == .bzip2 ? "bzip2" : "lzma"), which can be read but not written",
+        hint: "use --compression xz or --compression zstd")
     }
   }
 

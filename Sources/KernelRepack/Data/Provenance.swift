@@ -5,7 +5,7 @@ internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
 
-/// The file in a repacked package that says where it comes from: a stanza in the format of deb822(5).
+/// The file in a repacked package that records its origin: a stanza in the format of deb822(5).
 struct Provenance {
   var toolVersion: String
   var name: PackageName
@@ -20,8 +20,7 @@ struct Provenance {
 
   private static let fileName = "pve-sb-uki-repack.provenance"
 
-  /// The first provenance path in `package` that does not exist: a package may be repacked more than once, and the files
-  /// are numbered from 2.
+  /// The first unused provenance path in `package`: if it is repacked more than once, the files are numbered from 2.
   static func path(in package: String, exists: (ArchivePath) -> Bool) -> ArchivePath {
     let base = "usr/share/doc/\(package)/\(fileName)"
     var number = 1
@@ -29,7 +28,7 @@ struct Provenance {
     return ArchivePath(number == 1 ? base : "\(base).\(number)")
   }
 
-  /// Whether `path` is that of a provenance file, in any package's directory.
+  /// Whether `path` is a provenance file in any package's directory.
   static func isPath(_ path: ArchivePath) -> Bool {
     guard path.parents.count == 4, path.hasPrefix("usr/share/doc/") else { return false }
     let file = path.bytes.split(separator: UInt8(ascii: "/")).last ?? []
@@ -79,7 +78,7 @@ extension FileChange {
 struct AddedFiles {
   let path: ArchivePath
   let md5: [UInt8]
-  /// As Installed-Size counts: file sizes rounded up, one for a directory.
+  /// As Installed-Size counts: file sizes rounded up, and one for a directory.
   let kibibytes: Int
 }
 
@@ -97,7 +96,7 @@ struct ProvenanceWriter {
 
   /// Adds the file at offset `end` of the archive.
   ///
-  /// Returns nil if the path of a directory above it is that of something else, such as a symbolic link.
+  /// Returns nil if a directory above it is something else, such as a symbolic link.
   func add(to editor: inout DataEditor, at end: Int) throws -> AddedFiles? {
     let (sums, kinds) = (editor.sums, editor.scan.entryKinds)
     let path = Provenance.path(in: name.new) { sums.digest(of: $0) != nil || kinds[$0] != nil }

@@ -4,10 +4,10 @@
 internal import Cryptography
 package import DebianArchive
 
-/// Finds the end of a data archive without reading it from its beginning.
+/// Finds the end of a data archive without reading it from its start.
 ///
 /// Trailing zeros may belong to the last file or be the archive's zero blocks. The end is certain after a run of
-/// consecutive entries that only zeros follow and in which every file has the MD5 that md5sums has for its path.
+/// consecutive entries that is followed only by zeros and in which every file matches md5sums.
 package struct TailScan {
   private let sums: MD5Sums
 
@@ -15,7 +15,7 @@ package struct TailScan {
 
   /// The offset at which an entry can be added; nil if there is no such run.
   ///
-  /// `text` begins at `offset` of the archive and reaches to its end.
+  /// `text` is the archive from `offset` to its end.
   package func endOfArchive(in text: UnsafeRawBufferPointer, startingAt offset: Int) -> Int? {
     let blockSize = 512
     var candidate = (blockSize - offset % blockSize) % blockSize

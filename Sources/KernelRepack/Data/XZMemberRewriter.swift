@@ -6,7 +6,7 @@ internal import DebianArchive
 internal import HostSystem
 internal import XZ
 
-/// Makes a new xz member: blocks without a changed byte are copied, the others transcoded.
+/// Creates a new xz member: copies the unchanged blocks and transcodes the others.
 struct XZMemberRewriter {
   private let member: FileSlice
   /// Offset of the member in the package.
@@ -21,9 +21,9 @@ struct XZMemberRewriter {
   private struct Encoded {
     /// In the spool file.
     var range: Range<Int>
-    /// Of the index, one for each block.
+    /// Records of the index, one for each block.
     var records: [(unpaddedSize: Int, textCount: Int)]
-    /// Whether a block was compressed anew instead of transcoded.
+    /// Whether a block was compressed again instead of transcoded.
     var fellBack: Bool
   }
 
@@ -42,7 +42,7 @@ struct XZMemberRewriter {
   /// Reads the archive through `editor`.
   ///
   /// Given the number of images, it skips the blocks after the last image and finds the archive's end in its last
-  /// blocks, if it can. Returns the offset at which an entry can be added.
+  /// blocks, if possible. Returns the offset at which an entry can be added.
   mutating func scan(_ editor: inout DataEditor, stoppingAfter images: Int?) throws -> Int {
     var next = 0
     while next < stream.blocks.count {
@@ -53,7 +53,7 @@ struct XZMemberRewriter {
       try decode(Array(batch))
       for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &editor) } }
       next = batch.upperBound
-      // When all blocks are read, free them as early as possible. When few are, keep them, to encode several at a time.
+      // If all blocks are read, free them as early as possible. If few are, keep them, to encode several at a time.
       if images == nil || decoded.count > 4 {
         try encode(editor.edits, storing: editor.images, upTo: editor.scan.settled)
       }
@@ -61,7 +61,7 @@ struct XZMemberRewriter {
     return try editor.scan.finish()
   }
 
-  /// Hands on a part of a block at a time, so that files waiting to be signed do not take as much memory as the block.
+  /// Feeds a block in parts, so that files waiting to be signed need less memory than the block.
   private func feed(_ text: UnsafeRawBufferPointer, to editor: inout DataEditor) throws {
     let part = workers * (4 << 20)
     for start in stride(from: 0, to: text.count, by: part) {
@@ -69,8 +69,9 @@ struct XZMemberRewriter {
     }
   }
 
-  /// The end of the archive as found in the last block or the last two, of which those from `next` on were not read yet;
-  /// nil if it cannot be told from them.
+  /// The end of the archive as found in the last one or two blocks; nil if these do not show it.
+  ///
+  /// Blocks from `next` on have not been read yet.
   private mutating func endByTail(_ sums: MD5Sums, from next: Int) throws -> Int? {
     let last = stream.blocks.count - 1
     let scan = TailScan(sums: sums)
@@ -79,7 +80,7 @@ struct XZMemberRewriter {
       scan.endOfArchive(in: $0, startingAt: stream.blocks[last].text.lowerBound)
     }
     if let end = end ?? nil { return end }
-    // A short last block may not hold a complete entry.
+    // A short last block may not contain a complete entry.
     guard last - 1 >= next else { return nil }
     try decode([last - 1].filter { decoded[$0] == nil })
     var text: [UInt8] = []
@@ -89,10 +90,10 @@ struct XZMemberRewriter {
     }
   }
 
-  /// Encodes the blocks with edits that are left, and puts the member together.
+  /// Encodes the remaining blocks with edits and assembles the member.
   ///
-  /// `edits` are all edits, also those of blocks that are encoded already; `incompressible` are ranges of the text that
-  /// are stored uncompressed.
+  /// `edits` are all edits, including those of blocks already encoded; `incompressible` are ranges of the text that are
+  /// stored uncompressed.
   mutating func finish(_ edits: [ByteEdit], storing incompressible: [Range<Int>] = []) throws -> RewrittenMember {
     try encode(edits, storing: incompressible, upTo: .max)
     var result = RewrittenMember()

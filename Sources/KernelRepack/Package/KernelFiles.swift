@@ -23,7 +23,7 @@ enum KernelFiles {
 
   /// The kind of the file at `path`; nil for other files.
   ///
-  /// Modules and configurations count only if modules are signed.
+  /// Nil also for modules and configurations, unless modules are signed.
   static func kind(of path: ArchivePath, modules: ModulePolicy) -> Kind? {
     if path.hasPrefix(imagePrefix) { return path.parents.count == 1 ? .image : nil }
     guard modules != .none else { return nil }
@@ -44,7 +44,7 @@ enum KernelFiles {
     return version.count < rest.count ? String(decoding: version, as: UTF8.self) : nil
   }
 
-  /// `CONFIG_MODULE_SIG_HASH` of a kernel's configuration; nil if it is not set, or to an unknown digest.
+  /// `CONFIG_MODULE_SIG_HASH` of a kernel's configuration; nil if it is unset or names an unknown digest.
   static func moduleDigest(in configuration: [UInt8]) -> DigestAlgorithm? {
     let name = Array("CONFIG_MODULE_SIG_HASH=\"".utf8)
     for line in configuration.split(separator: UInt8(ascii: "\n")) where line.starts(with: name) {
@@ -55,7 +55,7 @@ enum KernelFiles {
   }
 }
 
-/// A module file of a package: plain, or compressed in one of the ways that the kernel can unpack.
+/// A module file of a package: plain, or in a compression that the kernel can unpack.
 struct PackedModule {
   private enum Packing { case none, gzip, xz, zstd }
 
@@ -89,7 +89,7 @@ struct PackedModule {
     }
   }
 
-  /// With CRC32, the only check that the kernel's decoder supports.
+  /// Uses CRC32, the only check that the kernel's decoder supports.
   private func packXZ(_ content: [UInt8]) throws -> [UInt8] {
     var index = XZIndexWriter(check: .crc32)
     var file = index.header

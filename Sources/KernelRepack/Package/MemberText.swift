@@ -10,8 +10,8 @@ internal import XZ
 extension DebLayout.Archive {
   /// Throws `ParseError` unless the member is exactly one xz stream or zstd frame.
   ///
-  /// dpkg reads only the first one, other programs read all, so that they would see different packages. An xz stream
-  /// states its unpacked size; throws also if that is more than `limit` bytes.
+  /// dpkg reads only the first one and other programs read all, so they would see different packages. Also throws if an
+  /// xz stream states an unpacked size of more than `limit` bytes.
   func requireOneStream(in package: any RandomAccessBytes, limit: Int) throws {
     let content = FileSlice(package, member.contentRange)
     switch compression {
@@ -19,12 +19,12 @@ extension DebLayout.Archive {
       let count = try XZStream(parsing: content).textCount
       guard count <= limit else { throw DataLimits.exceeded(by: count) }
     case .zstd: try ZstandardFrame.requireOne(content)
-    // dpkg reads all members of a gzip file. An uncompressed archive ends where the member does.
+    // dpkg reads all members of a gzip file. An uncompressed archive ends with the member.
     case .gzip, .none: break
     case .bzip2, .lzma:
       throw ParseError(
         "deb", at: member.headerRange.lowerBound, .unsupported,
-        "\(member.name) is compressed in a way that kernel packages are not")
+        "\(member.name) uses an unsupported compression")
     }
   }
 
@@ -46,26 +46,26 @@ extension DebLayout.Archive {
 
 /// Limits for the unpacked size of a data archive.
 ///
-/// That of a kernel package has half a gigabyte.
+/// A kernel package has about half a gigabyte.
 enum DataLimits {
   /// The limit in bytes for an archive that has `packed` bytes.
   ///
-  /// The files of a kernel are compressed to a tenth of their size, zeros to less than a thousandth.
+  /// Kernel files compress to about a tenth of their size, zeros to less than a thousandth.
   static func text(of packed: Int) -> Int { packed > 127 << 20 ? 8 << 30 : (64 << 20) + 64 * packed }
 
   /// The error for an xz stream that unpacks to `count` bytes.
   static func exceeded(by count: Int) -> ParseError {
-    ParseError("xz", at: 0, .range, "it has \(count) bytes unpacked, more than any kernel's package")
+    ParseError("xz", at: 0, .range, "it unpacks to \(count) bytes, too many for a kernel package")
   }
 }
 
-/// A range of a file, read as a file of its own: a member of a package.
+/// A range of a file that is read like a separate file: a member of a package.
 struct FileSlice: RandomAccessBytes {
   private let source: any RandomAccessBytes
   private let start: Int
   let count: Int
 
-  /// `range` must lie within `source`.
+  /// `range` must be within `source`.
   init(_ source: any RandomAccessBytes, _ range: Range<Int>) {
     self.source = source
     start = range.lowerBound
@@ -75,7 +75,8 @@ struct FileSlice: RandomAccessBytes {
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     guard offset >= 0, offset <= count, buffer.count <= count - offset else {
       throw ParseError(
-        "deb", at: start + max(0, offset), .truncated, "\(buffer.count) bytes wanted of a member of \(count)")
+        "deb", at: start + max(0, offset), .truncated,
+        "reading \(buffer.count) bytes exceeds the member's \(count) bytes")
     }
     try source.read(into: buffer, at: start + offset)
   }

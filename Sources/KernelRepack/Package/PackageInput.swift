@@ -9,7 +9,7 @@ internal import HostSystem
 internal import Messages
 internal import RepositoryTrust
 
-/// An open package whose control archive was read.
+/// An open package whose control archive has been read.
 struct PackageInput {
   let path: String
   let file: File
@@ -19,7 +19,7 @@ struct PackageInput {
   /// Of the whole file.
   let sha256: [UInt8]
 
-  /// Throws `HostError` if the file cannot be read, `ParseError` or `CompressionError` if it is damaged or not a package.
+  /// Throws `HostError` if the file cannot be read, `ParseError` or `CompressionError` if it is not a valid package.
   init(_ path: String, from files: FileSystem) throws {
     self.path = path
     file = try files.openFile(path)
@@ -70,7 +70,7 @@ extension PackageInput {
   }
 }
 
-/// Runs `body` and turns any error into a failure whose message begins with the package's path and which has a hint.
+/// Runs `body` and turns any error into a `Failure` whose message starts with the package's path.
 func describingPackage<Value>(_ path: String, _ body: () throws -> Value) throws(Failure) -> Value {
   do {
     return try body()
@@ -80,7 +80,7 @@ func describingPackage<Value>(_ path: String, _ body: () throws -> Value) throws
   } catch {
     var failure = Failure(path, error)
     if error is ParseError || error is CompressionError {
-      failure.hint = "the package is damaged or was changed; fetch it again"
+      failure.hint = "the package is damaged or was modified; download it again"
     }
     throw failure
   }

@@ -23,7 +23,7 @@ struct PackageOutput {
 
   /// Writes the package under a temporary name, reads its layout back, and then renames it to `path`.
   ///
-  /// Throws `HostError`; `Failure` if the input has changed meanwhile or the layout is wrong.
+  /// Throws `HostError`; `Failure` if the input has changed since it was read or the layout is wrong.
   func write(to path: String, in files: FileSystem) throws -> Written {
     try files.replaceFile(path, verify: { try requireLayout($0) }) { file in
       let sink = DigestingSink(file, try RunningDigest(.sha256))
@@ -33,7 +33,7 @@ struct PackageOutput {
     }
   }
 
-  /// All but signatures of the whole package by debsigs or dpkg-sig, which the changes invalidate.
+  /// All members except debsigs and dpkg-sig signatures of the whole package, which the changes invalidate.
   private var members: [ArArchive.Member] { input.layout.members.filter { !$0.name.hasPrefix("_gpg") } }
 
   private func write(_ member: ArArchive.Member, to sink: any ByteSink) throws {
@@ -60,7 +60,7 @@ struct PackageOutput {
     let digits = Array("\(size)".utf8)
     guard digits.count <= 10 else {
       throw Failure(
-        "the repacked \(name) has \(size) bytes, more than a package can hold", hint: "give --compression xz")
+        "the repacked \(name) has \(size) bytes, more than a package can contain", hint: "use --compression xz")
     }
     header.replaceSubrange(48..<58, with: digits + repeatElement(UInt8(ascii: " "), count: 10 - digits.count))
     if name != member.name {
@@ -79,7 +79,8 @@ struct PackageOutput {
       layout.data.compression == dataCompression, layout.members.count == members.count
     else {
       throw Failure(
-        "\(file.path), read back, is not what was written", hint: "memory or storage of this machine may be failing")
+        "\(file.path): the file read back differs from the file written",
+        hint: "check this machine's memory and storage")
     }
   }
 }
@@ -99,7 +100,7 @@ private final class DigestingSink: ByteSink {
     try sink.write(bytes)
   }
 
-  /// The protocol requires it; writing a package never calls it, since the digest has taken in the old bytes.
+  /// Required by the protocol; never called for a package, since the digest already includes the old bytes.
   func patch(_ bytes: [UInt8], at offset: Int) throws { try sink.patch(bytes, at: offset) }
 }
 
@@ -124,7 +125,7 @@ struct RewrittenMember {
   var pieces: [MemberPiece] = []
   /// Bytes.
   var count: Int { pieces.reduce(0) { $0 + $1.count } }
-  /// Whether a block that should have been transcoded had to be compressed anew.
+  /// Whether a block that should have been transcoded had to be compressed again.
   var fellBack = false
 
   /// Appends everything that `body` writes to `spool`.

@@ -11,14 +11,14 @@ internal import ModuleSignature
 internal import PortableExecutable
 package import SigningKeys
 
-/// `pve-sb-uki-repack --detached-signatures`: what a signing service does.
+/// `pve-sb-uki-repack --detached-signatures`: does the work of a signing service.
 ///
 /// It signs the files that a package `*-signed-template` lists, and writes each signature to `PACKAGE/PATH.sig`, where
 /// the source package built from the template expects it.
 package struct DetachedSignatures: Sendable {
   /// Path of the template package.
   package var template: String
-  /// Paths of the packages that hold the files.
+  /// Paths of the packages that contain the files.
   package var packages: [String]
   /// Created if it does not exist.
   package var outputDirectory: String
@@ -43,15 +43,15 @@ package struct DetachedSignatures: Sendable {
   }
 
   package struct Outcome: Sendable {
-    /// Ordered as the packages were given and as the template lists the files.
+    /// In the order of the specified packages and of the template's files.
     package var signatures: [Signature]
-    /// What to tell the user.
+    /// Notes for the user.
     package var notes: [Message]
   }
 
   /// Makes all signatures before it writes any.
   ///
-  /// Throws `Failure` or `HostError`; nothing is written unless the error is one of writing.
+  /// Throws `Failure` or `HostError`; only an error while writing can leave some of the signatures written.
   package func run(on host: Host) throws -> Outcome {
     let identity = try key.load(from: host)
     let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
@@ -62,19 +62,19 @@ package struct DetachedSignatures: Sendable {
       let input = try describing(path) { try PackageInput(path, from: host.userFiles) }
       guard let package = wanted.packages.first(where: { $0.name == input.identity.package }) else {
         throw Failure(
-          "\(path): \(template) wants nothing of package \(input.identity.package) signed",
-          hint: "give the packages that it names: \(wanted.packages.map(\.name).joined(separator: ", "))")
+          "\(path): \(template) lists no files of package \(input.identity.package)",
+          hint: "specify the packages that it names: \(wanted.packages.map(\.name).joined(separator: ", "))")
       }
       guard let index = missing.firstIndex(of: package.name) else {
-        throw Failure("\(path): package \(package.name) was given before", hint: "give each package once")
+        throw Failure("\(path): package \(package.name) was specified twice", hint: "specify each package only once")
       }
       missing.remove(at: index)
       made += try describing(path) { try sign(package, in: input, by: source) }
     }
     guard missing.isEmpty else {
       throw Failure(
-        "\(template) wants files of packages signed that were not given: \(missing.joined(separator: ", "))",
-        hint: "give all packages that it names, of the version that it was built with")
+        "\(template) also lists files of packages that were not specified: \(missing.joined(separator: ", "))",
+        hint: "specify all packages that it names, in the version that it was built with")
     }
     for (signature, content) in made {
       try host.userFiles.makeDirectory(parent(of: signature.path))
@@ -90,15 +90,19 @@ package struct DetachedSignatures: Sendable {
         && path.parents.count == 4
     }) { file in
       guard template == nil, file.content.count <= SigningTemplate.sizeLimit else {
-        throw Failure("it has not one \(SigningTemplate.directory)…/\(SigningTemplate.fileName) of a sane size")
+        throw Failure(
+          """
+          expected exactly one \(SigningTemplate.directory)…/\(SigningTemplate.fileName) of at most \
+          \(SigningTemplate.sizeLimit) bytes
+          """)
       }
       template = try SigningTemplate(parsing: file.content)
       return true
     }
     guard let template, !template.packages.isEmpty else {
       throw Failure(
-        "it lists nothing to sign in \(SigningTemplate.directory)",
-        hint: "give a package such as linux-image-amd64-signed-template or proxmox-kernel-…-signed-template")
+        "it lists no files to sign in \(SigningTemplate.directory)",
+        hint: "use a package such as linux-image-amd64-signed-template or proxmox-kernel-…-signed-template")
     }
     return template
   }
@@ -128,8 +132,8 @@ package struct DetachedSignatures: Sendable {
     return try package.files.map { file in
       guard let content = signatures[file.path] else {
         throw Failure(
-          "there is no plain file \(file.path) in it, which \(template) wants signed",
-          hint: "give the package of the version that the template was built with")
+          "\(file.path) is listed in \(template), but it is missing or not a regular file",
+          hint: "use the package version that the template was built with")
       }
       let name = file.path.description
       let path = "\(outputDirectory)/\(package.name)/\(name).sig"
@@ -145,14 +149,14 @@ package struct DetachedSignatures: Sendable {
 
   /// Signs the module without its trailer, if it has one.
   ///
-  /// `algorithms` are by kernel version.
+  /// `algorithms` maps kernel versions to digests.
   private static func signModule(
     _ file: DataScan.File, algorithms: [String: DigestAlgorithm], by source: KeySignatures
   ) throws -> [UInt8] {
     guard let algorithm = KernelFiles.kernel(ofModule: file.entry.path).flatMap({ algorithms[$0] }) else {
       throw Failure(
-        "nothing before it in the package says with which digest its kernel verifies modules",
-        hint: "give packages that hold the kernel's boot/config file")
+        "the package does not set CONFIG_MODULE_SIG_HASH, the digest for module signatures, before this file",
+        hint: "specify packages that contain the kernel's boot/config file")
     }
     let content = try PackedModule(file.content).content
     let trailer = try ModuleTrailer(tail: content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: content.count)
@@ -163,7 +167,7 @@ package struct DetachedSignatures: Sendable {
   private static func note(on package: SigningTemplate.Package) -> Message? {
     guard !package.trustedCertificates.isEmpty else { return nil }
     return """
-      what was signed in \(package.name) trusts these certificates in turn: \
+      the signed code in \(package.name) itself trusts these certificates: \
       \(package.trustedCertificates.joined(separator: ", "))
       """
   }

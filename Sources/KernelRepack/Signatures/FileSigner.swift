@@ -17,7 +17,7 @@ struct FileSigner: Sendable {
   /// By kernel version, from the kernels' configurations.
   var moduleDigests: [String: DigestAlgorithm] = [:]
 
-  /// Signs a file; nil for one that stays unchanged.
+  /// Signs a file; returns nil if the file remains unchanged.
   ///
   /// Throws a `Failure` that names the file.
   func change(of file: DataScan.File) throws -> FileChange? {
@@ -48,10 +48,10 @@ struct FileSigner: Sendable {
     guard signed.count == after, signed.last?.verdict == .valid else {
       throw Failure(
         "\(file.entry.path): the signature does not belong to this image",
-        hint: "make the signature of just this package, or sign with --key and --cert")
+        hint: "create the signature from exactly this package, or sign with --key and --cert")
     }
     if let obstacle = signed.last?.signature.firmwareObstacle {
-      throw Failure("\(file.entry.path): the signature \(obstacle)", hint: "sign with an RSA key of 2048 bits or more")
+      throw Failure("\(file.entry.path): the signature \(obstacle)", hint: "use an RSA key of at least 2048 bits")
     }
     return try FileChange(file, kind: .image(before: before, after: after), new: sink.bytes)
   }
@@ -76,8 +76,8 @@ struct FileSigner: Sendable {
   private func algorithm(for path: ArchivePath) throws -> DigestAlgorithm {
     guard let kernel = KernelFiles.kernel(ofModule: path), let algorithm = moduleDigests[kernel] else {
       throw Failure(
-        "\(path): nothing in the package says with which digest its kernel verifies modules",
-        hint: "repack the package that holds the kernel's boot/config file, too, or leave modules as they are")
+        "\(path): the package does not set CONFIG_MODULE_SIG_HASH, the digest for module signatures",
+        hint: "use a package that contains the kernel's boot/config file, or omit --sign-modules and --resign-modules")
     }
     return algorithm
   }
@@ -86,9 +86,9 @@ struct FileSigner: Sendable {
 /// How one file of a package was changed by signing it.
 package struct FileChange: Sendable {
   package enum Kind: Sendable {
-    /// The number of signatures before and after; ours is the last.
+    /// The number of signatures before and after; the new one is the last.
     case image(before: Int, after: Int)
-    /// The digest algorithm, and whether our signature replaces another one.
+    /// The digest algorithm, and whether the signature replaces another one.
     case module(algorithm: String, replaced: Bool)
   }
 

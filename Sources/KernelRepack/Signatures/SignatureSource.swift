@@ -13,11 +13,11 @@ internal import PortableExecutable
 protocol SignatureSource: Sendable {
   /// Subject of the signer's certificate, for display.
   var signer: String { get }
-  /// SHA-256 of the signer's certificate; nil if it is not known.
+  /// SHA-256 of the signer's certificate; nil if unknown.
   func certificateFingerprint() throws -> [UInt8]?
-  /// Whether there is a signature for the module at `path`; without one it stays unchanged.
+  /// Whether this source has a signature for the module at `path`; otherwise the module remains unchanged.
   func covers(_ path: ArchivePath) -> Bool
-  /// Whether the only signer is the one of this source.
+  /// Whether `signers` contains only this source's signer.
   func isOurs(_ signers: [Certificate]) -> Bool
   /// The signature of an image with this SHA-256 Authenticode digest. `path` is its path in the package.
   func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry
@@ -52,9 +52,9 @@ struct AttachedSignatures: SignatureSource {
   private let content: [ArchivePath: [UInt8]]
   private let certificate: Certificate?
 
-  /// Bytes of a signature; it has some thousand.
+  /// The maximum size of a signature in bytes; most have a few thousand.
   private static let sizeLimit = 64 << 10
-  /// Signatures in a directory; a kernel has some thousand modules.
+  /// The maximum number of signatures in a directory; a kernel has several thousand modules.
   private static let countLimit = 1 << 16
 
   /// Reads all signatures for a package.
@@ -65,13 +65,13 @@ struct AttachedSignatures: SignatureSource {
     content = try Self.read(self.directory, from: files)
     guard !content.isEmpty else {
       throw Failure(
-        "there are no signatures for package \(package) in \(directory)",
-        hint: "make them with --detached-signatures, or name the directory that has a directory \(package) in it")
+        "no signatures for package \(package) found in \(directory)",
+        hint: "create them with --detached-signatures, or specify the directory that contains \(package)")
     }
     certificate = try Self.signer(of: content, in: self.directory)
   }
 
-  /// By the path that a signature is for, with all directories below `directory`.
+  /// Reads all signatures in and below `directory`, by the path of the signed file.
   private static func read(_ directory: String, from files: FileSystem) throws -> [ArchivePath: [UInt8]] {
     var found: [ArchivePath: [UInt8]] = [:]
     var directories = [""]
@@ -83,7 +83,7 @@ struct AttachedSignatures: SignatureSource {
         guard status?.kind == .regular, path.hasSuffix(".sig") else { continue }
         found[ArchivePath(String(path.dropLast(4)))] = try files.readFile("\(directory)/\(path)", limit: sizeLimit)
         guard found.count <= countLimit, directories.count <= countLimit else {
-          throw Failure("there are more than \(countLimit) signatures in \(directory)")
+          throw Failure("more than \(countLimit) signatures in \(directory)")
         }
       }
     }
@@ -101,7 +101,7 @@ struct AttachedSignatures: SignatureSource {
     return nil
   }
 
-  var signer: String { certificate?.subject ?? "who signed \(directory)" }
+  var signer: String { certificate?.subject ?? "unknown signer (\(directory))" }
   func certificateFingerprint() throws -> [UInt8]? { try certificate?.fingerprint() }
   func isOurs(_ signers: [Certificate]) -> Bool { certificate.map { signers == [$0] } ?? false }
   func covers(_ path: ArchivePath) -> Bool { content[path] != nil }
@@ -120,7 +120,7 @@ struct AttachedSignatures: SignatureSource {
     let der = try signature(of: path)
     guard let signer = try SignedData(parsing: der).plainSigner, signer.algorithm == algorithm else {
       throw Failure(
-        "\(directory)/\(path).sig is no signature that the kernel takes: it wants one with \(algorithm.rawValue)",
+        "\(directory)/\(path).sig: the kernel rejects this signature; it requires \(algorithm.rawValue)",
         hint: "sign modules with sign-file -d, or with --detached-signatures")
     }
     return der
@@ -129,7 +129,7 @@ struct AttachedSignatures: SignatureSource {
   private func signature(of path: ArchivePath) throws -> [UInt8] {
     guard let der = content[path] else {
       throw Failure(
-        "there is no signature \(directory)/\(path).sig",
+        "signature \(directory)/\(path).sig not found",
         hint: "have all files of the package signed, or sign with --key and --cert")
     }
     return der

@@ -9,7 +9,7 @@ internal import Messages
 struct SigningTemplate {
   struct Package {
     let name: String
-    /// SHA-256 fingerprints of the certificates that the code to be signed has built in and trusts.
+    /// SHA-256 fingerprints of the built-in certificates that the code to be signed trusts.
     let trustedCertificates: [String]
     let files: [File]
   }
@@ -24,15 +24,15 @@ struct SigningTemplate {
 
   static let directory = "usr/share/code-signing/"
   static let fileName = "files.json"
-  /// Bytes.
+  /// The maximum size in bytes.
   ///
-  /// The file of Debian 10 listed every module, and had 900 KB.
+  /// The file of Debian 10 listed every module and had 900 KB.
   static let sizeLimit = 16 << 20
 
-  /// Throws `ParseError` for text that is not JSON, or lacks a member or has one of another type.
+  /// Throws `ParseError` for text that is not JSON, lacks a member, or has a member of another type.
   init(parsing text: [UInt8]) throws(ParseError) {
     guard let packages = try JSONValue(parsing: text)["packages"]?.object else {
-      throw Self.error("it has no object 'packages'")
+      throw Self.error("the object 'packages' is missing")
     }
     var list: [Package] = []
     for (name, value) in packages.sorted(by: { $0.key < $1.key }) { list.append(try Self.package(name, value)) }
@@ -40,29 +40,31 @@ struct SigningTemplate {
   }
 
   private static func package(_ name: String, _ value: JSONValue) throws(ParseError) -> Package {
-    guard isPackageName(name) else { throw error("'\(name)' is no name of a package") }
-    guard let entries = value["files"]?.array else { throw error("package \(name) has no list 'files'") }
+    guard isPackageName(name) else { throw error("'\(name)' is not a valid package name") }
+    guard let entries = value["files"]?.array else { throw error("package \(name): the list 'files' is missing") }
     var files: [File] = []
     var paths: Set<ArchivePath> = []
     for entry in entries {
       guard let path = entry["file"]?.string.map({ ArchivePath($0) }), path.isConfined, !path.bytes.isEmpty else {
-        throw error("package \(name) has an entry without a path below its root")
+        throw error("package \(name): an entry has no 'file', or its path leads out of the package")
       }
       guard let kind = entry["sig_type"]?.string.flatMap({ SignatureKind(rawValue: $0) }) else {
-        throw error("\(path) is to have a signature of another type than 'efi' and 'linux-module'")
+        throw error("\(path): 'sig_type' must be 'efi' or 'linux-module'")
       }
       guard paths.insert(path).inserted else { throw error("package \(name) lists \(path) twice") }
       files.append(File(kind: kind, path: path))
     }
     let trusted = value["trusted_certs"]?.array ?? []
     let fingerprints = trusted.compactMap(\.string)
-    guard fingerprints.count == trusted.count else { throw error("package \(name) has 'trusted_certs' that are none") }
+    guard fingerprints.count == trusted.count else {
+      throw error("package \(name): 'trusted_certs' must contain only strings")
+    }
     return Package(name: name, trustedCertificates: fingerprints, files: files)
   }
 
-  /// Debian Policy 5.6.1.
+  /// Whether `name` conforms to Debian Policy 5.6.1.
   ///
-  /// The name becomes that of a directory.
+  /// It is also used as a directory name.
   private static func isPackageName(_ name: String) -> Bool {
     let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")

@@ -22,9 +22,9 @@ struct FileSurvey {
     case image, packedModule, provenance
   }
 
-  /// Bytes of the largest file that is kept.
+  /// The size limit for a file that is kept, in bytes.
   ///
-  /// Kernel images and modules have a tenth of that.
+  /// Kernel images and modules have about a tenth of that.
   private static let keptLimit = 256 << 20
   /// Bytes.
   private static let provenanceLimit = 1 << 20
@@ -44,7 +44,8 @@ struct FileSurvey {
   /// Throws `ParseError` for a sparse file.
   init(_ entry: TarEntry, digestsAll: Bool) throws {
     guard entry.kind != .sparseFile else {
-      throw ParseError("tar", at: entry.headerOffset, .unsupported, "\(entry.path) is sparse, which dpkg does not read")
+      throw ParseError(
+        "tar", at: entry.headerOffset, .unsupported, "\(entry.path) is a sparse file, which dpkg does not support")
     }
     self.entry = entry
     self.digestsAll = digestsAll
@@ -108,7 +109,7 @@ struct SurveyedFile: Sendable {
     case module(SurveyedModule)
     /// The text of a provenance file.
     case provenance([UInt8])
-    /// An image or module that cannot be parsed; why, as the rest of a sentence.
+    /// An image or module that cannot be parsed, and why.
     case unreadable(Message)
   }
 
@@ -123,9 +124,9 @@ struct SurveyedFile: Sendable {
 
 /// Digest and signatures of a kernel image.
 struct SurveyedImage: Sendable {
-  /// The Authenticode digest with SHA-256, which leaves signatures out.
+  /// The Authenticode digest with SHA-256, which excludes signatures.
   let digest: [UInt8]
-  /// Of the certificate table.
+  /// The entries of the certificate table.
   let entries: [CertificateTable.Entry]
   /// In the order of `entries`.
   let signatures: [AuthenticodeSignature]
@@ -153,7 +154,7 @@ struct SurveyedModule: Sendable {
 
 /// Digests a module without its trailer, given piece by piece.
 ///
-/// The trailer is at the end and tells its own size, so that the last bytes are held back until the module is complete.
+/// The trailer at the end states its own size, so the last bytes are held back until the module is complete.
 private struct ModuleDigest {
   private let algorithms: [DigestAlgorithm]
   private let digests: [RunningDigest]
@@ -161,7 +162,7 @@ private struct ModuleDigest {
   private var tail: [UInt8] = []
   private var count = 0
 
-  /// With SHA-256, and if `all` with the other algorithms that signatures use.
+  /// Uses SHA-256, and if `all` also the other algorithms that signatures use.
   init(all: Bool) throws {
     algorithms = all ? DigestAlgorithm.forSignatures : [.sha256]
     digests = try algorithms.map { try RunningDigest($0) }

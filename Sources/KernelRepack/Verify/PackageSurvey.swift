@@ -7,8 +7,8 @@ internal import DebianArchive
 internal import HostSystem
 internal import Messages
 
-/// Everything that a package contains, read completely: the files of the control archive with their content, those of the
-/// data archive with their digests and signatures.
+/// The complete contents of a package: the files of the control archive with their content, those of the data archive
+/// with their digests and signatures.
 struct PackageSurvey: Sendable {
   struct ControlFile: Sendable {
     let entry: TarEntry
@@ -47,7 +47,7 @@ struct PackageSurvey: Sendable {
       }
     }
     guard let stanza = control.first(where: { $0.entry.path == "control" }) else {
-      throw ParseError("control archive", at: 0, .truncated, "there is no file control in it")
+      throw ParseError("control archive", at: 0, .truncated, "the file control is missing")
     }
     var files: [SurveyedFile] = []
     var survey: FileSurvey?
@@ -75,7 +75,7 @@ struct PackageSurvey: Sendable {
   /// MD5 of the file at a path, hard links followed; nil if there is no file.
   func md5(of path: ArchivePath) -> [UInt8]? {
     var path = path
-    // A hard link names an earlier entry, mostly the file itself.
+    // A hard link names an earlier entry, usually the file itself.
     for _ in 0..<64 {
       guard let file = indices[path].map({ files[$0] }) else { return nil }
       switch file.entry.kind {
@@ -93,8 +93,8 @@ struct PackageSurvey: Sendable {
     case end(TarEntry)
   }
 
-  /// Unpacks an archive of at most `limit` bytes and calls `handle` for each entry: when it begins, for each piece of
-  /// its content, and when it ends.
+  /// Unpacks an archive of at most `limit` bytes and calls `handle` for each entry: at its start, for each piece of
+  /// its content, and at its end.
   private static func readEntries(
     of archive: DebLayout.Archive, in file: any RandomAccessBytes, limit: Int, handle: (Event) throws -> Void
   ) throws {

@@ -13,13 +13,13 @@ internal import Messages
 struct RepackComparison {
   let original: PackageSurvey
   let repacked: PackageSurvey
-  /// Certificates that new signatures must be by; empty if any signer will do.
+  /// Certificates that new signatures must be by; empty if any signer is accepted.
   let anchors: [Certificate]
   private(set) var findings: [RepackFinding] = []
   /// Entries of the control and data archives without any difference.
   private(set) var equalCount = 0
 
-  /// Directories with subdirectories or files that are named after the package.
+  /// Directories with subdirectories or files named after the package.
   private static let namedDirectories = ["usr/share/doc/", "usr/share/bug/", "usr/share/lintian/overrides/"]
 
   init(original: PackageSurvey, repacked: PackageSurvey, anchors: [Certificate]) {
@@ -35,11 +35,11 @@ struct RepackComparison {
     compareSums()
     try compareFiles()
     checkSums(of: original, named: "the original's")
-    checkSums(of: repacked, named: "the repacked")
+    checkSums(of: repacked, named: "the repacked package's")
     checkListing()
     let hasNewSignature = findings.contains { $0.kind == .imageSignature || $0.kind == .moduleSignature }
     if !anchors.isEmpty, !hasNewSignature {
-      addProblem(.imageSignature, at: repacked.identity.package, detail: "nothing in it carries a new signature")
+      addProblem(.imageSignature, at: repacked.identity.package, detail: "no file has a new signature")
     }
   }
 
@@ -85,20 +85,20 @@ struct RepackComparison {
         addExpected(.compression, at: new.member.name, detail: "it was \(old.member.name)")
       }
       if !Self.hasSameHeader(old.member, new.member) {
-        addProblem(.member, at: new.member.name, detail: "its time, owner or mode in the archive is another")
+        addProblem(.member, at: new.member.name, detail: "its time, owner or mode in the archive changed")
       }
     }
     if original.layout.version != repacked.layout.version {
       addProblem(
-        .member, at: "debian-binary", detail: "it says \(repacked.layout.version), not \(original.layout.version)")
+        .member, at: "debian-binary", detail: "it contains \(repacked.layout.version), not \(original.layout.version)")
     }
     let (old, new) = (original.layout.extraMembers.map(\.name), repacked.layout.extraMembers.map(\.name))
     for name in old where !new.contains(name) {
       if name.hasPrefix("_gpg") {
         addExpected(
-          .member, at: name, detail: "a signature of the whole package, which a changed one cannot have, was left out")
+          .member, at: name, detail: "the signature of the whole package was removed, because repacking invalidates it")
       } else {
-        addProblem(.member, at: name, detail: "it was left out")
+        addProblem(.member, at: name, detail: "it was removed")
       }
     }
     for name in new where !old.contains(name) { addProblem(.member, at: name, detail: "it was added") }
@@ -108,36 +108,35 @@ struct RepackComparison {
     (one.modified, one.owner, one.group, one.mode) == (other.modified, other.owner, other.group, other.mode)
   }
 
-  /// The first difference between two entries apart from name, size and content, as the rest of a sentence; nil if there
-  /// is none.
+  /// The first difference between two entries apart from name, size and content; nil if these are equal.
   private static func metadataDifference(_ old: TarEntry, _ new: TarEntry) -> Message? {
-    if old.kind != new.kind { return "it is of another type" }
+    if old.kind != new.kind { return "its type changed" }
     if old.mode != new.mode {
       return "its permissions are \(String(new.mode, radix: 8)), not \(String(old.mode, radix: 8))"
     }
     if (old.owner, old.group, old.ownerName, old.groupName) != (new.owner, new.group, new.ownerName, new.groupName) {
-      return "its owner or group is another"
+      return "its owner or group changed"
     }
     if old.modified != new.modified { return "its time is \(new.modified), not \(old.modified)" }
-    if old.rawLink != new.rawLink { return "it leads to \(new.linkPath), not to \(old.linkPath)" }
-    if old.device != new.device { return "it is another device" }
-    if old.paxRecords != new.paxRecords { return "its pax records are others" }
+    if old.rawLink != new.rawLink { return "it points to \(new.linkPath), not to \(old.linkPath)" }
+    if old.device != new.device { return "its device number changed" }
+    if old.paxRecords != new.paxRecords { return "its pax records changed" }
     return nil
   }
 
   // MARK: - The control archive
 
-  /// All files but `control` and `md5sums` must be the same byte for byte.
+  /// All files except `control` and `md5sums` must be identical.
   private mutating func compareControlFiles() {
     let (old, new) = (original.controlFiles, repacked.controlFiles)
     let oldPaths = old.map(\.entry.path)
     let newPaths = new.map(\.entry.path)
     for path in newPaths where !oldPaths.contains(path) { addProblem(.controlFile, at: path, detail: "it was added") }
     for path in oldPaths where !newPaths.contains(path) {
-      addProblem(.controlFile, at: path, detail: "it was left out")
+      addProblem(.controlFile, at: path, detail: "it was removed")
     }
     if newPaths.filter(oldPaths.contains) != oldPaths.filter(newPaths.contains) {
-      addProblem(.order, at: "control.tar", detail: "its files stand in another order")
+      addProblem(.order, at: "control.tar", detail: "the order of its files changed")
     }
     for file in new {
       guard let before = old.first(where: { $0.entry.path == file.entry.path }) else { continue }
@@ -146,19 +145,19 @@ struct RepackComparison {
       } else if before.content == file.content {
         equalCount += 1
       } else if file.entry.path != "control", file.entry.path != "md5sums" {
-        addProblem(.controlFile, at: file.entry.path, detail: "its content is another")
+        addProblem(.controlFile, at: file.entry.path, detail: "its content changed")
       }
     }
   }
 
   private func rawNameDifference(_ old: PackageSurvey.ControlFile, _ new: PackageSurvey.ControlFile) -> Message? {
-    old.entry.rawName == new.entry.rawName ? nil : "its name is written in another way"
+    old.entry.rawName == new.entry.rawName ? nil : "its name is written differently"
   }
 
   /// The fields of `control` must differ only where repacking changes them, and only as it changes them.
   private mutating func compareFields() {
     let (old, new) = (original.stanza, repacked.stanza)
-    for name in old.names where new[name] == nil { addProblem(.controlField, at: name, detail: "it was left out") }
+    for name in old.names where new[name] == nil { addProblem(.controlField, at: name, detail: "it was removed") }
     for name in new.names {
       guard let value = new[name], old[name] != value else { continue }
       if isExpected(name, from: old[name], to: value) {
@@ -167,11 +166,11 @@ struct RepackComparison {
         addExpected(
           .controlField, at: name, detail: before.map { "\(after); it was \($0)" } ?? "\(after); it was added")
       } else {
-        addProblem(.controlField, at: name, detail: "\(Self.firstLine(value)) is not what repacking makes of it")
+        addProblem(.controlField, at: name, detail: "unexpected value: \(Self.firstLine(value))")
       }
     }
     if new.names.filter({ old[$0] != nil }) != old.names.filter({ new[$0] != nil }) {
-      addProblem(.order, at: "control", detail: "its fields stand in another order")
+      addProblem(.order, at: "control", detail: "the order of its fields changed")
     }
   }
 
@@ -235,7 +234,7 @@ struct RepackComparison {
 
   // MARK: - The data archive
 
-  /// The entries of the data archive, in the order of the repacked one.
+  /// Compares the entries of the data archives, in the order of the repacked one.
   private mutating func compareFiles() throws {
     var before: [ArchivePath: SurveyedFile] = [:]
     for file in original.files { before[renamed(file.entry.path)] = file }
@@ -250,10 +249,10 @@ struct RepackComparison {
       try compare(old, with: file)
     }
     for file in original.files where repacked.indices[renamed(file.entry.path)] == nil {
-      addProblem(.fileRemoved, at: file.entry.path, detail: "it was left out")
+      addProblem(.fileRemoved, at: file.entry.path, detail: "it was removed")
     }
     if zip(order, order.dropFirst()).contains(where: { $0 >= $1 }) {
-      addProblem(.order, at: "data.tar", detail: "its files stand in another order")
+      addProblem(.order, at: "data.tar", detail: "the order of its files changed")
     }
   }
 
@@ -265,7 +264,7 @@ struct RepackComparison {
     if old.entry.path != path {
       addExpected(.fileRenamed, at: path, detail: "it was \(old.entry.path)")
     } else if old.entry.rawName != new.entry.rawName {
-      addProblem(.metadata, at: path, detail: "its name is written in another way")
+      addProblem(.metadata, at: path, detail: "its name is written differently")
     }
     guard old.sha256 != new.sha256 else {
       equalCount += 1
@@ -274,8 +273,9 @@ struct RepackComparison {
     switch (old.content, new.content) {
     case (.image(let before), .image(let after)): try compare(before, with: after, at: path)
     case (.module(let before), .module(let after)): try compare(before, with: after, at: path)
-    case (_, .unreadable(let reason)): addProblem(.content, at: path, detail: "its content is another, and \(reason)")
-    default: addProblem(.content, at: path, detail: "its content is another")
+    case (_, .unreadable(let reason)):
+      addProblem(.content, at: path, detail: "its content changed and cannot be parsed: \(reason)")
+    default: addProblem(.content, at: path, detail: "its content changed")
     }
   }
 
@@ -286,24 +286,25 @@ struct RepackComparison {
     switch entry.kind {
     case .file where Provenance.isPath(entry.path) && entry.path.parents.first == directory:
       guard case .provenance(let text) = file.content, isRoot, entry.mode == 0o644 else {
-        return addProblem(.fileAdded, at: entry.path, detail: "it was added, but not as repacking does")
+        return addProblem(
+          .fileAdded, at: entry.path, detail: "it was added, but with unexpected size, owner or permissions")
       }
-      addExpected(.fileAdded, at: entry.path, detail: "it says where the package comes from")
+      addExpected(.fileAdded, at: entry.path, detail: "the provenance file was added")
       checkProvenance(text, at: entry.path)
     case .directory where entry.path == directory || directory.parents.contains(entry.path):
       guard isRoot, entry.mode == 0o755 else { fallthrough }
-      addExpected(.fileAdded, at: entry.path, detail: "the directory of what says where the package comes from")
+      addExpected(.fileAdded, at: entry.path, detail: "the directory of the provenance file was added")
     default: addProblem(.fileAdded, at: entry.path, detail: "it was added")
     }
   }
 
-  /// The provenance file must be true of these two packages.
+  /// The provenance file must match these two packages.
   private mutating func checkProvenance(_ text: [UInt8], at path: ArchivePath) {
     guard let stanza = try? ControlStanza(parsing: text) else {
-      return addProblem(.provenance, at: path, detail: "it cannot be read")
+      return addProblem(.provenance, at: path, detail: "it cannot be parsed")
     }
     if stanza["Input-SHA256"] != original.sha256.hexadecimal {
-      addProblem(.provenance, at: path, detail: "it names another original")
+      addProblem(.provenance, at: path, detail: "its Input-SHA256 does not match the original")
     }
     for line in (stanza["Signed-Images"] ?? "").split(separator: "\n") {
       let words = line.split(separator: " ", maxSplits: 2)
@@ -311,7 +312,7 @@ struct RepackComparison {
         words[0] == old, words[1] == new
       else {
         return addProblem(
-          .provenance, at: path, detail: "what it says of a signed image does not hold: \(String(line))")
+          .provenance, at: path, detail: "its line about a signed image is wrong: \(String(line))")
       }
     }
   }
@@ -328,10 +329,10 @@ struct RepackComparison {
     let oldPaths = old.paths.map { renamed($0) }
     let known = Set(oldPaths)
     let kept = Set(new.paths)
-    for path in oldPaths where !kept.contains(path) { addProblem(.md5sums, at: path, detail: "its line was left out") }
+    for path in oldPaths where !kept.contains(path) { addProblem(.md5sums, at: path, detail: "its line was removed") }
     // The lines of renamed files are sorted by their new paths.
     if newName == nil, new.paths.filter(known.contains) != oldPaths.filter(kept.contains) {
-      addProblem(.md5sums, at: "md5sums", detail: "its lines stand in another order")
+      addProblem(.md5sums, at: "md5sums", detail: "the order of its lines changed")
     }
   }
 
@@ -340,16 +341,16 @@ struct RepackComparison {
     guard let sums = package.sums else { return }
     for path in sums.paths {
       guard let md5 = package.md5(of: path) else {
-        addProblem(.md5sums, at: path, detail: "\(whose) md5sums list it, but there is no such file")
+        addProblem(.md5sums, at: path, detail: "\(whose) md5sums lists it, but the file is missing")
         continue
       }
       if sums.digest(of: path) != md5 {
-        addProblem(.md5sums, at: path, detail: "its content is not what \(whose) md5sums say")
+        addProblem(.md5sums, at: path, detail: "its content does not match \(whose) md5sums")
       }
     }
   }
 
-  /// Every changed or added file must be listed, if there is a list.
+  /// Every changed or added file must be listed, if the package has md5sums.
   ///
   /// Configuration files are listed in neither package.
   private mutating func checkListing() {
@@ -358,7 +359,7 @@ struct RepackComparison {
     let known = Set(original.files.map { renamed($0.entry.path) })
     for file in repacked.files where file.entry.kind == .file && sums.digest(of: file.entry.path) == nil {
       if listed.contains(file.entry.path) || !known.contains(file.entry.path) {
-        addProblem(.md5sums, at: file.entry.path, detail: "the repacked md5sums do not list it")
+        addProblem(.md5sums, at: file.entry.path, detail: "it is missing from the repacked package's md5sums")
       }
     }
   }

@@ -12,7 +12,7 @@ package struct VerifyRepack: Sendable {
   /// Paths of the two packages.
   package var original: String
   package var repacked: String
-  /// Paths of the certificates that new signatures must be by; empty if any signer will do.
+  /// Paths of the certificates that new signatures must be by; empty if any signer is accepted.
   package var certificates: [String]
 
   package init(original: String, repacked: String, certificates: [String] = []) {
@@ -24,7 +24,7 @@ package struct VerifyRepack: Sendable {
   package struct Report: Sendable {
     package var original: PackageReference
     package var repacked: PackageReference
-    /// Entries of the control and data archives without any difference.
+    /// Identical entries of the control and data archives.
     package var equalCount: Int
     /// In the order of the repacked package, control archive first.
     package var findings: [RepackFinding]
@@ -77,7 +77,7 @@ package struct VerifyRepack: Sendable {
 package struct RepackFinding: Hashable, Sendable {
   /// What differs.
   ///
-  /// The raw value stands in JSON.
+  /// The raw value is used in JSON.
   package enum Kind: String, Sendable {
     /// The compression of a member.
     case compression = "compression"

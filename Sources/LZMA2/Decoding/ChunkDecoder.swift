@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Decoding of LZMA chunks to text and symbols.
+/// Decodes LZMA chunks to text and symbols.
 ///
-/// Bounds: `text` has padding before its first byte, which the literal context reads, and after its last, where copies
-/// of matches run over. A literal is decoded only before `end`; a match is copied only if it lies before `end` and
-/// begins within what was decoded already and within the dictionary. Symbols are written only below the list's
-/// capacity.
+/// Bounds: `text` has padding before its first byte, which the literal context reads, and after its last, which copies
+/// of matches may overwrite. A literal is decoded only before `end`; a match is copied only if it ends by `end` and
+/// starts within the decoded text and the dictionary. Symbols are written only below the list's capacity.
 struct ChunkDecoder {
   enum Outcome { case done, distance, length, input }
 
@@ -14,7 +13,7 @@ struct ChunkDecoder {
   let dictionarySize: Int
   let symbols: SymbolList
 
-  /// Decodes the chunk at `input`, of at least five bytes, to the text from `position` to `end`.
+  /// Decodes the chunk at `input`, of at least five bytes, into the text from `position` to `end`.
   func decode(
     _ model: inout Model, probabilities: UnsafeMutablePointer<UInt16>, from input: UnsafePointer<UInt8>, count: Int,
     at position: Int, to end: Int
@@ -154,7 +153,7 @@ struct ChunkDecoder {
   }
 }
 
-/// What a match is made of. Inlined where it is used, whose bounds hold here.
+/// The parts of a match; inlined into `run`, whose bounds apply.
 extension ChunkDecoder {
   @inline(__always) static func length(
     _ coder: inout RangeDecoder, _ table: RangeDecoder.Probability, _ positionState: Int
@@ -182,7 +181,7 @@ extension ChunkDecoder {
     return high &+ direct &+ coder.reverse(probabilities + Model.Table.align, 4)
   }
 
-  /// Repeats `length` bytes from `distance` before `target`, and up to fifteen more after their end.
+  /// Copies `length` bytes from `distance` before `target`, and up to fifteen bytes more.
   @inline(__always) static func copy(_ target: UnsafeMutablePointer<UInt8>, _ distance: Int, _ length: Int) {
     let to = UnsafeMutableRawPointer(target)
     let from = UnsafeRawPointer(target - distance)

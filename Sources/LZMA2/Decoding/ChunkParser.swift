@@ -3,13 +3,13 @@
 
 internal import Messages
 
-/// Goes through the chunks of a block.
+/// Parses the chunks of a block one by one.
 struct ChunkParser {
   private let input: PaddedBuffer
   private let text: PaddedBuffer
   private let symbols: SymbolList
   private let decoder: ChunkDecoder
-  /// Where `input` lies in its file.
+  /// Offset of `input` in its file.
   private let fileOffset: Int
   private let probabilities = Probabilities()
   private var model: Model?
@@ -17,8 +17,8 @@ struct ChunkParser {
   private var position = 0
   private(set) var chunks: [LZMA2Chunk] = []
   private(set) var checkpoints: [Checkpoint] = []
-  /// Bytes of text between two checkpoints: few enough that little is coded twice, enough that they take no memory to
-  /// speak of.
+  /// Bytes of text between two checkpoints: small enough that little is coded twice, large enough that checkpoints need
+  /// little memory.
   private let checkpointDistance: Int
 
   init(input: PaddedBuffer, text: PaddedBuffer, symbols: SymbolList, dictionarySize: Int, offset: Int) {
@@ -32,15 +32,15 @@ struct ChunkParser {
 
   /// Decodes the next chunk.
   ///
-  /// False if there is none, and then input and text are at their end.
+  /// Returns false at the end of both input and text.
   mutating func next() throws(ParseError) -> Bool {
     guard let chunk = try header() else {
-      guard offset == input.count - 1 else { throw error(.trailingBytes, "data goes on after its end") }
-      guard position == text.count else { throw error(.range, "the text is shorter than the index says") }
+      guard offset == input.count - 1 else { throw error(.trailingBytes, "data after the end marker") }
+      guard position == text.count else { throw error(.range, "the uncompressed data is shorter than the index says") }
       return false
     }
     guard chunk.textCount <= text.count - position else {
-      throw error(.range, "the text is longer than the index says")
+      throw error(.range, "the uncompressed data is longer than the index says")
     }
     guard chunk.headerSize + chunk.dataCount <= input.count - offset else {
       throw error(.truncated, "a chunk is longer than its block")
@@ -50,7 +50,7 @@ struct ChunkParser {
     let data = input.start + offset + chunk.headerSize
     switch chunk.content {
     case .raw:
-      // As long as the text; both lie in their buffers.
+      // The data is as long as its text; both ranges were checked above.
       (text.start + position).update(from: data, count: chunk.dataCount)
     case .lzma(let properties):
       if let properties { model = Model(properties: properties) }
@@ -63,9 +63,9 @@ struct ChunkParser {
         &model, probabilities: probabilities.start, from: data, count: chunk.dataCount, at: position, to: chunk.textEnd)
       {
       case .done: break
-      case .distance: throw error(.range, "a match begins before its dictionary")
-      case .length: throw error(.range, "a match ends after its chunk")
-      case .input: throw error(.range, "the chunk does not end with its last symbol")
+      case .distance: throw error(.range, "a match starts before the dictionary")
+      case .length: throw error(.range, "a match extends past its chunk")
+      case .input: throw error(.range, "the size of a chunk does not match its content")
       }
       self.model = model
     }
@@ -74,15 +74,15 @@ struct ChunkParser {
     return true
   }
 
-  /// The header of the next chunk; nil for the end.
+  /// The header of the next chunk; nil at the end marker.
   private func header() throws(ParseError) -> LZMA2Chunk? {
     func byte(_ index: Int) throws(ParseError) -> Int {
-      guard offset + index < input.count else { throw error(.truncated, "the data ends within a chunk") }
+      guard offset + index < input.count else { throw error(.truncated, "the data ends in the middle of a chunk") }
       return Int(input.start[offset + index])
     }
     let control = try byte(0)
     if control == 0 { return nil }
-    guard control <= 2 || control >= 0x80 else { throw error(.unsupported, "control byte \(control) is not known") }
+    guard control <= 2 || control >= 0x80 else { throw error(.unsupported, "unknown control byte \(control)") }
     let reset: LZMA2Chunk.Reset =
       switch control {
       case 1, 0xe0...: .dictionary
@@ -91,8 +91,8 @@ struct ChunkParser {
       default: .none
       }
     guard (reset == .dictionary) == chunks.isEmpty else {
-      if chunks.isEmpty { throw error(.range, "the first chunk has no new dictionary") }
-      throw error(.unsupported, "a chunk within the block has a new dictionary")
+      if chunks.isEmpty { throw error(.range, "the first chunk does not reset the dictionary") }
+      throw error(.unsupported, "a later chunk resets the dictionary")
     }
     let low = try byte(1) << 8 + byte(2) + 1
     guard control >= 0x80 else {
@@ -101,12 +101,12 @@ struct ChunkParser {
         firstSymbol: symbols.count)
     }
     let dataCount = try byte(3) << 8 + byte(4) + 1
-    // The range coder itself takes five.
+    // The range coder alone needs five.
     guard dataCount >= 5 else { throw error(.range, "an LZMA chunk of \(dataCount) bytes is too short") }
     var properties: Model.Properties?
     if reset >= .properties {
       properties = Model.Properties(UInt8(truncatingIfNeeded: try byte(5)))
-      guard properties != nil else { throw error(.range, "the properties are none of LZMA2's") }
+      guard properties != nil else { throw error(.range, "invalid LZMA2 properties") }
     }
     return LZMA2Chunk(
       content: .lzma(properties: properties), reset: reset, offset: offset, headerSize: reset >= .properties ? 6 : 5,

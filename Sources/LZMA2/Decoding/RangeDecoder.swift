@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The range decoder: bits out of a chunk, each with a probability that it adapts.
+/// The range decoder: reads bits from a chunk, each with an adaptive probability.
 ///
-/// It reads a byte for a bit at most, without asking where the input ends: the caller checks after each symbol whether
-/// `input` has passed the chunk's end. A symbol has 48 bits at most and the input's buffer more padding than that, so
-/// every read lies in the buffer. Probabilities are addressed by tables, whose indices are made of bits decoded and
-/// bounded by construction.
+/// It reads at most one byte per bit and does not check where the input ends: the caller checks after each symbol
+/// whether `input` has passed the chunk's end. A symbol has at most 48 bits and the input's buffer has more padding, so
+/// every read is within the buffer. Table indices are built from decoded bits and bounded by construction.
 struct RangeDecoder {
   typealias Probability = UnsafeMutablePointer<UInt16>
 
@@ -15,7 +14,7 @@ struct RangeDecoder {
   /// The next byte.
   var input: UnsafePointer<UInt8>
 
-  /// Begins at the first five bytes of a chunk, which exist.
+  /// Reads the first five bytes of a chunk; the caller has checked that they exist.
   init(_ start: UnsafePointer<UInt8>) {
     code = UInt32(start[1]) &<< 24 | UInt32(start[2]) &<< 16 | UInt32(start[3]) &<< 8 | UInt32(start[4])
     input = start + 5
@@ -29,7 +28,7 @@ struct RangeDecoder {
     }
   }
 
-  /// A bit that a branch depends upon.
+  /// Decodes a bit that a branch depends on.
   @inline(__always) mutating func isOne(_ probability: Probability) -> Bool {
     let value = UInt32(probability.pointee)
     let bound = (range &>> 11) &* value
@@ -46,7 +45,7 @@ struct RangeDecoder {
     return true
   }
 
-  /// All ones for a bit 0 and zero for a bit 1, without a branch: what is decoded is hard to foresee.
+  /// Returns all ones for a 0 bit and zero for a 1 bit, without a branch: the bits are hard to predict.
   @inline(__always) mutating func zeroMask(_ probability: Probability) -> UInt32 {
     let value = UInt32(probability.pointee)
     let bound = (range &>> 11) &* value
@@ -62,13 +61,13 @@ struct RangeDecoder {
     return mask
   }
 
-  /// The next bit of a tree, appended to `node`, which begins as 1.
+  /// Appends the next bit of a tree to `node`, which starts as 1.
   @inline(__always) mutating func descend(_ tree: Probability, _ node: inout Int) {
     let mask = zeroMask(tree + node)
     node = node &<< 1 &+ 1 &+ Int(Int32(bitPattern: mask))
   }
 
-  /// A number of three bits, the highest first.
+  /// Decodes a number of three bits, highest first.
   @inline(__always) mutating func tree3(_ tree: Probability) -> Int {
     var node = 1
     descend(tree, &node)
@@ -96,7 +95,7 @@ struct RangeDecoder {
     return node &- 256
   }
 
-  /// A literal where the byte at the latest distance, `match`, is known to differ or to foretell.
+  /// Decodes a literal with `match`, the byte at the latest distance, as context while the bits agree.
   @inline(__always) mutating func matchedLiteral(_ table: Probability, _ match: UInt8) -> Int {
     var node = 1
     var offset = 0x100
@@ -106,13 +105,13 @@ struct RangeDecoder {
       let bit = match & offset
       let mask = Int(Int32(bitPattern: zeroMask(table + (offset &+ bit &+ node))))
       node = node &<< 1 &+ 1 &+ mask
-      // Stays while the bits agree.
+      // Unchanged while the bits agree.
       offset &= bit ^ mask
     }
     return node &- 256
   }
 
-  /// A number of `count` bits, the lowest first.
+  /// Decodes a number of `count` bits, lowest first.
   @inline(__always) mutating func reverse(_ tree: Probability, _ count: Int) -> UInt32 {
     var node = 1
     var value: UInt32 = 0
@@ -124,7 +123,7 @@ struct RangeDecoder {
     return value
   }
 
-  /// `count` bits that are 0 as often as 1.
+  /// Decodes `count` bits with equal probabilities.
   @inline(__always) mutating func direct(_ count: Int) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<count {

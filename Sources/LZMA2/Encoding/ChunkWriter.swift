@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Writes symbols and raw bytes as chunks, with the borders that liblzma would choose.
+/// Writes symbols and raw bytes as chunks, split at the same places as in liblzma.
 struct ChunkWriter {
-  /// A chunk that is being written: its header's place is kept free.
+  /// A chunk being written, with room reserved for its header.
   private struct Open {
     var encoder: SymbolEncoder
     var headerSize: Int
     var textStart: Int
-    /// Once the coder has written more than up to here, the chunk is full.
+    /// The chunk is full once the coder has written past this address.
     var dataEnd: UnsafeMutablePointer<UInt8>
   }
 
-  /// liblzma ends a chunk once its bytes, with those that finishing takes, are more than 64 KiB less the most that its
-  /// longest way between two looks may write.
+  /// liblzma ends a chunk once its size, including the final bytes, exceeds 64 KiB minus the most that it can write
+  /// between two checks.
   private static let greatestData = (1 << 16) - 4098
   private static let greatestText = (1 << 21) - 273
-  /// A chunk's header and data, with room for the last symbol.
+  /// Header and data of a chunk, with room for the last symbol.
   private static let greatestChunk = 6 + (1 << 16)
   private static let greatestRaw = 1 << 16
 
@@ -25,11 +25,11 @@ struct ChunkWriter {
   private let probabilities = Probabilities()
   private var model: Model?
   private var open: Open?
-  /// What the next chunk has to reset.
+  /// What the next chunk must reset.
   private var reset: LZMA2Chunk.Reset
   private var closedPosition: Int
 
-  /// Goes on after chunks that are in `output` already and hold the text up to `position`.
+  /// Continues after chunks already in `output`, which contain the text up to `position`.
   init(text: PaddedBuffer, output: OutputBuffer, position: Int, checkpoint: Checkpoint) {
     self.text = text
     self.output = output
@@ -41,13 +41,13 @@ struct ChunkWriter {
     }
   }
 
-  /// Bytes of text that were written.
+  /// Bytes of text written so far.
   var position: Int { open?.encoder.position ?? closedPosition }
 
-  /// Whether symbols can be encoded, which takes properties.
+  /// Whether symbols can be encoded, which requires properties.
   var hasModel: Bool { model != nil }
 
-  /// Makes the next chunk begin with new probabilities, and new `properties` if there are any.
+  /// Makes the next chunk reset the probabilities, and set `properties` if not nil.
   mutating func reset(_ properties: Model.Properties?) {
     endChunk()
     if let properties {
@@ -60,13 +60,13 @@ struct ChunkWriter {
     probabilities.reset()
   }
 
-  /// Writes the text up to `end` as it is.
+  /// Writes the text up to `end` uncompressed.
   mutating func raw(to end: Int) {
     endChunk()
     while closedPosition < end {
       let count = min(end - closedPosition, Self.greatestRaw)
       raw(count)
-      // What LZMA has still to reset stays so: only the dictionary's is done.
+      // A raw chunk resets only the dictionary; LZMA must still reset the rest.
       if reset == .dictionary { reset = .properties }
     }
   }
@@ -81,14 +81,14 @@ struct ChunkWriter {
 
   /// Where encoding stopped.
   struct Stop {
-    /// The symbol that is not encoded, or the end.
+    /// Index of the first symbol not fully encoded, or the end.
     var index: Int
-    /// How many of its literals are.
+    /// Number of its literals that are encoded.
     var literals: Int
   }
 
-  /// Encodes `symbols` from `start` to `end`, stopping before a symbol that ends after `segment` or a match that begins
-  /// before it: offsets in the text.
+  /// Encodes `symbols` from `start` to `end`, and stops before a symbol that ends after `segment` or a match whose
+  /// source starts before it; `segment` has offsets in the text.
   mutating func encode(_ symbols: UnsafePointer<UInt64>, from start: Stop, to end: Int, within segment: Range<Int>)
     -> Stop
   {
@@ -104,7 +104,7 @@ struct ChunkWriter {
     return stop
   }
 
-  /// True if the chunk is full.
+  /// Encodes into one chunk; returns true if the chunk is full.
   private static func encode(
     _ symbols: UnsafePointer<UInt64>, _ stop: inout Stop, _ end: Int, _ segment: Range<Int>, _ chunk: inout Open
   ) -> Bool {
@@ -155,7 +155,7 @@ struct ChunkWriter {
       headerSize: headerSize, textStart: closedPosition, dataEnd: header + headerSize + Self.greatestData - 4)
   }
 
-  /// Ends the chunk that is open, if one is.
+  /// Ends the open chunk, if any.
   mutating func endChunk() {
     guard var chunk = open else { return }
     open = nil
@@ -165,7 +165,7 @@ struct ChunkWriter {
     let header = output.reserve(0)
     let dataCount = chunk.encoder.coder.output - header - chunk.headerSize
     guard dataCount < textCount else {
-      // Does not compress. What the coder learnt is lost to a decoder.
+      // Incompressible, so store it raw. A decoder does not see what the coder learned, so reset.
       raw(to: closedPosition + textCount)
       reset(nil)
       return
@@ -182,7 +182,7 @@ struct ChunkWriter {
     model?.take(chunk.encoder)
   }
 
-  /// The end of the block's data.
+  /// Ends the block's data.
   mutating func finish() {
     endChunk()
     output.append(0)
@@ -190,7 +190,7 @@ struct ChunkWriter {
 }
 
 extension Model {
-  /// Goes on where `encoder` ended.
+  /// Continues where `encoder` ended.
   fileprivate mutating func take(_ encoder: SymbolEncoder) {
     state = encoder.state
     rep0 = encoder.rep0

@@ -3,10 +3,10 @@
 
 internal import BinaryFormat
 
-/// Where the bytes of the old text are in the new one.
+/// Maps offsets in the old text to offsets in the new text.
 struct EditMap {
   let edits: [ByteEdit]
-  /// By how much the bytes after so many edits have moved.
+  /// Element `n`: how far the bytes after the first `n` edits have moved.
   private let shifts: [Int]
 
   init(_ edits: [ByteEdit]) {
@@ -17,10 +17,10 @@ struct EditMap {
     self.shifts = shifts
   }
 
-  /// The place in the new text of what is at `offset` of the old one, and how many bytes from there on have moved along
-  /// with it; for what is replaced, the place of its replacement.
+  /// The offset in the new text of the byte at `offset` in the old text, and how many bytes from there on have moved
+  /// with it; for replaced bytes, the offset in the replacement.
   func place(of offset: Int) -> (offset: Int, count: Int) {
-    // The number of edits that begin at or before the offset.
+    // Find the number of edits that start at or before the offset.
     var low = 0
     var high = edits.count
     while low < high {
@@ -34,6 +34,6 @@ struct EditMap {
     return (offset + shifts[low], end - offset)
   }
 
-  /// By how much bytes after the first `count` edits have moved.
+  /// How far the bytes after the first `count` edits have moved.
   func shift(after count: Int) -> Int { shifts[count] }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Memory that is written to at its end: borrowed as long as that has room, then its own.
+/// An append-only buffer that uses borrowed memory until it is full, then its own.
 package final class OutputBuffer {
   private var start: UnsafeMutablePointer<UInt8>
   private var capacity: Int
   private(set) var count = 0
-  /// Whether the bytes lie in memory that goes with this object.
+  /// Whether the bytes are in memory owned by this object.
   package private(set) var isOwner: Bool
 
-  /// Writes to `memory` first, which is there as long as this object is used.
+  /// Starts with `memory`, which must stay valid while this object is used.
   package init(borrowing memory: UnsafeMutableBufferPointer<UInt8>) {
     capacity = memory.baseAddress == nil ? 1 : memory.count
     isOwner = memory.baseAddress == nil
@@ -18,10 +18,10 @@ package final class OutputBuffer {
 
   deinit { if isOwner { start.deallocate() } }
 
-  /// What was written, valid while this object and what it borrowed live and are not written to.
+  /// The bytes written so far, valid until the next write and while this object and the borrowed memory exist.
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
-  /// Where `room` bytes may be written, until the next call.
+  /// Returns where `room` bytes may be written; valid until the next call.
   func reserve(_ room: Int) -> UnsafeMutablePointer<UInt8> {
     if capacity - count < room {
       capacity = max(capacity + capacity / 2, count + room)
@@ -34,7 +34,7 @@ package final class OutputBuffer {
     return start + count
   }
 
-  /// Counts `written` bytes that were written where `reserve` said.
+  /// Adds `written` bytes that were written at the address from `reserve`.
   func commit(_ written: Int) { count += written }
 
   func append(_ bytes: UnsafePointer<UInt8>, count: Int) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// The range encoder: bits into a chunk, each with a probability that it adapts.
+/// The range encoder: writes bits to a chunk, each with an adaptive probability.
 ///
-/// It writes a byte for a bit at most, without asking how much room is left: the caller makes sure before each symbol
-/// that there is room for 64 more bytes. A carry goes back into bytes that were written, at most to the first of the
-/// chunk: the sum of all intervals is below one, so it never passes that.
+/// It writes at most one byte per bit and does not check how much room is left: before each symbol, the caller ensures
+/// room for 64 more bytes. A carry can reach back to the first byte of the chunk, but not further: the sum of all
+/// intervals is below one.
 struct RangeEncoder {
   typealias Probability = UnsafeMutablePointer<UInt16>
 
   /// The lower end of the interval: 32 bits, and a carry above them.
   var low: UInt64 = 0
   var range: UInt32 = .max
-  /// Where the next byte goes.
+  /// The address of the next byte.
   var output: UnsafeMutablePointer<UInt8>
 
-  /// Begins a chunk's data, whose first byte is always zero.
+  /// Starts a chunk's data, whose first byte is always zero.
   init(_ start: UnsafeMutablePointer<UInt8>) {
     start.pointee = 0
     output = start + 1
@@ -45,7 +45,7 @@ struct RangeEncoder {
     byte.pointee &+= 1
   }
 
-  /// Writes what is left of the interval, as a decoder reads it that takes a byte after the last bit if it needs one.
+  /// Writes the rest of the interval, for decoders that normalise after the last bit.
   mutating func finish() {
     normalize()
     for _ in 0..<4 { shift() }
@@ -80,7 +80,7 @@ struct RangeEncoder {
       truncatingIfNeeded: Int32(bitPattern: value) &- ((Int32(bitPattern: value) &+ offset) &>> 5))
   }
 
-  /// The `count` lower bits of `value`, the highest first.
+  /// Encodes the `count` low bits of `value`, highest first.
   @inline(__always) mutating func tree(_ tree: Probability, _ value: UInt32, _ count: Int) {
     var node = 1
     var position = UInt32(truncatingIfNeeded: count)
@@ -100,7 +100,7 @@ struct RangeEncoder {
     } while bits < 0x1_0000
   }
 
-  /// A literal whose probabilities depend on `match`, the byte at the latest distance, as long as the bits agree.
+  /// Encodes a literal with `match`, the byte at the latest distance, as context while the bits agree.
   @inline(__always) mutating func matchedLiteral(_ table: Probability, _ value: UInt8, _ match: UInt8) {
     var offset = 0x100
     var match = Int(match)
@@ -114,7 +114,7 @@ struct RangeEncoder {
     } while bits < 0x1_0000
   }
 
-  /// The `count` lower bits of `value`, the lowest first.
+  /// Encodes the `count` low bits of `value`, lowest first.
   @inline(__always) mutating func reverse(_ tree: Probability, _ value: UInt32, _ count: Int) {
     var node = 1
     var rest = value
@@ -126,7 +126,7 @@ struct RangeEncoder {
     }
   }
 
-  /// The `count` lower bits of `value`, the highest first, each 0 as often as 1.
+  /// Encodes the `count` low bits of `value`, highest first, with equal probabilities.
   @inline(__always) mutating func direct(_ value: UInt32, _ count: Int) {
     var position = UInt32(truncatingIfNeeded: count)
     while position != 0 {

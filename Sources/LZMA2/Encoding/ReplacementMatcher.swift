@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Finds what replacements repeat of one another: the signatures of a thousand modules are nearly the same.
+/// Finds repetitions among replacements: the signatures of a thousand modules are nearly identical.
 ///
-/// It looks in no other text, so that it costs next to nothing.
+/// It searches no other text, so it costs almost nothing.
 struct ReplacementMatcher {
   private static let hashBits = 14
   private static let shortest = 4
@@ -11,19 +11,19 @@ struct ReplacementMatcher {
 
   private let text: UnsafePointer<UInt8>
   private let dictionarySize: Int
-  /// The latest place, plus one, of four bytes with each hash.
+  /// For each hash of four bytes, their latest offset plus one.
   private var places = [UInt32](repeating: 0, count: 1 << hashBits)
 
-  /// `text` is there as long as the value is used, and has padding at its end.
+  /// Creates a matcher; `text` must stay valid while it is used, and have padding at its end.
   init(text: UnsafePointer<UInt8>, dictionarySize: Int) {
     self.text = text
     self.dictionarySize = dictionarySize
   }
 
-  /// The next match in `range` of the text, which lies in a replacement: where it begins, its length, and its distance
-  /// (1 for the byte before).
+  /// The next match in `range`, which must be within a replacement: its start, length and distance (1 for the previous
+  /// byte).
   ///
-  /// Nil if there is none. Ranges come in order.
+  /// Nil if no match is found. Call with ascending ranges.
   mutating func nextMatch(in range: Range<Int>) -> (start: Int, length: Int, distance: Int)? {
     var position = range.lowerBound
     while position + Self.shortest <= range.upperBound {
@@ -40,7 +40,7 @@ struct ReplacementMatcher {
     return nil
   }
 
-  /// The latest place before `position` that seems to have the same four bytes, or -1; `position` takes its place.
+  /// Returns the latest offset that may have the same four bytes as `position`, or -1, and records `position`.
   private mutating func remember(_ position: Int) -> Int {
     let slot = hash(at: position)
     defer { places[slot] = UInt32(truncatingIfNeeded: position + 1) }

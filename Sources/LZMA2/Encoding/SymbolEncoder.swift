@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-/// Encodes symbols with a model and range encoder.
+/// Encodes symbols with a model and a range encoder.
 ///
-/// Bounds: literals and match bytes are read from the text between its first byte's padding and `position`; whoever
-/// calls has proved that a symbol lies within the text and that its distance reaches no further back than its first
-/// byte. States stay below 12 and lengths between 2 and 273 by construction, so table indices stay in their tables.
+/// Bounds: literals and match bytes are read from the text, at most from its leading padding up to `position`. The
+/// caller ensures that a symbol is within the text and its distance does not reach before the first byte. States stay
+/// below 12 and lengths between 2 and 273 by construction, so indices stay within their tables.
 struct SymbolEncoder {
   typealias Table = Model.Table
 
@@ -55,8 +55,8 @@ struct SymbolEncoder {
     position &+= 1
   }
 
-  /// Encodes the match of `symbol`, which has one, as its kind says, or if the latest distances are others by now, as
-  /// they allow.
+  /// Encodes the match of `symbol`, which must have one, with its original kind or, if the latest distances have
+  /// changed, with one that fits them.
   @inline(__always) mutating func match(_ symbol: Symbol) {
     let distance = symbol.distance
     let length = symbol.length
@@ -100,7 +100,7 @@ struct SymbolEncoder {
     encodeLength(probabilities + Table.repLength, length, positionState)
   }
 
-  /// Whether a match of `kind` has `distance` here.
+  /// Whether a match of `kind` would have `distance` here.
   @inline(__always) private func allows(_ kind: UInt64, _ distance: UInt32) -> Bool {
     switch kind {
     case Symbol.Kind.match: true
@@ -112,7 +112,7 @@ struct SymbolEncoder {
     }
   }
 
-  /// The kind that is coded shortest; none for one byte that has to be a literal.
+  /// The kind with the shortest code; `none` for a single byte that must be a literal.
   @inline(never) private func kindAnew(_ distance: UInt32, _ length: Int) -> UInt64 {
     if length == 1 { return distance == rep0 ? Symbol.Kind.shortRep : Symbol.Kind.none }
     switch distance {
@@ -143,9 +143,9 @@ struct SymbolEncoder {
     }
   }
 
-  /// The coder after a distance.
+  /// Encodes a distance and returns the coder.
   ///
-  /// It is passed by value: were there a reference to it, it would be kept in memory, and not in registers, everywhere.
+  /// The coder is passed by value: a reference would keep it in memory instead of registers everywhere.
   @inline(never) private static func encodeDistance(
     _ coder: RangeEncoder, _ probabilities: RangeEncoder.Probability, _ distance: UInt32, _ length: Int
   ) -> RangeEncoder {

@@ -3,26 +3,26 @@
 
 package import BinaryFormat
 
-/// Encodes an edited text with the symbols of the old one: no match is looked for.
+/// Encodes an edited text with the symbols of the old text, without searching for matches.
 struct Transcoder {
   private let block: LZMA2Block
   private let map: EditMap
   private let text: PaddedBuffer
-  /// Number of chunks that were copied.
+  /// Number of copied chunks.
   private let firstChunk: Int
   private var writer: ChunkWriter
   private var matcher: ReplacementMatcher
-  /// Offset in the old text; all before it is written, and so are the first `applied` edits.
+  /// Offset in the old text; everything before it and the first `applied` edits are written.
   private var cursor: Int
   private var applied = 0
-  /// Symbols for what edits touch.
+  /// Symbols for the text that edits touch.
   private var patch: [UInt64] = []
-  /// Bytes of text that `patch` stands for.
+  /// Bytes of text that `patch` encodes.
   private var patchCount = 0
 
-  /// `text` is the new text.
+  /// Creates a transcoder; `text` is the new text.
   ///
-  /// With `reusing` the chunks before the first edit are copied.
+  /// With `reusing`, the chunks before the first edit are copied.
   init(_ block: LZMA2Block, edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool) {
     self.block = block
     self.text = text
@@ -52,7 +52,7 @@ struct Transcoder {
         isRaw = false
       }
     }
-    // What is inserted after the last byte.
+    // Insertions after the last byte.
     if applied < map.edits.count {
       if isRaw || !writer.hasModel {
         applied = map.edits.count
@@ -65,7 +65,7 @@ struct Transcoder {
     writer.finish()
   }
 
-  /// The text of a raw chunk stays raw, with the edits that begin in it.
+  /// Writes the text of a raw chunk as raw, with the edits that start in it.
   private mutating func raw(_ chunk: LZMA2Chunk) {
     writer.endChunk()
     while applied < map.edits.count, map.edits[applied].range.lowerBound < chunk.textEnd {
@@ -73,7 +73,7 @@ struct Transcoder {
       applied += 1
     }
     let end = max(cursor, chunk.textEnd)
-    // A cursor beyond the chunk is an edit's end, and what follows an edit has a place.
+    // If the cursor is past the chunk, it is at the end of an edit, so the shift applies there.
     writer.raw(to: end + map.shift(after: applied))
     cursor = end
   }
@@ -103,7 +103,7 @@ struct Transcoder {
     }
   }
 
-  /// Adds the old text up to `end`, as far as it is not done or edited away, with the edits in it.
+  /// Adds the old text up to `end` that is neither written nor replaced, with the edits in it.
   private mutating func add(to end: Int, distance: Int?) {
     while cursor < end {
       let next = applied < map.edits.count ? map.edits[applied].range.lowerBound : Int.max
@@ -139,8 +139,8 @@ struct Transcoder {
     patchCount += count
   }
 
-  /// Adds the old text from the cursor to `end`, no edit between, which repeated what was `distance` before it: as
-  /// matches where the new text has the same bytes within reach, else as literals.
+  /// Adds the old text from the cursor to `end`, which was a match at `distance` and has no edits: as matches where the
+  /// new text has the same bytes within the dictionary, otherwise as literals.
   private mutating func addMatch(to end: Int, _ distance: Int) {
     var offset = cursor
     while offset < end {
@@ -163,7 +163,7 @@ struct Transcoder {
   }
 
   private mutating func addMatch(_ length: Int, _ distance: Int) {
-    // Of the kind that has no rules: the encoder finds how to code it.
+    // The encoder chooses the kind.
     patch.append(
       Symbol(run: 0, kind: Symbol.Kind.anew, length: length, distance: UInt32(truncatingIfNeeded: distance - 1)).word)
     patchCount += length
@@ -180,15 +180,14 @@ struct Transcoder {
 }
 
 extension LZMA2Block {
-  /// Bytes that the data with `edits` will hardly be larger than.
+  /// An estimate of the data's size in bytes with `edits`, rarely exceeded.
   package func likelySize(with edits: [ByteEdit]) -> Int {
     input.count + input.count / 8 + edits.reduce(0) { $0 + $1.replacement.count * 9 / 8 } + (1 << 17)
   }
 
-  /// Writes the compressed data of the text with `edits` applied, whose offsets count from its first byte; they are in
-  /// order.
+  /// Writes the compressed data of the text with `edits` applied; they are in order, with offsets from the first byte.
   ///
-  /// `text` is that new text and is not empty. With `reusing`, chunks before the first edit are copied as they are.
+  /// `text` is the new text and not empty. With `reusing`, chunks before the first edit are copied unchanged.
   package func encode(applying edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool = true) {
     var transcoder = Transcoder(self, edits: edits, text: text, to: output, reusing: reusing)
     transcoder.run()

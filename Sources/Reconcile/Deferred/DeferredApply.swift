@@ -4,11 +4,11 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// Defers `apply` in the hooks of an apt transaction to its end.
+/// Defers `apply` in the hooks of an apt transaction to the end of the transaction.
 ///
-/// One run then serves all packages, and each image is built once.
+/// One run then handles all packages, and each UKI is built once.
 package enum DeferredApply {
-  /// DPkg::Pre-Invoke: starts to defer work, unless this host has none to do.
+  /// DPkg::Pre-Invoke: starts deferring work, unless this host is skipped.
   ///
   /// `child` is the process in which apt runs its commands.
   ///
@@ -23,8 +23,8 @@ package enum DeferredApply {
 
   /// Defers the work if this process is part of a transaction that will call `finish`.
   ///
-  /// `release` is a kernel that must have an image then. Returns false if the work was not deferred, also if it could
-  /// not be recorded.
+  /// `release` is a kernel that must then get a UKI. Returns false if the work was not deferred or could not be
+  /// recorded.
   package static func postpone(_ release: String?, on host: Host) -> Bool {
     // apt sets this for dpkg and its children because it holds dpkg's lock (dpkg, doc/frontend.txt). Nothing else sets
     // it.
@@ -38,17 +38,17 @@ package enum DeferredApply {
     }
   }
 
-  /// DPkg::Post-Invoke, which apt calls after a failure of dpkg too: reconciles, whether or not work was deferred.
+  /// DPkg::Post-Invoke, which apt also calls after dpkg failed: reconciles, whether or not work was deferred.
   ///
   /// Throws what `Apply.run` throws.
   package static func finish(on host: Host) throws -> ApplyReport {
-    // A mark that cannot be removed does no harm once apt has ended. Without the list of pending work, everything is
+    // A mark that cannot be removed is harmless once apt has ended. Without the list of pending work, everything is
     // checked anyway.
     try? PackageTransaction.end(in: host.files)
     let work = try? PendingWork.load(from: host.files)
     var options = ApplyOptions()
     if let work {
-      // A kernel that was removed in the same transaction needs no image.
+      // Ignore kernels that the same transaction removed again.
       let incomplete = try KernelInventory(of: host.files).withoutInitrd.map(\.release)
       options.expected = work.releases.first { incomplete.contains($0) }
     }

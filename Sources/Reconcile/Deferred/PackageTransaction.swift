@@ -5,9 +5,9 @@ package import HostSystem
 
 /// The mark of a running apt transaction, in `/run/pve-sb-uki/transaction`.
 ///
-/// It exists from apt's DPkg::Pre-Invoke to its DPkg::Post-Invoke; all runs of dpkg lie in between. It holds the
-/// process number and start time of apt. The mark of an apt that was killed is recognised by that: the process is gone,
-/// or another process has its number.
+/// It exists from apt's DPkg::Pre-Invoke to its DPkg::Post-Invoke, around all runs of dpkg. It contains the process
+/// number and start time of apt, which identify the mark of an apt that was killed: the process has ended, or another
+/// process has its number.
 package struct PackageTransaction: Hashable, Sendable {
   /// Process number of apt.
   package var process: Int
@@ -23,7 +23,7 @@ package struct PackageTransaction: Hashable, Sendable {
 
   /// Marks the transaction of the apt that started `child` to run its commands.
   ///
-  /// Writes no mark if /proc does not show which process that is. Throws `HostError`.
+  /// Writes no mark if /proc does not show that process. Throws `HostError`.
   package static func begin(child: Int, in files: FileSystem) throws {
     guard let child = try files.process(child), child.parent > 1, let apt = try files.process(child.parent) else {
       return
@@ -34,14 +34,14 @@ package struct PackageTransaction: Hashable, Sendable {
 
   /// Whether this process is part of the marked transaction, that is, a descendant of its apt.
   ///
-  /// A command that somebody runs elsewhere in the meantime is not. Neither is a dpkg that continues after its apt was
+  /// A command that is run elsewhere at the same time is not, and neither is a dpkg that continues after its apt was
   /// killed. Throws `HostError` if /proc cannot be read.
   package static func isUnderWay(in files: FileSystem) throws -> Bool {
     guard let mark = try load(from: files) else { return false }
     return try files.processesAbove().contains { $0.number == mark.process && $0.startTime == mark.startTime }
   }
 
-  /// Removes the mark, if there is one.
+  /// Removes the mark if it exists.
   ///
   /// Throws `HostError`.
   package static func end(in files: FileSystem) throws { try files.remove(path) }

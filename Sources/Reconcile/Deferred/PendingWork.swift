@@ -6,19 +6,19 @@ package import HostSystem
 
 /// Work that hooks deferred to the end of an apt transaction, in `/var/lib/pve-sb-uki/pending` until a run succeeds.
 ///
-/// A file that is left over shows that a transaction was killed before its end.
+/// A leftover file means that a transaction was killed before its end.
 ///
-/// Text: seconds since 1970, then one kernel release per line.
+/// Format: seconds since 1970, then one kernel release per line.
 package struct PendingWork: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
-  /// Kernels that were configured and must have an image at the end.
+  /// Kernels that were configured and must have a UKI at the end.
   ///
   /// May be empty.
   package var releases: [String]
 
   package static let path = "/var/lib/pve-sb-uki/pending"
-  /// More kernels than any host has; the same limit applies to reading and writing.
+  /// More kernels than any host has; limits both reading and writing.
   private static let releaseLimit = 256
 
   package init(time: Int64, releases: [String] = []) {
@@ -26,9 +26,9 @@ package struct PendingWork: Hashable, Sendable {
     self.releases = releases
   }
 
-  /// Records that there is work, for `release` if that is a valid kernel release.
+  /// Records pending work, for `release` if that is a valid kernel release.
   ///
-  /// Writes nothing if it is recorded already. Throws `HostError`.
+  /// Writes nothing if it is already recorded. Throws `HostError`.
   package static func note(_ release: String?, at time: Int64, in files: FileSystem) throws {
     let known = try load(from: files)
     var work = known ?? PendingWork(time: time)
@@ -43,7 +43,7 @@ package struct PendingWork: Hashable, Sendable {
     try files.replaceFile(path, content: Array((lines.joined(separator: "\n") + "\n").utf8))
   }
 
-  /// The pending work of a host; nil if there is none.
+  /// Loads the pending work of a host; nil if nothing is pending.
   ///
   /// Throws `HostError`.
   package static func load(from files: FileSystem) throws -> PendingWork? {
@@ -53,7 +53,7 @@ package struct PendingWork: Hashable, Sendable {
     return PendingWork(time: lines.first.flatMap { Int64($0) } ?? 0, releases: releases)
   }
 
-  /// Removes the record, if there is one.
+  /// Removes the record if it exists.
   ///
   /// Throws `HostError`.
   package static func clear(from files: FileSystem) throws { try files.remove(path) }

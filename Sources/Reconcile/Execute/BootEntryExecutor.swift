@@ -29,7 +29,7 @@ extension BootEntryPlan {
   }
 }
 
-/// Carries out a plan for boot entries.
+/// Executes a plan for boot entries.
 package struct BootEntryExecutor: ~Copyable {
   private let present: BootVariables
   private let store: EFIVariableStore
@@ -48,8 +48,8 @@ package struct BootEntryExecutor: ~Copyable {
 
   /// Executes the steps in order.
   ///
-  /// If a step fails, later steps that do not depend on it still run. The boot order never ends up with nothing that
-  /// boots. Entries that failed for lack of space in the variable store are tried again after others were removed.
+  /// If a step fails, later steps that do not depend on it still run. The boot order always keeps a bootable entry.
+  /// Entries that did not fit into the variable store are retried after others were removed.
   package static func execute(_ plan: BootEntryPlan, on store: EFIVariableStore) -> BootEntryPlan.Outcome {
     var executor = BootEntryExecutor(present: plan.present, store: store)
     var outcome = BootEntryPlan.Outcome()
@@ -78,7 +78,7 @@ package struct BootEntryExecutor: ~Copyable {
     return outcome
   }
 
-  /// Returns false if there was nothing to do.
+  /// Returns false if nothing had to be changed.
   private mutating func execute(_ step: BootEntryPlan.Step) throws -> Bool {
     switch step {
     case .create(let number, let option): try create(number, option)
@@ -105,7 +105,9 @@ package struct BootEntryExecutor: ~Copyable {
   private mutating func set(_ numbers: [UInt16]) throws -> Bool {
     let wanted = numbers.filter { !missing.contains($0) }
     guard wanted != order else { return false }
-    guard reaches(wanted) else { throw SkippedStepError(message: "it would name nothing that can be booted") }
+    guard reaches(wanted) else {
+      throw SkippedStepError(message: "the new BootOrder would contain no bootable entry")
+    }
     let old = try store.read(EFIVariableName.bootOrder.fileName)
     let now = try old.map { try BootOrder(parsing: EFIVariableContent(parsing: $0).data).numbers } ?? []
     guard now == order else { throw EFIVariableError("write", EFIVariableName.bootOrder.name, .changed) }
@@ -118,7 +120,7 @@ package struct BootEntryExecutor: ~Copyable {
     let name = EFIVariableName.bootNext
     let old = try store.read(name.fileName)
     if let number {
-      guard !missing.contains(number) else { throw SkippedStepError(message: "its entry could not be made") }
+      guard !missing.contains(number) else { throw SkippedStepError(message: "its boot entry could not be created") }
       let data = BootOrder([number]).serialize()
       if let old, try EFIVariableContent(parsing: old).data == data { return false }
       try write(name, data: data, replacing: old)
@@ -131,16 +133,16 @@ package struct BootEntryExecutor: ~Copyable {
 
   private mutating func remove(_ number: UInt16) throws {
     let name = EFIVariableName.bootOption(number)
-    // This happens only if the boot order could not be set.
-    guard !order.contains(number) else { throw SkippedStepError(message: "the boot order still names it") }
+    // This only happens if the boot order could not be set.
+    guard !order.contains(number) else { throw SkippedStepError(message: "it is still in the boot order") }
     guard reaches(order) || !reaches(present.order) else {
-      throw SkippedStepError(message: "the boot order would name nothing else")
+      throw SkippedStepError(message: "the boot order contains no other bootable entry")
     }
     try store.remove(name.fileName, holding: present[number]?.content)
     removed.insert(number)
   }
 
-  /// Whether the order names an entry that the firmware would try.
+  /// Whether the order contains an entry that the firmware would try.
   private func reaches(_ order: [UInt16]) -> Bool {
     order.contains { number in
       made.contains(number) || !removed.contains(number) && present[number]?.isActive == true
@@ -148,14 +150,14 @@ package struct BootEntryExecutor: ~Copyable {
   }
 
   private func write(_ variable: EFIVariableName, data: [UInt8], replacing old: [UInt8]?) throws {
-    // The attributes of an existing variable cannot be changed, so they are kept.
+    // Keep the attributes: those of an existing variable cannot be changed.
     let attributes = try old.map { try EFIVariableContent(parsing: $0).attributes } ?? .bootManager
     let content = EFIVariableContent(attributes: attributes, data: data)
     try store.write(variable.fileName, content: content.serialize(), replacing: old)
   }
 }
 
-/// Why a step is skipped after another one failed.
+/// Why a step is skipped after another step failed.
 private struct SkippedStepError: Error, MessageConvertible {
   var message: Message
 }

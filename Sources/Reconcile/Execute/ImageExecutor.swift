@@ -9,17 +9,17 @@ internal import Messages
 internal import SigningKeys
 internal import UnifiedKernelImage
 
-/// Writes and removes the images of a plan.
+/// Writes and removes the UKIs of a plan.
 struct ImageExecutor: ~Copyable {
   private let host: Host
   private let plan: ApplyPlan
   let open: OpenESPs
   private var manifest: Manifest
-  /// The opened inputs of each kernel, or the error of opening them.
+  /// The opened inputs of each kernel, or the error from opening them.
   private var parts: [Kernel: Result<ImageInputs.Open, any Error>] = [:]
-  /// SHA-256 digests of the images that this run has written.
+  /// SHA-256 digests of the UKIs written by this run.
   private var made: [Kernel: [UInt8]] = [:]
-  /// Images that the firmware refuses by their digest, including those that this run has written.
+  /// UKIs that the firmware rejects by their digest, including those written by this run.
   private(set) var refused: Set<UKIName>
   private var loadedIdentity: Result<SigningIdentity, any Error>?
 
@@ -44,8 +44,7 @@ struct ImageExecutor: ~Copyable {
         case .write(let kernel, let keepsPrevious): try write(kernel, keepsPrevious: keepsPrevious, on: &work)
         case .remove(let name, let reason):
           let writesAhead = steps[index...].contains { if case .write = $0 { true } else { false } }
-          // Remove nothing to make room for an image that cannot be made, and keep the last image until another one is
-          // in place.
+          // Do not make room for a UKI that cannot be built, and keep the last UKI until another one is in place.
           let isSafe = writesAhead ? work.unusable.isEmpty : !work.inPlace.isEmpty
           if isSafe { try remove(name, reason: reason, on: &work) } else { report(name.kernel, on: work, state: .kept) }
         }
@@ -56,7 +55,7 @@ struct ImageExecutor: ~Copyable {
     }
   }
 
-  /// Whether the image can be copied, or its inputs and the signing key can be opened.
+  /// Whether the UKI can be copied, or its inputs and the signing key can be opened.
   ///
   /// Writes nothing.
   private mutating func canWrite(_ kernel: Kernel) -> Bool {
@@ -64,10 +63,10 @@ struct ImageExecutor: ~Copyable {
     return (try? openParts(of: kernel)) != nil && (try? signingIdentity()) != nil
   }
 
-  /// Puts the image of the kernel on the ESP: copies an existing one, or builds it there.
+  /// Puts the kernel's UKI on the ESP: copies an existing one, or builds it there.
   ///
-  /// If the old image is known to boot, it stays as the previous one. The new image is first written under the name of
-  /// the previous one, then the two names are exchanged. So the old image has a name that boots at every instant.
+  /// If the old UKI is known to boot, it is kept as the previous one. The new UKI is first written under the previous
+  /// UKI's name, then the two names are exchanged. So the old UKI always has a name that boots.
   private mutating func write(_ kernel: Kernel, keepsPrevious: Bool, on work: inout ESPWork) throws {
     let name = UKIName(kernel)
     let target = UKIName(kernel, isPrevious: keepsPrevious)
@@ -86,7 +85,7 @@ struct ImageExecutor: ~Copyable {
       if try work.files.exchange(target.path, name.path) {
         if let old { try place(old, at: target, on: work, saving: false) }
       } else {
-        // The kernel does not support the exchange: the new image atomically replaces the old one.
+        // The running kernel cannot exchange names: the new UKI atomically replaces the old one.
         try work.files.rename(target.path, to: name.path)
         manifest.remove(target, on: work.name)
         work.images.remove(target)
@@ -123,7 +122,7 @@ struct ImageExecutor: ~Copyable {
     return (image, copy)
   }
 
-  /// Copies the image from an ESP that has it; nil if no intact copy exists.
+  /// Copies the UKI from an ESP that has it; nil if no intact copy exists.
   private mutating func copy(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
     while let (image, copy) = source(of: kernel), let files = open.files(of: copy.esp) {
       guard let file = try? files.openFile(copy.name.path), try Digest.of(file) == image.digest else {
@@ -135,8 +134,8 @@ struct ImageExecutor: ~Copyable {
         verify: { written in
           guard try Digest.of(written) == image.digest else {
             throw Failure(
-              "\(work.files.display(name.path)) does not read back as it was written",
-              hint: "the partition or its disk may be failing")
+              "\(work.files.display(name.path)): the data read back differs from the data written",
+              hint: "check the disk, which may be failing")
           }
         },
         writing: { try $0.write(contentsOf: file) })
@@ -158,7 +157,7 @@ struct ImageExecutor: ~Copyable {
 
   private mutating func openParts(of kernel: Kernel) throws -> (ImageInputs, ImageInputs.Open) {
     guard let inputs = plan.kernels.first(where: { $0.kernel == kernel })?.inputs else {
-      throw Failure("it is not known what the image of kernel \(kernel.release) is made of")
+      throw Failure("the files for the UKI of kernel \(kernel.release) are unknown")
     }
     let opened = parts[kernel] ?? Result { try inputs.open(host) }
     parts[kernel] = opened
@@ -173,19 +172,19 @@ struct ImageExecutor: ~Copyable {
     if !name.isPrevious, reason != .room { report(name.kernel, on: work, state: .removed) }
   }
 
-  /// The key that signs images and boot loaders; loaded once.
+  /// The key that signs UKIs and boot loaders; loaded once.
   ///
   /// Throws `Failure`.
   mutating func signingIdentity() throws -> SigningIdentity {
     if loadedIdentity == nil { loadedIdentity = Result { try plan.configuration.signingKey.load(from: host) } }
-    guard let identity = try loadedIdentity?.get() else { throw Failure("there is no signing key") }
+    guard let identity = try loadedIdentity?.get() else { throw Failure("the signing key is missing") }
     return identity
   }
 
   /// Saves the manifest.
   ///
-  /// An error does not stop the run: without the record the next run has to read the image again, but without the boot
-  /// entry it would not boot.
+  /// An error does not stop the run: without the record, the next run has to read the UKI again; without the boot
+  /// entry, the UKI would not boot.
   mutating func saveManifest() {
     do {
       try manifest.save(to: host.files)

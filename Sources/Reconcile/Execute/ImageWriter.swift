@@ -6,7 +6,7 @@ package import HostSystem
 internal import Messages
 package import UnifiedKernelImage
 
-/// Writes images to files, for `build` and `apply`.
+/// Writes UKIs to files, for `build` and `apply`.
 package enum ImageWriter {
   package struct Written {
     package let image: ImageBuilder.Result
@@ -14,20 +14,20 @@ package enum ImageWriter {
     package let size: Int
   }
 
-  /// Throws `Failure` if `path` is one of `inputs`, also by another name; otherwise a typing error could destroy a key
-  /// or a kernel.
+  /// Throws `Failure` if `path` is one of `inputs`, even under another name: a typing error could otherwise destroy a
+  /// key or a kernel.
   package static func require(_ path: String, toBeNoneOf inputs: [String], in files: FileSystem) throws {
     guard let target = try files.status(of: path) else { return }
     for input in inputs {
       guard let status = try files.status(of: input), status.isSameFile(as: target) else { continue }
-      throw Failure("\(path) is an input itself", hint: "name another file with --output")
+      throw Failure("\(path) is also an input", hint: "specify another file with --output")
     }
   }
 
-  /// Writes the image under a temporary name, reads it back, checks it against the plan, verifies its signature, and
-  /// only then renames it to `path`.
+  /// Writes the UKI to a temporary file, checks it against the plan, verifies its signature, and only then renames it
+  /// to `path`.
   ///
-  /// If anything fails, `furtherCheck` included, the file at `path` stays as it was. Throws `Failure`, `HostError` or
+  /// If anything fails, including `furtherCheck`, the file at `path` is unchanged. Throws `Failure`, `HostError` or
   /// `ImageError`.
   package static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,

@@ -18,7 +18,7 @@ package struct LoaderExecutor {
   /// Throws `Failure` if one is missing.
   init(_ plan: ApplyPlan, _ host: Host) throws {
     guard let chain = plan.chain?.chain, let certificate = plan.certificate else {
-      throw Failure("the chain is not known")
+      throw Failure("the boot chain is unknown")
     }
     self.init(
       try LoaderFiles(
@@ -31,9 +31,9 @@ package struct LoaderExecutor {
     self.signingTime = signingTime
   }
 
-  /// Executes a step; writes nothing if it is already done.
+  /// Executes a step; writes nothing if the file is already in place.
   ///
-  /// The file is read back and verified before it gets its name. Throws `Failure` or `HostError`.
+  /// The file is read back and verified before it is renamed to its final name. Throws `Failure` or `HostError`.
   package func execute(_ step: LoaderStep, on files: FileSystem, signingBy identity: () throws -> SigningIdentity)
     throws
   {
@@ -57,7 +57,7 @@ package struct LoaderExecutor {
     case .image(let name):
       try copy(try files.openFile(name.path), to: step.path, on: files) { loaders.isSigned($0, digest: nil) }
     case .settings(let entry):
-      // Proxmox's hook may have changed the rest since they were observed.
+      // Proxmox's hook may have changed the other settings since they were observed.
       let present = try files.readFileIfPresent(step.path, limit: LoaderConfiguration.sizeLimit)
       let text = LoaderConfiguration.text(present ?? [], withDefault: entry)
       try files.replaceFile(
@@ -77,7 +77,7 @@ package struct LoaderExecutor {
   private static func require(_ isRight: Bool, _ file: File) throws {
     guard isRight else {
       throw Failure(
-        "\(file.path) does not read back as it was written", hint: "the partition or its disk may be failing")
+        "\(file.path): the data read back differs from the data written", hint: "check the disk, which may be failing")
     }
   }
 }

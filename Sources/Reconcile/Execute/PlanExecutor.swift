@@ -6,21 +6,21 @@ internal import Cryptography
 internal import HostSystem
 internal import Messages
 
-/// Executes a plan, one ESP after the other, and keeps the manifest correct at every step.
+/// Executes a plan, one ESP at a time, and keeps the manifest correct at every step.
 final class PlanExecutor {
   private let host: Host
   private let plan: ApplyPlan
   private var images: ImageExecutor
   private var report: ApplyReport
-  /// Opened when the first boot loader has to be written.
+  /// Opened when the first boot loader is written.
   private var loaders: LoaderExecutor?
-  /// ESPs on which a boot loader could not be written; their boot entries stay as they are.
+  /// ESPs on which a boot loader could not be written; their boot entries are left unchanged.
   private var lackingLoader: Set<String>
 
   /// Executes the plan.
   ///
-  /// A failure on one ESP does not stop the work on the next one. The next ESP is touched only after everything on the
-  /// first one was verified.
+  /// A failure on one ESP does not affect the others. Work on the next ESP starts only after everything on the previous
+  /// one was verified.
   static func execute(_ plan: ApplyPlan, on host: Host) -> ApplyReport {
     let executor = PlanExecutor(plan, host)
     executor.keepDefaultRecord()
@@ -42,7 +42,7 @@ final class PlanExecutor {
     lackingLoader = plan.lackingLoader
   }
 
-  /// Runs `body` on the image executor, and adds its results to the report.
+  /// Runs `body` on the image executor and adds its results to the report.
   private func collect<Value>(_ body: (inout ImageExecutor) throws -> Value) rethrows -> Value {
     defer {
       report.images += images.outcomes
@@ -53,7 +53,7 @@ final class PlanExecutor {
     return try body(&images)
   }
 
-  /// Returns the images of this program that are on the ESP afterwards.
+  /// Returns pve-sb-uki's UKIs on the ESP afterwards.
   private func execute(_ esp: ESPPlan) -> [UKIName] {
     report.images += esp.knownOutcomes(plan)
     guard esp.isChange else { return esp.images.outcome }
@@ -71,10 +71,10 @@ final class PlanExecutor {
     }
   }
 
-  /// Writes the boot loaders after the images, then removes the entries that these replace.
+  /// Writes the boot loaders after the UKIs, then removes the entries that these replace.
   private func execute(_ esp: ESPPlan, _ work: ESPWork) {
     for step in esp.loaders {
-      // If the image could not be written, this would copy the old one.
+      // If the UKI could not be written, this would copy the old one.
       if case .image = step.source, esp.images.written.contains(where: { !work.inPlace.contains($0) }) { continue }
       do {
         if loaders == nil { loaders = try LoaderExecutor(plan, host) }
@@ -95,12 +95,12 @@ final class PlanExecutor {
     }
   }
 
-  /// Whether all images are on the ESPs as planned, and the firmware refuses none that the plan does not list.
+  /// Whether all UKIs are on the ESPs as planned, and the firmware rejects only those listed in the plan.
   private func isAsPlanned(_ outcome: [String: [UKIName]]) -> Bool {
     outcome.mapValues(Set.init) == plan.outcome.mapValues(Set.init) && images.refused == plan.refused
   }
 
-  /// Creates the planned boot entries; if not all images are as planned, those for the images that are there.
+  /// Creates the planned boot entries; if some UKIs differ from the plan, entries for the UKIs that exist.
   private func makeEntries(_ outcome: [String: [UKIName]]) {
     guard let goals = plan.entryGoals else { return }
     let isAsPlanned = isAsPlanned(outcome) && lackingLoader == plan.lackingLoader
@@ -114,15 +114,16 @@ final class PlanExecutor {
     for failure in done.failures { fail(Failure(failure.message, hint: failure.hint)) }
     do {
       guard let oneShot = goals.oneShot, try store.set(oneShot.variable, data: oneShot.data) else { return }
-      report.entries.append("tell systemd-boot what to boot next")
+      report.entries.append("set systemd-boot's entry for the next boot (LoaderEntryOneShot)")
     } catch {
-      fail(Failure(of: "what to boot next", error))
+      fail(Failure(of: "systemd-boot's entry for the next boot", error))
     }
   }
 
-  /// Records which texts are ours before one is set, so that they are recognised after a power cut.
+  /// Records pve-sb-uki's defaults before setting one, so that they are recognised after a power cut.
   ///
-  /// A default that names an image which is about to be removed is replaced by one that matches the images that stay.
+  /// If the current default names a UKI that is about to be removed, it is replaced with one that matches the remaining
+  /// UKIs.
   private func keepDefaultRecord() {
     guard let step = plan.loaderDefault else { return }
     do {
@@ -135,7 +136,7 @@ final class PlanExecutor {
 
   private func setLoaderDefault(_ outcome: [String: [UKIName]]) {
     guard let planned = plan.loaderDefault?.text else { return }
-    // The image that the name stands for may be missing.
+    // The UKI with that name may be missing.
     let text = isAsPlanned(outcome) ? planned : LoaderDefault.pattern
     do {
       try LoaderDefault.setVariable(text, in: EFIVariableStore(of: host.files))
@@ -166,11 +167,11 @@ struct ESPWork {
   let name: String
   /// The ESP, open for writing.
   let files: FileSystem
-  /// Kernels whose image is known to be correct, including the newly written ones.
+  /// Kernels whose UKI is known to be correct, including newly written ones.
   var inPlace: [Kernel]
-  /// The images of this program that are on the ESP now.
+  /// pve-sb-uki's UKIs that are on the ESP now.
   var images: Set<UKIName>
-  /// Kernels whose image was planned but cannot be made.
+  /// Kernels whose UKI was planned but cannot be built.
   var unusable: Set<Kernel> = []
 
   init(_ esp: ESPPlan, _ files: FileSystem) {

@@ -8,14 +8,14 @@ internal import Messages
 
 /// Restores the default in the `loader.conf` of each ESP after Proxmox's hook has overwritten it.
 ///
-/// It runs at once, also in the middle of an apt transaction. It needs neither a plan nor a key.
+/// Runs immediately, even during an apt transaction. Needs neither a plan nor a key.
 package enum LoaderDefaultRestoration {
   /// Seconds to wait for another run.
   private static let lockTimeout = 30
 
-  /// Restores the default that `apply` has recorded, if it was changed.
+  /// Restores the default recorded by `apply` if it was changed.
   ///
-  /// Reports nothing: `apply` runs later and reports what is wrong.
+  /// Reports nothing: `apply` runs later and reports the problems.
   package static func run(on host: Host) {
     let record = LoaderDefaultRecord.load(from: host.files)
     guard !record.defaults.isEmpty, let configuration = try? Configuration(of: host.files), configuration.isEnabled,
@@ -45,17 +45,17 @@ package enum LoaderDefaultRestoration {
       LoaderConfiguration.path,
       verify: { file in
         guard try file.readToEnd(limit: text.count) == text else {
-          throw Failure("\(file.path) does not read back as it was written")
+          throw Failure("\(file.path): the data read back differs from the data written")
         }
       }, writing: { try $0.write(text) })
   }
 
-  /// The text with the recorded default; nil if it is already correct, or none is recorded.
+  /// The settings with the recorded default; nil if they are already correct, or no default is recorded.
   private static func change(on files: FileSystem, _ recorded: String?) throws -> [UInt8]? {
     guard let recorded,
       let present = try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
     else { return nil }
-    // The image may have been removed since.
+    // The UKI may have been removed since.
     let isThere = try recorded == LoaderDefault.pattern || files.exists("\(UKIName.directory)/\(recorded)")
     let text = LoaderConfiguration.text(present, withDefault: isThere ? recorded : LoaderDefault.pattern)
     return text == present ? nil : text

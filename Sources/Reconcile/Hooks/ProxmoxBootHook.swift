@@ -6,14 +6,15 @@ package import HostSystem
 
 /// Proxmox's kernel hook `zz-proxmox-boot`, which copies kernels to the ESPs as type 1 entries.
 ///
-/// `proxmox-boot-tool refresh` runs only that hook. So this package diverts it with dpkg and puts a link to its own
-/// hook at its path. The diverted file has a name that run-parts ignores.
+/// `proxmox-boot-tool refresh` only runs that hook. So this package diverts it with dpkg and puts a link to its own
+/// hook in that place. run-parts ignores the name of the diverted file.
 package enum ProxmoxBootHook {
   /// Path of the diverted file.
   private static let original = "/etc/kernel/postinst.d/zz-proxmox-boot.distrib"
   /// The command of the package that owns the hook.
   ///
-  /// Without it, the file is a leftover of a purge: dpkg looks for a conffile under the diverted name too late.
+  /// If it is missing, the diverted hook is left over from a purge: dpkg looks for a conffile under the diverted name
+  /// too late.
   private static let commands = ["/usr/sbin/proxmox-boot-tool", "/usr/bin/proxmox-boot-tool"]
 
   /// Runs the hook with `arguments` if it is wanted.
@@ -25,13 +26,13 @@ package enum ProxmoxBootHook {
 
   /// Whether the hook exists, is executable and is wanted.
   ///
-  /// It is not wanted if UKIs replace its type 1 entries: `Type1=remove` is set, there is no `SkipReason`, and this
-  /// machine has booted one of our images.
+  /// It is not wanted if UKIs replace its type 1 entries: `Type1=remove` is set, the host is not skipped
+  /// (`SkipReason`), and this machine has booted one of pve-sb-uki's UKIs.
   private static func isWanted(on host: Host) throws -> Bool {
     guard let status = try host.files.status(of: original), status.kind == .regular, status.mode & 0o111 != 0,
       try commands.contains(where: { try host.files.exists($0) })
     else { return false }
-    // With unreadable settings, behave as if this package were not installed.
+    // If the settings cannot be read, behave as if this package were not installed.
     guard let configuration = try? Configuration(of: host.files), configuration.typeOne == .remove else { return true }
     let hasBooted = Manifest.load(from: host.files).manifest.images.contains { $0.booted != nil }
     return try !hasBooted || SkipReason(of: host, configuration) != nil

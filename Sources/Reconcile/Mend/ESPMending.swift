@@ -8,21 +8,21 @@ internal import FATFileSystem
 internal import HostSystem
 internal import Messages
 
-/// Repairs what power cuts have left on ESPs, before they are written to.
+/// Repairs damage that power cuts have left on ESPs, before anything is written to them.
 struct ESPMending: ~Copyable {
   private let host: Host
   private var done: [Message] = []
   private var failures: [Failure] = []
-  /// ESPs that were mended because of a plan: each is mended once.
+  /// ESPs that were repaired because of a plan; each is repaired once.
   private var mended: Set<String> = []
-  /// ESPs that every further plan leaves alone.
+  /// ESPs that all further plans leave unchanged.
   private var leftAlone: Set<String> = []
-  /// How many entries of `done` are recorded.
+  /// Number of entries in `done` that are already recorded.
   private var recordedCount = 0
 
   init(_ host: Host) { self.host = host }
 
-  /// Mends the ESPs that were not unmounted cleanly.
+  /// Repairs the ESPs that were not unmounted cleanly.
   ///
   /// A damaged one becomes a problem of the survey.
   mutating func mendDirty(_ survey: inout ESPSurvey) {
@@ -32,11 +32,11 @@ struct ESPMending: ~Copyable {
 
   /// Checks the ESPs from which a file will be removed, and those that the kernel could not read.
   ///
-  /// Removing a file frees its clusters, so no other file may share them. A mounted file system cannot be mended: the
-  /// plan then leaves that ESP alone, and a failure says what to do.
+  /// Removing a file frees its clusters, so no other file may share them. A mounted file system cannot be repaired: the
+  /// plan then leaves that ESP unchanged, and a failure says what to do.
   ///
-  /// Returns whether an ESP was mended, so that it has to be observed again. Ends in no, if it is repeated: each ESP is
-  /// mended once.
+  /// Returns whether an ESP was repaired and has to be observed again. Repeated calls end with false, since each ESP is
+  /// repaired once.
   mutating func secureRemovals(_ assessment: inout Assessment, _ survey: inout ESPSurvey) -> Bool {
     var isMended = false
     for esp in survey.esps where assessment.observation.unreadable.contains(esp.name) {
@@ -46,7 +46,7 @@ struct ESPMending: ~Copyable {
     }
     for name in leftAlone { assessment.plan.leaveAlone(name) }
     for planned in assessment.plan.esps where planned.isChange {
-      // An ESP that was found damaged a moment ago is no longer in the survey.
+      // An ESP that was just found damaged is no longer in the survey.
       guard let esp = survey.esps.first(where: { $0.name == planned.name }), let device = esp.device else { continue }
       do {
         if case .directory = esp.source { try esp.open(on: host, for: .reading).synchronize() }
@@ -60,7 +60,7 @@ struct ESPMending: ~Copyable {
           leaveAlone(esp.name, in: &assessment)
           failures.append(
             Failure(
-              "\(esp.name): a power cut has left files that share clusters or have none; nothing is written there",
+              "\(esp.name): a power cut left files that share clusters or have none; the ESP is left unchanged",
               hint: """
                 run 'umount \(esp.name)', 'fsck.vfat -r \(host.files.display(device))', 'mount \(esp.name)', then \
                 'pve-sb-uki apply --force'
@@ -98,7 +98,7 @@ struct ESPMending: ~Copyable {
       survey.problems.append(
         ESPProblem(
           name: esp.name, kind: .unreadable,
-          message: "the EFI System Partition \(esp.name) cannot be mended: \(error)",
+          message: "the ESP \(esp.name) cannot be repaired: \(error)",
           hint: (error as? any HintedError)?.hint))
     }
   }
@@ -116,14 +116,14 @@ struct ESPMending: ~Copyable {
     return manifest.image(withDigest: try digest.finish())?.kernel == image.kernel
   }
 
-  /// Adds what was done to the report and to the record.
+  /// Adds the repairs to the report and to the record.
   mutating func addResults(to report: inout ApplyReport) {
     keepRecord()
     report.mended = done
     for failure in failures where !report.failures.contains(failure) { report.failures.append(failure) }
   }
 
-  /// Recorded at once, since the run may fail later.
+  /// Record at once, since the run may still fail.
   private mutating func keepRecord() {
     guard done.count > recordedCount else { return }
     do {

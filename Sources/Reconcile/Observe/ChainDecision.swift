@@ -9,20 +9,20 @@ package import HostSystem
 internal import Messages
 package import SecureBoot
 
-/// The boot chain from the firmware to the images, and whether it is trusted; decided again in each run.
+/// The boot chain from the firmware to the UKIs, and whether it is trusted; decided again in each run.
 package struct ChainDecision: Sendable {
   package let chain: BootChain
-  /// Whether this machine would start our images by that chain.
+  /// Whether this machine starts pve-sb-uki's UKIs through that chain.
   package let trust: BootTrust
-  /// What firmware and shim accept and refuse, as it was read for this decision.
+  /// The certificates and digests that firmware and shim accept or reject, as read for this decision.
   let database: TrustDatabase
 
-  /// Decides for a host.
+  /// Decides the chain for a host.
   ///
   /// - Parameters:
-  ///   - host: the machine, or a tree elsewhere.
+  ///   - host: the running machine, or a directory tree.
   ///   - configuration: its settings.
-  ///   - certificate: the certificate that images are signed with.
+  ///   - certificate: the certificate that UKIs are signed with.
   ///   - evidence: how the host was booted.
   ///   - esps: the files of the ESPs, open for reading.
   /// - Throws: `HostError` or `CryptoError` if the firmware, shim or an ESP cannot be read.
@@ -37,7 +37,7 @@ package struct ChainDecision: Sendable {
     }
     let byFirmware = try trust(throughShim: false)
     let byShim = try trust(throughShim: true)
-    // With Secure Boot off everything would start, but a chain with shim is kept.
+    // With Secure Boot off everything starts, but keep a chain with shim.
     let shim = BootPrograms(try host.machine).shim
     let hasShim = try database.secureBootEnabled == true || host.files.exists(shim)
     chain = BootChain.decide(
@@ -53,15 +53,15 @@ package struct ChainDecision: Sendable {
     self.trust = try Self.refusalOfShim(shim, by: database, on: host) ?? byShim
   }
 
-  /// Why the firmware would not start shim itself.
+  /// Why the firmware rejects shim itself.
   ///
-  /// Nil if it would, or if shim is not installed; that is reported elsewhere.
+  /// Nil if it accepts shim, or if shim is not installed, which is reported elsewhere.
   private static func refusalOfShim(_ shim: String, by database: TrustDatabase, on host: Host) throws -> BootTrust? {
     guard database.isEnforced,
       try host.files.exists(shim)
     else { return nil }
     var trust = try TrustAnchors(machine: host)
-    // The firmware does not use shim's list.
+    // The firmware ignores shim's list.
     trust.allowed = database.firmwareCertificates
     let verdict = try describing(shim) {
       let file = try host.files.openFile(shim)
@@ -71,7 +71,7 @@ package struct ChainDecision: Sendable {
     }
     guard !verdict.isAccepted else { return nil }
     return .refused(
-      reason: "the firmware would not start shim: \(verdict.reason)",
-      hint: "enrol Microsoft's UEFI CA in db, or enrol our certificate there and set Chain=direct")
+      reason: "the firmware rejects shim: \(verdict.reason)",
+      hint: "enrol Microsoft's UEFI CA in db, or enrol pve-sb-uki's certificate there and set Chain=direct")
   }
 }

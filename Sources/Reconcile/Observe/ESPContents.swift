@@ -3,14 +3,14 @@
 
 package import BootEnvironment
 
-/// What an ESP holds under the names of this program, and how much space is free.
+/// The contents of an ESP: files under pve-sb-uki's names, and the free space.
 package struct ESPContents: Hashable, Sendable {
   package var images: [PresentImage]
   /// Temporary files of interrupted writes.
   package var leftovers: [Leftover]
   /// Free space in bytes.
   package var free: Int
-  /// Files that fsck.vfat made of lost clusters and that are not known to be ours.
+  /// Files that fsck.vfat created from lost clusters and that are not known to be pve-sb-uki's.
   package var recovered: [Leftover] = []
 
   package struct Leftover: Hashable, Sendable {
@@ -30,21 +30,21 @@ package struct ESPContents: Hashable, Sendable {
     self.free = free
   }
 
-  /// The intact images of this program.
+  /// pve-sb-uki's intact UKIs.
   package var own: [UKIName] { images.filter(\.isOurs).map(\.name) }
 
-  /// Replaces the state of the image with that name.
+  /// Replaces the state of the UKI with that name.
   mutating func set(_ name: UKIName, _ content: PresentImage.Content) {
     for index in images.indices where images[index].name == name { images[index].content = content }
   }
 }
 
-/// A file with a name of this program's images, as found on an ESP.
+/// A file on an ESP whose name is that of one of pve-sb-uki's UKIs.
 package struct PresentImage: Hashable, Sendable {
   package enum Content: Hashable, Sendable {
-    /// Its content is recorded in the manifest with this SHA-256 digest; `booted` as there.
+    /// The manifest records its content with this SHA-256 digest and `booted` time.
     case recorded(digest: [UInt8], booted: Int64?)
-    /// Not in the manifest, but intact and signed with the certificate in use.
+    /// Not in the manifest, but intact and signed with the current certificate.
     case signed
     /// Damaged, or made by another program.
     case unknown
@@ -61,12 +61,12 @@ package struct PresentImage: Hashable, Sendable {
     self.content = content
   }
 
-  /// Whether this program made it and it is intact.
+  /// Whether pve-sb-uki made it and it is intact.
   ///
-  /// Only such images are removed, and only such images count as bootable.
+  /// Only such UKIs are removed or count as bootable.
   package var isOurs: Bool { content != .unknown }
 
-  /// When the machine was last booted from it, in seconds since 1970; nil if that was never seen.
+  /// When the machine was last booted from it, in seconds since 1970; nil if unknown.
   package var booted: Int64? { if case .recorded(_, let booted) = content { booted } else { nil } }
 
   package func holds(_ digest: [UInt8]) -> Bool {

@@ -7,18 +7,18 @@ internal import Cryptography
 internal import HostSystem
 internal import PortableExecutable
 
-/// Reads the state of an ESP: with stat(2) only where the manifest knows a file, otherwise by reading the file.
+/// Reads the state of an ESP: with stat(2) for files known to the manifest, otherwise by reading the file.
 struct ESPReader: ~Copyable {
   let esp: ESP
   /// Its files, open for reading.
   let files: FileSystem
-  /// The certificate in use; nil if it cannot be read.
+  /// The current certificate; nil if it cannot be read.
   let certificate: Certificate?
   let paths: LoaderPath
 
   /// Reads the ESP.
   ///
-  /// The manifest is updated where a file turns out to match it, or not. Throws `HostError`.
+  /// Updates the manifest where a file turns out to match it, or not to match it. Throws `HostError`.
   func read(_ manifest: inout Manifest) throws -> ESPContents {
     var contents = ESPContents(images: [], free: try files.availableSpace(at: "/"))
     for fileName in try files.list(UKIName.directory) ?? [] {
@@ -42,7 +42,7 @@ struct ESPReader: ~Copyable {
     return contents
   }
 
-  /// Adds temporary files of `path` that an interrupted write left behind.
+  /// Adds temporary files of `path` left by an interrupted write.
   private func addLeftovers(of path: String, to contents: inout ESPContents) throws {
     let file = PathName(path)
     let directory = file.directory
@@ -54,9 +54,9 @@ struct ESPReader: ~Copyable {
     }
   }
 
-  /// Adds the files that fsck.vfat made of lost clusters.
+  /// Adds the files that fsck.vfat created from lost clusters.
   ///
-  /// An image of ours among them is treated like a leftover.
+  /// Those that are pve-sb-uki's UKIs are treated as leftovers.
   private func addRecovered(_ manifest: Manifest, to contents: inout ESPContents) throws {
     for name in try files.list("/") ?? [] where ESP.isRecovered(name) {
       guard let status = try files.linkStatus(of: "/\(name)"), status.kind == .regular else { continue }
@@ -89,12 +89,12 @@ struct ESPReader: ~Copyable {
     return isSigned(file) ? .signed : .unknown
   }
 
-  /// Whether it is intact and signed with the certificate in use.
+  /// Whether it is intact and signed with the current certificate.
   ///
   /// False if it cannot be read.
   private func isSigned(_ file: File) -> Bool {
     guard let certificate, let image = try? SignedImage(parsing: file),
-      // This check is cheap: most files of others need not be read in full in each run.
+      // This cheap check avoids reading most foreign files in full in each run.
       image.table.entries.contains(where: { entry in
         (try? AuthenticodeSignature(parsing: entry))?.message.signers.contains(certificate) == true
       }), let signatures = try? image.signatures(in: file)

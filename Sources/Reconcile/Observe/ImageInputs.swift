@@ -9,10 +9,9 @@ internal import Messages
 internal import SigningKeys
 internal import UnifiedKernelImage
 
-/// The files that the image of one kernel is made from, in the order of `ImageRecord.inputs`.
+/// The files from which a kernel's UKI is built, in the order of `ImageRecord.inputs`.
 package struct ImageInputs: Hashable, Sendable {
   let kernel: Kernel
-  /// The kernel command line.
   let commandLine: String
   let stub: String
   let osRelease: String
@@ -20,7 +19,7 @@ package struct ImageInputs: Hashable, Sendable {
 
   var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
 
-  /// Chooses the files of a kernel.
+  /// Selects the files for a kernel.
   ///
   /// Throws `HostError` if the host cannot be read.
   init(_ kernel: Kernel, commandLine: CommandLine, configuration: Configuration, on host: Host) throws {
@@ -43,7 +42,7 @@ package struct ImageInputs: Hashable, Sendable {
 
   /// Opens the files.
   ///
-  /// Throws `Failure` if there is no stub, `HostError` if another file cannot be opened, and `ImageError` if no image
+  /// Throws `Failure` if the stub is missing, `HostError` if another file cannot be opened, and `ImageError` if no UKI
   /// can be built from them.
   func open(_ host: Host) throws -> Open {
     let linux = try host.files.openFile(kernel.imagePath)
@@ -63,16 +62,17 @@ package struct ImageInputs: Hashable, Sendable {
 
   /// Opens the stub of the host.
   ///
-  /// Throws `Failure` that says how to install it.
+  /// Throws `Failure` with a hint how to install it.
   package static func openStub(_ path: String, _ host: Host) throws -> File {
     do {
       return try host.files.openFile(path)
     } catch {
-      throw Failure("there is no EFI stub: \(error)", hint: "apt install systemd-boot-efi, or give one with --stub")
+      throw Failure(
+        "cannot read the EFI stub: \(error)", hint: "run 'apt install systemd-boot-efi', or specify a stub with --stub")
     }
   }
 
-  /// The manifest record of the image `file`, which was built from these inputs.
+  /// The manifest record of the UKI `file`, which was built from these inputs.
   ///
   /// Throws `HostError`, `CryptoError` or `Failure`; also if an input changed in the meantime.
   func record(of file: File, _ open: Open) throws -> ImageRecord {
@@ -83,17 +83,16 @@ package struct ImageInputs: Hashable, Sendable {
     let fingerprint = try describing(certificate) {
       try Certificate(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).fingerprint()
     }
-    // Otherwise the record could pair the digest of a new file with the image of the old one.
+    // Otherwise the record could combine the digest of a new file with the UKI of the old one.
     for input in open.files { try input.requireUnchanged() }
     return ImageRecord(
       kernel: kernel, size: file.count, digest: digest, commandLine: commandLine, certificate: fingerprint,
       inputs: records)
   }
 
-  /// The current records of the inputs if they would still produce the image of `record`; nil if not.
+  /// The current records of the inputs if they would still produce the UKI of `record`; nil if not.
   ///
-  /// No file is opened while sizes, times and inodes match the record. If they differ, the digests decide. Throws
-  /// `HostError`.
+  /// Opens no file whose size, times and inode match the record; otherwise compares digests. Throws `HostError`.
   func current(giving record: ImageRecord, in files: FileSystem) throws -> [InputRecord]? {
     guard record.kernel == kernel, record.commandLine == commandLine, record.inputs.map(\.path) == paths else {
       return nil

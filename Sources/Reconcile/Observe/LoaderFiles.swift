@@ -9,15 +9,15 @@ package import HostSystem
 internal import Messages
 internal import PortableExecutable
 
-/// How a boot loader file on an ESP is made.
+/// How to produce a boot loader file on an ESP.
 package enum LoaderSource: Hashable, Sendable {
-  /// A program of the host, with our signature in place of existing ones; its host path.
+  /// A program of the host, with existing signatures replaced by pve-sb-uki's; its host path.
   case signed(String)
   /// An unchanged copy of a program of the host, with its own signatures; its host path.
   case copied(String)
-  /// An unchanged copy of an image on the same ESP.
+  /// An unchanged copy of a UKI on the same ESP.
   case image(UKIName)
-  /// systemd-boot's settings as they are, with this default.
+  /// The existing systemd-boot settings with this default.
   case settings(defaultEntry: String)
 }
 
@@ -30,19 +30,19 @@ package struct LoaderPrograms: Hashable, Sendable {
   /// Sizes in bytes, by host path.
   fileprivate(set) var sizes: [String: Int] = [:]
 
-  /// The files of an ESP in the order of writing: a program is written before the one that starts it.
+  /// The files of an ESP in write order: a program is written before the one that starts it.
   ///
-  /// `first` is the image that boots first.
+  /// `first` is the UKI that boots first.
   func files(first: UKIName) -> [(path: String, source: LoaderSource)] {
     slots.map { path, source in (path, source ?? .image(first)) }
   }
 
-  /// The same with every possible source: each of `images` may be the one that boots first.
+  /// The same files with every possible source: each of `images` may be the one that boots first.
   func candidates(_ images: [UKIName]) -> [(path: String, sources: [LoaderSource])] {
     slots.map { path, source in (path, source.map { [$0] } ?? images.map { .image($0) }) }
   }
 
-  /// A nil source stands for the image that boots first.
+  /// A nil source stands for the UKI that boots first.
   private var slots: [(path: String, source: LoaderSource?)] {
     var slots: [(String, LoaderSource?)] = []
     if chain.hasSystemdBoot { slots.append((paths.systemdBoot, .signed(sources.systemdBoot))) }
@@ -63,37 +63,37 @@ package struct LoaderPrograms: Hashable, Sendable {
 package struct LoaderState: Hashable, Sendable {
   /// The paths that exist, each with the sources that it matches exactly.
   var present: [String: Set<LoaderSource>] = [:]
-  /// `loader.conf`; nil if there is none, or if it is not to be changed.
+  /// `loader.conf`; nil if it does not exist or must not be changed.
   var configuration: Result<[UInt8]?, Failure> = .success(nil)
-  /// The fallback program that shim would start from the removable path in place of our image, as shown in messages;
-  /// nil if there is none.
+  /// The fallback program that shim would start from the removable path instead of the UKI, as shown in messages; nil
+  /// if it does not exist.
   var fallback: String?
-  /// The names in `EFI/Linux`, also those of others.
+  /// All names in `EFI/Linux`, including foreign ones.
   var unifiedNames: [String] = []
 }
 
-/// What an ESP holds besides images.
+/// The contents of an ESP other than UKIs.
 struct BootFiles: Sendable {
   let loaders: LoaderState
   let typeOne: TypeOneEntries
 }
 
-/// The boot loaders of a chain: the opened programs of the host, and how files on an ESP are compared with them.
+/// The boot loaders of a chain: the opened programs of the host, and their comparison with files on an ESP.
 ///
-/// The comparison is by content. A loader that we sign must have the Authenticode digest of the original and our
-/// signature. A copy must have the same bytes. So no record is needed, and a new loader, key or certificate is noticed.
+/// Files are compared by content. A signed loader must have the original's Authenticode digest and pve-sb-uki's
+/// signature; a copy must have the same bytes. So no record is needed, and a new loader, key or certificate is noticed.
 package struct LoaderFiles: Sendable {
-  /// The certificate that images are signed with.
+  /// The certificate that UKIs are signed with.
   let certificate: Certificate
   package private(set) var programs: LoaderPrograms
   /// By host path.
   private var files: [String: File] = [:]
-  /// Authenticode digests of the programs that we sign, by host path.
+  /// Authenticode digests of the programs that pve-sb-uki signs, by host path.
   private var digests: [String: [UInt8]] = [:]
 
   /// Opens the programs that the chain needs.
   ///
-  /// Throws `Failure` that names the missing package.
+  /// Throws `Failure` with the name of the missing package.
   package init(_ chain: BootChain, writesRemovablePath: Bool, certificate: Certificate, on host: Host) throws {
     self.certificate = certificate
     let machine = try host.machine
@@ -116,7 +116,7 @@ package struct LoaderFiles: Sendable {
   private mutating func open(_ path: String, package: String, on host: Host) throws {
     guard try host.files.exists(path) else {
       throw Failure(
-        "the chain \(programs.chain) needs \(host.files.display(path)), which is not there",
+        "the boot chain \(programs.chain) needs \(host.files.display(path)), which does not exist",
         hint: "run 'apt install \(package)'")
     }
     let file = try host.files.openFile(path)
@@ -125,7 +125,7 @@ package struct LoaderFiles: Sendable {
   }
 
   func program(_ path: String) throws -> File {
-    guard let file = files[path] else { throw Failure("\(path) is no part of the chain \(programs.chain)") }
+    guard let file = files[path] else { throw Failure("\(path) is not part of the boot chain \(programs.chain)") }
     return file
   }
 
@@ -135,8 +135,8 @@ package struct LoaderFiles: Sendable {
   ///
   /// - Parameters:
   ///   - files: the ESP, open for reading.
-  ///   - images: the images of this program on it.
-  ///   - isPreferred: whether the machine would start our images, so that we set systemd-boot's default.
+  ///   - images: pve-sb-uki's UKIs on it.
+  ///   - isPreferred: whether the machine accepts pve-sb-uki's UKIs, so that systemd-boot's default is set.
   /// - Returns: the state of the paths that the chain uses.
   /// - Throws: `HostError` if it cannot be read.
   package func observe(_ files: FileSystem, images: [UKIName], isPreferred: Bool) throws -> LoaderState {
@@ -178,7 +178,7 @@ package struct LoaderFiles: Sendable {
     }
   }
 
-  /// Whether the file has our valid signature, and that Authenticode digest if one is given.
+  /// Whether the file has pve-sb-uki's valid signature, and `digest` as its Authenticode digest if that is not nil.
   func isSigned(_ file: File, digest: [UInt8]?) -> Bool {
     guard let image = try? SignedImage(parsing: file), let signatures = try? image.signatures(in: file) else {
       return false
@@ -207,10 +207,10 @@ package struct LoaderFiles: Sendable {
     return true
   }
 
-  /// Whether two images have the same size, headers and signatures.
+  /// Whether two UKIs have the same size, headers and signatures.
   ///
-  /// That avoids reading some hundred megabytes in each run. A signature covers all the rest; if that was changed, the
-  /// firmware refuses the image.
+  /// This avoids reading several hundred megabytes in each run. The signature covers the rest: the firmware rejects the
+  /// UKI if that was changed.
   private static func areCopies(_ left: File, _ right: File) throws -> Bool {
     guard left.count == right.count else { return false }
     let (one, other) = (try SignedImage(parsing: left), try SignedImage(parsing: right))

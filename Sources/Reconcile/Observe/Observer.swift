@@ -16,8 +16,8 @@ internal import UnifiedKernelImage
 
 /// Observes a host, its ESPs and its firmware.
 ///
-/// Writes nothing. Mostly it uses stat(2). It reads files on an ESP that are not in the manifest, and files of the host
-/// that changed since their image was built.
+/// Writes nothing and mostly uses stat(2). It only reads files on an ESP that are not in the manifest, and files of the
+/// host that changed since their UKI was built.
 final class Observer {
   private let host: Host
   private let configuration: Configuration
@@ -26,7 +26,7 @@ final class Observer {
   private let open: OpenESPs
   private let inventory: KernelInventory
   private let requests: KernelRequests
-  /// Nil if the system does not tell how it was booted.
+  /// Nil if the system does not say how it was booted.
   private let evidence: BootEvidence?
   private let certificate: Certificate?
   private let commandLines: CommandLines
@@ -40,12 +40,12 @@ final class Observer {
   private var unreadable: Set<String> = []
   private var recoveryNotes: [Message] = []
   private var damaged: [(esp: String, name: UKIName)] = []
-  /// ESPs whose images were read in full.
+  /// ESPs whose UKIs were read in full.
   private var readWhole: Set<String> = []
 
   /// Observes the host and its ESPs.
   ///
-  /// Throws errors that concern all images, such as a command line that cannot be read.
+  /// Throws errors that concern all UKIs, such as an unreadable command line.
   init(of host: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions) throws {
     self.host = host
     self.configuration = configuration
@@ -74,8 +74,8 @@ final class Observer {
       for file in found.recovered {
         recoveryNotes.append(
           """
-          \(files.display(file.path)) (\(file.size >> 10) KiB) was made by a check of the file system; remove it if \
-          nobody misses it
+          \(files.display(file.path)) (\(file.size >> 10) KiB) was created by a file system check; remove it if it is \
+          not needed
           """)
       }
     } catch {
@@ -86,14 +86,14 @@ final class Observer {
     }
   }
 
-  /// Reads the images of these ESPs in full and compares them with the manifest.
+  /// Reads the UKIs of these ESPs in full and compares them with the manifest.
   ///
   /// Each ESP is read once.
   ///
-  /// The manifest recognises a file by size and time, which damage does not change. Before an image is removed, the
-  /// others must be known to be intact: the one to be removed may be the last good one.
+  /// The manifest recognises a file by size and time, which damage does not change. Before a UKI is removed, the others
+  /// must be known to be intact: the one to remove may be the last good one.
   ///
-  /// Returns whether an image is damaged. It then no longer counts as ours or as bootable.
+  /// Returns whether a new damaged UKI was found. It then no longer counts as pve-sb-uki's or as bootable.
   func readImages(on names: [String]) -> Bool {
     let before = damaged.count
     for name in names where readWhole.insert(name).inserted {
@@ -155,11 +155,11 @@ final class Observer {
       }
       return .toBuild(size: opened.plan.size + ImageSigner.signatureRoom, notes: opened.plan.notes, inputs: inputs)
     } catch {
-      return .unusable(Failure(adopting: error, of: "EFI/Linux/\(UKIName(kernel).fileName) cannot be made"))
+      return .unusable(Failure(adopting: error, of: "EFI/Linux/\(UKIName(kernel).fileName) cannot be built"))
     }
   }
 
-  /// The image in the manifest that these inputs would produce again.
+  /// The UKI in the manifest that these inputs would produce again.
   private func recordedImage(_ inputs: ImageInputs) throws -> ImageRecord? {
     for image in manifest.images {
       guard let current = try inputs.current(giving: image, in: host.files) else { continue }
@@ -169,9 +169,9 @@ final class Observer {
     return nil
   }
 
-  /// An image on an ESP that is missing in the manifest but is the one that would be built now.
+  /// A UKI on an ESP that is missing from the manifest but matches what would be built now.
   ///
-  /// The inputs are run through the builder to get its digest; nothing is written.
+  /// Runs the inputs through the builder to get the digest, without writing anything.
   private func adoptedImage(_ inputs: ImageInputs, _ parts: ImageInputs.Open) throws -> ImageRecord? {
     let name = UKIName(inputs.kernel)
     var expected: [UInt8]?
@@ -197,14 +197,14 @@ final class Observer {
     contents[esp.name]?.set(name, .recorded(digest: record.digest, booted: nil))
   }
 
-  /// Records in the manifest which image the running system was booted from: that image is known to boot.
+  /// Records in the manifest from which UKI the running system was booted, so that it is known to boot.
   private func markBooted() {
     guard let evidence, let fileName = evidence.imageName else { return }
     recordBooted(fileName.lowercased(), evidence)
     let present = manifest.images.flatMap { $0.copies.map(\.name) }
     // systemd-boot reports the name in lower case.
     guard let image = present.first(where: { $0.fileName.lowercased() == fileName.lowercased() }) else { return }
-    // An image that was replaced since then has the name of the previous one now.
+    // A UKI that was replaced since then now has the previous UKI's name.
     let names = [image, UKIName(image.kernel, isPrevious: true)]
     for esp in survey.esps where isBootedFrom(esp, evidence) {
       let candidates = names.compactMap { manifest.image(on: esp.name, $0) }
@@ -225,10 +225,10 @@ final class Observer {
     }
   }
 
-  /// Records a booted image of ours that is not in the manifest.
+  /// Records a booted UKI of pve-sb-uki that is not in the manifest.
   ///
-  /// The manifest may be lost, and the image may differ from what would be built now. Its inputs are then unknown, but
-  /// it is known to boot.
+  /// The manifest may be lost, and the UKI may differ from what would be built now. Its inputs are then unknown, but it
+  /// is known to boot.
   private func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
     for esp in survey.esps where isBootedFrom(esp, evidence) {
       for image in contents[esp.name]?.images ?? []
@@ -245,7 +245,7 @@ final class Observer {
     }
   }
 
-  /// True also if it is not known which ESP the machine was booted from.
+  /// Also true if the ESP from which the machine was booted is unknown.
   private func isBootedFrom(_ esp: ESP, _ evidence: BootEvidence) -> Bool {
     guard let booted = evidence.partition, let own = esp.location?.guid else { return true }
     return booted == own
@@ -260,7 +260,7 @@ final class Observer {
     }
   }
 
-  /// The Authenticode digests of the images, by which dbx may revoke them; new ones are added to the manifest.
+  /// The Authenticode digests of the UKIs, which dbx may revoke; new ones are added to the manifest.
   private func digestImages() -> [String: [UKIName: [UInt8]]] {
     var digests: [String: [UKIName: [UInt8]]] = [:]
     for esp in survey.esps {
@@ -282,8 +282,7 @@ final class Observer {
     return try? ImageDigest.compute(of: file, header: image.header)
   }
 
-  /// The file names, in lower case, of images that are intact and signed with the certificate in use, by ESP that can be
-  /// read.
+  /// The lower-case file names of UKIs that are intact and signed with the current certificate, by readable ESP.
   private func trustedImages() -> [String: Set<String>] {
     let fingerprint = try? certificate?.fingerprint()
     var names: [String: Set<String>] = [:]
@@ -304,12 +303,12 @@ final class Observer {
         esps: survey.esps.compactMap { contents[$0.name] == nil ? nil : open.files(of: $0.name) })
       return .success(decision)
     } catch {
-      return .failure(Failure(adopting: error, of: "the way from the firmware to the images"))
+      return .failure(Failure(adopting: error, of: "the boot chain"))
     }
   }
 
-  /// The images that the machine starts although it would refuse newly signed ones, for example because a new key is
-  /// not enrolled yet.
+  /// The UKIs that the machine starts although it would reject newly signed ones, for example because a new key is not
+  /// enrolled yet.
   private func acceptedImages(_ decision: ChainDecision) -> [String: Set<UKIName>] {
     guard case .refused = decision.trust, let certificate else { return [:] }
     let fingerprint = try? certificate.fingerprint()
@@ -331,7 +330,7 @@ final class Observer {
   ) throws -> Bool {
     let file = try files.openFile(image.name.path)
     let parsed = try SignedImage(parsing: file)
-    // Images that the manifest knows are intact and need not be read.
+    // UKIs in the manifest are intact and need not be read.
     let signatures =
       image.isOurs
       ? try parsed.table.entries.map { try AuthenticodeSignature(parsing: $0) }
@@ -364,17 +363,17 @@ final class Observer {
       }
       return (.success(loaders.programs), found)
     } catch {
-      return (.failure(Failure(adopting: error, of: "the way from the firmware to the images")), [:])
+      return (.failure(Failure(adopting: error, of: "the boot chain")), [:])
     }
   }
 
   private func observeFirmware() -> FirmwareObservation {
     let store = EFIVariableStore(of: host.files)
     do {
-      // udev makes a link for each GPT partition, named by its unique GUID.
+      // udev creates a link for each GPT partition, named after its unique GUID.
       let links = try host.files.list("/dev/disk/by-partuuid")
       let partitions = links.map { Set($0.compactMap { GUID($0) }) }
-      // A machine that was booted by UEFI firmware has variables, or reading them fails with a reason.
+      // A machine booted by UEFI firmware has variables, or reading them fails with a reason.
       guard try store.isPresent || host.isRunningSystem && host.files.exists("/sys/firmware/efi") else {
         return FirmwareObservation(variables: nil, partitions: partitions)
       }
@@ -394,7 +393,7 @@ final class Observer {
   }
 }
 
-/// Discards all that is written.
+/// Discards everything that is written.
 private final class NullSink: ByteSink {
   func write(_ bytes: UnsafeRawBufferPointer) {}
   func patch(_ bytes: [UInt8], at offset: Int) {}

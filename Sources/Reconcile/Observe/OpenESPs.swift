@@ -6,7 +6,7 @@ internal import HostSystem
 
 /// The open ESPs of one observation or execution: any number for reading, at most one for writing.
 ///
-/// So a power cut leaves at most one that was not unmounted cleanly.
+/// So a power cut leaves at most one ESP that was not unmounted cleanly.
 final class OpenESPs {
   private let host: Host
   private var esps: [String: ESP]
@@ -34,7 +34,7 @@ final class OpenESPs {
   ///
   /// Afterwards it is unmounted, and all data is on disk.
   ///
-  /// `body` must not keep the files. Throws `HostError`, and what `body` throws.
+  /// `body` must not keep the files. Throws `HostError` and the errors of `body`.
   func write<Value>(to esp: ESP, _ body: (FileSystem) throws -> Value) throws -> Value {
     // It cannot be mounted for writing while it is mounted for reading.
     files[esp.name] = nil

@@ -5,9 +5,9 @@ package import BootEnvironment
 package import HostSystem
 package import Messages
 
-/// Why this program has nothing to do on a host.
+/// Why pve-sb-uki has nothing to do on a host.
 ///
-/// Hooks report none of them.
+/// Hooks do not report it.
 package enum SkipReason: String, Hashable, Sendable {
   /// `Enabled=no`.
   case disabled = "disabled"
@@ -15,40 +15,39 @@ package enum SkipReason: String, Hashable, Sendable {
   case installer = "installer"
   case container = "container"
   /// The machine was not booted by UEFI firmware.
-  case noFirmware = "noFirmware"
-  /// There is no signing key yet.
-  case noKeys = "noKeys"
+  case noFirmware = "no-firmware"
+  /// No signing key exists yet.
+  case noKeys = "no-keys"
   /// No ESP is mounted.
-  case noESP = "noPartition"
+  case noESP = "no-esp"
 
-  /// As a sentence.
   package var message: Message {
     switch self {
-    case .disabled: "switched off by Enabled=no"
+    case .disabled: "disabled by Enabled=no"
     case .installer: "the Proxmox installer is running"
-    case .container: "a container boots no kernel"
+    case .container: "a container does not boot a kernel"
     case .noFirmware: "this machine was not booted by UEFI firmware"
-    case .noKeys: "there is no signing key yet"
-    case .noESP: "no EFI System Partition is mounted at /efi, /boot/efi or /boot"
+    case .noKeys: "no signing key exists yet"
+    case .noESP: "no ESP is mounted at /efi, /boot/efi or /boot"
     }
   }
 
-  /// How to change that; nil if nothing has to be changed.
+  /// What to do about it; nil if nothing has to be changed.
   package var hint: Message? {
     switch self {
-    case .noKeys: "make keys with: pve-sb-uki keys create"
-    case .noESP: "mount it, or name its mount point with Esp= in \(Configuration.path)"
+    case .noKeys: "run 'pve-sb-uki keys create'"
+    case .noESP: "mount it, or set its mount point with Esp= in \(Configuration.path)"
     default: nil
     }
   }
 }
 
 extension SkipReason {
-  /// The reason that can be found before looking for an ESP; nil if there is none.
+  /// The reason that can be found before looking for an ESP; nil if none applies.
   ///
-  /// The firmware of the running machine matters only if `Esp=` is not set. With `Esp=`, images are also made in a
-  /// chroot or container, where /sys may not be mounted. For another root the firmware of this machine means nothing.
-  /// Throws `HostError`.
+  /// The running machine's firmware only matters if `Esp=` is not set. With `Esp=`, UKIs are also built in a chroot or
+  /// container, where /sys may not be mounted. For another root, this machine's firmware is irrelevant. Throws
+  /// `HostError`.
   init?(of host: Host, _ configuration: Configuration) throws {
     guard let reason = try Self.reason(host, configuration) else { return nil }
     self = reason
@@ -62,12 +61,12 @@ extension SkipReason {
       guard try host.files.exists("/sys/firmware/efi") else { return .noFirmware }
     }
     let isDefault = configuration.key == Configuration.defaultKey
-    // If there were images before, a missing key is a failure, reported where the key is needed.
+    // If UKIs existed before, a missing key is a failure, which is reported where the key is needed.
     if isDefault, try !host.files.exists(configuration.key), try !host.files.exists(Manifest.path) { return .noKeys }
     return nil
   }
 
-  /// The signs of a container that systemd defines (systemd.io/CONTAINER_INTERFACE).
+  /// systemd's container interface (systemd.io/CONTAINER_INTERFACE).
   private static func isContainer(_ host: Host) throws -> Bool {
     if let name = host.environment("container"), !name.isEmpty { return true }
     return try host.files.exists("/run/systemd/container")
@@ -81,9 +80,9 @@ package enum Readiness {
 
   /// Reads the settings and finds the ESPs.
   ///
-  /// Throws `Failure` if ESPs with images are no longer listed. Another ESP that happens to be mounted does not replace
-  /// them, and to skip silently would leave the host without images of new kernels. Throws `BootEnvironmentError` for
-  /// invalid settings, `HostError` if the host cannot be read.
+  /// Throws `Failure` if ESPs with UKIs are no longer listed. Another mounted ESP does not replace them, and skipping
+  /// silently would leave the host without UKIs for new kernels. Throws `BootEnvironmentError` for invalid settings,
+  /// `HostError` if the host cannot be read.
   package init(of host: Host) throws {
     let configuration = try Configuration(of: host.files)
     let reason = try SkipReason(of: host, configuration)
@@ -92,8 +91,8 @@ package enum Readiness {
       return
     }
     if reason == .noKeys {
-      // Neither exists in the root of a system image that is being built. Keys made there would end up in every copy of
-      // it.
+      // Both are missing in the root of a system image that is being built. Keys created there would end up in every
+      // copy.
       let hasNoESP = (try? ESPSurvey(of: host, configuration)) == ESPSurvey()
       self = .skip(hasNoESP ? .noESP : .noKeys)
       return
@@ -109,11 +108,11 @@ package enum Readiness {
     guard missed.isEmpty else {
       throw Failure(
         """
-        \(ESPSurvey.listPath) lists no partition any more, but there are images on \
+        \(ESPSurvey.listPath) no longer lists an ESP, but there are UKIs on \
         \(missed.joined(separator: ", "))
         """,
         hint: """
-          have it written anew with 'proxmox-boot-tool init', or name another partition with Esp= in \(Configuration.path)
+          recreate it with 'proxmox-boot-tool init', or set another ESP with Esp= in \(Configuration.path)
           """)
     }
     if !survey.esps.isEmpty {

@@ -5,36 +5,36 @@ package import BootEnvironment
 internal import Cryptography
 package import Messages
 
-/// What `apply` is going to do.
+/// The changes that `apply` will make.
 ///
-/// The plan is complete: the executor does nothing else, and with `--dry-run` nothing is done at all.
+/// The plan is complete: the executor does nothing else, and `--dry-run` executes nothing.
 package struct ApplyPlan: Sendable {
   let configuration: Configuration
-  /// The certificate that images are signed with; nil if it cannot be read.
+  /// The certificate that UKIs are signed with; nil if it cannot be read.
   let certificate: Certificate?
-  /// Complete kernels, the newest first.
+  /// Complete kernels, newest first.
   let installed: [Kernel]
   /// In order of precedence.
   package internal(set) var kernels: [PlannedKernel] = []
   package internal(set) var esps: [ESPPlan] = []
-  /// The boot chain, and whether it is trusted; nil if that is not known.
+  /// The boot chain, and whether it is trusted; nil if unknown.
   package internal(set) var chain: ChainDecision?
   /// The manifest to save before anything else.
   let manifest: Manifest
-  /// The boot entries to make for any set of images on the ESPs; nil if none can be made.
+  /// Plans the boot entries for any set of UKIs on the ESPs; nil if no entries can be created.
   var entryGoals: BootEntryGoals?
-  /// The changes to boot entries if all images are as planned; nil if none can be made.
+  /// The changes to boot entries if all UKIs are written as planned; nil if no entries can be created.
   package internal(set) var entries: BootEntryPlan?
-  /// The change to systemd-boot's default; nil if systemd-boot is not in the chain or the machine would refuse our
-  /// images.
+  /// The change to systemd-boot's default; nil if systemd-boot is not in the chain or the machine rejects pve-sb-uki's
+  /// UKIs.
   var loaderDefault: LoaderDefaultPlan?
-  /// ESPs whose boot loaders could not be planned; boot entries that lead there stay as they are.
+  /// ESPs whose boot loaders could not be planned; their boot entries are left unchanged.
   var lackingLoader: Set<String> = []
-  /// Images that the firmware refuses although it trusts our key; they are never first in the boot order.
+  /// UKIs that the firmware rejects although it trusts the signing key; they are never first in the boot order.
   var refused: Set<UKIName> = []
   /// Authenticode digests that dbx revokes.
   let forbiddenDigests: Set<[UInt8]>
-  /// Changes to the settings for dkms.
+  /// Changes to the dkms settings.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
   package internal(set) var notes: [Message] = []
@@ -50,24 +50,24 @@ package struct ApplyPlan: Sendable {
     forbiddenDigests = observation.forbiddenDigests
   }
 
-  /// The failure to report for an image that dbx revokes by its digest.
+  /// The failure to report for a UKI whose digest is revoked by dbx.
   static func refusal(of name: UKIName, on esp: String) -> Failure {
     Failure(
-      "\(esp): the firmware would refuse \(name.path.dropFirst()), since dbx revokes its digest",
-      hint: "boot another kernel, and install another version of kernel \(name.kernel.release)")
+      "\(esp): the firmware rejects \(name.path.dropFirst()): dbx revokes its digest",
+      hint: "boot another kernel and install another version of kernel \(name.kernel.release)")
   }
 
   mutating func note(_ note: Message) { if !notes.contains(note) { notes.append(note) } }
 
   /// Adds a failure.
   ///
-  /// One with the same text is listed once.
+  /// Failures with the same text are listed once.
   mutating func fail(_ failure: Failure) { if !failures.contains(failure) { failures.append(failure) } }
 
-  /// The images on each ESP after the plan is executed, by name of the ESP.
+  /// The UKIs on each ESP after the plan is executed, by name of the ESP.
   var outcome: [String: [UKIName]] { Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0.images.outcome) }) }
 
-  /// Removes all changes to an ESP from the plan; its boot entries stay as they are.
+  /// Removes all changes to an ESP from the plan; its boot entries are left unchanged.
   mutating func leaveAlone(_ esp: String) {
     guard let index = esps.firstIndex(where: { $0.name == esp }) else { return }
     esps[index].leaveAlone()
@@ -81,7 +81,7 @@ extension ApplyPlan {
   /// Whether the plan changes anything.
   package var isChange: Bool { esps.contains(where: \.isChange) || !entrySteps.isEmpty || !moduleSigning.isEmpty }
 
-  /// Whether the plan does more than remove boot entries that nothing needs.
+  /// Whether the plan does more than remove unneeded boot entries.
   package var isMoreThanCleanup: Bool {
     guard isChange else { return false }
     var rest = self
@@ -94,23 +94,23 @@ extension ApplyPlan {
     (entries?.steps.map(\.message) ?? []) + (loaderDefault?.text.map { [LoaderDefaultPlan.message($0)] } ?? [])
   }
 
-  /// The boot chain: `direct`, `systemd-boot`, `shim` or `shim, systemd-boot`; nil if it is not known, as without a
+  /// The boot chain: `direct`, `systemd-boot`, `shim` or `shim, systemd-boot`; nil if unknown, for example without a
   /// certificate.
   package var chainName: String? { chain.map { "\($0.chain)" } }
 }
 
-/// The changes to one ESP: first images, then boot loaders, then type 1 entries that are removed.
+/// The changes to one ESP: first UKIs, then boot loaders, then removed type 1 entries.
 package struct ESPPlan: Sendable {
   package let target: ESP
   /// Free space before the changes, in bytes.
   package let free: Int
-  /// The images of this program on it before the changes.
+  /// pve-sb-uki's UKIs on it before the changes.
   let present: [UKIName]
   var images = ImageChanges()
-  /// Kernels whose image is not replaced, because the machine starts it but would refuse a newly signed one.
+  /// Kernels whose UKI is kept because the machine starts it but would reject a newly signed one.
   var withheld: Set<Kernel> = []
   package internal(set) var loaders: [LoaderStep] = []
-  /// The default in the ESP's `loader.conf` after the changes; nil if it is not ours to set.
+  /// The default in the ESP's `loader.conf` after the changes; nil if pve-sb-uki does not set it.
   var defaultEntry: String?
   var removals: [TypeOneEntries.Removal] = []
 
@@ -120,12 +120,12 @@ package struct ESPPlan: Sendable {
     present = contents.own
   }
 
-  /// Volume serial number, or the path where it is mounted.
+  /// Volume serial number, or mount point.
   package var name: String { target.name }
 
   package var isChange: Bool { images.isChange || !loaders.isEmpty || !removals.isEmpty }
 
-  /// Whether an image is removed.
+  /// Whether a UKI is removed.
   var losesImage: Bool { images.steps.contains { if case .remove = $0 { true } else { false } } }
 
   mutating func leaveAlone() {
@@ -135,7 +135,7 @@ package struct ESPPlan: Sendable {
     removals = []
   }
 
-  /// Kernels whose image is in place already.
+  /// Kernels whose UKI is already in place.
   package var current: [Kernel] { images.current }
 }
 
@@ -151,7 +151,7 @@ package struct LoaderStep: Hashable, Sendable {
 }
 
 extension ESPPlan {
-  /// One change in words for the JSON output.
+  /// One change as words for the JSON output.
   package struct Step: Sendable {
     /// `sweep`, `remove`, `write`, or `load` for a boot loader.
     package let action: String
@@ -159,7 +159,7 @@ extension ESPPlan {
     package let path: String
     /// Why it is removed: `gone`, `unwanted`, `superseded`, `room` or `type-1`.
     package var reason: String?
-    /// Whether the replaced image stays as the previous one.
+    /// Whether the replaced UKI is kept as the previous one.
     package var keepsPrevious: Bool?
   }
 
@@ -179,7 +179,7 @@ extension ESPPlan {
     } + loaders + removals
   }
 
-  /// Images that do not fit, with the bytes they need and the bytes that could be made free.
+  /// UKIs that do not fit, with the needed bytes and the bytes that could be made free.
   package var shortages: [(kernel: String, needed: Int, available: Int)] {
     images.shortages.map { ($0.kernel.release, $0.needed, $0.available) }
   }

@@ -6,9 +6,9 @@ internal import BootEnvironment
 internal import EFIData
 internal import SecureBoot
 
-/// Plans the boot entries for any set of images on the ESPs.
+/// Plans the boot entries for any set of UKIs on the ESPs.
 ///
-/// The images are as planned only if all could be written; the entries must lead to those that are there.
+/// Some planned UKIs may fail to be written; the entries must lead to those that exist.
 struct BootEntryGoals: Sendable {
   private let present: BootVariables
   private let decision: ChainDecision
@@ -17,18 +17,18 @@ struct BootEntryGoals: Sendable {
   /// ESPs that are GPT partitions and could be read.
   private let esps: [ESP]
   private let isComplete: Bool
-  /// GPT partitions of this machine that are not ESPs of ours.
+  /// GPT partitions of this machine that are not among `esps`.
   private let foreignPartitions: Set<GUID>
-  /// Files with names of ours that are not known to be ours.
+  /// Files with names of pve-sb-uki's UKIs that are not known to be its own.
   ///
-  /// The machine may boot from them, so their entries stay.
+  /// The machine may boot from them, so their entries are kept.
   private let unknownFiles: [DevicePath.File]
 
-  /// Nil if no entry can be made: the firmware has no variables, or no ESP is a GPT partition.
+  /// Nil if no entry can be created: the firmware has no variables, or no ESP is a GPT partition.
   ///
-  /// Throws the error that kept the EFI variables or the boot loaders from being read.
+  /// Throws the error from reading the EFI variables or the boot loaders.
   init?(_ observation: HostObservation, _ decision: ChainDecision) throws {
-    // The content of an unreadable ESP is not known, so its entries are left alone.
+    // The content of an unreadable ESP is unknown, so its entries are left unchanged.
     esps = observation.readESPs.filter { $0.location != nil }
     guard !esps.isEmpty, let variables = observation.firmware.variables,
       let programs = try observation.loaders?.get()
@@ -47,13 +47,13 @@ struct BootEntryGoals: Sendable {
       partitions != nil && observation.survey.problems.isEmpty && esps.count == observation.survey.esps.count
   }
 
-  /// Plans the entries for these images, by ESP.
+  /// Plans the entries for these UKIs, by ESP.
   ///
-  /// Entries that lead to an ESP in `lacking`, whose boot loaders are missing, stay as they are. Images in `refused`
+  /// Entries that lead to an ESP in `lacking`, whose boot loaders are missing, are left unchanged. UKIs in `refused`
   /// come last.
   ///
-  /// Behind systemd-boot each image also has an entry of its own. If systemd-boot's default leads to something that the
-  /// firmware refuses, the firmware continues with the next entry.
+  /// Each UKI also has its own entry after the one for systemd-boot. If the firmware rejects the target of
+  /// systemd-boot's default, it continues with the next entry.
   func plan(for images: [String: [UKIName]], lacking: Set<String>, refused: Set<UKIName>) -> BootEntryPlan {
     var targets: [BootTarget] = []
     var next: BootTarget?
@@ -83,9 +83,9 @@ struct BootEntryGoals: Sendable {
 
   private var nextImage: UKIName? { wanted.nextBoot.map { UKIName($0) } }
 
-  /// The variable that makes systemd-boot start the kernel which is pinned for the next boot.
+  /// The variable that makes systemd-boot start the kernel that is pinned for the next boot.
   ///
-  /// Nil if BootNext does that, or if the machine would refuse our images.
+  /// Nil if BootNext does that, or if the machine rejects pve-sb-uki's UKIs.
   var oneShot: (variable: EFIVariableName, data: [UInt8])? {
     decision.trust.isAccepted ? nextImage.flatMap(decision.chain.oneShot) : nil
   }

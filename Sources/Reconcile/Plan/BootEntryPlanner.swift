@@ -10,9 +10,9 @@ internal import Messages
 struct BootEntryPlanner: ~Copyable {
   private let present: BootVariables
   private let partitions: [PartitionLocation]
-  /// Entries that lead to files with names of ours on our partitions.
+  /// Entries that lead to files with pve-sb-uki's names on the host's ESPs.
   private let own: [BootVariables.Entry]
-  /// Entries that lead to files with names of ours on partitions that no longer exist.
+  /// Entries that lead to files with pve-sb-uki's names on partitions that no longer exist.
   private let stale: [BootVariables.Entry]
   private let unknownFiles: [DevicePath.File]
 
@@ -22,7 +22,7 @@ struct BootEntryPlanner: ~Copyable {
   private var rejections: [BootEntryPlan.Rejection] = []
   private var usedNumbers: Set<UInt16>
 
-  /// `isGone` says whether a partition that is not in `partitions` no longer exists.
+  /// `isGone` tells whether a partition outside `partitions` no longer exists.
   init(
     present: BootVariables, partitions: [PartitionLocation], unknownFiles: [DevicePath.File], isGone: (GUID) -> Bool
   ) {
@@ -41,7 +41,9 @@ struct BootEntryPlanner: ~Copyable {
 
   mutating func add(_ target: BootTarget) {
     guard number(of: target) == nil else { return }
-    guard target.file.isInOurNameSpace else { return reject(target, "\(target.path) is no path that is ours") }
+    guard target.file.isInOurNameSpace else {
+      return reject(target, "\(target.path) is not a path managed by pve-sb-uki")
+    }
     do throws(ParseError) {
       let wanted = try LoadOption(
         description: target.label, file: target.file, optionalData: target.optionalData)
@@ -55,7 +57,7 @@ struct BootEntryPlanner: ~Copyable {
         assigned.append((target, number))
         creations.append(.create(number, wanted))
       } else {
-        reject(target, "all numbers of boot entries are taken")
+        reject(target, "all boot entry numbers are in use")
       }
     } catch {
       reject(target, "\(target.path) cannot have a boot entry: \(error)")
@@ -78,7 +80,7 @@ struct BootEntryPlanner: ~Copyable {
       if let number = number(of: next) {
         if number != present.next { plan.steps.append(.next(number)) }
       } else if !rejections.contains(where: { $0.target == next }) {
-        plan.rejections.append(.init(target: next, reason: "\(next.path) has no boot entry that could be booted next"))
+        plan.rejections.append(.init(target: next, reason: "\(next.path) has no boot entry for the next boot"))
       }
     }
     if isReachable { plan.steps += gone.map { .remove($0) } }
@@ -91,10 +93,10 @@ struct BootEntryPlanner: ~Copyable {
     return unknownFiles.contains { $0.isSameFile(as: file) }
   }
 
-  /// The boot order if the machine would refuse our images: ours come last.
+  /// The boot order if the machine rejects pve-sb-uki's UKIs: our entries come last.
   ///
-  /// If the machine was booted from one of ours, it does start them, so their place is kept. If there is no boot order,
-  /// none is made: one with only our entries would put them first.
+  /// If the machine was booted from one of our entries, it does accept them, so they keep their place. If there is no
+  /// boot order, none is created: one with only our entries would put them first.
   private func orderOfRefused(_ ours: [UInt16], foreign: [UInt16], kept: [UInt16], gone: [UInt16]) -> [UInt16] {
     if present.order.isEmpty { return [] }
     guard own.contains(where: { $0.number == present.current }) else { return foreign + ours + kept }
@@ -106,10 +108,10 @@ struct BootEntryPlanner: ~Copyable {
       .number
   }
 
-  /// The existing entry to reuse for the target: the one this machine was booted from, else the first in the boot
-  /// order.
+  /// The existing entry to reuse for the target: the one from which this machine was booted, otherwise the first in the
+  /// boot order.
   ///
-  /// shim gets the program to start from the optional data, so each value of the data is a target of its own.
+  /// shim starts the program named in the optional data, so each value of the data is a separate target.
   private func entry(for target: BootTarget) -> BootVariables.Entry? {
     let candidates = own.filter { entry in
       guard let option = entry.option, option.file?.isSameFile(as: target.file) == true else { return false }
@@ -120,13 +122,13 @@ struct BootEntryPlanner: ~Copyable {
     return candidates.first { $0.number == first } ?? candidates.first
   }
 
-  /// The corrected option; nil if it is correct.
+  /// The corrected option; nil if it is already correct.
   ///
   /// If its device path leads to the right file, the path stays as the firmware wrote it.
   private static func correction(of option: LoadOption, to wanted: LoadOption) -> LoadOption? {
     var corrected = option.file?.partition == wanted.file?.partition ? option : wanted
     corrected.attributes = option.attributes.union(.active)
-    // Some firmware appends its own data to all entries; shim ignores that.
+    // Some firmware appends its own data to all entries; shim ignores it.
     let isMarked = !wanted.optionalData.isEmpty && option.optionalData.starts(with: wanted.optionalData)
     corrected.optionalData = isMarked ? option.optionalData : wanted.optionalData
     if corrected.description != wanted.description { corrected.description = wanted.description }

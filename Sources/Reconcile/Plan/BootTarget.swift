@@ -22,7 +22,7 @@ package struct BootTarget: Hashable, Sendable {
     self.optionalData = optionalData
   }
 
-  /// The prefix of the labels of our entries.
+  /// The prefix of the labels of pve-sb-uki's entries.
   package static let labelPrefix = "Proxmox VE"
   package static func label(for kernel: Kernel) -> String { "\(labelPrefix) \(kernel.release)" }
 
@@ -30,7 +30,7 @@ package struct BootTarget: Hashable, Sendable {
 }
 
 extension DevicePath.File {
-  /// Whether the name belongs to this program: `/EFI/Linux/pve-K.efi`, which includes `pve-K~previous.efi`, and
+  /// Whether the name belongs to pve-sb-uki: `/EFI/Linux/pve-K.efi`, which includes `pve-K~previous.efi`, and
   /// everything below `/EFI/pve-sb-uki`.
   package var isInOurNameSpace: Bool {
     let names = PathName(path).folded.components
@@ -39,7 +39,7 @@ extension DevicePath.File {
     return names.count == 3 && names[1] == "linux" && UKIName(fileName: String(names[2])) != nil
   }
 
-  /// Whether both are the same file: FAT ignores case, and a partition is identified by its GUID alone.
+  /// Whether both are the same file: FAT ignores case, and only the GUID identifies a partition.
   package func isSameFile(as other: Self) -> Bool {
     partition.guid == other.partition.guid && PathName(path).isSameOnFAT(as: PathName(other.path))
   }
@@ -48,9 +48,9 @@ extension DevicePath.File {
 extension BootChain {
   /// The target whose boot entry makes the firmware start `image` on `partition`.
   ///
-  /// With systemd-boot in the chain it is the same for all images of an ESP.
+  /// With systemd-boot in the chain, the target is the same for all UKIs of an ESP.
   ///
-  /// `loaders` are the paths of the boot loaders; `suffix` distinguishes entries of several ESPs in the firmware's
+  /// `loaders` are the paths of the boot loaders; `suffix` distinguishes the entries of several ESPs in the firmware's
   /// menu.
   package func target(
     for image: UKIName, on partition: PartitionLocation, loaders: LoaderPath, suffix: String = ""
@@ -65,9 +65,9 @@ extension BootChain {
       optionalData: hasShim ? Self.shimOption(starting: path) : [])
   }
 
-  /// The optional data that makes shim start `path`: UTF-16 with a final NUL, of which shim takes the first word.
+  /// The optional data that makes shim start `path`: UTF-16 with a final NUL, of which shim uses the first word.
   ///
-  /// shim takes it for a path from the root of the ESP only if it begins with `\EFI\` in capitals, otherwise for a name
+  /// shim treats it as a path from the root of the ESP only if it starts with `\EFI\` in capitals, otherwise as a name
   /// in its own directory (rhboot/shim 16.1, load-options.c).
   package static func shimOption(starting path: String) -> [UInt8] {
     EFIText.serialize(String(path.map { $0 == "/" ? "\\" : $0 }))

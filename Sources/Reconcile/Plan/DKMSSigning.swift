@@ -5,10 +5,10 @@ internal import BootEnvironment
 package import HostSystem
 package import Messages
 
-/// The settings that make dkms sign the modules it builds with our key.
+/// The settings that make dkms sign the modules it builds with pve-sb-uki's key.
 ///
-/// They are a file in its settings directory that sets `mok_signing_key` and `mok_certificate`, the latter in DER (dkms
-/// 3.0 of Debian 12 and 3.2 of Debian 13).
+/// A file in dkms's settings directory sets `mok_signing_key` and `mok_certificate`, the latter in DER (dkms 3.0 of
+/// Debian 12 and 3.2 of Debian 13).
 package struct DKMSSigning: Hashable, Sendable {
   /// Shell code that dkms sources in every run.
   package static let path = "/etc/dkms/framework.conf.d/pve-sb-uki.conf"
@@ -21,10 +21,10 @@ package struct DKMSSigning: Hashable, Sendable {
     package let content: [UInt8]?
   }
 
-  /// The wanted files; empty if there are to be none.
+  /// The wanted files; empty if modules are not signed.
   private let files: [Step]
 
-  /// Without any file.
+  /// Creates settings without any file.
   package init() { files = [] }
 
   /// `key` is the value of `Key=`, `certificate` its certificate in DER.
@@ -32,17 +32,17 @@ package struct DKMSSigning: Hashable, Sendable {
   /// Throws `BootEnvironmentError` for a key that dkms cannot use.
   package init(key: String, certificate: [UInt8]) throws {
     let isPath = key.hasPrefix("/")
-    // A message does not show a URI, which may contain a PIN (RFC 7512 section 2.4). Settings of dkms would not keep a
+    // A message must not show a URI, which may contain a PIN (RFC 7512 section 2.4). The dkms settings would not keep a
     // PIN secret.
     guard isPath || key.hasPrefix("pkcs11:") && !Self.holdsPIN(key) else {
       throw BootEnvironmentError(
-        Configuration.path, "Dkms=yes, but dkms cannot be given the key that Key= names",
-        hint: "set Dkms=no, or name the key by its path or by a pkcs11: URI without a PIN")
+        Configuration.path, "Dkms=yes, but dkms cannot use the key in Key=",
+        hint: "set Dkms=no, or set Key= to a path or a pkcs11: URI without a PIN")
     }
     guard key.utf8.allSatisfy(Self.isPlain) else {
       throw BootEnvironmentError(
-        Configuration.path, "Dkms=yes, but Key= has characters that dkms's settings cannot hold",
-        hint: "use letters, digits and /._-+:;=?&%@,~ only")
+        Configuration.path, "Dkms=yes, but Key= has characters that dkms's settings do not support",
+        hint: "use only letters, digits and /._-+:;=?&%@,~")
     }
     files = [
       Step(path: Self.certificatePath, content: certificate),
@@ -52,7 +52,8 @@ package struct DKMSSigning: Hashable, Sendable {
 
   /// The settings file.
   ///
-  /// If only one of the two files exists, dkms overwrites it with a new pair. So the settings name them only if both exist.
+  /// If only one of the two files exists, dkms overwrites it with a new pair. So the settings name them only if both
+  /// exist.
   private static func text(_ key: String, isPath: Bool) -> String {
     """
     \(heading)
@@ -78,10 +79,10 @@ package struct DKMSSigning: Hashable, Sendable {
 
   /// The changes to make, in this order.
   ///
-  /// A file with that name that is not ours is not removed.
+  /// A foreign file with that name is not removed.
   package func steps(from present: DKMSFiles) -> [Step] {
     guard files.isEmpty else { return files.filter { present.content(of: $0.path) != $0.content } }
-    // The settings are removed before the file that they name.
+    // Remove the settings before the file that they name.
     guard let settings = present.settings else {
       return present.certificate == nil ? [] : [Step(path: Self.certificatePath, content: nil)]
     }
@@ -90,7 +91,7 @@ package struct DKMSSigning: Hashable, Sendable {
   }
 }
 
-/// The two files as they are; nil if they do not exist.
+/// The current content of the two files; nil for a missing file.
 package struct DKMSFiles: Hashable, Sendable {
   package let settings: [UInt8]?
   package let certificate: [UInt8]?
@@ -101,7 +102,7 @@ package struct DKMSFiles: Hashable, Sendable {
   package init(of files: FileSystem) throws {
     settings = try files.readFileIfPresent(DKMSSigning.path, limit: Self.sizeLimit)
     let path = DKMSSigning.certificatePath
-    // One that cannot be read differs from any that is wanted.
+    // An unreadable file differs from any wanted content.
     certificate = try files.exists(path) ? (try? files.readFileIfPresent(path, limit: Self.sizeLimit)) ?? [] : nil
   }
 

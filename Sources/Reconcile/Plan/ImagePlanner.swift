@@ -3,16 +3,16 @@
 
 package import BootEnvironment
 
-/// Plans the changes to the images of one ESP, so that the space suffices at every step.
+/// Plans the changes to the UKIs of one ESP, so that the space suffices at every step.
 ///
-/// One image on the ESP is never removed: the one that the machine was last booted from, or else the nearest to that.
-/// The image of the running kernel is not removed to make room either.
+/// One UKI on the ESP is never removed: the one from which the machine was last booted, or otherwise the next best one.
+/// The UKI of the running kernel is not removed to make room either.
 package struct ImagePlanner: ~Copyable {
   /// In order of precedence.
   private let wanted: [PlannedKernel]
   private let inventory: KernelInventory
   private let running: String?
-  /// Images that make no room for others and are not replaced.
+  /// UKIs that are neither removed to make room nor replaced.
   private let keeping: Set<UKIName>
   private var images: [PresentImage]
   private var free: Int
@@ -23,13 +23,13 @@ package struct ImagePlanner: ~Copyable {
   /// Plans for one ESP.
   ///
   /// - Parameters:
-  ///   - wanted: in order of precedence; if not all fit, the last get no image.
-  ///   - contents: the content of the ESP.
-  ///   - inventory: the installed kernels; images of incomplete kernels are neither made nor removed.
+  ///   - wanted: in order of precedence; if not all fit, the last ones get no UKI.
+  ///   - contents: the contents of the ESP.
+  ///   - inventory: the installed kernels; UKIs of incomplete kernels are neither built nor removed.
   ///   - running: release of the running kernel.
-  ///   - removesOthers: whether images of other kernels are removed.
-  ///   - keeping: images that are neither removed nor replaced, whatever they are in the way of.
-  /// - Returns: the steps in their order, and the content of the ESP after them.
+  ///   - removesOthers: whether UKIs of other kernels are removed.
+  ///   - keeping: UKIs that are never removed or replaced.
+  /// - Returns: the steps in order, and the contents of the ESP after them.
   package static func plan(
     _ wanted: [PlannedKernel], on contents: ESPContents, inventory: KernelInventory, running: String?,
     removesOthers: Bool = true, keeping: Set<UKIName> = []
@@ -98,14 +98,14 @@ package struct ImagePlanner: ~Copyable {
     written.insert(name)
   }
 
-  /// The images that may be removed to make room for the image of this kernel, the least important first.
+  /// The UKIs that may be removed to make room for this kernel's UKI, least important first.
   private func victims(for kernel: Kernel, _ index: Int) -> [PresentImage] {
-    // Skip files that are not ours; there may be thousands.
+    // Skip foreign files; there may be thousands.
     let unneeded = images.filter { $0.isOurs && (removalReason(of: $0.name.kernel) != nil || isSuperseded($0)) }
     let previous = wanted.reversed().compactMap { wanted in
       images.first { $0.name == UKIName(wanted.kernel, isPrevious: true) }
     }
-    // Its own old image first, then those of less important kernels.
+    // First its own old UKI, then those of less important kernels.
     let others = [kernel] + wanted[(index + 1)...].reversed().map(\.kernel)
     let current = others.compactMap { kernel in images.first { $0.name == UKIName(kernel) } }
     var seen: Set<UKIName> = []
@@ -169,57 +169,57 @@ package struct ImagePlanner: ~Copyable {
     return image.name.kernel.release != running || image.name.isPrevious
   }
 
-  /// The space that a file needs: whole clusters of at most 64 KiB, and as much again for its directory entry.
+  /// The space that a file needs: whole clusters of at most 64 KiB, and the same again for its directory entry.
   private static func requiredSpace(_ size: Int) -> Int { (size >> 16 + 2) << 16 }
 }
 
-/// The changes to the images of one ESP, in order.
+/// The changes to the UKIs of one ESP, in order.
 package struct ImageChanges: Hashable, Sendable {
   package enum Step: Hashable, Sendable {
     /// Removes a temporary file of an interrupted write, by its path on the ESP.
     case sweep(path: String)
     case remove(UKIName, RemovalReason)
-    /// Writes the image of the kernel. With `keepsPrevious` the old one is kept under the name of the previous image.
+    /// Writes the UKI of the kernel; with `keepsPrevious` the old one is kept under the previous UKI's name.
     case write(Kernel, keepsPrevious: Bool)
   }
 
-  /// Why an image is removed.
+  /// Why a UKI is removed.
   package enum RemovalReason: String, Hashable, Sendable {
     /// Its kernel is not installed.
     case gone = "gone"
-    /// Its kernel is not among those that get an image.
+    /// Its kernel is not among those that get a UKI.
     case unwanted = "unwanted"
-    /// A newer image of its kernel has booted.
+    /// A newer UKI of its kernel has booted.
     case superseded = "superseded"
     /// The space is needed for something more important.
     case room = "room"
   }
 
-  /// Why an image stays although its kernel gets none.
+  /// Why a UKI is kept although its kernel gets none.
   package enum KeepReason: String, Hashable, Sendable {
     /// The machine was last booted from it.
     case knownGood = "known-good"
-    /// It is the running kernel's.
+    /// It belongs to the running kernel.
     case running
-    /// No other image on this ESP is known to be correct.
+    /// No other UKI on this ESP is known to be correct.
     case last
   }
 
-  /// An image that does not fit on the ESP.
+  /// A UKI that does not fit on the ESP.
   package struct Shortage: Hashable, Sendable {
     package var kernel: Kernel
     /// Bytes.
     package var needed: Int
-    /// Bytes that could be made available for it.
+    /// Bytes that could be made free for it.
     package var available: Int
   }
 
   package var steps: [Step] = []
-  /// Kernels whose image is in place already.
+  /// Kernels whose UKI is already in place.
   package var current: [Kernel] = []
   package var kept: [UKIName: KeepReason] = [:]
   package var shortages: [Shortage] = []
-  /// The images of this program on the ESP after all steps.
+  /// pve-sb-uki's UKIs on the ESP after all steps.
   package var outcome: [UKIName] = []
   /// Free space after all steps, in bytes.
   package var free = 0
@@ -229,12 +229,12 @@ package struct ImageChanges: Hashable, Sendable {
   /// Whether the ESP has to be opened for writing.
   package var isChange: Bool { !steps.isEmpty }
 
-  /// Kernels whose image is written.
+  /// Kernels whose UKI is written.
   package var written: [Kernel] {
     steps.compactMap { if case .write(let kernel, _) = $0 { kernel } else { nil } }
   }
 
-  /// Images that are gone after all steps.
+  /// UKIs that no longer exist after all steps.
   package var removed: Set<UKIName> {
     Set(steps.compactMap { if case .remove(let name, _) = $0 { name } else { nil } }).subtracting(outcome)
   }

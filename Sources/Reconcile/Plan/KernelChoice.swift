@@ -5,21 +5,21 @@ internal import BootEnvironment
 internal import HostSystem
 internal import Messages
 
-/// The inputs to the choice of kernels: the settings, Proxmox's lists and the running system.
+/// The inputs for choosing kernels: the settings, Proxmox's lists and the running system.
 struct KernelRequests: Sendable {
   let lists: ProxmoxLists
-  /// The kernel that `boot prefer` chose.
+  /// The kernel chosen with `boot prefer`.
   let preferred: Kernel?
   /// Release of the running kernel; nil if this root is not that of the running system.
   let running: String?
   /// `Keep=`.
   let keep: Int
-  /// When this machine was booted, in seconds since 1970; nil if that is not known.
+  /// When this machine was booted, in seconds since 1970; nil if unknown.
   let bootTime: Int64?
 
-  /// Reads them.
+  /// Reads the inputs.
   ///
-  /// Throws `BootEnvironmentError` if the preferred kernel is not valid, `HostError` if a file cannot be read.
+  /// Throws `BootEnvironmentError` if the preferred kernel is invalid, `HostError` if a file cannot be read.
   init(of host: Host, _ configuration: Configuration) throws {
     lists = ProxmoxLists(of: host.files)
     preferred = try PreferredKernel.load(from: host.files)
@@ -35,10 +35,10 @@ struct KernelRequests: Sendable {
   }
 }
 
-/// The kernels whose images are maintained in one run.
+/// The kernels whose UKIs are maintained in one run.
 struct KernelChoice: Sendable {
   let wanted: WantedKernels
-  /// In order of precedence; the images of kernels that `--kernel` did not choose stay as they are.
+  /// In order of precedence; the UKIs of kernels not selected by `--kernel` are left unchanged.
   let kernels: [PlannedKernel]
   private(set) var notes: [Message] = []
   private(set) var failures: [Failure] = []
@@ -67,10 +67,10 @@ struct KernelChoice: Sendable {
       failures.append(
         Failure(
           """
-          kernel \(release) gets no image: /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
-          /lib/modules/\(release) are not all there
+          kernel \(release) gets no UKI: not all of /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
+          /lib/modules/\(release) exist
           """,
-          hint: "install it again, or make its initrd with: update-initramfs -c -k \(release)"))
+          hint: "reinstall it, or create its initrd with: update-initramfs -c -k \(release)"))
     }
   }
 
@@ -79,14 +79,14 @@ struct KernelChoice: Sendable {
       guard options.kernels.isEmpty || options.kernels.contains(kernel.release) else { return }
       failures.append(
         Failure(
-          "kernel \(kernel.release) has lost its initrd; its image still boots, but no longer follows changes",
+          "kernel \(kernel.release): the initrd is missing; its UKI still boots but is not updated any more",
           hint: "update-initramfs -c -k \(kernel.release)"))
     } else if options.kernels.isEmpty, options.expected != kernel.release {
-      notes.append("kernel \(kernel.release) has no initrd yet, so it gets no image")
+      notes.append("kernel \(kernel.release) has no initrd yet, so it gets no UKI")
     }
   }
 
-  /// Whether the kernel gets a new image if it has none.
+  /// Whether the kernel gets a new UKI if it has none.
   func isChosen(_ kernel: PlannedKernel) -> Bool {
     !kernel.hasLostInitrd && (chosen.isEmpty || chosen.contains(kernel.release))
   }

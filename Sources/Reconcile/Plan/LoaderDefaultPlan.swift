@@ -6,30 +6,30 @@ internal import HostSystem
 internal import Messages
 internal import SecureBoot
 
-/// systemd-boot's default in the EFI variable, see `LoaderDefault`, and where it leads if it is not ours.
+/// systemd-boot's default in the EFI variable (see `LoaderDefault`), and where a foreign default leads.
 struct LoaderDefaultObservation: Sendable {
-  /// The text of `LoaderEntryDefault`; nil if there is none.
+  /// The text of `LoaderEntryDefault`; nil if it is not set.
   let variable: String?
   let record: LoaderDefaultRecord
-  /// Where a default that this program has not set leads, by ESP; empty if Secure Boot refuses nothing.
+  /// Where a default that pve-sb-uki did not set leads, by ESP; empty if Secure Boot rejects nothing.
   private var targets: [String: Target] = [:]
 
   /// Where the default leads on one ESP.
   fileprivate struct Target: Sendable {
     /// The names in `EFI/Linux`.
     let unifiedNames: [String]
-    /// Whether the machine would start the image that the default chooses.
+    /// Whether the machine starts the UKI that the default selects.
     let isUnifiedStarted: Bool
-    /// The type 1 entry that the default chooses, in lower case, and whether the machine would start it; nil if it
-    /// chooses none.
+    /// The type 1 entry that the default selects, in lower case, and whether the machine starts it; nil if it selects
+    /// none.
     let entry: (name: String, isStarted: Bool)?
   }
 
-  /// Reads the variable, and what it leads to.
+  /// Reads the variable and finds out where it leads.
   ///
-  /// Images in `trusted`, by ESP, are not read for that.
+  /// UKIs in `trusted`, by ESP, are not read for that.
   ///
-  /// Nil if systemd-boot is not in the chain, the machine would refuse our images, or there are no EFI variables.
+  /// Nil if systemd-boot is not in the chain, the machine rejects pve-sb-uki's UKIs, or there are no EFI variables.
   init?(
     of host: Host, decision: ChainDecision, open: OpenESPs, trusted: [String: Set<String>], options: ApplyOptions
   ) {
@@ -47,9 +47,9 @@ struct LoaderDefaultObservation: Sendable {
     }
   }
 
-  /// Checks a default that the administrator has set, which stays.
+  /// Checks a default set by the administrator, which is kept.
   ///
-  /// It is a failure if it leads to something that Secure Boot refuses, otherwise a note.
+  /// Returns a failure if it leads to something that Secure Boot rejects, otherwise a note.
   func check(_ text: String, _ esps: [ESPPlan]) -> (failure: Failure?, note: Message?) {
     for esp in esps {
       guard let target = targets[esp.name] else { continue }
@@ -66,7 +66,7 @@ struct LoaderDefaultObservation: Sendable {
     return (
       nil,
       """
-      systemd-boot's default is \(text), which was set in its menu or with bootctl; to use ours again, run \
+      systemd-boot's default is \(text), set in its menu or with bootctl; to restore pve-sb-uki's, run \
       'pve-sb-uki boot prefer --none'
       """
     )
@@ -75,8 +75,8 @@ struct LoaderDefaultObservation: Sendable {
   private static func failure(_ text: String, choosing choice: String, on esp: String) -> Failure {
     Failure(
       """
-      systemd-boot would start \(choice) on \(esp), which Secure Boot refuses: its default was set to \
-      \(text), in its menu or with bootctl
+      systemd-boot starts \(choice) on \(esp), which Secure Boot rejects; its default was set to \
+      \(text) in its menu or with bootctl
       """, hint: "pve-sb-uki boot prefer --none")
   }
 }
@@ -90,7 +90,7 @@ extension LoaderDefaultObservation.Target {
     unifiedNames = unified
     isUnifiedStarted =
       name.map { trusted.contains($0.lowercased()) || isStarted("\(UKIName.directory)/\($0)") } ?? false
-    // UKIs come first, so an entry counts only if the default chooses no UKI.
+    // UKIs come first, so an entry only matters if the default selects no UKI.
     entry = choice == nil ? Self.entry(text, files).map { ($0.name, isStarted($0.program)) } : nil
   }
 
@@ -107,14 +107,14 @@ extension LoaderDefaultObservation.Target {
 
 /// The change to `LoaderEntryDefault`, see `LoaderDefault`.
 struct LoaderDefaultPlan: Sendable {
-  /// Set first, if the present default names an image that is removed.
+  /// Set first, if the current default names a UKI that will be removed.
   private(set) var interim: String?
-  /// Set at the end; nil if it is set already, or if the administrator has set another.
+  /// Set at the end; nil if it is already set, or if the administrator has set another default.
   private(set) var text: String?
-  /// The record of our defaults after that.
+  /// The record of pve-sb-uki's defaults after the change.
   private(set) var record: LoaderDefaultRecord
 
-  /// Leaves the administrator's default in place.
+  /// Keeps the administrator's default.
   init(keeping found: LoaderDefaultObservation, _ esps: [ESPPlan]) {
     record = found.record
     record.defaults = Self.defaults(esps)
@@ -124,7 +124,7 @@ struct LoaderDefaultPlan: Sendable {
     self.init(keeping: found, esps)
     let defaults = esps.compactMap(\.defaultEntry)
     guard let first = defaults.first else { return }
-    // If the ESPs have different images to boot first, the pattern is needed, which matches an image on each.
+    // If different UKIs boot first on the ESPs, use the pattern, which matches a UKI on each.
     let wanted = defaults.allSatisfy { $0 == first } ? first : LoaderDefault.pattern
     if found.variable?.lowercased() != wanted.lowercased() {
       text = wanted

@@ -10,13 +10,14 @@ package struct LoaderPlanner {
   let programs: LoaderPrograms
   let state: LoaderState
   let contents: ESPContents
-  /// The images that will be written before the boot loaders, and their sizes in bytes.
+  /// The UKIs that will be written before the boot loaders, and their sizes in bytes.
   let pending: [UKIName: Int]
-  /// The images that will be removed by then.
+  /// The UKIs that will have been removed by then.
   let removed: Set<UKIName>
-  /// Whether the machine would start our images.
+  /// Whether the machine accepts pve-sb-uki's UKIs.
   ///
-  /// If not, existing boot loaders, systemd-boot's default and the removable path are not touched: they may work now.
+  /// If not, existing boot loaders, systemd-boot's default and the removable path are left unchanged: they may work
+  /// now.
   let isPreferred: Bool
 
   package init(
@@ -31,8 +32,8 @@ package struct LoaderPlanner {
     self.isPreferred = isPreferred
   }
 
-  /// The files to write, in order, and the default in systemd-boot's settings after that; nil if that is not ours to
-  /// set.
+  /// The files to write, in order, and the resulting default in systemd-boot's settings; nil if pve-sb-uki does not set
+  /// it.
   ///
   /// `images` are those that will be on the ESP, in boot order; if there are none, nothing is planned. Throws if the
   /// settings cannot be read.
@@ -59,19 +60,19 @@ package struct LoaderPlanner {
     return (steps, entry)
   }
 
-  /// Notes about files of others.
+  /// Notes about foreign files.
   package func notes(_ images: [UKIName]) -> [Message] {
     guard let fallback = state.fallback, !images.isEmpty, isPreferred else { return [] }
     return [
       """
-      \(fallback) is what shim starts from the removable path, in place of our \
-      image; remove it if it is not needed
+      shim starts \(fallback) from the removable path instead of pve-sb-uki's UKI; \
+      remove it if it is not needed
       """
     ]
   }
 
   private func isInPlace(_ source: LoaderSource, at path: String) -> Bool {
-    // The image is about to be replaced.
+    // The UKI is about to be replaced.
     if case .image(let name) = source, pending[name] != nil { return false }
     return state.present[path]?.contains(source) == true
   }
@@ -81,7 +82,7 @@ package struct LoaderPlanner {
     case .signed(let path): (programs.sizes[path] ?? 0) + ImageSigner.signatureRoom
     case .copied(let path): programs.sizes[path] ?? 0
     case .image(let name): pending[name] ?? contents.images.first { $0.name == name }?.size ?? 0
-    // Its step has the size of the whole text.
+    // The step for settings has the size of the whole text.
     case .settings: 0
     }
   }

@@ -4,26 +4,26 @@
 package import BootEnvironment
 package import Messages
 
-/// A kernel that should have an image, and what has to be written for it.
+/// A kernel that should have a UKI, and what has to be written for it.
 package struct PlannedKernel: Hashable, Sendable {
   package enum Demand: Hashable, Sendable {
-    /// The image with this digest, which exists on some ESP; the size is in bytes.
+    /// The UKI with this digest, which exists on an ESP; the size is in bytes.
     case bytes(digest: [UInt8], size: Int)
-    /// An image that has to be built, of at most this size in bytes.
+    /// A UKI that has to be built, of at most this size in bytes.
     case build(size: Int)
-    /// Nothing: the image cannot be made or was not asked for. An existing one stays.
+    /// Nothing: the UKI cannot be built or was not requested; an existing one is kept.
     case none
   }
 
   package let kernel: Kernel
-  /// Why it gets an image, the most important reason first.
+  /// Why it gets a UKI, most important reason first.
   let reasons: [WantedKernels.Reason]
-  /// Whether its initrd is missing but its image exists; reported as a failure.
+  /// Whether its initrd is missing but its UKI exists; reported as a failure.
   package let hasLostInitrd: Bool
   package internal(set) var demand: Demand
-  /// Whether no image can be built from what is installed; reported as a failure.
+  /// Whether no UKI can be built from the installed files; reported as a failure.
   package internal(set) var isUnusable = false
-  /// The inputs of its image; nil if none is built.
+  /// The inputs of its UKI; nil if none is built.
   var inputs: ImageInputs?
 
   package init(
@@ -36,10 +36,10 @@ package struct PlannedKernel: Hashable, Sendable {
   }
 
   package var release: String { kernel.release }
-  /// The name of its image.
+  /// The name of its UKI.
   package var uki: UKIName { UKIName(kernel) }
 
-  /// Bytes to write if its image is not in place; nil if nothing is written.
+  /// Bytes to write if its UKI is not in place; nil if nothing is written.
   package var size: Int? {
     switch demand {
     case .bytes(_, let size), .build(let size): size
@@ -52,7 +52,7 @@ package struct PlannedKernel: Hashable, Sendable {
     return present.contains { $0.name == uki && $0.holds(digest) }
   }
 
-  /// Whether the image exists on some ESP and only has to be copied.
+  /// Whether the UKI already exists on an ESP and only has to be copied.
   var isMade: Bool { if case .bytes = demand { true } else { false } }
 
   /// The same kernel without a demand.
@@ -64,14 +64,14 @@ package struct PlannedKernel: Hashable, Sendable {
 }
 
 extension PlannedKernel {
-  /// Why it gets an image, the most important reason first, such as `pin` and `running`.
+  /// Why it gets a UKI, most important reason first, such as `pin` and `running`.
   package var reasonNames: [String] { reasons.map(\.rawValue) }
-  /// The same for people.
+  /// The same as words for people.
   package var reasonWords: [Message] { reasons.map(\.word) }
 
   /// The state for the JSON output.
   ///
-  /// `made`: it exists on some ESP; `to-be-made`; `unusable`; `no-initrd`: the existing one stays; `not-chosen` by
+  /// `made`: it exists on an ESP; `to-be-made`; `unusable`; `no-initrd`: the existing one is kept; `not-chosen` by
   /// `--kernel`.
   package var imageState: String {
     switch demand {

@@ -7,7 +7,7 @@ internal import EFIData
 internal import Messages
 internal import SecureBoot
 
-/// Plans what to do about an observation.
+/// Plans the changes for an observation.
 final class Planner {
   private let observation: HostObservation
   private let options: ApplyOptions
@@ -33,7 +33,7 @@ final class Planner {
 
   private func noteProblems() {
     if let note = observation.manifestNote { plan.note(note) }
-    // An administrator may insist on a line: a finding about it does not prevent the image.
+    // The administrator may insist on a command line: a finding does not prevent the UKI.
     for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     for note in observation.recoveryNotes { plan.note(note) }
@@ -47,9 +47,9 @@ final class Planner {
 
   // MARK: Images
 
-  /// Plans the image of each kernel.
+  /// Plans the UKI of each kernel.
   ///
-  /// If its inputs are unusable, the kernel keeps its image, and the plan has a failure.
+  /// If its inputs are unusable, the kernel keeps its UKI, and the plan has a failure.
   private func planKernels() {
     for note in observation.choice.notes { plan.note(note) }
     for failure in observation.choice.failures { plan.fail(failure) }
@@ -82,7 +82,7 @@ final class Planner {
     }
   }
 
-  /// `reserve` is the space in bytes to keep free for files other than images.
+  /// `reserve` is the space in bytes to keep free for files other than UKIs.
   private func planImages(_ esp: inout ESPPlan, contents: ESPContents, reserve: Int) {
     var contents = contents
     contents.free -= reserve
@@ -96,10 +96,10 @@ final class Planner {
     plan.kernels.map { esp.withheld.contains($0.kernel) ? $0.withoutDemand : $0 }
   }
 
-  /// Keeps images that the machine starts if it would refuse newly signed ones, for example because a new key is not
+  /// Keeps UKIs that the machine starts if it would reject newly signed ones, for example because a new key is not
   /// enrolled yet: promise I1.
   ///
-  /// The plan reports it.
+  /// The plan reports it as a failure.
   private func withhold(_ esp: inout ESPPlan, _ contents: ESPContents) {
     guard case .refused(let reason, let hint) = plan.chain?.trust else { return }
     for image in contents.images where observation.accepted[esp.name]?.contains(image.name) == true {
@@ -107,7 +107,7 @@ final class Planner {
       esp.withheld.insert(planned.kernel)
       plan.fail(
         Failure(
-          "\(image.name.path.dropFirst()) stays as it is, since this machine would not start its successor: \(reason)",
+          "keeping \(image.name.path.dropFirst()): the firmware would reject the new UKI: \(reason)",
           hint: hint))
     }
   }
@@ -116,22 +116,22 @@ final class Planner {
 
   /// Plans the boot chain: boot loaders on each ESP, then boot entries.
   ///
-  /// If that is not possible, the plan has a failure, and both stay as they are.
+  /// If that is not possible, the plan has a failure, and both are left unchanged.
   private func planBoot() {
     guard let decision = plan.chain, let loaders = observation.loaders else { return }
     guard !observation.inventory.present.isEmpty else {
-      // Without kernels it is not known which one is pinned, and the boot order would change.
+      // Without kernels the pin cannot be resolved, and the boot order would change.
       if plan.outcome.values.contains(where: { !$0.isEmpty }) {
         plan.fail(
           Failure(
-            "there is no kernel in /boot, so nothing is said to the firmware",
-            hint: "mount /boot, if it has a file system of its own"))
+            "no kernel in /boot; boot entries are left unchanged",
+            hint: "mount /boot if it is a separate file system"))
       }
       return
     }
     for esp in observation.survey.esps {
       guard esp.location == nil, let reason = esp.locationNote else { continue }
-      plan.note("no boot entry can lead to \(esp.name): \(reason)")
+      plan.note("\(esp.name) cannot have boot entries: \(reason)")
     }
     findRefused()
     switch loaders {
@@ -143,7 +143,7 @@ final class Planner {
     }
   }
 
-  /// Finds planned images that dbx revokes by their digest.
+  /// Finds planned UKIs whose digest is revoked by dbx.
   private func findRefused() {
     guard !observation.forbiddenDigests.isEmpty else { return }
     for esp in plan.esps {
@@ -155,7 +155,7 @@ final class Planner {
     }
   }
 
-  /// The Authenticode digest of an existing image; nil if it has to be built or cannot be read.
+  /// The Authenticode digest of an existing UKI; nil if it has to be built or cannot be read.
   private func digest(of name: UKIName, on esp: ESPPlan) -> [UInt8]? {
     guard esp.images.written.contains(name.kernel), !name.isPrevious else {
       return observation.imageDigests[esp.name]?[name]
@@ -183,7 +183,7 @@ final class Planner {
     }
   }
 
-  /// Plans boot loaders; if there is no space left for them, the images are planned again with that space reserved.
+  /// Plans boot loaders; if no space is left for them, plans the UKIs again with that space reserved.
   private func planLoaders(
     _ programs: LoaderPrograms, state: LoaderState, decision: ChainDecision, on esp: inout ESPPlan
   ) throws(Failure) {
@@ -208,7 +208,7 @@ final class Planner {
 
   /// Plans the removal of type 1 entries, whose initrd and command line are not signed.
   ///
-  /// They are removed only if the settings say so and one of our images has booted.
+  /// They are only removed if the settings say so and one of pve-sb-uki's UKIs has booted.
   private func planRemovals(_ found: TypeOneEntries, decision: ChainDecision, on esp: inout ESPPlan) {
     for note in found.notes { plan.note(note) }
     let kernels = found.entries.filter(\.startsKernel)
@@ -223,7 +223,7 @@ final class Planner {
     }
     let hasBooted = observation.manifest.images.contains { $0.booted != nil }
     guard hasBooted, decision.trust.isAccepted, !esp.images.outcome.isEmpty else {
-      plan.note("\(what); they stay until one of our images has booted")
+      plan.note("\(what); they stay until the machine has booted a UKI")
       return
     }
     esp.removals = found.removals
@@ -245,7 +245,7 @@ final class Planner {
     }
   }
 
-  /// Whether the text is an image name of ours that is on no ESP.
+  /// Whether the text is a name of pve-sb-uki's UKIs that exists on no ESP.
   private func leadsNowhere(_ text: String) -> Bool {
     guard UKIName(fileName: text) != nil else { return false }
     return !plan.outcome.values.joined().contains { $0.fileName.lowercased() == text.lowercased() }
@@ -259,20 +259,20 @@ final class Planner {
       plan.entries = entries
       for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
       if case .refused(let reason, let hint) = decision.trust, plan.outcome.values.contains(where: { !$0.isEmpty }) {
-        plan.note("our boot entries stay behind the others: \(reason); \(hint)")
+        plan.note("pve-sb-uki's boot entries stay after the others: \(reason); \(hint)")
       }
     } catch {
-      // The entries of others may be all that the firmware can be led to.
+      // The type 1 entries may be all that the firmware can boot.
       for index in plan.esps.indices { plan.esps[index].removals = [] }
-      plan.fail(Failure(adopting: error, of: "the way from the firmware to the images"))
+      plan.fail(Failure(adopting: error, of: "the boot chain"))
     }
   }
 
   // MARK: The rest
 
-  /// Plans the settings for dkms.
+  /// Plans the dkms settings.
   ///
-  /// Nothing changes if the certificate cannot be read: images fail for the same reason.
+  /// Changes nothing if the certificate cannot be read: UKIs fail for the same reason.
   private func planModuleSigning() {
     let configuration = observation.configuration
     do {
@@ -294,21 +294,21 @@ final class Planner {
     for (name, keepReason) in esp.images.kept.sorted(by: { $0.key.fileName < $1.key.fileName }) {
       let reason: Message =
         switch keepReason {
-        case .running: "it is the running one"
-        case .knownGood: "it is the one this machine was last booted from"
-        case .last: "no other image is known to be right"
+        case .running: "the kernel is running"
+        case .knownGood: "this machine was last booted from it"
+        case .last: "no other UKI is known to be intact"
         }
-      plan.note("kernel \(name.kernel.release) is gone or gets no image, but \(reason): its image stays")
+      plan.note("keeping the UKI of kernel \(name.kernel.release), which is removed or not selected: \(reason)")
     }
     for shortage in esp.images.shortages {
       plan.fail(
         Failure(
           """
-          \(esp.name) has no room for the image of kernel \(shortage.kernel.release): it needs \
-          \(shortage.needed >> 20) MiB, \(shortage.available >> 20) MiB are free or could be
+          \(esp.name) has no room for the UKI of kernel \(shortage.kernel.release): it needs \
+          \(shortage.needed >> 20) MiB, at most \(shortage.available >> 20) MiB can be made free
           """,
           hint: """
-            remove kernels that are no longer needed (apt autoremove --purge), make initrds smaller (MODULES=dep), \
+            remove kernels that are not needed (apt autoremove --purge), make initrds smaller (MODULES=dep), \
             or set Keep= in \(Configuration.path)
             """))
     }

@@ -4,14 +4,14 @@
 package import BootEnvironment
 package import Messages
 
-/// The kernels that should have an image, why, and their boot order.
+/// The kernels that should have a UKI, why, and their boot order.
 ///
-/// The choice is that of proxmox-boot-tool with two differences. Only complete kernels count, so that a version without
-/// a kernel does not take the place of one that boots. The previous series is found by the installed kernels, not by
-/// meta packages.
+/// The selection matches proxmox-boot-tool's, with two differences. Only complete kernels count, so that a version
+/// without a kernel does not displace one that boots. The previous series is derived from the installed kernels instead
+/// of meta packages.
 ///
-/// If there are Proxmox kernels, others are chosen only by name: a Debian kernel has no ZFS and must not come first by
-/// its version. An installed kernel without an initrd counts as long as its image exists, which still boots.
+/// If there are Proxmox kernels, others are only selected by name: a Debian kernel has no ZFS and must not come first
+/// because of its version. An installed kernel without an initrd counts as long as its UKI exists, which still boots.
 package struct WantedKernels: Hashable, Sendable {
   /// Why a kernel is wanted, in order of precedence.
   package enum Reason: String, CaseIterable, Sendable {
@@ -27,7 +27,7 @@ package struct WantedKernels: Hashable, Sendable {
     /// `proxmox-boot-tool kernel add`
     case manual = "manual"
 
-    /// For people.
+    /// The reason as a word for people.
     package var word: Message {
       switch self {
       case .nextBootPin: "next-boot-pin"
@@ -49,25 +49,25 @@ package struct WantedKernels: Hashable, Sendable {
 
   /// In order of precedence.
   package let kernels: [Wanted]
-  /// The same in the order in which the firmware should try them: pinned, preferred, then the newest first.
+  /// The same kernels in boot order: pinned, preferred, then newest first.
   package let bootOrder: [Kernel]
-  /// The kernel to boot once; nil if there is no such pin or it was used.
+  /// The kernel to boot once; nil if none is pinned for that or the pin was used.
   package let nextBoot: Kernel?
-  /// Requests that cannot be met, a sentence each.
+  /// Requests that cannot be met, one sentence each.
   package let notes: [Message]
 
-  /// Chooses kernels.
+  /// Selects kernels.
   ///
   /// - Parameters:
   ///   - inventory: the installed kernels.
-  ///   - imageOnly: installed kernels without an initrd whose image exists.
+  ///   - imageOnly: installed kernels without an initrd whose UKI exists.
   ///   - lists: the choices made with proxmox-boot-tool.
   ///   - preferred: the kernel chosen with `boot prefer`.
   ///   - running: release of the running kernel; nil if the root is not that of the running system.
   ///   - keep: the number of kernels to keep, by precedence; 0 keeps all. The running kernel and the one that boots
-  ///     next always stay.
-  ///   - bootTime: seconds since 1970; tells a pin for one boot that was used from a new one.
-  /// - Returns: the choice.
+  ///     next are always kept.
+  ///   - bootTime: seconds since 1970; distinguishes a used next-boot pin from a new one.
+  /// - Returns: the selected kernels.
   package static func make(
     inventory: KernelInventory, imageOnly: [Kernel] = [], lists: ProxmoxLists, preferred: Kernel?, running: String?,
     keep: Int, bootTime: Int64? = nil
@@ -118,8 +118,7 @@ package struct WantedKernels: Hashable, Sendable {
 }
 
 extension WantedKernels {
-  /// The images in the order in which the firmware should try them: pinned, then the newest, then those that are only
-  /// kept, then previous ones.
+  /// The UKIs in boot order: pinned, then newest first, then those that are only kept, then previous ones.
   ///
   /// Those in `refused` come last.
   func bootOrder(of images: Set<UKIName>, refused: Set<UKIName> = []) -> [UKIName] {
@@ -133,7 +132,7 @@ extension WantedKernels {
 }
 
 extension WantedKernels {
-  /// Notes about kernels that were asked for by name but are not complete; proxmox-boot-tool skips them too.
+  /// Notes about kernels that were requested by name but are incomplete; proxmox-boot-tool skips them too.
   static func notes(
     on inventory: KernelInventory, lists: ProxmoxLists, preferred: Kernel?, present: Set<Kernel>
   ) -> [Message] {
@@ -142,9 +141,9 @@ extension WantedKernels {
       let release = kernel.release
       let note: Message =
         inventory.withoutInitrd.contains(kernel)
-        ? "kernel \(release) is \(asked) but has no initrd; make one with: update-initramfs -c -k \(release)"
+        ? "kernel \(release) is \(asked) but has no initrd; create one with: update-initramfs -c -k \(release)"
         : "kernel \(release) is \(asked) but is not installed; \(advice(kernel))"
-      return others > 0 ? "\(note) (likewise \(others) more)" : note
+      return others > 0 ? "\(note) (and \(others) more)" : note
     }
     func choose(_ option: String) -> Message {
       "choose another with: proxmox-boot-tool kernel pin\(option), or: proxmox-boot-tool kernel unpin\(option)"
@@ -156,7 +155,7 @@ extension WantedKernels {
       note(preferred, asked: "preferred", advice: { _ in "choose another with: pve-sb-uki boot prefer" }),
       note(
         absent.first, asked: "listed in \(ProxmoxLists.manualPath)",
-        advice: { "take it out with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
+        advice: { "remove it with: proxmox-boot-tool kernel remove \($0.release)" }, others: absent.count - 1),
     ].compactMap { $0 }
   }
 }

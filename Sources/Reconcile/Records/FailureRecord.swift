@@ -10,7 +10,7 @@ internal import Messages
 package struct FailureRecord: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
-  /// One sentence per line, each followed by its hint.
+  /// One sentence per line, followed by its hint.
   package var messages: [String]
 
   package static let path = "/var/lib/pve-sb-uki/failure"
@@ -20,7 +20,7 @@ package struct FailureRecord: Hashable, Sendable {
     self.messages = messages
   }
 
-  /// The record of the host; nil if the last run succeeded.
+  /// Loads the record of the host; nil if the last run succeeded.
   ///
   /// Throws `HostError`.
   package static func load(from files: FileSystem) throws -> FailureRecord? {
@@ -42,13 +42,13 @@ package struct FailureRecord: Hashable, Sendable {
     try FailureRecord(time: time, messages: failures.map { line($0) }).save(to: files)
   }
 
-  /// A sentence with its hint.
+  /// The error as a sentence with its hint.
   static func line(_ error: any Error) -> String {
     let hint = (error as? any HintedError)?.hint
     return "\(error)" + (hint.map { " (\($0))" } ?? "")
   }
 
-  /// Removes the record, if there is one.
+  /// Removes the record if it exists.
   ///
   /// Throws `HostError`.
   package static func clear(from files: FileSystem) throws { try files.remove(path) }

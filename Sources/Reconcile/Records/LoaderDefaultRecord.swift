@@ -4,15 +4,15 @@
 internal import BootEnvironment
 package import HostSystem
 
-/// The defaults that this program has set in systemd-boot, in `/var/lib/pve-sb-uki/loader-default`.
+/// The defaults that pve-sb-uki has set in systemd-boot, in `/var/lib/pve-sb-uki/loader-default`.
 ///
-/// The record distinguishes our values from the administrator's. It also serves to restore them after Proxmox's hook
-/// has overwritten them.
+/// The record distinguishes pve-sb-uki's values from the administrator's. It is also used to restore them after
+/// Proxmox's hook has overwritten them.
 ///
-/// Text, one record per line: `variable TEXT` for each value that this program gave the EFI variable, the latest last,
-/// and `esp TEXT NAME` for the default in the `loader.conf` of an ESP. Other lines are ignored.
+/// Format, one record per line: `variable TEXT` for each value that pve-sb-uki gave the EFI variable, latest last, and
+/// `esp TEXT NAME` for the default in an ESP's `loader.conf`. Other lines are ignored.
 package struct LoaderDefaultRecord: Hashable, Sendable {
-  /// Values of the variable that are ours, besides `LoaderDefault.pattern`.
+  /// Values of the variable set by pve-sb-uki, apart from `LoaderDefault.pattern`.
   package var variables: [String] = []
   /// By name of the ESP.
   package var defaults: [String: String] = [:]
@@ -22,12 +22,12 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
 
   package init() {}
 
-  /// Whether this program has set that value of the variable.
+  /// Whether pve-sb-uki has set this value of the variable.
   package func isOurs(_ text: String) -> Bool {
     text == LoaderDefault.pattern || variables.contains { $0.lowercased() == text.lowercased() }
   }
 
-  /// The record of the host; empty if there is none or it cannot be read.
+  /// Loads the record of the host; empty if it does not exist or cannot be read.
   package static func load(from files: FileSystem) -> LoaderDefaultRecord {
     var record = LoaderDefaultRecord()
     let text = (try? files.readTextIfPresent(path, limit: sizeLimit)).flatMap { $0 } ?? ""
@@ -44,7 +44,7 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
     return record
   }
 
-  /// Saves the record; no change if it is saved already.
+  /// Saves the record; writes nothing if it is already saved.
   ///
   /// Throws `HostError`.
   package func save(to files: FileSystem) throws {

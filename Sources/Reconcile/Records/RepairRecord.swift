@@ -5,9 +5,9 @@ package import HostSystem
 
 /// Repairs of ESPs, in `/var/lib/pve-sb-uki/repairs`.
 ///
-/// Many repairs are a sign of a failing disk or of unnoticed power cuts.
+/// Many repairs indicate a failing disk or unnoticed power cuts.
 ///
-/// Text, one repair per line: seconds since 1970, a space and a sentence. The last 50 are kept.
+/// Format, one repair per line: seconds since 1970, a space and a sentence. The last 50 are kept.
 package struct RepairRecord: Hashable, Sendable {
   /// Seconds since 1970.
   package var time: Int64
@@ -16,7 +16,7 @@ package struct RepairRecord: Hashable, Sendable {
   package static let path = "/var/lib/pve-sb-uki/repairs"
   private static let countLimit = 50
 
-  /// The repairs of the host, the oldest first; empty if the record cannot be read.
+  /// Loads the repairs of the host, oldest first; empty if the record cannot be read.
   package static func load(from files: FileSystem) -> [RepairRecord] {
     let text = (try? files.readTextIfPresent(path)).flatMap { $0 } ?? ""
     return text.split(separator: "\n").suffix(countLimit).compactMap { line in

@@ -10,26 +10,30 @@ internal import Reconcile
 struct ApplyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apply",
-    abstract: "Make the EFI System Partition hold a signed image for every kernel.",
+    abstract: "Write signed UKIs for all wanted kernels to the EFI System Partitions",
     discussion: """
-      Compares what is wanted with what is there and does the least: images whose kernel, initrd, command line, stub and \
-      certificate are unchanged are left alone, images of kernels that are gone are removed. A second run writes nothing.
+      Updates only what has changed. A UKI is rebuilt if its kernel, initrd, command line, stub or certificate has \
+      changed, and removed if its kernel is gone. A second run writes nothing.
       """)
 
   @OptionGroup var global: GlobalOptions
 
   @Option(
-    name: .customLong("kernel"), help: ArgumentHelp("Only this kernel; repeatable.", valueName: "release"),
+    name: .customLong("kernel"), help: ArgumentHelp("Update this kernel only; may be repeated", valueName: "release"),
     completion: .kernels)
   var kernels: [String] = []
 
-  @Flag(help: "Print what would be done and write nothing.")
+  @Flag(help: "Show what would be done and write nothing")
   var dryRun = false
 
-  @Flag(help: "Make images anew though nothing changed.")
+  @Flag(help: "Rebuild UKIs even if nothing has changed")
   var force = false
 
+  @Flag(help: "Print one word that says why 'apply' does nothing on this host; print nothing if it is active")
+  var skipReason = false
+
   func run() throws {
+    if skipReason { return try printSkipReason() }
     let result = try perform()
     try report(result)
     try conclude(result)
@@ -46,6 +50,13 @@ struct ApplyCommand: ParsableCommand {
     return try Apply.run(options, on: global.host())
   }
 
+  /// Prints the raw value of the `SkipReason`, which JSON documents contain as `obstacle`.
+  private func printSkipReason() throws {
+    var word: String?
+    if case .skip(let reason) = try Readiness(of: global.host()) { word = reason.rawValue }
+    try global.print(word.map { "\($0)\n" } ?? "", json: .object(["obstacle": JSONValue(word)]))
+  }
+
   func report(_ result: ApplyReport) throws {
     for note in result.notes { try global.note(note) }
     try global.print(text(result), json: json(result))
@@ -55,7 +66,7 @@ struct ApplyCommand: ParsableCommand {
   func conclude(_ result: ApplyReport) throws {
     for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
     if let reason = result.skipReason, let hint = reason.hint {
-      throw Failure("nothing was done: \(reason.message)", hint: hint)
+      throw Failure("skipped: \(reason.message)", hint: hint)
     }
     if !result.failures.isEmpty { throw ExitCode(1) }
   }
@@ -76,8 +87,8 @@ struct ApplyCommand: ParsableCommand {
       let count = states.count { [.current, .signed, .copied, .kept].contains($0) }
       lines.append(
         count == 1
-          ? "\(esp.name): 1 image, \(unchanged) unchanged"
-          : "\(esp.name): \(count) images, \(unchanged) unchanged")
+          ? "\(esp.name): 1 UKI, \(unchanged) unchanged"
+          : "\(esp.name): \(count) UKIs, \(unchanged) unchanged")
     }
     return lines.localLines
   }

@@ -11,7 +11,7 @@ internal import Reconcile
 struct BootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "boot",
-    abstract: "Show the firmware's boot entries, choose among them and remove some.",
+    abstract: "List, prefer and remove the firmware's boot entries",
     subcommands: [List.self, Prefer.self, Forget.self, Retire.self])
 
   // Options may come before the subcommand too.
@@ -19,7 +19,7 @@ struct BootCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "Show the boot entries in the order in which the firmware tries them.")
+      commandName: "list", abstract: "Show the boot entries in the order in which the firmware tries them")
 
     @OptionGroup var global: GlobalOptions
 
@@ -33,28 +33,28 @@ struct BootCommand: ParsableCommand {
   struct Forget: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "forget",
-      abstract: "Remove boot entries, whoever made them.",
+      abstract: "Remove boot entries, including those of other systems",
       discussion: """
-        What the machine was booted from and what the boot order needs to reach anything is not removed. An entry of \
-        this program comes back with the next apply while its image is wanted.
+        The entry that this machine was booted from is kept, and so is the last usable entry in the boot order. The \
+        next 'pve-sb-uki apply' recreates an entry of pve-sb-uki as long as its UKI is wanted.
         """)
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("An entry such as Boot0003, 0003 or 3.", valueName: "number"))
+    @Argument(help: ArgumentHelp("Boot entry, such as Boot0003, 0003 or 3", valueName: "number"))
     var numbers: [String]
 
     func run() throws {
       let numbers = try self.numbers.map { text in
         guard let number = BootEntryNumber(text) else {
-          throw ValidationError(saying: "'\(text)' is no number of a boot entry, such as Boot0003, 0003 or 3")
+          throw ValidationError(saying: "'\(text)' is not a boot entry number such as Boot0003, 0003 or 3")
         }
         return number
       }
       let result = try BootForget(numbers: numbers).run(on: global.host())
       for note in result.notes { try global.note(note) }
       try global.print(
-        result.forgotten.map { "\($0.name): forgotten" as Message }.localLines,
+        result.forgotten.map { "\($0.name): removed" as Message }.localLines,
         json: .object([
           "forgotten": JSONValue(result.forgotten.map(\.name)),
           "failures": JSONValue(result.failures.map(\.description)),
@@ -67,16 +67,16 @@ struct BootCommand: ParsableCommand {
   struct Retire: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "retire",
-      abstract: "Say what this machine boots without this package, and hand over to what comes after it.",
+      abstract: "Report what this machine boots without pve-sb-uki, and prepare for its removal",
       discussion: """
-        The package calls it before it is removed. Images, boot loaders and boot entries stay. With Secure Boot on, \
-        systemd-boot's default stays too, since the firmware refuses Proxmox's own entries; with Secure Boot off it is \
-        given back.
+        The package runs this before it is removed. UKIs, boot loaders and boot entries are kept. With Secure Boot on, \
+        systemd-boot's default is kept too, since the firmware rejects Proxmox's own entries. With Secure Boot off, \
+        it is removed.
         """)
 
     @OptionGroup var global: GlobalOptions
 
-    @Flag(help: "Print what would be done and write nothing.")
+    @Flag(help: "Show what would be done and write nothing")
     var dryRun = false
 
     func run() throws {
@@ -96,31 +96,33 @@ struct BootCommand: ParsableCommand {
   struct Prefer: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "prefer",
-      abstract: "Choose what is booted first.",
+      abstract: "Choose what is booted first",
       discussion: """
-        A kernel stays preferred until another choice; Proxmox's own pin outweighs it. With a kernel or --none, a \
-        default that was set in systemd-boot's menu or by bootctl no longer counts. An entry, given by its number, goes \
-        to the front of the boot order as it is now.
+        A kernel stays preferred until another one is chosen; a kernel pinned with proxmox-boot-tool takes precedence. \
+        A kernel or --none also overrides a default that was set in systemd-boot's menu or with bootctl. A boot entry \
+        is moved to the front of the current boot order.
         """)
 
     @OptionGroup var global: GlobalOptions
 
     @Argument(
-      help: ArgumentHelp("A kernel's release, or an entry such as Boot0003, 0003 or 3.", valueName: "kernel|number"),
+      help: ArgumentHelp("Kernel release, or a boot entry such as Boot0003, 0003 or 3", valueName: "kernel|number"),
       completion: .kernels)
     var wanted: String?
 
-    @Flag(help: "Prefer no kernel any more.")
+    @Flag(help: "Clear the preferred kernel")
     var none = false
 
     private static func text(_ number: BootEntryNumber, isChange: Bool) -> String {
       let line: Message =
-        isChange ? "\(number.name): first in the boot order" : "\(number.name): first in the boot order already"
+        isChange ? "\(number.name): first in the boot order" : "\(number.name): already first in the boot order"
       return line.localLine
     }
 
     func validate() throws {
-      guard (wanted == nil) == none else { throw ValidationError(saying: "give one kernel, one number or --none") }
+      guard (wanted == nil) == none else {
+        throw ValidationError(saying: "specify one kernel, one boot entry or --none")
+      }
     }
 
     func run() throws {
@@ -165,16 +167,16 @@ extension BootList.Result {
 extension BootList.Entry {
   fileprivate var title: Message {
     if isMissing { return "no such entry" }
-    return label.map { Message(verbatim: $0) } ?? "an entry that cannot be understood"
+    return label.map { Message(verbatim: $0) } ?? "invalid entry"
   }
 
   fileprivate var marks: [Message] {
     var marks: [Message] = []
-    if owner == .ours { marks.append("ours") }
-    if owner == .leftover { marks.append("left over from us") }
+    if owner == .ours { marks.append("made by pve-sb-uki") }
+    if owner == .leftover { marks.append("left over from pve-sb-uki") }
     if isCurrent { marks.append("booted from") }
     if isNext { marks.append("next") }
-    if !isActive, !isMissing { marks.append("not active") }
+    if !isActive, !isMissing { marks.append("inactive") }
     return marks
   }
 

@@ -11,10 +11,11 @@ import Messages
 struct CommandLineSetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "set",
-    abstract: "Write the kernel command line and make the images anew.",
+    abstract: "Set the kernel command line and rebuild the UKIs",
     discussion: """
-      The line may be given as one argument or as several. It is written if this machine can boot with it: root= has to \
-      be there and to lead to a file system here, and words of live systems, installers and maintenance are refused.
+      The line may be one argument or several. It is rejected if this machine cannot boot with it: root= must be set \
+      and lead to a file system of this machine, and parameters of live systems, installers and maintenance modes are \
+      not accepted.
 
       Example: pve-sb-uki cmdline set root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet
       """)
@@ -22,18 +23,18 @@ struct CommandLineSetCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
   @OptionGroup var change: CommandLineChangeOptions
 
-  @Argument(help: ArgumentHelp("The words of the line.", valueName: "word"))
+  @Argument(help: ArgumentHelp("Words of the command line", valueName: "word"))
   var words: [String] = []
 
-  @Flag(help: "Remove the kernel's own line; needs --kernel.")
+  @Flag(help: "Remove the kernel's own line; requires --kernel")
   var none = false
 
-  @Flag(help: "Only say what is wrong with the line and what would change.")
+  @Flag(help: "Only check the line and show what would change")
   var dryRun = false
 
   func validate() throws {
-    guard words.isEmpty == none else { throw ValidationError(saying: "give the words of the line, or --none") }
-    guard !none || change.kernel != nil else { throw ValidationError(saying: "--none needs --kernel") }
+    guard words.isEmpty == none else { throw ValidationError(saying: "specify the command line or --none") }
+    guard !none || change.kernel != nil else { throw ValidationError(saying: "--none requires --kernel") }
   }
 
   func run() throws {
@@ -54,10 +55,10 @@ struct CommandLineSetCommand: ParsableCommand {
 struct CommandLineEditCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "edit",
-    abstract: "Edit the kernel command line and make the images anew.",
+    abstract: "Edit the kernel command line and rebuild the UKIs",
     discussion: """
-      Opens the file in the editor that VISUAL or EDITOR name, else in Debian's. What comes out is judged as by 'cmdline \
-      set'; nothing is written before it is right.
+      Opens the file in the editor that VISUAL or EDITOR names, otherwise in Debian's default editor. The result is \
+      checked as by 'cmdline set' and written only if it is valid.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -78,7 +79,7 @@ struct CommandLineEditCommand: ParsableCommand {
       }
       return false
     }
-    guard result.errors.isEmpty else { throw Failure("\(result.path): nothing was changed") }
+    guard result.errors.isEmpty else { throw Failure("\(result.path): unchanged") }
     try change.conclude(result, with: global, isDryRun: false)
   }
 }
@@ -86,13 +87,13 @@ struct CommandLineEditCommand: ParsableCommand {
 /// Options of the commands that change the command line.
 struct CommandLineChangeOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The line of this kernel alone, instead of all.", valueName: "release"), completion: .kernels)
+    help: ArgumentHelp("Change the line of this kernel only", valueName: "release"), completion: .kernels)
   var kernel: String?
 
-  @Flag(help: "Write it though this machine may not boot with it.")
+  @Flag(help: "Write the line even if this machine may not boot with it")
   var force = false
 
-  @Flag(help: "Make no images; the next apply does.")
+  @Flag(help: "Do not rebuild the UKIs; the next 'pve-sb-uki apply' does")
   var noApply = false
 
   /// Prints the errors of a line.
@@ -101,9 +102,9 @@ struct CommandLineChangeOptions: ParsableArguments {
     if let last = result.errors.last { ErrorReport.write(Failure(last, hint: result.hint), program: "pve-sb-uki") }
   }
 
-  /// Reports the change and makes the images.
+  /// Reports the change and rebuilds the UKIs.
   ///
-  /// If that fails, the written line stays.
+  /// The written line stays even if that fails.
   func conclude(_ result: CommandLineSet.Result, with global: GlobalOptions, isDryRun: Bool) throws {
     for warning in result.warnings { try global.note(warning) }
     if !global.json { try global.print(result.text(isDryRun: isDryRun), json: .null) }
@@ -116,12 +117,12 @@ struct CommandLineChangeOptions: ParsableArguments {
       if !global.json { try apply.report(images) }
       try apply.conclude(images)
     } catch {
-      try global.note("the line is written; images that could not be made anew boot with the line they have")
+      try global.note("the new line is saved; UKIs that could not be rebuilt boot with their old line")
       throw error
     }
   }
 
-  /// Prints one JSON document for both the line and the images.
+  /// Prints one JSON document for both the line and the UKIs.
   func report(
     _ result: CommandLineSet.Result, apply: JSONValue?, with global: GlobalOptions, isDryRun: Bool
   ) throws {
@@ -142,7 +143,7 @@ extension CommandLineSet.Result {
     return isDryRun ? "\(path): would be written" : "\(path): written"
   }
 
-  /// `apply` is the result of making the images; nil if that was not done.
+  /// `apply` is the result of rebuilding the UKIs; nil if they were not rebuilt.
   func json(isDryRun: Bool, apply: JSONValue?) -> JSONValue {
     .object([
       "path": .string(path), "old": JSONValue(old), "new": JSONValue(new), "changed": .boolean(isChange),
@@ -153,12 +154,12 @@ extension CommandLineSet.Result {
 }
 
 extension WordDifference {
-  /// The difference in words, one line each; empty if there is none.
+  /// The differences, one line each; empty if there are none.
   func sentences(added addedWord: Message, missing missingWord: Message) -> [Message] {
     var sentences: [Message] = []
     if !added.isEmpty { sentences.append("\(addedWord): \(added.joined(separator: " "))") }
     if !missing.isEmpty { sentences.append("\(missingWord): \(missing.joined(separator: " "))") }
-    if isReordered { sentences.append("the words stand in another order") }
+    if isReordered { sentences.append("the words are in a different order") }
     return sentences
   }
 

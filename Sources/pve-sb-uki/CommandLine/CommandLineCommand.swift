@@ -9,7 +9,7 @@ import Messages
 struct CommandLineCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cmdline",
-    abstract: "Show and change the kernel command line that images carry.",
+    abstract: "Show and change the kernel command line of the UKIs",
     subcommands: [CommandLineShowCommand.self, CommandLineSetCommand.self, CommandLineEditCommand.self])
 
   // Options may come before the subcommand too.
@@ -19,12 +19,12 @@ struct CommandLineCommand: ParsableCommand {
 struct CommandLineShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "Show the command line that is set, those in the images, and the running one.",
-    discussion: "Each image is asked itself. Exit code 1 means that no line can be read for some kernel.")
+    abstract: "Show the configured command line, those in the UKIs, and the running one",
+    discussion: "Reads the line from each UKI. The exit code is 1 if a kernel's configured line cannot be read.")
 
   @OptionGroup var global: GlobalOptions
 
-  @Flag(help: "Print only the line in /etc/kernel/cmdline, or the one that counts without it.")
+  @Flag(help: "Print only the line in /etc/kernel/cmdline, or the one used without that file")
   var base = false
 
   func run() throws {
@@ -61,8 +61,8 @@ extension CommandLineShow.Report {
 extension CommandLineShow.Line {
   fileprivate var title: Message {
     let files = paths.joined(separator: ", ")
-    guard let kernel else { return paths.isEmpty ? "Set:" : "Set, in \(files):" }
-    return paths.isEmpty ? "Set for kernel \(kernel) alone:" : "Set for kernel \(kernel) alone, in \(files):"
+    guard let kernel else { return paths.isEmpty ? "Configured:" : "Configured in \(files):" }
+    return paths.isEmpty ? "Configured for kernel \(kernel):" : "Configured for kernel \(kernel) in \(files):"
   }
 
   fileprivate var textLines: [Message] {
@@ -87,9 +87,9 @@ extension CommandLineShow.Use {
 
   fileprivate var textLines: [Message] {
     guard let difference else { return ["  \(text)"] }
-    guard !difference.isEmpty else { return ["  \(text)", "  as it is set"] }
-    let sentences = difference.sentences(added: "has besides", missing: "lacks")
-    return ["  \(text)", "  not as it is set:"] + sentences.map { "    \($0)" }
+    guard !difference.isEmpty else { return ["  \(text)", "  as configured"] }
+    let sentences = difference.sentences(added: "additional", missing: "missing")
+    return ["  \(text)", "  differs from the configured line:"] + sentences.map { "    \($0)" }
   }
 
   fileprivate var members: [String: JSONValue] {
@@ -102,7 +102,7 @@ extension CommandLineShow.Use {
 extension CommandLineShow.Image {
   fileprivate var textLines: [Message] {
     let place = "\(esp): \(path.dropFirst())"
-    let title: Message = isOurs ? "\(place):" : "\(place) (not ours):"
+    let title: Message = isOurs ? "\(place):" : "\(place) (not made by pve-sb-uki):"
     return [title] + (use?.textLines ?? []) + (problem.map { ["  error: \($0)"] } ?? [])
   }
 

@@ -10,7 +10,7 @@ import Messages
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config",
-    abstract: "Show and change the settings.",
+    abstract: "Show and change the settings",
     subcommands: [Get.self, Set.self, List.self])
 
   // Options may come before the subcommand too.
@@ -19,23 +19,26 @@ struct ConfigCommand: ParsableCommand {
   struct Get: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "get",
-      abstract: "Print the value of a setting that is in use.",
-      discussion: "Without an assignment in a file it is the default. An empty value means that no default is fixed.")
+      abstract: "Print the current value of a setting",
+      discussion: "Prints the default if no file sets the value. An empty value means automatic detection.")
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("The setting, such as Keep.", valueName: "key"), completion: .settings)
+    @Argument(help: ArgumentHelp("Setting, such as Keep", valueName: "key"), completion: .settings)
     var key: String
+
+    @Flag(help: "Print nothing if no file sets a value")
+    var noDefault = false
 
     func run() throws {
       let item = try ConfigurationList().item(key, on: global.host())
-      try global.print([Message(verbatim: item.value)].localLines, json: item.json)
+      try global.print(noDefault && item.isDefault ? "" : [Message(verbatim: item.value)].localLines, json: item.json)
     }
   }
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "Print all settings, the values in use and where they come from.")
+      commandName: "list", abstract: "Print all settings, their current values and where they come from")
 
     @OptionGroup var global: GlobalOptions
 
@@ -48,34 +51,38 @@ struct ConfigCommand: ParsableCommand {
   struct Set: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "set",
-      abstract: "Write a setting to /etc/pve-sb-uki/pve-sb-uki.conf.",
+      abstract: "Write a setting to /etc/pve-sb-uki/pve-sb-uki.conf",
       discussion: """
-        All other lines of the file stay. The value is checked first. It is refused if a file in pve-sb-uki.conf.d \
-        sets the same key, which would outweigh it. Run 'pve-sb-uki apply' to have the change take effect at once.
+        Checks the value first and keeps all other lines of the file. The value is rejected if a file in \
+        pve-sb-uki.conf.d overrides it. Run 'pve-sb-uki apply' for the change to take effect immediately.
 
         Example: pve-sb-uki config set Keep 3
         """)
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("The setting, such as Keep.", valueName: "key"), completion: .settings)
+    @Argument(help: ArgumentHelp("Setting, such as Keep", valueName: "key"), completion: .settings)
     var key: String
 
-    @Argument(help: ArgumentHelp("The value; '' for the default.", valueName: "value"))
+    @Argument(help: ArgumentHelp("Value; '' for the default", valueName: "value"))
     var value: String
 
-    @Flag(help: "Write it even if another file outweighs it.")
+    @Flag(help: "Write the value even if another file overrides it")
     var force = false
+
+    @Flag(help: "Check the value and write nothing")
+    var dryRun = false
 
     func run() throws {
       var set = ConfigurationSet(key: key, value: value)
       set.isForced = force
+      set.isDryRun = dryRun
       let result = try set.run(on: global.host())
       if let item = result.outweighing, let path = item.path, let line = item.line {
         try global.note("\(path), line \(line), still sets \(key) to '\(item.value)'")
       }
-      try global.print(result.text.localLine, json: result.json)
-      if result.isChange { try global.note("it takes effect at once with: pve-sb-uki apply") }
+      try global.print(result.text(isDryRun: dryRun).localLine, json: result.json)
+      if result.isChange, !dryRun { try global.note("to apply the change now, run: pve-sb-uki apply") }
     }
   }
 }
@@ -100,8 +107,9 @@ extension ConfigurationList.Item {
 }
 
 extension ConfigurationSet.Result {
-  fileprivate var text: Message {
-    isChange ? "\(Configuration.path): \(key) written" : "\(Configuration.path): unchanged"
+  fileprivate func text(isDryRun: Bool) -> Message {
+    guard isChange else { return "\(Configuration.path): unchanged" }
+    return isDryRun ? "\(Configuration.path): \(key) would be written" : "\(Configuration.path): \(key) written"
   }
 
   var json: JSONValue {

@@ -11,9 +11,9 @@ internal import Messages
 struct BuildCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "build",
-    abstract: "Build a Unified Kernel Image of given files.",
+    abstract: "Build a Unified Kernel Image from individual files",
     discussion: """
-      Without --key the image is left unsigned; sign it with 'pve-sb-uki sign'.
+      Without --key the UKI is unsigned; sign it with 'pve-sb-uki sign'.
 
       Example: pve-sb-uki build --linux /boot/vmlinuz-6.8.12-1-pve --initrd /boot/initrd.img-6.8.12-1-pve \
       --cmdline 'root=ZFS=rpool/ROOT/pve-1 boot=zfs' --key db.key --cert db.crt --output pve.efi
@@ -22,42 +22,43 @@ struct BuildCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
   @OptionGroup var keyOptions: KeyOptions
 
-  @Option(help: ArgumentHelp("Kernel with an EFI stub.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("Kernel with an EFI stub", valueName: "file"), completion: .file())
   var linux: String
 
   @Option(
-    help: ArgumentHelp("Initial RAM disk; several are joined in the order given.", valueName: "file"),
+    help: ArgumentHelp("Initrd; may be repeated, joined in this order", valueName: "file"),
     completion: .file())
   var initrd: [String]
 
-  @Option(help: ArgumentHelp("Kernel command line, or @ and a file that holds it.", valueName: "text"))
+  @Option(help: ArgumentHelp("Kernel command line, or @ and the path of a file with it", valueName: "text"))
   var cmdline: String?
 
-  @Option(help: ArgumentHelp("os-release file, which boot menus show.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("os-release file, shown in boot menus", valueName: "file"), completion: .file())
   var osRelease: String?
 
-  @Option(help: ArgumentHelp("Kernel release; what the kernel itself says if not given.", valueName: "release"))
+  @Option(help: ArgumentHelp("Kernel release; read from the kernel by default", valueName: "release"))
   var uname: String?
 
   @Option(
-    help: ArgumentHelp("EFI stub; that of systemd-boot-efi if not given.", valueName: "file"), completion: .file())
+    help: ArgumentHelp("EFI stub; the one from systemd-boot-efi by default", valueName: "file"), completion: .file())
   var stub: String?
 
   @Option(
-    help: ArgumentHelp("Picture to show at boot, BMP.", valueName: "file"), completion: .file(extensions: ["bmp"]))
+    help: ArgumentHelp("BMP picture to show at boot", valueName: "file"), completion: .file(extensions: ["bmp"]))
   var splash: String?
 
-  @Option(help: ArgumentHelp("SBAT lines to add to those of stub and kernel.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("SBAT lines to add to those of stub and kernel", valueName: "file"), completion: .file())
   var sbat: String?
 
-  @Option(help: ArgumentHelp("CPU microcode, an uncompressed cpio archive.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("CPU microcode, an uncompressed cpio archive", valueName: "file"), completion: .file())
   var ucode: String?
 
-  @Option(help: ArgumentHelp("A further section, as NAME=FILE.", valueName: "name=file"))
+  @Option(help: ArgumentHelp("Additional section as NAME=FILE; may be repeated", valueName: "name=file"))
   var section: [String] = []
 
   @Option(
-    name: [.customShort("o"), .long], help: ArgumentHelp("Where to write the image.", valueName: "file"),
+    name: [.customShort("o"), .long],
+    help: ArgumentHelp("Output file; the kernel's file name with .efi by default", valueName: "file"),
     completion: .file())
   var output: String?
 
@@ -85,7 +86,7 @@ struct BuildCommand: ParsableCommand {
       try section.map { argument in
         let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-          throw ValidationError(saying: "--section takes NAME=FILE, not '\(argument)'")
+          throw ValidationError(saying: "--section expects NAME=FILE, not '\(argument)'")
         }
         return (parts[0], parts[1])
       }

@@ -11,15 +11,15 @@ internal import Messages
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show sections, texts, digests and signatures of an EFI image.",
-    discussion: "With --section the content of that section goes to standard output as it is.")
+    abstract: "Show sections, texts, digests and signatures of an EFI image",
+    discussion: "With --section, writes the raw content of that section to standard output.")
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The image.", valueName: "file"), completion: .file())
+  @Argument(help: ArgumentHelp("EFI image", valueName: "file"), completion: .file())
   var image: String
 
-  @Option(help: ArgumentHelp("Print the content of this section only.", valueName: "name"))
+  @Option(help: ArgumentHelp("Print only the content of this section", valueName: "name"))
   var section: String?
 
   func run() throws {

@@ -10,31 +10,32 @@ internal import Messages
 struct SignCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sign",
-    abstract: "Sign an EFI image.",
+    abstract: "Sign an EFI image",
     discussion: """
-      Without --key the key that the host's settings name signs. Signatures that the image carries stay, with ours behind them, unless \
-      --replace is given; an image that carries our valid signature already is left alone.
+      Uses the signing key from the host's settings unless --key is specified. The new signature is added after the \
+      existing ones, unless --replace is specified. An image that already has a valid signature by this key is left \
+      unchanged.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var keyOptions: KeyOptions
 
-  @Argument(help: ArgumentHelp("The image.", valueName: "file"), completion: .file())
+  @Argument(help: ArgumentHelp("EFI image", valueName: "file"), completion: .file())
   var image: String
 
   @Option(
-    name: [.customShort("o"), .long], help: ArgumentHelp("Write here instead of in place.", valueName: "file"),
+    name: [.customShort("o"), .long], help: ArgumentHelp("Output file; the image itself by default", valueName: "file"),
     completion: .file())
   var output: String?
 
-  @Flag(help: "Keep signatures that are there (the default).")
+  @Flag(help: "Keep existing signatures (the default)")
   var append = false
 
-  @Flag(help: "Drop signatures that are there.")
+  @Flag(help: "Remove existing signatures")
   var replace = false
 
   func validate() throws {
-    guard !(append && replace) else { throw ValidationError(saying: "--append and --replace exclude each other") }
+    guard !(append && replace) else { throw ValidationError(saying: "--append and --replace cannot be used together") }
   }
 
   func run() throws {
@@ -49,11 +50,11 @@ struct SignCommand: ParsableCommand {
     let (path, signer, count) = (result.path, result.signer, result.signaturesAfter)
     let line: Message =
       if !result.wasWritten {
-        "\(path): signed by \(signer) already"
+        "\(path): already signed by \(signer)"
       } else if count == 1 {
-        "\(path): signed by \(signer), its only signature"
+        "\(path): signed by \(signer) (only signature)"
       } else {
-        "\(path): signed by \(signer), \(count) signatures now"
+        "\(path): signed by \(signer) (\(count) signatures)"
       }
     return line.localLine
   }

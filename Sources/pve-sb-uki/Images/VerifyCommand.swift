@@ -10,19 +10,19 @@ internal import Messages
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Say whether EFI images carry a trusted signature.",
+    abstract: "Check whether EFI images have a trusted signature",
     discussion: """
-      Without --cert the images are held against this machine's db, dbx and MOK lists. The exit code is 0 if every \
-      image is accepted, 1 if one is not or cannot be checked.
+      Without --cert, checks the images against this machine's db, dbx and MOK lists. The exit code is 0 if all images \
+      are accepted, 1 if one is rejected or cannot be checked.
       """)
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("The images.", valueName: "file"), completion: .file())
+  @Argument(help: ArgumentHelp("EFI images", valueName: "file"), completion: .file())
   var images: [String]
 
   @Option(
-    help: ArgumentHelp("A certificate to trust, PEM or DER; may be repeated.", valueName: "file"), completion: .file())
+    help: ArgumentHelp("Trusted certificate, PEM or DER; may be repeated", valueName: "file"), completion: .file())
   var cert: [String] = []
 
   func run() throws {
@@ -42,7 +42,7 @@ struct VerifyCommand: ParsableCommand {
   private static func text(_ report: VerifyImage.Report) -> String {
     let line: Message =
       report.isAccepted
-      ? "\(report.path): OK, \(report.reason)" : "\(report.path): NOT ACCEPTED, \(report.reason)"
+      ? "\(report.path): OK, \(report.reason)" : "\(report.path): REJECTED, \(report.reason)"
     return line.localLine
   }
 

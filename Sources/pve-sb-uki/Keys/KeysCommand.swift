@@ -12,7 +12,7 @@ internal import Messages
 struct KeysCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keys",
-    abstract: "Create, list and export this host's Secure Boot keys.",
+    abstract: "Create, list and export this host's Secure Boot keys",
     subcommands: [Create.self, List.self, Export.self])
 
   // Options may come before the subcommand too.
@@ -21,30 +21,32 @@ struct KeysCommand: ParsableCommand {
   struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "create",
-      abstract: "Create PK, KEK and db in /etc/pve-sb-uki/keys.",
-      discussion: "Keys that exist are never overwritten, and an incomplete set is never completed.")
+      abstract: "Create PK, KEK and db in /etc/pve-sb-uki/keys",
+      discussion: "Existing keys are never overwritten, and an incomplete set is never completed.")
 
     @OptionGroup var global: GlobalOptions
 
     @Option(
-      help: ArgumentHelp("Size of the RSA keys: 2048, 3072 or 4096.", valueName: "bits"),
+      help: ArgumentHelp("Size of the RSA keys: 2048, 3072 or 4096", valueName: "bits"),
       completion: .list(["2048", "3072", "4096"]))
     var bits = 2048
 
     @Option(
       help: ArgumentHelp(
-        "Name of the owner; PK, KEK or db is added. The host's name and 'Secure Boot' if not given.",
+        "Name of the owner, to which PK, KEK or db is added; '<host name> Secure Boot' by default",
         valueName: "text"))
     var commonName: String?
 
-    @Option(help: ArgumentHelp("Owner of the firmware's entries; random if not given.", valueName: "guid"))
+    @Option(help: ArgumentHelp("Owner GUID of the firmware's entries; random by default", valueName: "guid"))
     var ownerGuid: String?
 
-    @Flag(help: "Do nothing, and succeed, if there are keys already.")
+    @Flag(help: "Succeed without changes if keys exist")
     var ifMissing = false
 
     func validate() throws {
-      guard [2048, 3072, 4096].contains(bits) else { throw ValidationError(saying: "--bits takes 2048, 3072 or 4096") }
+      guard [2048, 3072, 4096].contains(bits) else {
+        throw ValidationError(saying: "--bits accepts 2048, 3072 or 4096")
+      }
     }
 
     func run() throws {
@@ -63,7 +65,7 @@ struct KeysCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "Show which keys there are, and what is wrong with them.")
+      commandName: "list", abstract: "List the keys and problems with them")
 
     @OptionGroup var global: GlobalOptions
 
@@ -71,7 +73,7 @@ struct KeysCommand: ParsableCommand {
       let result = try KeysList().run(on: global.host())
       try global.print(
         result.keys.isEmpty && result.warnings.isEmpty
-          ? ("There are no keys in \(result.directory); 'pve-sb-uki keys create' makes them." as Message).localLine
+          ? ("No keys in \(result.directory); create them with 'pve-sb-uki keys create'." as Message).localLine
           : result.title.localLine + result.text,
         json: result.json)
       let warnings = result.warnings.map { "pve-sb-uki: warning: \($0)" as Message }
@@ -82,29 +84,30 @@ struct KeysCommand: ParsableCommand {
   struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "export",
-      abstract: "Write the public parts in the forms that firmware and other tools take.",
+      abstract: "Write the public parts in the formats of firmware and other tools",
       discussion: """
-        For PK, KEK and db: .crt (PEM), .cer and .der (DER), .esl and .auth; and noPK.auth, which removes PK and so \
-        leads back to Setup Mode. Private keys stay where they are. Updates of a later export are newer than those of \
-        an earlier one, as firmware demands.
+        Writes .crt (PEM), .cer and .der (DER), .esl and .auth for PK, KEK and db, and noPK.auth, which removes PK and \
+        returns the firmware to Setup Mode. Private keys are not exported. Updates of a later export are newer than \
+        those of an earlier one, as firmware requires.
         """)
 
     @OptionGroup var global: GlobalOptions
 
     @Argument(
-      help: ArgumentHelp("Where to write; made if it does not exist.", valueName: "directory"), completion: .directory)
+      help: ArgumentHelp("Output directory, created if missing; the current one by default", valueName: "directory"),
+      completion: .directory)
     var directory: String?
 
     @Option(
-      name: [.customShort("o"), .long], help: ArgumentHelp("The same as an option.", valueName: "directory"),
+      name: [.customShort("o"), .long], help: ArgumentHelp("Output directory, as an option", valueName: "directory"),
       completion: .directory)
     var output: String?
 
-    @Flag(help: "Overwrite files that have other content, with newer updates.")
+    @Flag(help: "Overwrite files with other content, using newer updates")
     var force = false
 
     func validate() throws {
-      guard directory == nil || output == nil else { throw ValidationError(saying: "give one directory, not two") }
+      guard directory == nil || output == nil else { throw ValidationError(saying: "specify only one directory") }
     }
 
     func run() throws {

@@ -8,7 +8,7 @@ import HostSystem
 import KernelModules
 internal import Messages
 
-/// The part of `status` about modules that dkms has built for kernels with images.
+/// The part of `status` about modules that dkms has built for kernels with UKIs.
 struct ModuleReport {
   let modules: [BuiltModule]
 
@@ -21,8 +21,7 @@ struct ModuleReport {
     modules = try survey.modules(of: status.kernels.map(\.release))
   }
 
-  /// Problems with modules: those that the kernel refuses while Secure Boot is on, and with `Dkms=yes` those that
-  /// another key has signed.
+  /// Modules that the kernel rejects while Secure Boot is on and, with `Dkms=yes`, modules that another key has signed.
   func problems(_ status: Status.Report) -> [Failure] {
     modules.compactMap { module in
       let isEnforced = status.secureBoot == "on"
@@ -35,7 +34,7 @@ struct ModuleReport {
 
   private static func hint(_ module: BuiltModule, _ status: Status.Report) -> Message {
     let build: Message = """
-      build it again, with the names that 'dkms status' lists: dkms build --force -k \(module.kernel) NAME/VERSION && \
+      rebuild it, with NAME/VERSION as in 'dkms status': dkms build --force -k \(module.kernel) NAME/VERSION && \
       dkms install --force -k \(module.kernel) NAME/VERSION
       """
     if status.signsModules { return build }
@@ -83,10 +82,10 @@ extension BuiltModule {
   var signatureText: Message {
     switch signature {
     case .trusted(let certificate): "signed by \(certificate.subject)"
-    case .known(let certificate): "signed by \(certificate.subject), which is not enrolled here"
+    case .known(let certificate): "signed by \(certificate.subject), which is not enrolled on this machine"
     case .unknown(let signer): "signed by an unknown certificate of \(signer)"
     case .none: "not signed"
-    case .bad(let reason): "not to be verified: \(reason)"
+    case .bad(let reason): "not verifiable: \(reason)"
     }
   }
 }

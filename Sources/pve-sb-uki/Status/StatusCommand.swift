@@ -11,14 +11,14 @@ internal import Reconcile
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "Say whether this machine will boot what it should, and what to do if not.",
+    abstract: "Check whether this machine boots as intended, and what to do if not",
     discussion: """
-      Changes nothing, and reads every image once. Exit code 1 means that something needs attention.
+      Changes nothing, and reads every UKI once. The exit code is 1 if something needs attention.
       """)
 
   @OptionGroup var global: GlobalOptions
 
-  @Flag(help: "Trust the record of images and do not read them.")
+  @Flag(help: "Trust the record of UKIs and do not read them")
   var quick = false
 
   func run() throws {
@@ -34,7 +34,7 @@ struct StatusCommand: ParsableCommand {
 }
 
 extension Status.Report {
-  /// The report for people, 80 columns wide.
+  /// The report as text, 80 columns wide.
   func text(_ modules: ModuleReport) -> String {
     let shown = sections(modules).filter { !$0.lines.isEmpty }.map { ($0.title.localText, $0.lines.map(\.localText)) }
     // Other languages may need wider titles.
@@ -46,31 +46,31 @@ extension Status.Report {
 
   private func sections(_ modules: ModuleReport) -> [Section] {
     if let skipReason { return [("Nothing to do", [skipReason.message]), ("Next", next)] }
-    let signer = certificate.map { Message(verbatim: $0) } ?? "no certificate can be read"
+    let signer = certificate.map { Message(verbatim: $0) } ?? "certificate not readable"
     let present = kernels.map(\.text)
     let past = lastFailure.map { record in ([record.time] + record.messages).map { Message(verbatim: $0) } }
     return [
-      ("Secure Boot", [secureBoot ?? "unknown: the firmware does not say"]),
+      ("Secure Boot", [secureBoot ?? "unknown: not reported by the firmware"]),
       ("Signed by", [signer] + end + trust),
       ("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
       ("ESP", esps.map(\.text)),
-      ("Kernels", present.isEmpty ? ["none is installed"] : present),
+      ("Kernels", present.isEmpty ? ["none installed"] : present),
       ("Boot order", entries?.entries.filter { $0.place != nil }.map(\.statusText) ?? []),
       ("Modules", modules.lines),
       ("Last failure", past ?? []),
       ("Notes", notes),
       ("Attention", problems.map(\.message)),
-      ("Next", next.isEmpty ? ["nothing: all is well"] : next),
+      ("Next", next.isEmpty ? ["nothing to do"] : next),
     ]
   }
 
   private var next: [Message] { nextStep.map { [$0] } ?? [] }
 
-  private var end: [Message] { certificateEnd.map { ["until \($0)"] } ?? [] }
+  private var end: [Message] { certificateEnd.map { ["valid until \($0)"] } ?? [] }
 
   private var trust: [Message] {
     guard let isTrusted, let trustReason else { return [] }
-    return [isTrusted ? "accepted: \(trustReason)" : "REFUSED: \(trustReason)"]
+    return [isTrusted ? "accepted: \(trustReason)" : "REJECTED: \(trustReason)"]
   }
 
   /// The title, then each text at the margin, wrapped at spaces.
@@ -133,7 +133,7 @@ extension BootList.Entry {
     var marks: [Message] = []
     if isCurrent { marks.append("booted from") }
     if isNext { marks.append("next") }
-    if owner != .ours { marks.append("not ours") }
+    if owner != .ours { marks.append("not made by pve-sb-uki") }
     let entry = "\(number.name)  \(label ?? "?")"
     return marks.isEmpty ? "\(entry)" : "\(entry)  (\(marks.joined(separator: ", ")))"
   }

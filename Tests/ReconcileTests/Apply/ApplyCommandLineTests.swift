@@ -14,7 +14,7 @@ import Testing
   private let newer = ApplyScene.newer
   init() throws { scene = try ApplyScene() }
 
-  /// The line in the image, extracted by objcopy.
+  /// The command line in the UKI, extracted by objcopy.
   private func embedded(_ release: String) throws -> String {
     let (content, copy) = (try ScratchFile(), try ScratchFile())
     try ExternalTool("objcopy").run([
@@ -61,6 +61,6 @@ import Testing
     let result = try scene.apply()
     #expect(result.failures.isEmpty && states(result) == ["\(newer) signed", "\(older) signed"])
     let notes = result.notes.filter { $0.hasPrefix("the command line in /etc/kernel/cmdline: ") }
-    #expect(notes.count == 2 && notes[0].contains("init=/bin/sh") && notes[1].contains("no root="))
+    #expect(notes.count == 2 && notes[0].contains("init=/bin/sh") && notes[1].contains("root= is missing"))
   }
 }

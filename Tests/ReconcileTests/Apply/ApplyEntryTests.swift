@@ -11,7 +11,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Boot entries that lead to something stay, even if this run cannot see it.
+/// Boot entries that lead to something are kept, even if this run cannot see the target.
 @Suite struct ApplyEntryTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -39,7 +39,7 @@ import Testing
     #expect(try machine.variables().entries.count == 5)
   }
 
-  /// A machine that cannot be told of its images keeps the entries that start it now.
+  /// If the entries for UKIs cannot be created, the machine keeps those that start it now.
   @Test func ofProxmoxStayUntilTheFirmwareCanBeTold() throws {
     let files = try machine.host().files
     var manifest = Manifest.load(from: files).manifest
@@ -72,7 +72,7 @@ import Testing
     #expect(try Set(machine.order()) == Set(whole))
   }
 
-  /// Another installation on this machine that uses this program too.
+  /// Another installation on this machine also uses pve-sb-uki.
   @Test func ofAnotherInstallation() throws {
     try machine.put(0x20, label: "Proxmox VE 6.8.12-9-pve", on: 2, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
     try machine.put(0x21, label: "Proxmox VE 6.8.12-9-pve", on: 3, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
@@ -81,11 +81,11 @@ import Testing
     }
     try machine.apply()
     #expect(try machine.variables()[0x20] != nil)
-    // An ESP of a disk that is gone.
+    // An ESP of a disk that was removed.
     #expect(try machine.variables()[0x21] == nil)
   }
 
-  /// The manifest is lost, the key is another one, and no image can be made: existing images may still boot.
+  /// The manifest is lost, the key has changed, and no UKI can be built: existing UKIs may still boot.
   @Test func ofAnImageThatIsNotRecognised() throws {
     unlink(machine.directory.path(of: Manifest.path))
     try machine.use(SigningKey())

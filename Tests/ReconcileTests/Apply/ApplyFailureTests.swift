@@ -19,7 +19,7 @@ import Testing
 
   private func failure() throws -> FailureRecord? { try FailureRecord.load(from: scene.host().files) }
 
-  /// Promise I1, and a single failed call leaves nothing behind.
+  /// Promise I1; a single failed call also leaves nothing behind.
   @Test func aFailureAtAnyChangeLeavesWholeImagesAndIsMendedByTheNextRun() throws {
     try scene.apply()
     let old = try #require(try scene.image(newer))
@@ -57,7 +57,7 @@ import Testing
     try scene.apply()
     let old = try #require(try scene.image(newer))
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
-    // The temporary file of a machine that lost power.
+    // The temporary file left by a power cut.
     try scene.directory.write("\(ApplyScene.images)/.pve-\(newer).efi.0011223344556677.pve-sb-uki.tmp", "half")
     #expect(try scene.image(newer) == old)
     try scene.apply()

@@ -10,11 +10,11 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Promise I1 on two ESPs of a mirror: whichever change fails, or is the last before a power cut, each ESP has the
-/// image that this machine was booted from, and the boot order reaches it or its successor.
+/// Promise I1 on two mirrored ESPs: whichever change fails, or is the last before a power cut, each ESP has the UKI
+/// from which this machine was booted, and the boot order leads to it or its successor.
 ///
-/// One run does everything: it replaces the image that booted, makes that of a new kernel, removes that of an old one,
-/// and updates the boot entries.
+/// One run does everything: it replaces the booted UKI, builds that of a new kernel, removes that of an old one, and
+/// updates the boot entries.
 @Suite struct ApplyFaultTests {
   private let scene: ApplyScene
   private let older = ApplyScene.older
@@ -36,7 +36,7 @@ import Testing
     try Self.set(.bootOrder, to: BootOrder([0]).serialize(), in: directory)
     #expect(try Apply.run(on: MirroredMachine.host(root: directory.path)).failures.isEmpty)
 
-    // The machine starts from the image of `newer`.
+    // The machine is booted from the UKI of `newer`.
     try directory.write("proc/stat", "btime 4000000000\n")
     let vendor = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
     for (name, text) in [
@@ -67,7 +67,7 @@ import Testing
     return (copy, result.status, Int(text))
   }
 
-  /// It is built in the directory of the test program.
+  /// It is built in the test program's directory.
   private static func runner() throws -> ExternalTool {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink("/proc/self/exe", &path, path.count - 1)
@@ -77,7 +77,7 @@ import Testing
     return ExternalTool(String(decoding: directory, as: UTF8.self) + "fault-runner")
   }
 
-  /// Paths of the images that the boot order leads to, in order, on any ESP.
+  /// Paths of the UKIs to which the boot order leads, in order, on any ESP.
   private func reached(_ machine: TemporaryDirectory) throws -> [String] {
     let store = EFIVariableStore(of: try Host(root: machine.path).files)
     let variables = try BootVariables(readingFrom: store)
@@ -100,18 +100,18 @@ import Testing
       let directory = "\(MirroredMachine.path(of: serial))/EFI/Linux"
       let images = try machine.list(directory).filter { $0.hasPrefix("pve-") }
       let contents = try images.map { try machine.read("\(directory)/\($0)") }
-      #expect(contents.contains(good), "\(what): what booted is on \(serial)")
+      #expect(contents.contains(good), "\(what): \(serial) has the booted UKI")
       for image in images { #expect(try isSound(machine.path(of: "\(directory)/\(image)")), "\(what): \(image)") }
       #expect(try machine.read("\(MirroredMachine.path(of: serial))/EFI/other/file") == Array("not ours".utf8))
     }
     let existing = try reached(machine).filter { access($0, R_OK) == 0 }
-    let first = try #require(existing.first, "\(what): the boot order reaches an image")
-    #expect(try isSound(first), "\(what): the first image in the boot order")
+    let first = try #require(existing.first, "\(what): the boot order leads to a UKI")
+    #expect(try isSound(first), "\(what): the first UKI in the boot order")
     let foreign = "\(EFIVariableStore.directory)/\(EFIVariableName.bootOption(0).fileName)"
     #expect(try machine.read(foreign) == scene.directory.read(foreign), "\(what): the foreign entry")
   }
 
-  /// The content of the ESPs, and the order in which the firmware tries it.
+  /// The contents of the ESPs, in the order in which the firmware tries them.
   ///
   /// Entries may have other numbers after a fault.
   private func content(_ machine: TemporaryDirectory) throws -> [String] {
@@ -134,7 +134,7 @@ import Testing
       #expect(status != 0, "change \(number) of \(changes)")
       try holdsPromise(machine, "\(mode) at change \(number) of \(changes)")
       #expect(try Apply.run(on: MirroredMachine.host(root: machine.path)).failures.isEmpty)
-      #expect(try content(machine) == expected, "mended after \(mode) at change \(number) of \(changes)")
+      #expect(try content(machine) == expected, "repaired after \(mode) at change \(number) of \(changes)")
     }
     print("apply on two partitions: \(mode) at each of \(changes) changes, every one left a machine that boots")
   }

@@ -9,7 +9,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Two ESPs of a mirror, in proxmox-boot-tool's list.
+/// Two mirrored ESPs, in proxmox-boot-tool's list.
 @Suite struct ApplyMirrorTests {
   private let scene: ApplyScene
   private let older = ApplyScene.older
@@ -105,7 +105,7 @@ import Testing
     unlink(scene.directory.path(of: "var/lib/pve-sb-uki/manifest"))
     let result = try scene.apply()
     #expect(result.failures.isEmpty && result.images.allSatisfy { $0.state == .current })
-    // An image that would be built differently now is still ours.
+    // A UKI that would be built differently now still belongs to pve-sb-uki.
     unlink(scene.directory.path(of: "var/lib/pve-sb-uki/manifest"))
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
     unlink(scene.directory.path(of: "boot/vmlinuz-\(older)"))
@@ -116,7 +116,7 @@ import Testing
       ])
   }
 
-  /// Mending one ESP makes a new plan, which leaves an ESP alone that the first one had to leave alone.
+  /// After one ESP was repaired, the new plan still leaves the ESP alone that could not be checked.
   @Test func anESPThatCannotBeCheckedStaysAsItIsAfterTheOtherWasMended() throws {
     let machine = try MirrorScene()
     let image = try FATImage(.fat32)

@@ -9,7 +9,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// An image that is known to boot stays until its successor has booted.
+/// A UKI that is known to boot is kept until its successor has booted.
 @Suite struct ApplyPreviousTests {
   private let scene: ApplyScene
   private let newer = ApplyScene.newer
@@ -21,7 +21,7 @@ import Testing
     try scene.apply()
   }
 
-  /// Boots the machine from the image of the kernel, which was written before.
+  /// Boots the machine from the kernel's UKI, which was written before.
   private func boot(secondsAgo: Int) throws {
     let name = scene.directory.path(of: ApplyScene.imageName(newer))
     let written = timespec(tv_sec: now - secondsAgo - 10, tv_nsec: 0)
@@ -68,7 +68,7 @@ import Testing
     #expect(try scene.imageNames() == ["pve-\(newer).efi"])
   }
 
-  /// The boot time tells which of the two the machine was booted from: an image written later cannot be it.
+  /// The boot time tells from which of the two the machine was booted: not from a UKI written later.
   @Test func whatWasWrittenSinceTheBootHasNotBooted() throws {
     try boot(secondsAgo: 1000)
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
@@ -93,7 +93,7 @@ import Testing
     #expect(try settles())
   }
 
-  /// The clock was years ahead when a kernel that is now gone was booted.
+  /// The clock was years ahead when a kernel that is now removed was booted.
   @Test func aBootInTheFutureDoesNotCountForEver() throws {
     try boot(secondsAgo: -100_000_000)
     try scene.apply()
@@ -110,7 +110,7 @@ import Testing
     #expect(try scene.directory.read(previous) == good)
   }
 
-  /// Promise I1: at every change the image that booted is intact under one of the two names.
+  /// Promise I1: at every change, the booted UKI is intact under one of the two names.
   @Test func atEveryChangeWhatBootedIsThere() throws {
     try boot(secondsAgo: 1000)
     try scene.apply()

@@ -61,7 +61,7 @@ import Testing
     try scene.directory.write("boot/initrd.img-\(newer)", "a new initrd")
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) current"])
     #expect(try scene.isComplete(newer))
-    // As many bytes as before, so that only the digest shows the change.
+    // The same size as before, so that only the digest shows the change.
     try scene.directory.write("boot/initrd.img-\(newer)", "b new initrd")
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) current"])
     #expect(try scene.isComplete(newer))
@@ -73,7 +73,7 @@ import Testing
     var content = Array("root=/dev/sda quiet\n".utf8)
     if name.hasSuffix("stub") {
       content = try Fixture.stub257.bytes()
-      // In the DOS stub, which is never run.
+      // In the DOS stub, which never runs.
       content[0x50] ^= 1
     }
     try scene.directory.write(name, content)
@@ -122,7 +122,7 @@ import Testing
     #expect(try FailureRecord.load(from: scene.host().files) == nil)
   }
 
-  /// The images are recognised by their content.
+  /// The UKIs are recognised by their content.
   @Test func aDamagedManifestIsRebuiltFromTheImages() throws {
     try scene.apply()
     let name = "var/lib/pve-sb-uki/manifest"

@@ -13,8 +13,7 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// Promises I1 and I3 with Secure Boot on: an image that the machine starts is not replaced by one that it would
-/// refuse.
+/// Promises I1 and I3 with Secure Boot on: a UKI that the machine starts is not replaced by one that it would reject.
 @Suite struct ApplyTrustTests {
   private let machine: MirrorScene
   private let serials = MirrorScene.serials
@@ -66,7 +65,7 @@ import Testing
       #expect(try contents() == good)
       #expect(try machine.order() == order)
     }
-    // A kernel without an image gets one, behind those that boot.
+    // A kernel without a UKI gets one, after those that boot.
     try machine.scene.addKernel("6.8.12-11-pve")
     try machine.apply()
     #expect(try contents() == good && machine.image(serials[1], "6.8.12-11-pve") != nil)

@@ -20,7 +20,7 @@ import Testing
     "grubx64.efi on 0",
   ]
 
-  /// Another run may hold the lock for minutes; data read before getting it may be outdated.
+  /// Another run may hold the lock for minutes; data read before that may be outdated.
   @Test func whatChangesWhileTheLockIsWaitedForCounts() throws {
     let machine = try MirrorScene(isApplied: false)
     let directory = machine.directory
@@ -144,7 +144,7 @@ import Testing
     #expect(try FailureRecord.load(from: machine.host().files) != nil)
   }
 
-  /// The list is being rewritten or was lost; an ESP mounted elsewhere is not the one with the images.
+  /// The list is being rewritten or was lost; an ESP mounted elsewhere is not the one with the UKIs.
   @Test(arguments: ["", nil]) func espsThatAreNoLongerListedAreMissed(list: String?) throws {
     let machine = try MirrorScene()
     let path = "etc/kernel/proxmox-boot-uuids"

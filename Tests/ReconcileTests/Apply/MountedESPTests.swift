@@ -9,9 +9,9 @@ import Reconcile
 import TestSupport
 import Testing
 
-/// An ESP that fstab mounts cannot be mended while it is mounted.
+/// An ESP that fstab mounts cannot be repaired while it is mounted.
 ///
-/// Files whose removal would do damage are left alone.
+/// Files whose removal would do damage are kept.
 @Suite struct MountedESPTests {
   private let scene: ApplyScene
   private let image: FATImage

@@ -56,7 +56,7 @@ import Testing
 
   @Test func theMarkOfAKilledAptIsStale() throws {
     try PackageTransaction.begin(child: 21, in: files())
-    // dpkg continues as a child of init, and another program gets the number of apt.
+    // dpkg continues as a child of init, and another program gets apt's number.
     try addProcess(30, parent: 1)
     try addProcess(20, parent: 1, start: 999)
     #expect(try !isUnderWay())

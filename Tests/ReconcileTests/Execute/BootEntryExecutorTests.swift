@@ -17,7 +17,7 @@ import Testing
   private let older = BootScene.target("6.8.12-9-pve")
   private let mirrored = BootScene.target("6.8.12-10-pve", BootScene.second)
 
-  /// An entry of a removed kernel, a duplicate, a wrong label, foreign and unreadable ones.
+  /// An entry of a removed kernel, a duplicate, a wrong label, foreign entries and unreadable ones.
   init() throws {
     scene = try BootScene()
     try fill()
@@ -42,7 +42,7 @@ import Testing
     return try scene.contents().filter { names.contains($0.key) }
   }
 
-  /// Whether the order names an entry that the firmware would boot and that will not be removed.
+  /// Whether the order contains an entry that the firmware would boot and that will not be removed.
   private func reachesSomething() throws -> Bool {
     let variables = try scene.variables()
     return variables.order.contains { variables[$0]?.isActive == true }

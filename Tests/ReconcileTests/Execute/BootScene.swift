@@ -17,7 +17,7 @@ struct BootScene {
       number: 2, startBlock: 2048, blockCount: 1 << 20,
       guid: GUID(0x1111_2222, number, 0x3333, 0x4444_5555_6666_7777))
   }
-  /// Two ESPs of a mirror, and one of a disk that is gone.
+  /// Two mirrored ESPs, and one of a removed disk.
   static let first = partition(1)
   static let second = partition(2)
   static let gone = partition(3)
@@ -32,9 +32,9 @@ struct BootScene {
       optionalData: target.optionalData)
   }
 
-  /// The entry that grub-install makes for our ESP.
+  /// The entry that grub-install creates for the ESP.
   static let grub = BootTarget(partition: first, path: "/EFI/proxmox/shimx64.efi", label: "proxmox")
-  /// The firmware's own menu, as OVMF has it.
+  /// The firmware's own menu, as in OVMF.
   static let menu =
     "090100002c0055006900410070007000000004071400c9bdb87cebf8344faaea3ee4af6516a10406140021aa2c4614760345836e8ab6f466"
     + "23317fff0400"

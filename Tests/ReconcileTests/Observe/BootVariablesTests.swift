@@ -39,7 +39,7 @@ import Testing
     #expect(variables.entries.map(\.content) == [[7, 0, 0, 0, 1, 0, 0, 0, 9], [7], nil])
     #expect(variables.entries.allSatisfy { $0.option == nil && !$0.isActive })
     #expect(variables.problems.count == 3)
-    #expect(variables.problems[0].hasPrefix("Boot0001 is left alone: EFI_LOAD_OPTION, byte 4:"))
+    #expect(variables.problems[0].hasPrefix("Boot0001 is left unchanged: EFI_LOAD_OPTION, byte 4:"))
     #expect(variables.next == nil)
   }
 

@@ -38,7 +38,7 @@ import Testing
       esps: [scene.files()])
   }
 
-  /// shim with the signature of somebody whose certificate may be in db.
+  /// shim signed with a certificate that may be in db.
   private func signShim(by key: SigningKey) throws {
     let path = scene.directory.path(of: BootPrograms.amd64.shim)
     try LoaderScene.sign(path, to: path, by: key)
@@ -70,7 +70,7 @@ import Testing
     #expect(shim.chain == decision.chain && shim.trust == decision.trust)
   }
 
-  /// Secure Boot is off for a moment: an entry that bypasses shim would not start once it is on again.
+  /// Secure Boot is temporarily off: an entry that bypasses shim would not start once it is on again.
   @Test func throughShimAlsoWhileSecureBootIsOff() throws {
     try putFlag(.secureBoot, 0)
     #expect(try decide().chain == .direct)
@@ -88,10 +88,10 @@ import Testing
     let decision = try decide()
     #expect(decision.chain == .shim(starting: .image))
     guard case .refused(let reason, let hint) = decision.trust else {
-      Issue.record("db does not hold shim's signer")
+      Issue.record("db does not contain shim's signer")
       return
     }
-    #expect(reason.hasPrefix("the firmware would not start shim: ") && hint.contains("Microsoft"))
+    #expect(reason.hasPrefix("the firmware rejects shim: ") && hint.contains("Microsoft"))
     try put(.machineOwnerKeys, LoaderScene.otherKey().certificate)
     try put(.signatureDatabase, scene.key.certificate)
     #expect(try !decide(.shim).trust.isAccepted)

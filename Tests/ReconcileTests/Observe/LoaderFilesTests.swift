@@ -36,7 +36,7 @@ import Testing
     let scene = try LoaderScene(.systemdBoot252)
     try scene.perform(scene.plan(scene.loaders(.systemdBoot)), with: scene.loaders(.systemdBoot))
     let right = try #require(try scene.read(LoaderPath.amd64.systemdBoot))
-    // Changes of the package, of the key, and of the file.
+    // Changes to the package, to the key, and to the file.
     try scene.put(.systemdBoot257)
     #expect(try scene.plan(scene.loaders(.systemdBoot)).steps.map(\.path) == [LoaderPath.amd64.systemdBoot])
     try scene.put(.systemdBoot252)
@@ -63,11 +63,11 @@ import Testing
     let failure = thrown(Failure.self) {
       try scene.perform(scene.plan(loaders), with: loaders, key: LoaderScene.otherKey())
     }
-    #expect(failure?.description.hasSuffix("does not read back as it was written") == true)
+    #expect(failure?.description.hasSuffix("the data read back differs from the data written") == true)
     #expect(try scene.directory.list("esp\(LoaderPath.directory)").isEmpty)
   }
 
-  /// Proxmox's hook may write between observing and writing: only the default is ours to change.
+  /// Proxmox's hook may write between observing and writing: only the default may be changed.
   @Test func settingsKeepWhatWasWrittenSinceTheyWereObserved() throws {
     let scene = try LoaderScene()
     try scene.directory.write("esp\(LoaderConfiguration.path)", "timeout 3\ndefault proxmox-*\n")
@@ -134,7 +134,7 @@ import Testing
     try scene.perform(plan, with: loaders)
     #expect(try scene.read(LoaderPath.amd64.removable) == scene.read(image.path))
     #expect(try scene.plan(loaders).steps.isEmpty)
-    // An image that is written first counts as changed, with its future size.
+    // A UKI that will be written first counts as changed, with its future size.
     #expect(try scene.plan(loaders, pending: [image: 12_345]).steps.map(\.size) == [12_345])
     try scene.putImage(image, .stub252)
     #expect(try scene.plan(loaders).steps.count == 1)

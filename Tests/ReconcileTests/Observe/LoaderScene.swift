@@ -35,14 +35,14 @@ struct LoaderScene {
     try directory.write(BootPrograms.amd64.systemdBoot, systemdBoot.bytes())
   }
 
-  /// Writes an image to the ESP, signed by sbsign.
+  /// Writes a UKI to the ESP, signed by sbsign.
   func putImage(_ name: UKIName?, _ content: Fixture = .stub257) throws {
     let name = try #require(name)
     try directory.write("esp/EFI/Linux/x", "")
     try Self.sign(content.path, to: directory.path(of: "esp\(name.path)"), by: key)
   }
 
-  /// By sbsign.
+  /// Signs with sbsign.
   static func sign(_ path: String, to target: String, by key: SigningKey) throws {
     let (file, certificate) = (try key.keyFile(), try key.certificateFile())
     try withExtendedLifetime((file, certificate)) {

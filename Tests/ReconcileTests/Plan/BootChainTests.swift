@@ -33,13 +33,13 @@ import Testing
     #expect(Self.every.map(\.description) == ["direct", "systemd-boot", "shim", "shim, systemd-boot"])
   }
 
-  /// Files on an ESP, LoaderInfo, the image in StubInfo; whether systemd-boot is in use.
+  /// Files on an ESP, LoaderInfo, the UKI in StubInfo; whether systemd-boot is in use.
   @Test(
     arguments: [
       ([], nil, false, false), (["EFI/systemd/systemd-bootx64.efi"], nil, false, true),
       (["loader/loader.conf"], nil, false, true),
       (["loader/loader.conf", "EFI/proxmox/grubx64.efi"], nil, false, false),
-      // How the machine was booted has precedence over what is on an ESP.
+      // How the machine was booted takes precedence over the contents of an ESP.
       (["loader/loader.conf"], nil, true, false), (["loader/loader.conf"], "GRUB 2.12", false, false),
       ([], "systemd-boot 257.9", false, true), ([], "systemd-boot 257.9", true, true),
     ] as [([String], String?, Bool, Bool)])
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// Bytes by `printf '\\EFI\\Linux\\pve-1.efi\0' | iconv -t UTF-16LE`.
+  /// Bytes from `printf '\\EFI\\Linux\\pve-1.efi\0' | iconv -t UTF-16LE`.
   @Test func shimIsToldByItsDataWhatToStart() throws {
     let image = try target(.shim(starting: .image), "pve-1.efi")
     #expect(image.path == "/EFI/pve-sb-uki/shimx64.efi")

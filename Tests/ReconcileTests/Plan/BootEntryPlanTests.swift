@@ -56,7 +56,7 @@ import Testing
     #expect(try scene.plan([newer]).steps == [.update(7, expected)])
   }
 
-  /// shim starts the program in its optional data, so there is one entry for each value.
+  /// shim starts the program named in its optional data, so each value needs its own entry.
   @Test func dataTellsEntriesOfOneFileApart() throws {
     func shim(_ kernel: String) -> BootTarget {
       BootTarget(
@@ -65,7 +65,7 @@ import Testing
     }
     let (first, second, third) = (shim("6.8.12-10-pve"), shim("6.8.12-9-pve"), shim("6.8.12-8-pve"))
     try scene.put(0, BootScene.grub)
-    // Data such as firmware appends.
+    // Data like that appended by some firmware.
     var marked = second
     marked.optionalData += [UInt8](repeating: 0xa5, count: 16)
     try scene.put(1, marked)
@@ -118,7 +118,7 @@ import Testing
     try scene.put(order: [1, 0, 2])
     let steps: [BootEntryPlan.Step] = [.create(3, try option(newer)), .order([3, 0]), .remove(1), .remove(2)]
     #expect(try scene.plan([newer]).steps == steps)
-    // Without a target the foreign entry is reached.
+    // Without a target, the foreign entry is used.
     #expect(try scene.plan([]).steps == [.order([0]), .remove(1), .remove(2)])
   }
 
@@ -132,12 +132,12 @@ import Testing
     #expect(try scene.plan([newer]).isEmpty)
     try scene.put(order: [2, 1, 0], current: 2)
     #expect(try scene.plan([newer]).steps == [.order([2, 0]), .remove(1)])
-    // One that was booted by hand and is not in the order stays outside.
+    // One that was booted by hand and is not in the order stays outside it.
     try scene.put(order: [2, 0], current: 1)
     #expect(try scene.plan([newer]).isEmpty)
   }
 
-  /// A machine that was booted from one of our entries starts our images, even if the certificate seems untrusted.
+  /// A machine that was booted from one of our entries accepts our UKIs, even if the certificate seems untrusted.
   @Test func theOrderStaysWhereOursBootedThoughRefused() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(1, older)
@@ -211,7 +211,7 @@ import Testing
     let plan = try scene.plan([BootScene.grub, long, newer], next: older)
     #expect(try plan.steps == [.create(0, option(newer)), .order([0])])
     #expect(plan.rejections.map(\.target) == [BootScene.grub, long, older])
-    #expect(plan.rejections[1].reason.contains("is too long") || plan.rejections[1].reason.contains("can hold"))
+    #expect(plan.rejections[1].reason.contains("do not fit") || plan.rejections[1].reason.contains("more than 65535"))
   }
 
   @Test func whenAllNumbersAreTakenOtherEntriesAreStillCorrected() throws {
@@ -231,8 +231,8 @@ import Testing
     ]
     #expect(
       steps.map(\.description) == [
-        "create Boot001A (Proxmox VE 6.8.12-10-pve)", "correct Boot0001 (Proxmox VE 6.8.12-10-pve)",
-        "set the boot order to 001A, 0001", "boot Boot0001 next", "forget what to boot next", "remove Boot0003",
+        "create Boot001A (Proxmox VE 6.8.12-10-pve)", "update Boot0001 (Proxmox VE 6.8.12-10-pve)",
+        "set the boot order to 001A, 0001", "boot Boot0001 next", "clear BootNext", "remove Boot0003",
       ])
   }
 }

@@ -40,7 +40,7 @@ import Testing
   @Test func aFileThatIsMissingIsNotNamedToDkms() throws {
     try #require(try FileSystem().exists("/etc/hostname"))
     _ = try apply(DKMSSigning(key: "/etc/hostname", certificate: [1]))
-    // The path of the certificate is that of the host, not of the test's root.
+    // The certificate's path is that of the host, not of the test's root.
     let path = try #require(try root.read(DKMSSigning.path))
     #expect(
       String(decoding: path, as: UTF8.self).contains(
@@ -78,7 +78,7 @@ import Testing
     #expect(error.hint != nil && !error.description.contains(key))
   }
 
-  /// What is to go need not be understood.
+  /// A file to be removed need not be readable.
   @Test func aCertificateThatCannotBeReadGoes() throws {
     try root.write(DKMSSigning.certificatePath, [UInt8](repeating: 0, count: 70_000))
     #expect(try apply(DKMSSigning()) == ["remove \(DKMSSigning.certificatePath)"])

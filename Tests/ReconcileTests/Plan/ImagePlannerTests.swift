@@ -13,7 +13,7 @@ import Testing
   private static func name(_ text: String) throws -> UKIName { try #require(UKIName(fileName: "pve-\(text).efi")) }
   private static func digest(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-  /// `a`: made by us and never booted; `a=3`: with these contents; `a*5`: last booted at 5; `a?`: not ours.
+  /// `a`: made by pve-sb-uki and never booted; `a=3`: with these contents; `a*5`: last booted at 5; `a?`: foreign.
   private static func image(_ text: String, size: Int) throws -> PresentImage {
     let place = text.prefix { !"=*?".contains($0) }
     let rest = text.dropFirst(place.count)
@@ -29,7 +29,7 @@ import Testing
 
   struct Case: Sendable, CustomTestStringConvertible {
     var what: String
-    /// Kernels that want an image, with the content it must have, or `!` for one that must be built and has that size.
+    /// Kernels that should have a UKI, with the content it must have, or `!` and its size if it must be built.
     var wanted: [String]
     var present: [String]
     var size = 40
@@ -44,74 +44,77 @@ import Testing
 
   static let cases: [Case] = [
     Case(what: "an empty ESP", wanted: ["a!", "b!"], present: [], free: 100, expected: ["write a", "write b"]),
-    Case(what: "all is right", wanted: ["a1", "b2"], present: ["a=1", "b=2"], free: 0, expected: []),
+    Case(what: "all UKIs are current", wanted: ["a1", "b2"], present: ["a=1", "b=2"], free: 0, expected: []),
     Case(
-      what: "one has changed and never booted", wanted: ["a3", "b2"], present: ["a=1", "b=2"], free: 50,
+      what: "a changed UKI that never booted is replaced", wanted: ["a3", "b2"], present: ["a=1", "b=2"], free: 50,
       expected: ["write a"]),
     Case(
-      what: "what booted stays as the previous one", wanted: ["a3", "b2"], present: ["a=1*7", "b=2"], free: 50,
+      what: "a UKI that booted is kept as the previous one", wanted: ["a3", "b2"], present: ["a=1*7", "b=2"], free: 50,
       expected: ["write a keeping"]),
     Case(
-      what: "an older known-good one gives way to the newer", wanted: ["a3"], present: ["a=1*7", "a~previous=0*5"],
+      what: "an older known-good UKI gives way to a newer one", wanted: ["a3"], present: ["a=1*7", "a~previous=0*5"],
       free: 50, expected: ["write a keeping"]),
     Case(
-      what: "the known-good previous one stays when its unproven successor is replaced", wanted: ["a3"],
+      what: "the known-good previous UKI is kept when its unproven successor is replaced", wanted: ["a3"],
       present: ["a=2", "a~previous=1*5"], free: 50, expected: ["write a"]),
     Case(
-      what: "the previous one goes when its successor has booted", wanted: ["a2"],
+      what: "the previous UKI is removed when its successor has booted", wanted: ["a2"],
       present: ["a=2*9", "a~previous=1*5"], free: 0, expected: ["remove a~previous superseded"]),
     Case(
-      what: "and not before", wanted: ["a2"], present: ["a=2", "a~previous=1*5"], free: 0, expected: []),
+      what: "and not before that", wanted: ["a2"], present: ["a=2", "a~previous=1*5"], free: 0, expected: []),
     Case(
-      what: "gone and unwanted kernels", wanted: ["a1"], present: ["a=1", "b", "c"], free: 0, installed: ["c"],
+      what: "UKIs of removed and unwanted kernels are removed", wanted: ["a1"], present: ["a=1", "b", "c"], free: 0,
+      installed: ["c"],
       expected: ["remove b gone", "remove c unwanted"]),
     Case(
-      what: "with their previous ones", wanted: ["a1"], present: ["a=1*9", "b", "b~previous"], free: 0,
+      what: "and their previous UKIs", wanted: ["a1"], present: ["a=1*9", "b", "b~previous"], free: 0,
       expected: ["remove b gone", "remove b~previous gone"]),
     Case(
       what: "not with --kernel", wanted: ["a1"], present: ["a=1", "b"], free: 0, removesOthers: false, expected: []),
     Case(
-      what: "what the machine was last booted from stays", wanted: ["a1"], present: ["a=1", "b*5"], free: 0,
+      what: "the last booted UKI is kept", wanted: ["a1"], present: ["a=1", "b*5"], free: 0,
       expected: ["stay b known-good"]),
     Case(
-      what: "until another has booted", wanted: ["a1"], present: ["a=1*6", "b*5"], free: 0,
+      what: "until another one has booted", wanted: ["a1"], present: ["a=1*6", "b*5"], free: 0,
       expected: ["remove b gone"]),
     Case(
-      what: "the running kernel's stays", wanted: ["a1"], present: ["a=1", "b"], free: 0, running: "b",
+      what: "the running kernel's UKI is kept", wanted: ["a1"], present: ["a=1", "b"], free: 0, running: "b",
       expected: ["stay b running"]),
     Case(
-      what: "what is not ours stays", wanted: ["a1"], present: ["a=1", "b?"], free: 0, expected: []),
+      what: "foreign UKIs are kept", wanted: ["a1"], present: ["a=1", "b?"], free: 0, expected: []),
     Case(
-      what: "the last ones stay", wanted: [], present: ["a", "b"], free: 0, expected: ["stay a last", "stay b last"]),
+      what: "the last UKIs are kept", wanted: [], present: ["a", "b"], free: 0,
+      expected: ["stay a last", "stay b last"]),
     Case(
-      what: "no room: the last in precedence goes without", wanted: ["a!", "b!", "c!"], present: [], free: 96,
+      what: "no room: the last in precedence gets no UKI", wanted: ["a!", "b!", "c!"], present: [], free: 96,
       expected: ["write a", "write b", "full c"]),
     Case(
-      what: "no room: a gone kernel's image goes first", wanted: ["a!", "b2"], present: ["b=2", "c"], free: 10,
+      what: "no room: a removed kernel's UKI is removed first", wanted: ["a!", "b2"], present: ["b=2", "c"], free: 10,
       expected: ["remove c gone", "write a"]),
     Case(
-      what: "no room: the anchor is not taken", wanted: ["a!"], present: ["c"], free: 10,
+      what: "no room: the last good UKI is not removed", wanted: ["a!"], present: ["c"], free: 10,
       expected: ["full a", "stay c last"]),
     Case(
-      what: "no room: its own old image goes, while another is right", wanted: ["a3", "b2"], present: ["a=1", "b=2"],
+      what: "no room: its own old UKI is removed while another one is current", wanted: ["a3", "b2"],
+      present: ["a=1", "b=2"],
       free: 10, expected: ["remove a room", "write a"]),
     Case(
-      what: "no room: not if it is the running one", wanted: ["a3", "b2"], present: ["a=1", "b=2"], free: 10,
+      what: "no room: but not if its kernel is running", wanted: ["a3", "b2"], present: ["a=1", "b=2"], free: 10,
       running: "a", expected: ["full a"]),
     Case(
-      what: "no room: not if the machine was last booted from it", wanted: ["a3", "b2"], present: ["a=1*5", "b=2"],
+      what: "no room: but not if the machine was last booted from it", wanted: ["a3", "b2"], present: ["a=1*5", "b=2"],
       free: 10, expected: ["remove b room", "write a keeping", "full b"]),
     Case(
-      what: "no room: the least wanted goes for the most wanted", wanted: ["a!", "b2", "c3"],
+      what: "no room: the least wanted UKI makes room for the most wanted", wanted: ["a!", "b2", "c3"],
       present: ["b=2", "c=3"], free: 10, expected: ["remove c room", "write a", "full c"]),
     Case(
-      what: "no room: a previous one goes before a wanted one", wanted: ["a!", "b2", "c3"],
+      what: "no room: a previous UKI is removed before a wanted one", wanted: ["a!", "b2", "c3"],
       present: ["b=2*9", "c=3", "c~previous"], free: 10, expected: ["remove c~previous room", "write a"]),
     Case(
-      what: "no room: nothing goes where it would not help", wanted: ["a!", "b2", "c3"], present: ["b=2", "c=3"],
+      what: "no room: nothing is removed if it would not help", wanted: ["a!", "b2", "c3"], present: ["b=2", "c=3"],
       size: 200, free: 10, expected: ["full a"]),
     Case(
-      what: "no room: the known-good previous one stays", wanted: ["a3", "b!"], present: ["a=1*7"], free: 50,
+      what: "no room: the known-good previous UKI is kept", wanted: ["a3", "b!"], present: ["a=1*7"], free: 50,
       expected: ["write a keeping", "full b"]),
   ]
 
@@ -133,7 +136,7 @@ import Testing
     #expect(Self.text(plan) == row.expected)
   }
 
-  /// Promise I1: an image that the machine starts makes no room for one that it does not.
+  /// Promise I1: a UKI that the machine starts is not removed for one that it does not start.
   @Test func whatMustStayMakesNoRoom() throws {
     let wanted = [
       PlannedKernel(try Self.kernel("c"), demand: .build(size: 40 * Self.mebibyte)),

@@ -5,12 +5,12 @@ import BootEnvironment
 import Reconcile
 import Testing
 
-/// Compares our choice with that of proxmox-boot-tool.
+/// Compares the choice of kernels with proxmox-boot-tool's.
 ///
 /// The sets were made by `boot_kernel_list` of proxmox-kernel-helper 8.1.0 (src/proxmox-boot/functions) under dash.
 /// `dpkg -l`, `uname` and `apt-config` were replaced by scripts that print the row. Each kernel had the package
 /// `proxmox-kernel-K-signed` (its unsigned twin was removed but not purged), and the meta package `proxmox-kernel-X.Y`
-/// of each series was installed. Versions without a file in /boot are left out: the hook skips them when it copies.
+/// of each series was installed. Versions without a file in /boot are omitted: the hook skips them when it copies.
 @Suite struct ProxmoxChoiceTests {
   struct Row: Sendable, CustomTestStringConvertible {
     var installed: String

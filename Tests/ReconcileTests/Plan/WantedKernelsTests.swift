@@ -7,7 +7,7 @@ import Reconcile
 import Testing
 
 @Suite struct WantedKernelsTests {
-  /// A host, its wanted kernels with reasons in order of precedence, and the boot order as indices into that.
+  /// A host, its wanted kernels with reasons in order of precedence, and their boot order.
   struct Row: Sendable, CustomTestStringConvertible {
     var name: String
     var complete: String
@@ -39,10 +39,10 @@ import Testing
   static let rows: [Row] = [
     Row(name: "no kernel", complete: "", wanted: "", bootOrder: ""),
     Row(
-      name: "newest two, by version and not by text", complete: "6.8.12-9-pve 6.8.12-10-pve 6.8.12-11-pve",
+      name: "the newest two by version, not by text", complete: "6.8.12-9-pve 6.8.12-10-pve 6.8.12-11-pve",
       wanted: "6.8.12-11-pve:newest 6.8.12-10-pve:newest", bootOrder: "6.8.12-11-pve 6.8.12-10-pve"),
     Row(
-      name: "the previous series has its newest",
+      name: "the newest kernel of the previous series is wanted",
       complete: "6.14.8-2-pve 6.14.8-1-pve 6.11.11-2-pve 6.11.11-1-pve 6.8.12-9-pve",
       running: "6.14.8-2-pve",
       wanted: "6.14.8-2-pve:running,newest 6.14.8-1-pve:newest 6.11.11-2-pve:previous-series",
@@ -83,43 +83,44 @@ import Testing
       name: "a pin to an absent kernel changes nothing", complete: "6.8.12-4-pve 6.8.12-3-pve", pin: "6.8.12-99-pve",
       next: "6.8.12-98-pve", wanted: "6.8.12-4-pve:newest 6.8.12-3-pve:newest", bootOrder: "6.8.12-4-pve 6.8.12-3-pve"),
     Row(
-      name: "a pin is a whole string", complete: "6.8.12-6-pve 6.8.12-5-pve 6.8.12-4-pve-custom 6.8.12-4-pve",
+      name: "a pin matches the whole release", complete: "6.8.12-6-pve 6.8.12-5-pve 6.8.12-4-pve-custom 6.8.12-4-pve",
       pin: "6.8.12-4-pve", wanted: "6.8.12-4-pve:pin 6.8.12-6-pve:newest 6.8.12-5-pve:newest",
       bootOrder: "6.8.12-4-pve 6.8.12-6-pve 6.8.12-5-pve"),
     Row(
-      name: "a pin of which only the custom kernel is there", complete: "6.8.12-6-pve 6.8.12-5-pve 6.8.12-4-pve-custom",
+      name: "a pin does not match a custom kernel of the same release",
+      complete: "6.8.12-6-pve 6.8.12-5-pve 6.8.12-4-pve-custom",
       pin: "6.8.12-4-pve", wanted: "6.8.12-6-pve:newest 6.8.12-5-pve:newest",
       bootOrder: "6.8.12-6-pve 6.8.12-5-pve"),
     Row(
-      name: "a custom kernel counts, and is newer than what it was made of",
+      name: "a custom kernel counts and is newer than its original",
       complete: "6.8.12-4-pve 6.8.12-4-pve-custom 6.8.12-3-pve",
       wanted: "6.8.12-4-pve-custom:newest 6.8.12-4-pve:newest", bootOrder: "6.8.12-4-pve-custom 6.8.12-4-pve"),
     Row(
-      name: "a kernel without initrd takes no place", complete: "6.8.12-4-pve 6.8.12-3-pve",
+      name: "a kernel without initrd displaces no other", complete: "6.8.12-4-pve 6.8.12-3-pve",
       withoutInitrd: "6.11.11-2-pve", running: "6.11.11-2-pve", pin: "6.11.11-2-pve", manual: "6.11.11-2-pve",
       wanted: "6.8.12-4-pve:newest 6.8.12-3-pve:newest", bootOrder: "6.8.12-4-pve 6.8.12-3-pve"),
     Row(
-      name: "kernels of Debian alone", complete: "6.1.0-50-amd64 6.1.0-49-amd64 6.1.0-50-cloud-amd64",
+      name: "Debian kernels only", complete: "6.1.0-50-amd64 6.1.0-49-amd64 6.1.0-50-cloud-amd64",
       running: "6.1.0-49-amd64",
       wanted: "6.1.0-49-amd64:running 6.1.0-50-cloud-amd64:newest 6.1.0-50-amd64:newest",
       bootOrder: "6.1.0-50-cloud-amd64 6.1.0-50-amd64 6.1.0-49-amd64"),
     Row(
-      name: "a newer kernel of Debian does not displace Proxmox's", complete: "6.12.94-amd64 6.8.12-4-pve 6.8.12-3-pve",
+      name: "a newer Debian kernel does not displace Proxmox's", complete: "6.12.94-amd64 6.8.12-4-pve 6.8.12-3-pve",
       wanted: "6.8.12-4-pve:newest 6.8.12-3-pve:newest", bootOrder: "6.8.12-4-pve 6.8.12-3-pve"),
     Row(
-      name: "a kernel of Debian by name, behind Proxmox's", complete: "6.12.94-amd64 6.8.12-4-pve 6.8.12-3-pve",
+      name: "a Debian kernel added by name comes after Proxmox's", complete: "6.12.94-amd64 6.8.12-4-pve 6.8.12-3-pve",
       running: "6.12.94-amd64", manual: "6.12.94-amd64",
       wanted: "6.12.94-amd64:running,manual 6.8.12-4-pve:newest 6.8.12-3-pve:newest",
       bootOrder: "6.8.12-4-pve 6.8.12-3-pve 6.12.94-amd64"),
     Row(
-      name: "a pinned kernel of Debian boots first", complete: "6.1.0-50-amd64 6.8.12-4-pve", pin: "6.1.0-50-amd64",
+      name: "a pinned Debian kernel boots first", complete: "6.1.0-50-amd64 6.8.12-4-pve", pin: "6.1.0-50-amd64",
       wanted: "6.1.0-50-amd64:pin 6.8.12-4-pve:newest", bootOrder: "6.1.0-50-amd64 6.8.12-4-pve"),
     Row(
       name: "a release candidate is older than its release", complete: "6.14.0~rc3-1-pve 6.14.0-1-pve 6.11.11-2-pve",
       wanted: "6.14.0-1-pve:newest 6.14.0~rc3-1-pve:newest 6.11.11-2-pve:previous-series",
       bootOrder: "6.14.0-1-pve 6.14.0~rc3-1-pve 6.11.11-2-pve"),
     Row(
-      name: "the manual list with what is not there",
+      name: "missing kernels in the manual list are ignored",
       complete: "6.8.12-4-pve 6.8.12-3-pve 6.8.12-2-pve 6.8.12-1-pve", manual: "6.2.16-3-pve 6.8.12-1-pve 6.8.12-2-pve",
       wanted: "6.8.12-4-pve:newest 6.8.12-3-pve:newest 6.8.12-2-pve:manual 6.8.12-1-pve:manual",
       bootOrder: "6.8.12-4-pve 6.8.12-3-pve 6.8.12-2-pve 6.8.12-1-pve"),
@@ -127,7 +128,7 @@ import Testing
       name: "Keep=1 on the newest", complete: "6.8.12-4-pve 6.8.12-3-pve", running: "6.8.12-4-pve", keep: 1,
       wanted: "6.8.12-4-pve:running,newest", bootOrder: "6.8.12-4-pve"),
     Row(
-      name: "Keep=1 still lets a new kernel in", complete: "6.8.12-4-pve 6.8.12-3-pve 6.8.12-2-pve",
+      name: "Keep=1 still adds a new kernel", complete: "6.8.12-4-pve 6.8.12-3-pve 6.8.12-2-pve",
       running: "6.8.12-2-pve", keep: 1, wanted: "6.8.12-2-pve:running 6.8.12-4-pve:newest",
       bootOrder: "6.8.12-4-pve 6.8.12-2-pve"),
     Row(
@@ -135,7 +136,7 @@ import Testing
       running: "6.8.12-4-pve", pin: "6.8.12-3-pve", keep: 1,
       wanted: "6.8.12-3-pve:pin,newest 6.8.12-4-pve:running,newest", bootOrder: "6.8.12-3-pve 6.8.12-4-pve"),
     Row(
-      name: "Keep=1 with a next-boot pin keeps what boots after it", complete: "6.8.12-4-pve 6.8.12-3-pve",
+      name: "Keep=1 with a next-boot pin keeps the kernel that boots after it", complete: "6.8.12-4-pve 6.8.12-3-pve",
       next: "6.8.12-3-pve", keep: 1, wanted: "6.8.12-3-pve:next-boot-pin,newest 6.8.12-4-pve:newest",
       bootOrder: "6.8.12-4-pve 6.8.12-3-pve"),
     Row(
@@ -147,7 +148,7 @@ import Testing
       wanted: "6.14.8-2-pve:newest 6.14.8-1-pve:newest 6.11.11-2-pve:previous-series",
       bootOrder: "6.14.8-2-pve 6.14.8-1-pve 6.11.11-2-pve"),
     Row(
-      name: "Keep=4 is more than there are", complete: "6.8.12-4-pve 6.8.12-3-pve 6.5.13-6-pve", keep: 4,
+      name: "Keep=4 with fewer kernels keeps all", complete: "6.8.12-4-pve 6.8.12-3-pve 6.5.13-6-pve", keep: 4,
       wanted: "6.8.12-4-pve:newest 6.8.12-3-pve:newest 6.5.13-6-pve:previous-series",
       bootOrder: "6.8.12-4-pve 6.8.12-3-pve 6.5.13-6-pve"),
   ]
@@ -170,7 +171,7 @@ import Testing
     var isUsed: Bool
   }
 
-  /// A pin for one boot is used once.
+  /// A next-boot pin is used once.
   @Test(arguments: [
     NextBoot(pinned: 100, booted: 200, running: "6.8.12-1-pve", isUsed: true),
     NextBoot(pinned: 200, booted: 200, running: "6.8.12-1-pve", isUsed: false),
@@ -196,12 +197,12 @@ import Testing
     #expect(wanted.nextBoot == nil)
     #expect(
       wanted.notes.map(\.description) == [
-        "kernel 6.8.12-3-pve is pinned but has no initrd; make one with: update-initramfs -c -k 6.8.12-3-pve",
+        "kernel 6.8.12-3-pve is pinned but has no initrd; create one with: update-initramfs -c -k 6.8.12-3-pve",
         "kernel 6.8.12-9-pve is pinned for the next boot but is not installed; "
           + "choose another with: proxmox-boot-tool kernel pin --next-boot, or: proxmox-boot-tool kernel unpin --next-boot",
         "kernel 6.5.13-1-pve is preferred but is not installed; choose another with: pve-sb-uki boot prefer",
         "kernel 6.2.16-3-pve is listed in /etc/kernel/proxmox-boot-manual-kernels but is not installed; "
-          + "take it out with: proxmox-boot-tool kernel remove 6.2.16-3-pve (likewise 1 more)",
+          + "remove it with: proxmox-boot-tool kernel remove 6.2.16-3-pve (and 1 more)",
       ])
   }
 }

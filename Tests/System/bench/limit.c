@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright the pve-sb-uki authors
  *
- * limit OUTPUT INPUT...: reads the inputs once, hashes the bytes once, writes them once. No builder of signed images
- * does with less, so its cost is the measure for ours. */
+ * limit OUTPUT INPUT...: reads, hashes and writes all input bytes once. No builder of signed images can do less, so
+ * this is the lower limit for pve-sb-uki. */
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright the pve-sb-uki authors
  *
- * measure NAME COMMAND...: runs the command and writes to descriptor 3: NAME, user and system seconds of it and its
- * children, the peak resident KiB of the largest process among them, and wall seconds. */
+ * measure NAME COMMAND...: runs the command, and writes to descriptor 3: NAME, user and system seconds of the command
+ * and its children, the peak resident KiB of the largest of these processes, and wall seconds. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
-# Lines of measure to a table: medians, and the median of the ratios of runs of the same round. What stands behind a colon
-# in a name is what was worked on: programs are held against the one of `ours` that has the same. A file `sizes` has lines
-# of a name and the bytes of what the program made.
+# Turns lines of measure into a table: medians, and the median of the ratios within each round. The part of a name after
+# a colon is the input: a program is compared with the run of `ours` on the same input. A file `sizes` has lines with a
+# name and the size of the result in bytes.
 {
   if (!($1 in runs)) order[++programs] = $1
   run = ++runs[$1]
@@ -40,7 +40,7 @@ BEGIN {
 
 END {
   for (p = 1; p <= programs; p++) if (length(order[p]) > width) width = length(order[p])
-  printf "%-" width "s %10s %10s %10s %14s%s\n", "", "cpu s", "wall s", "peak MiB", "cpu, ours = 1", sizes == "" ? "" : "     bytes made"
+  printf "%-" width "s %10s %10s %10s %14s%s\n", "", "cpu s", "wall s", "peak MiB", "relative cpu", sizes == "" ? "" : "    output size"
   for (p = 1; p <= programs; p++) {
     name = order[p]
     work = name ~ /:/ ? substr(name, index(name, ":") + 1) : ""

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# Debian roots that build the source package as Debian's own builders do: nothing but Build-Depends, no network, a user
-# without a home. One per suite is made once and kept in build/cache. Needs root.sh.
+# Debian roots that build the source package like Debian's builders: only Build-Depends, no network, a user without a
+# home directory. There is one per suite, made once and kept in build/cache. Needs root.sh.
 
-# Suites that have no swiftlang, and what a toolchain from swift.org needs of them.
+# For suites without swiftlang: the packages that a toolchain from swift.org needs.
 TOOLCHAIN_PROFILE=pkg.pve-sb-uki.toolchain
 TOOLCHAIN_NEEDS=(libcurl4 libedit2 libncurses6 libsqlite3-0 libxml2 tzdata)
 
 has_swiftlang() { [ "$1" != bookworm ]; }
 
-# Where this machine's toolchain lies, such as /opt/swift.
+# Prints the directory of this machine's toolchain, such as /opt/swift.
 toolchain_directory() {
   local swift
-  swift=$(readlink -f "$(command -v swift)") || die "there is no swift in PATH"
+  swift=$(readlink -f "$(command -v swift)") || die "swift not found in PATH"
   printf '%s\n' "${swift%/usr/bin/*}"
 }
 
-# build_root SUITE DSC: sets BUILD_ROOT to a root with the Build-Depends.
+# build_root SUITE DSC: makes a root with the Build-Depends, if needed, and sets BUILD_ROOT to it.
 build_root() {
   local suite=$1 dsc=$2 partial depends profile=()
   BUILD_ROOT=$BUILD/cache/build-$suite
   depends=$(sed -n 's/^Build-Depends: //p' "$dsc")
   [ ! -e "$BUILD_ROOT.complete" ] || [ "$(cat "$BUILD_ROOT.complete")" != "$depends" ] || return 0
   has_swiftlang "$suite" || profile=(-P "$TOOLCHAIN_PROFILE")
-  say "making a root that builds for $suite (once; kept in build/cache)"
+  say "making a build root for $suite (once; kept in build/cache)"
   partial=$BUILD_ROOT.partial
   rm -f "$BUILD_ROOT.complete"
   rm -rf --one-file-system "$BUILD_ROOT" "$partial"
@@ -50,8 +50,8 @@ build_root() {
   printf '%s\n' "$depends" >"$BUILD_ROOT.complete"
 }
 
-# build_source SUITE DSC DIRECTORY USER OUTPUT VARIABLE=VALUE...: builds in a directory of BUILD_ROOT as that user,
-# without network, and puts what was made into OUTPUT. The variables are the environment; UMASK and JOBS are ours.
+# build_source SUITE DSC DIRECTORY USER OUTPUT VARIABLE=VALUE...: builds in DIRECTORY of BUILD_ROOT as USER, without
+# network, and moves the results to OUTPUT. The variables are the environment; UMASK and JOBS control the build itself.
 build_source() {
   local suite=$1 dsc=$2 directory=$3 user=$4 output=$5 status=0 toolchain=
   shift 5
@@ -90,7 +90,7 @@ build_source() {
   return "$status"
 }
 
-# check_root SUITE DIRECTORY: a root of the suite with its lintian and gdb.
+# check_root SUITE DIRECTORY: copies a root of the suite, with its lintian and gdb, to DIRECTORY.
 check_root() {
   local suite=$1 cached=$BUILD/cache/check-$1
   if [ ! -e "$cached.complete" ]; then

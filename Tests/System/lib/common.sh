@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# What every system test shares: where things lie, progress lines, checks that are counted, cleaning up.
+# Shared by all system tests: paths, progress lines, counted checks, cleanup.
 
-# The checkout that this file belongs to, and the ignored directory in it that takes everything made.
+# The checkout with this file, and its ignored directory for all output.
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 BUILD=$TOP/build
 mkdir -p "$BUILD"
@@ -13,10 +13,10 @@ checks_failed=0
 checks_seen=()
 cleanup_commands=()
 
-# One line of progress, with the seconds since the script started.
+# Prints a progress line with the seconds since the start.
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*"; }
 
-# A quotation of what another program said, indented under the line that announced it.
+# Indents the output of another program.
 quote() { sed 's/^/        | /'; }
 
 die() {
@@ -24,7 +24,7 @@ die() {
   exit 1
 }
 
-# Runs at exit, last added first. The command is evaluated: quote what it names.
+# Runs a command at exit, last added first. The command is evaluated: quote its arguments.
 at_exit() { cleanup_commands+=("$1"); }
 
 run_cleanup() {
@@ -42,8 +42,8 @@ trap 'echo "error: ${BASH_SOURCE[0]}:$LINENO: ${BASH_COMMAND%%$'"'\\n'"'*}" >&2'
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# check DESCRIPTION COMMAND...: runs the command, counts the outcome and goes on either way. Within a function the first
-# command that fails counts as failure of the whole, which `if output=$(…)` would not see.
+# check DESCRIPTION COMMAND...: runs the command, counts the result and continues in any case. If COMMAND is a function,
+# its first failing command fails the check; `if output=$(…)` would miss that.
 check() {
   local description=$1 output status on_error
   shift
@@ -56,17 +56,17 @@ check() {
   eval "$on_error"
   if [ "$status" -eq 0 ]; then
     checks_passed=$((checks_passed + 1))
-    checks_seen+=("seen      $description")
+    checks_seen+=("passed  $description")
     say "ok: $description"
   else
     checks_failed=$((checks_failed + 1))
-    checks_seen+=("NOT SEEN  $description")
+    checks_seen+=("FAILED  $description")
     say "FAILED: $description"
     [ -z "$output" ] || quote <<<"$output"
   fi
 }
 
-# The opposite: the command must fail.
+# check_not DESCRIPTION COMMAND...: the command must fail.
 check_not() {
   local description=$1
   shift
@@ -75,26 +75,26 @@ check_not() {
 
 fails() { ! "$@"; }
 
-# The closing lines of a test. The last one is read by machines.
+# Prints the summary of a test. run-checks reads the last line.
 finish() {
-  printf '\n%s\n' "What was seen:"
+  printf '\n%s\n' "Checks:"
   printf '  %s\n' "${checks_seen[@]}"
   printf '\n%d passed, %d failed\n' "$checks_passed" "$checks_failed"
   [ "$checks_failed" -eq 0 ] && [ "$checks_passed" -gt 0 ] || exit 1
 }
 
-need_root() { [ "$(id -u)" -eq 0 ] || die "this test builds Debian roots and needs to be run as root"; }
+need_root() { [ "$(id -u)" -eq 0 ] || die "needs root, to build Debian roots"; }
 
-# need_programs PROGRAM...: names everything that is missing at once.
+# need_programs PROGRAM...: fails with a list of all missing programs.
 need_programs() {
   local program missing=()
   for program in "$@"; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
-  [ ${#missing[@]} -eq 0 ] || die "missing: ${missing[*]}; run 'make deps'"
+  [ ${#missing[@]} -eq 0 ] || die "programs not found: ${missing[*]}; run 'make deps'"
 }
 
-# A fresh directory of this run below build/, removed at exit unless KEEP=1.
+# make_workspace NAME: an empty directory in build/, removed at exit unless KEEP=1. Sets WORKSPACE.
 make_workspace() {
   WORKSPACE=$BUILD/$1
   rm -rf --one-file-system "$WORKSPACE"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# Keys into the firmware by the firmware: a guest in Setup Mode writes exported .auth files, as an administrator would.
+# Enrols keys through the firmware: a guest in Setup Mode writes exported .auth files, as an administrator would.
 
-# What the firmware calls the boot entry of the image under test.
+# The label of the boot entry for the image under test.
 BOOT_NAME="image under test"
 
 # little_endian BYTES NUMBER
@@ -15,8 +15,8 @@ little_endian() {
 
 utf16() { printf '%s\0' "$1" | iconv -f UTF-8 -t UTF-16LE; }
 
-# load_option LABEL PATH [HEXADECIMAL]: a load option (UEFI 2.10, 3.1.3) whose device path is a file's path, on whichever
-# partition has it or behind the nodes that are given.
+# load_option LABEL PATH [HEXADECIMAL]: prints a load option (UEFI 2.10, 3.1.3) whose device path is a file's path,
+# after the specified nodes; without nodes, on any partition that has the file.
 load_option() {
   local path_bytes=$((2 * (${#2} + 1))) nodes=${3:-} i
   little_endian 4 1
@@ -30,14 +30,14 @@ load_option() {
   printf '\x7f\xff\x04\x00'
 }
 
-# enrol STORE DIRECTORY PATH: STORE becomes a variable store in which the firmware has taken PK.auth, KEK.auth and
-# db.auth of the directory, and starts the image PATH (as in \EFI\Linux\a.efi) first. What the guest said is kept in
-# STORE.serial. Needs unpack_system.
+# enrol STORE DIRECTORY PATH: makes STORE a variable store in which the firmware has accepted PK.auth, KEK.auth and
+# db.auth of the directory, and which starts the image PATH (such as \EFI\Linux\a.efi) first. The guest's output is kept
+# in STORE.serial. Needs unpack_system.
 enrol() {
   local store=$1 updates=$2 path=$3 directory name
   directory=$(mktemp -d "$WORKSPACE/enrol.XXXXXX")
   mkdir -p "$directory/variables" "$directory/esp/EFI/BOOT"
-  # Attributes first: non-volatile, boot service, run-time; for keys also time-based authenticated.
+  # The attributes come first: non-volatile, boot service, run-time; for keys also time-based authenticated.
   for name in db KEK PK; do
     { little_endian 4 0x27 && cat "$updates/$name.auth"; } >"$directory/variables/$name"
   done

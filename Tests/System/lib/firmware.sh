@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# OVMF with Secure Boot in QEMU. Emulated, so that it runs where there is no KVM; every wait has an end.
+# OVMF with Secure Boot in QEMU. Emulated, so that it runs without KVM; every wait has a time limit.
 
 FIRMWARE_CODE=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
 # shellcheck disable=SC2034 # read where keys are enrolled
 FIRMWARE_VARIABLES=/usr/share/OVMF/OVMF_VARS_4M.fd
 FIRMWARE_PID=
-# A test of our programs sets another one.
+# Tests that run the product in the guest set another one.
 FIRMWARE_CPU=Nehalem,+rdrand,-cx16
-# What QEMU has accepted survives QEMU in any case, since the machine that runs it goes on.
+# Data accepted by QEMU survives its end, since the machine that runs it continues.
 FIRMWARE_CACHE=writeback
 
-# What the firmware says on the serial line when it turns an image down.
+# The firmware's message on the serial line when it rejects an image.
 # shellcheck disable=SC2034 # read by the tests
 REFUSAL='failed to load Boot[0-9A-F]* .*: Access Denied'
 
@@ -39,13 +39,13 @@ firmware_stop() {
 }
 at_exit firmware_stop
 
-# As when the power is cut.
+# Simulates a power cut.
 firmware_cut() {
   kill -KILL "$FIRMWARE_PID" 2>/dev/null || true
   firmware_stop
 }
 
-# firmware_wait SERIAL PATTERN SECONDS: until a line matches. Fails at the end of the time or of the machine.
+# firmware_wait SERIAL PATTERN SECONDS: waits until a line matches. Fails on timeout or if the machine stops.
 firmware_wait() {
   local serial=$1 pattern=$2 end=$((SECONDS + $3))
   until grep -qaE -- "$pattern" "$serial"; do
@@ -63,7 +63,7 @@ firmware_wait() {
   done
 }
 
-# The readable lines of a serial log, without the firmware's cursor movements.
+# Prints the readable lines of a serial log, without the firmware's cursor movements.
 serial_text() { LC_ALL=C sed -e 's/\x1b\[[0-9;?=]*[a-zA-Z]//g' -e 's/\r//g' "$1" | tr -cd '\11\12\40-\176' | grep -v '^ *$'; }
 
 # boot_and_listen STORE DISK SERIAL PATTERN SECONDS: boots, waits for the pattern, stops.

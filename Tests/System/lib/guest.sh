@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# The guest that tells on the serial line what was booted.
+# The guest that reports on the serial line what was booted.
 
 GUEST_WORDS=$TOP/Tests/System/lib/guest-words
 # shellcheck disable=SC2034 # read by the tests
 GUEST_END='^guest: end'
 
-# guest_initrd FILE ROOT VERSION [DIRECTORY]: a small initrd for one kernel of a root, which reports and switches off.
-# Before that it writes the directory's files to the firmware's variables.
+# guest_initrd FILE ROOT VERSION [DIRECTORY]: creates a small initrd for one kernel of a root. It writes the directory's
+# files to the firmware's variables, reports and switches off.
 guest_initrd() {
   local file=$1 root=$2 version=$3 variables=${4:-} tree modules module applet
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
@@ -16,7 +16,7 @@ guest_initrd() {
   cp /bin/busybox "$tree/bin/busybox"
   for applet in sh mount insmod cat cut dd sha256sum tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
   install -m 755 "$GUEST_WORDS" "$tree/init"
-  # Packages of Debian 13 have them below usr; in a whole root lib leads there.
+  # Packages of Debian 13 have them below usr; in a complete root, lib is a link to usr/lib.
   modules=$root/lib/modules/$version
   [ -d "$modules" ] || modules=$root/usr/lib/modules/$version
   module=$(find "$modules/" -name 'efivarfs.ko*' | sed -n 1p)
@@ -26,7 +26,7 @@ guest_initrd() {
   rm -rf "$tree"
 }
 
-# guest_module MODULE FILE: a kernel module, unpacked.
+# guest_module MODULE FILE: writes the decompressed kernel module.
 guest_module() {
   case $1 in
   *.xz) xz -dc "$1" >"$2" ;;
@@ -35,7 +35,7 @@ guest_module() {
   esac
 }
 
-# guest_modules DIRECTORY ROOT VERSION MODULE...: modules and those they need, under names in the order of loading.
+# guest_modules DIRECTORY ROOT VERSION MODULE...: copies modules and their dependencies, named in the order of loading.
 guest_modules() {
   local directory=$1 root=$2 version=$3 module file number=10
   shift 3
@@ -49,17 +49,17 @@ guest_modules() {
   done
 }
 
-# guest_script ROOT: makes initramfs-tools of a root put the words into every initrd from now on.
+# guest_script ROOT: makes initramfs-tools of a root add guest-words to every new initrd.
 guest_script() {
   install -D -m 755 "$GUEST_WORDS" "$1/etc/initramfs-tools/scripts/init-premount/guest-words"
   echo efivarfs >>"$1/etc/initramfs-tools/modules"
 }
 
-# guest_says SERIAL TEXT: the guest's own line. All of the log is read: its writer would fail behind a grep that ends early.
+# guest_says SERIAL TEXT: succeeds if the guest printed that line. Reads the whole log: a grep that stops early would
+# make the program before it fail.
 guest_says() { serial_text "$1" | grep -xF -- "guest: $2" >/dev/null; }
 
-# guest_programs DIRECTORY PROGRAM...: copies programs of this machine with the libraries they need, and their loader as
-# ld.so.
+# guest_programs DIRECTORY PROGRAM...: copies programs of this machine, their libraries, and their loader as ld.so.
 guest_programs() {
   local directory=$1 program
   shift

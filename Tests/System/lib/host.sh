@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# A whole host as Proxmox makes it, in QEMU with real firmware: two disks with an EFI System Partition each, the root on a
-# third, Debian's apt and initramfs-tools, kernels and tools of stand-ins for Proxmox's packages. Needs common.sh, root.sh,
-# image.sh, firmware.sh, guest.sh, product.sh and proxmox.sh. A script is given to it on a fourth disk.
+# A whole host as in a Proxmox installation, in QEMU with real firmware. It has two disks with an ESP each, the root on
+# a third, Debian's apt and initramfs-tools, and kernels and tools from stand-ins for Proxmox's packages. A fourth disk
+# has the script to run. Needs common.sh, root.sh, image.sh, firmware.sh, guest.sh, product.sh and proxmox.sh.
 
-# Two that are there and one that comes and goes.
+# Two installed kernels, and one that is added and removed.
 HOST_KERNELS=(6.8.12-10-pve 6.14.11-3-pve 6.14.11-4-pve)
 HOST_ESP_MEGABYTES=400
 HOST_CMDLINE="root=/dev/vdc console=ttyS0 quiet panic=-1 clearcpuid=141"
-# What comes up within these seconds, or what the firmware says when nothing does.
+# Seconds for booting, and the firmware's message if nothing boots.
 HOST_BOOT_LIMIT=300
 NOTHING_BOOTS='No bootable option or device was found'
 HOST_END='^guest: end'
-# Swift's runtime needs CMPXCHG16B, which the kernel must not use: under TCG it may meet a double fault there.
+# Swift's runtime needs CMPXCHG16B. The kernel must not use it: under TCG that can end in a double fault.
 # shellcheck disable=SC2034 # read where the firmware is started
 FIRMWARE_CPU=Nehalem,+rdrand
 # shellcheck disable=SC2034 # read where the firmware is started
 FIRMWARE_CACHE=unsafe
 
-# make_host DIRECTORY: the disks of a host on which our package has never been, and its variables, in Setup Mode. It is
-# started from an image on its first partition, which `proxmox-boot-tool init` replaces.
+# make_host DIRECTORY: the disks of a host that never had the package, and its variables, in Setup Mode. It boots a UKI
+# on its first ESP, which `proxmox-boot-tool init` replaces.
 make_host() {
   local directory=$1 root=$1/root release vmlinuz
   mkdir -p "$directory"
@@ -44,14 +44,14 @@ make_host() {
     kernel_package "$root/packages/kernel-$release-unsigned.deb" "proxmox-kernel-$release" 1 "$release" "$vmlinuz"
   done
   cp "$PACKAGE" "$root/packages/pve-sb-uki.deb"
-  # The newer one's twin is left as such packages are, without files.
+  # The newer kernel's twin remains as such packages do: replaced, without files.
   for release in helper "kernel-${HOST_KERNELS[0]}" "kernel-${HOST_KERNELS[1]}-unsigned" "kernel-${HOST_KERNELS[1]}"; do
     in_root "$root" dpkg -i --auto-deconfigure "/packages/$release.deb" >>"$directory/install.log" 2>&1 ||
       fails tail -n 20 "$directory/install.log"
   done
   host_system "$root"
 
-  say "its disks"
+  say "creating its disks"
   make_host_disk "$directory/esp1.img" AAAA0001
   make_host_disk "$directory/esp2.img" BBBB0002
   release=${HOST_KERNELS[1]}
@@ -77,14 +77,14 @@ make_host_disk() {
   rm "$1.partition"
 }
 
-# host_initrd FILE: what all kernels need to get to the root.
+# host_initrd FILE: the initrd with which all kernels mount the root.
 host_initrd() {
   local tree applet
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
   mkdir "$tree"/{bin,dev,proc,sys,root}
   cp /bin/busybox "$tree/bin/busybox"
   for applet in sh mount insmod switch_root; do ln -s busybox "$tree/bin/$applet"; done
-  # With what the system loads later: its kernels have no modules of their own.
+  # Includes modules that the system loads later: its kernels have no modules of their own.
   guest_modules "$tree/modules" "$SYSTEM" "$SYSTEM_KERNEL" virtio_pci virtio_blk ext4 vfat nls_cp437 nls_ascii \
     nls_iso8859-1 efivarfs
   cat >"$tree/init" <<-'EOF'
@@ -100,7 +100,7 @@ host_initrd() {
   rm -rf "$tree"
 }
 
-# host_system ROOT: what the system is told, and what would cost time in it.
+# host_system ROOT: configures the system, and disables units that cost time.
 host_system() {
   local root=$1 unit
   echo "$HOST_CMDLINE" >"$root/etc/kernel/cmdline"
@@ -118,7 +118,7 @@ host_system() {
 	WantedBy=multi-user.target
 	EOF
   ln -s ../words.service "$root/etc/systemd/system/multi-user.target.wants/"
-  # A login would hang up the line that the words go over.
+  # A login would hang up the serial line used for the output.
   for unit in serial-getty@ttyS0.service getty@tty1.service getty.target systemd-logind.service \
     systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-user-sessions.service \
     systemd-binfmt.service systemd-sysusers.service systemd-hwdb-update.service ldconfig.service \
@@ -131,13 +131,13 @@ host_system() {
   done
 }
 
-# copy_host FROM TO: a host that is switched off.
+# copy_host FROM TO: copies a host that is powered off.
 copy_host() {
   mkdir -p "$2"
   cp --sparse=always "$1"/{esp1.img,esp2.img,root.img,store.fd} "$2/"
 }
 
-# start_host DIRECTORY SERIAL SCRIPT: switches it on, with the script on its fourth disk.
+# start_host DIRECTORY SERIAL SCRIPT: powers it on, with the script on its fourth disk.
 start_host() {
   local directory=$1 serial=$2
   printf '%s\n' "$3" >"$directory/script.img"
@@ -146,13 +146,12 @@ start_host() {
     "$directory/script.img"
 }
 
-# await_host SERIAL PATTERN SECONDS: until a line of the guest matches. Fails as soon as nothing comes up.
+# await_host SERIAL PATTERN SECONDS: waits until a line of the guest matches. Fails as soon as nothing boots.
 await_host() {
   firmware_wait "$1" "$2|$NOTHING_BOOTS" "$3" && ! grep -qa "$NOTHING_BOOTS" "$1"
 }
 
-# run_host DIRECTORY SERIAL SCRIPT: switches it on and waits until the script has come to its end and the host has
-# switched itself off.
+# run_host DIRECTORY SERIAL SCRIPT: powers it on and waits until the script has ended and the host has powered off.
 run_host() {
   local status=0 left=300
   start_host "$1" "$2" "$3"
@@ -162,7 +161,7 @@ run_host() {
   return "$status"
 }
 
-# The script by which a host becomes one of Proxmox's that has our package, with CHAIN, and whose firmware knows our keys.
+# host_setup_script CHAIN [DEB]: initialises Proxmox's boot tool, installs the package, and enrols its keys.
 host_setup_script() {
   cat <<-EOF
 	run init1 proxmox-boot-tool init /dev/vda1
@@ -187,8 +186,8 @@ host_setup_script() {
 	EOF
 }
 
-# host_state DIRECTORY: what decides on the next boot of a host that is off: each partition's loader.conf and whether it
-# was unmounted, and the firmware's variables.
+# host_state DIRECTORY: everything that determines the next boot of a host that is off: loader.conf and dirty bit of each
+# ESP, and the firmware's variables.
 host_state() {
   local disk
   for disk in esp1 esp2; do
@@ -201,10 +200,10 @@ host_state() {
 # The flag in the first sector that Linux sets while FAT is mounted for writing.
 is_dirty() { [ $((0x$(od -An -tx1 -j $((2048 * 512 + 0x41)) -N 1 "$1" | tr -d ' ') & 1)) -eq 1 ]; }
 
-# set_dirty IMAGE: as if it had not been unmounted.
+# set_dirty IMAGE: sets that flag, as if it had not been unmounted.
 set_dirty() { printf '\1' | dd of="$1" bs=1 seek=$((2048 * 512 + 0x41)) conv=notrunc status=none; }
 
-# partition_is_sound IMAGE: for fsck.vfat and by the flag.
+# partition_is_sound IMAGE: according to fsck.vfat.
 partition_is_sound() {
   local status=0
   dd if="$1" of="$1.partition" bs=1M skip=1 count="$HOST_ESP_MEGABYTES" conv=sparse status=none
@@ -213,12 +212,13 @@ partition_is_sound() {
   return "$status"
 }
 
-# host_images DIRECTORY DISK: the images on a partition.
+# host_images DIRECTORY DISK: the UKIs on an ESP.
 host_images() {
   mdir -b -i "$1/$2.img@@1M" ::/EFI/Linux 2>/dev/null | tr -d '\r' | sed -n 's,.*/\([^/]*\.efi\)$,\1,p' | sort | xargs
 }
 
-# what_came_up SERIAL: the image, as the guest says; fails unless it is one of ours and Secure Boot was on.
+# what_came_up SERIAL: the booted image, as the guest reports it. Fails unless it is one of the package's UKIs and Secure
+# Boot was on.
 what_came_up() {
   local image
   image=$(serial_text "$1" | sed -n 's/^guest: image //p')
@@ -229,14 +229,15 @@ what_came_up() {
   esac
 }
 
-# host_words SERIAL PATTERN: what the guest said of these, without what our command says of Proxmox's entries every time.
+# host_words SERIAL PATTERN: the guest's lines about PATTERN, without pve-sb-uki's notes about Proxmox's entries, which
+# come every time.
 host_words() {
   serial_text "$1" | { grep -aE "^guest: ($2) " || true; } |
     { grep -vE ' note: .* entries of type 1|said .* entries of type 1|said  *(are not signed|removes those)| UEFI Misc Device' ||
       true; }
 }
 
-# last_words SERIAL: what the firmware has to say of each entry, where nothing came up.
+# last_words SERIAL: the firmware's messages about each entry if nothing booted.
 last_words() {
   serial_text "$1" | { grep -aE "BdsDxe: failed|$NOTHING_BOOTS|Error|panic" || true; } |
     sed -E 's/^ .* Error/Error/; s/ from [^:]*[)/](\\[^:]*)?:/ \1:/' | tail -n 12

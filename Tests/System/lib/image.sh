@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 # EFI System Partitions as FAT image files, filled without mounting: the kernel under test may have no vfat.
 
-# make_esp IMAGE DIRECTORY: a FAT file system with the directory's content.
+# make_esp IMAGE DIRECTORY: creates a FAT file system with the directory's content.
 make_esp() {
   local image=$1 directory=$2 megabytes
   megabytes=$(($(du -sm "$directory" | cut -f 1) + 34))
@@ -13,8 +13,8 @@ make_esp() {
   mcopy -s -Q -i "$image" "$directory"/* ::/
 }
 
-# make_gpt_disk IMAGE DIRECTORY GUID: a disk whose first partition, of that GUID, is such a file system, with the serial
-# number 1111-AAA1.
+# make_gpt_disk IMAGE DIRECTORY GUID: creates a disk whose first partition has that GUID and such a file system, with
+# the serial number 1111-AAA1.
 make_gpt_disk() {
   local image=$1 start=2048 size
   make_esp "$image.esp" "$2"
@@ -27,7 +27,7 @@ make_gpt_disk() {
   rm -f "$image.esp"
 }
 
-# section_offset FILE SECTION: where a PE section's bytes begin in the file.
+# section_offset FILE SECTION: prints the file offset of a PE section.
 section_offset() {
   local offset
   offset=$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $6 }')

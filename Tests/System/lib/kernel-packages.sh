@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# Kernel packages to repack: Debian's own, and others built of them with Proxmox's names, fields and maintainer scripts.
+# Kernel packages to repack: Debian's, and packages built from them with Proxmox's names, fields and maintainer scripts.
 
 DEBIAN_PACKAGES=$BUILD/fixtures/debs
 UNSIGNED_KERNEL=$DEBIAN_PACKAGES/linux-image-bookworm-unsigned.deb
-# The blocks in which dpkg-deb's xz packs.
+# Uncompressed size of the xz blocks that dpkg-deb writes.
 # shellcheck disable=SC2034 # read by the tests
 XZ_BLOCK=25165824
 
-# find_repacker DIRECTORY: sets REPACKER to the command of the package, unless it is set.
+# find_repacker DIRECTORY: sets REPACKER, unless it is set, to the command from the package, unpacked to DIRECTORY.
 find_repacker() {
   [ -z "${REPACKER:-}" ] || return 0
   find_packages
@@ -17,15 +17,15 @@ find_repacker() {
   REPACKER=$1/usr/bin/pve-sb-uki-repack
 }
 
-# make_signer DIRECTORY NAME [BITS]: NAME.key and a certificate NAME.crt of its own, fit for code.
+# make_signer DIRECTORY NAME [BITS]: makes NAME.key and a self-signed code-signing certificate NAME.crt.
 make_signer() {
   mkdir -p "$1"
   openssl req -x509 -newkey "rsa:${3:-2048}" -nodes -sha256 -days 30 -subj "/CN=$2" -keyout "$1/$2.key" -out "$1/$2.crt" \
     -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=codeSigning 2>/dev/null
 }
 
-# unpack_kernel DIRECTORY PATTERN...: files of Debian's unsigned kernel whose names in the archive match. Sets
-# DEBIAN_KERNEL, its version.
+# unpack_kernel DIRECTORY PATTERN...: unpacks the matching files of Debian's unsigned kernel, and sets DEBIAN_KERNEL to
+# its version.
 unpack_kernel() {
   local directory=$1
   shift
@@ -36,7 +36,7 @@ unpack_kernel() {
   DEBIAN_KERNEL=${DEBIAN_KERNEL%-unsigned}
 }
 
-# system_map BYTES: what a System.map looks like, always the same one.
+# system_map BYTES: prints a fake System.map, always the same.
 system_map() {
   awk -v limit="$1" 'BEGIN {
     split("init exit probe remove read write open release alloc free get put show store irq work timer lock", word)
@@ -52,7 +52,7 @@ system_map() {
   }'
 }
 
-# proxmox_tree FROM TREE KERNEL VERSION: Debian's kernel files in FROM laid out as package proxmox-kernel-KERNEL.
+# proxmox_tree FROM TREE KERNEL VERSION: lays out Debian's kernel files in FROM as package proxmox-kernel-KERNEL.
 proxmox_tree() {
   local from=$1 tree=$2 kernel=$3 version=$4 name=proxmox-kernel-$3 file
   mkdir -p "$tree/boot" "$tree/DEBIAN" "$tree/lib/modprobe.d" "$tree/usr/share/doc/$name"
@@ -110,8 +110,8 @@ SCRIPT
   chmod 755 "$tree"/DEBIAN/post* "$tree"/DEBIAN/prerm
 }
 
-# seal TREE: md5sums and Installed-Size of what is in it, as dh_md5sums and dpkg-gencontrol make them. The size counts
-# 5 for what dpkg-gencontrol has seen of DEBIAN.
+# seal TREE: writes md5sums and Installed-Size like dh_md5sums and dpkg-gencontrol. The size includes 5 KiB for the
+# files in DEBIAN that dpkg-gencontrol counts.
 seal() {
   local size exempt=/dev/null
   [ ! -e "$1/DEBIAN/conffiles" ] || exempt=$1/DEBIAN/conffiles
@@ -123,23 +123,23 @@ seal() {
   find "$1" -exec touch -h -d @1700000000 {} +
 }
 
-# pack TREE DEB OPTION...: everything of root's; for the archive of the time that the files have.
+# pack TREE DEB OPTION...: builds the package with files owned by root and a fixed time.
 pack() {
   local tree=$1 deb=$2
   shift 2
   SOURCE_DATE_EPOCH=1700000000 dpkg-deb --root-owner-group "$@" -b "$tree" "$deb" >/dev/null
 }
 
-# sign_file: sets SIGN_FILE to the program that signs Linux's modules, of the newest linux-kbuild that apt knows here
-# (once; kept in build/cache).
+# sign_file: sets SIGN_FILE to the kernel's sign-file, from the newest linux-kbuild that apt knows (once; kept in
+# build/cache).
 sign_file() {
   local name
   SIGN_FILE=$BUILD/cache/sign-file
   [ ! -x "$SIGN_FILE" ] || return 0
-  # Its lists may be missing, or name what the archive has no more.
+  # apt's lists may be missing or outdated.
   apt-get -qq update
   name=$(apt-cache pkgnames linux-kbuild- | sort -V | tail -n 1)
-  [ -n "$name" ] || die "apt knows no linux-kbuild"
+  [ -n "$name" ] || die "apt does not know any linux-kbuild package"
   rm -rf "$BUILD/cache/kbuild"
   mkdir -p "$BUILD/cache/kbuild"
   (cd "$BUILD/cache/kbuild" && apt-get -qq -o APT::Sandbox::User=root download "$name" && dpkg-deb -x ./*.deb .)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# A Debian root on which the package comes and goes many times: it has kernels, and a directory in the place of the EFI
-# System Partition. Needs common.sh, root.sh, image.sh and product.sh. Sets ROOT, ESP, PACKAGES and PRINTED.
+# A Debian root in which the package is installed and removed many times. It has kernels, and a directory instead of an
+# ESP. Needs common.sh, root.sh, image.sh and product.sh. Sets ROOT, ESP, PACKAGES and PRINTED.
 
 LIFE_KERNELS=(6.8.12-10-pve 6.14.11-4-pve)
-# Not a device: those here are not the root's.
+# Not a device: the devices of this machine are not those of the root.
 LIFE_CMDLINE="root=ZFS=rpool/ROOT/pve-1 boot=zfs"
 SETTINGS_FILE=/etc/pve-sb-uki/pve-sb-uki.conf
 
-# life_root NAME...: the root, with what our package depends on and those packages besides.
+# life_root NAME...: makes the root, with the package's dependencies and these packages.
 # shellcheck disable=SC2153 # of find_packages
 life_root() {
   local release packages
@@ -23,7 +23,7 @@ life_root() {
   cp "$PACKAGE" "$PACKAGES/pve-sb-uki.deb"
   packages=$(dpkg-deb -f "$PACKAGE" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g')
   # shellcheck disable=SC2086 # a list
-  check "what the package depends on installs" root_install "$ROOT" $packages "$@"
+  check "the dependencies install" root_install "$ROOT" $packages "$@"
   for release in "${LIFE_KERNELS[@]}"; do
     cp "$BUILD/fixtures/vmlinuz-$SUITE" "$ROOT/boot/vmlinuz-$release"
     echo "initrd of $release" >"$ROOT/boot/initrd.img-$release"
@@ -32,9 +32,9 @@ life_root() {
   new_host
 }
 
-# new_host: nothing of our package is left, as on a host that never had it.
+# new_host: removes all traces of the package, as on a host that never had it.
 new_host() {
-  # debconf's noise about a package that is not there.
+  # Hides debconf's messages about a missing package.
   in_root "$ROOT" dpkg --purge pve-sb-uki >/dev/null 2>&1 || true
   rm -rf "${ESP:?}"/* "$ROOT/etc/pve-sb-uki" "$ROOT/var/lib/pve-sb-uki" "$ROOT/run/pve-sb-uki" "$ROOT/etc/dkms"
   mkdir -p "$ROOT/etc/pve-sb-uki/pve-sb-uki.conf.d" "$ROOT/etc/kernel"
@@ -42,13 +42,13 @@ new_host() {
   echo "$LIFE_CMDLINE" >"$ROOT/etc/kernel/cmdline"
 }
 
-# Runs in the root without a terminal and keeps what was printed.
+# Runs in the root without a terminal and keeps the output.
 run() { in_root "$ROOT" "$@" >"$PRINTED" 2>&1 || fails tail -n 30 "$PRINTED"; }
 install_package() {
   run apt-get -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" /packages/pve-sb-uki.deb
 }
 reconfigure() { run dpkg-reconfigure pve-sb-uki; }
-# preseed "QUESTION TYPE VALUE"...: as an administrator would, before the package is there.
+# preseed "QUESTION TYPE VALUE"...: as an administrator does before installing the package.
 preseed() {
   printf 'pve-sb-uki pve-sb-uki/%s\n' "$@" >"$ROOT/packages/preseed"
   in_root "$ROOT" debconf-set-selections /packages/preseed
@@ -62,18 +62,18 @@ has_no_obsolete_conffile() {
   in_root "$ROOT" dpkg-query -W -f '${Conffiles}\n' pve-sb-uki >"$WORKSPACE/conffiles" &&
     fails grep -E 'obsolete|pve-sb-uki\.conf' "$WORKSPACE/conffiles"
 }
-# A conffile prompt of a dpkg without terminal ends in an error; this looks for what it would have said, too.
+# Without a terminal, a conffile prompt of dpkg is an error; this also looks for its text.
 no_prompt() { fails grep -iE 'conffile prompt|configuration file|end of file on stdin' "$PRINTED"; }
 says() { grep -qF -- "$1" "$PRINTED" || fails tail -n 30 "$PRINTED"; }
 says_nothing_of() { fails grep -iE -- "$1" "$PRINTED"; }
 setting() { sed -n "s/^$1=//p" "$ROOT$SETTINGS_FILE" | tail -n 1; }
 setting_is() { [ "$(setting "$1")" = "$2" ] || fails cat "$ROOT$SETTINGS_FILE"; }
 
-# How many images the last command made.
+# The number of UKIs that the last command built.
 built() { grep -cE ' signed$' "$PRINTED" || true; }
 built_are() { [ "$(built)" -eq "$1" ] || fails tail -n 30 "$PRINTED"; }
 image_of() { printf '%s\n' "$ESP/EFI/Linux/pve-$1.efi"; }
-# images_are_right [LINE]: an image for each kernel, signed, with this command line.
+# images_are_right [LINE]: each kernel has a signed UKI with this command line.
 images_are_right() {
   local release image certificate=$ROOT/etc/pve-sb-uki/keys/db.crt
   printf '%s' "${1:-$LIFE_CMDLINE}" >"$WORKSPACE/line"
@@ -87,13 +87,13 @@ images_are_right() {
 }
 no_image() { [ -z "$(find "$ESP" -name '*.efi')" ]; }
 
-# previous_package FILE: our package as it was before it had questions: its settings are a conffile.
+# previous_package FILE: the package before it had questions, when its settings were a conffile.
 previous_package() {
   local tree=$WORKSPACE/previous
   rm -rf "$tree"
   dpkg-deb -R "$PACKAGE" "$tree"
   mkdir -p "$tree/etc/pve-sb-uki"
-  { cat "$tree/usr/share/pve-sb-uki/pve-sb-uki.conf" && echo "# This is the text of the version before."; } \
+  { cat "$tree/usr/share/pve-sb-uki/pve-sb-uki.conf" && echo "# This is the text of the previous version."; } \
     >"$tree/etc/pve-sb-uki/pve-sb-uki.conf"
   rm -rf "$tree/usr/share/pve-sb-uki" "$tree"/DEBIAN/{config,templates,md5sums,prerm}
   echo "$SETTINGS_FILE" >>"$tree/DEBIAN/conffiles"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
-// Preloaded into the product it takes back what it does for FAT: a file opened for reading only is not brought to disk
-// by its own descriptor, and syncfs(2) does nothing. Directories and what was written itself are brought there as ever.
+// If preloaded, it disables the product's precautions for FAT: fsync(2) of a file opened only for reading and syncfs(2)
+// do nothing. Directories and files opened for writing are flushed as usual.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/stat.h>

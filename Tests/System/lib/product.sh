@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# The packages under test, as `make deb` made them.
+# The packages under test, from `make deb`.
 
 # find_packages: sets PACKAGE and REPACK_PACKAGE.
 find_packages() {
@@ -17,7 +17,7 @@ newest_file() {
   printf '%s\n' "$found"
 }
 
-# unpack_product DIRECTORY: the package's files, for tests that need the commands and no installation. Sets PRODUCT.
+# unpack_product DIRECTORY: unpacks the package, for tests that need the commands without installation. Sets PRODUCT.
 unpack_product() {
   find_packages
   dpkg-deb -x "$PACKAGE" "$1"
@@ -25,7 +25,7 @@ unpack_product() {
   PRODUCT=$1/usr/sbin/pve-sb-uki
 }
 
-# section_equals IMAGE SECTION FILE: the section's bytes, without the padding to the file alignment.
+# section_equals IMAGE SECTION FILE: compares the section, without padding, with the file.
 section_equals() {
   local size offset
   size=$((16#$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $3 }')))

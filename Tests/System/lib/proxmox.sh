@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# Stand-ins for Proxmox's packages, with their names, file names and calls and none of their text.
+# Stand-ins for Proxmox's packages: the same names, file names and calls, but none of their code.
 
 PROXMOX_HOOK=/etc/kernel/postinst.d/zz-proxmox-boot
-# Where the stand-ins' scripts tell that they were called.
+# The stand-ins' scripts log their calls here.
 PROXMOX_LOG=/var/log/proxmox-stand-in
 
-# package_tree NAME VERSION [FIELD...]: begins a package. Sets TREE, to which files are then added.
+# package_tree NAME VERSION [FIELD...]: starts a package. Sets TREE, the directory for its files.
 package_tree() {
   local name=$1 version=$2
   shift 2
@@ -18,14 +18,14 @@ package_tree() {
     >"$TREE/DEBIAN/control"
 }
 
-# put MODE PATH: a file of the package, from standard input.
+# put MODE PATH: adds a file to the package, from standard input.
 put() {
   mkdir -p "$(dirname "$TREE$2")"
   cat >"$TREE$2"
   chmod "$1" "$TREE$2"
 }
 
-# pack FILE: ends the package.
+# pack FILE: builds the package.
 pack() {
   chmod 755 "$TREE"
   (cd "$TREE" && find etc -type f 2>/dev/null | sed 's,^,/,' >"$TREE/DEBIAN/conffiles") || true
@@ -33,9 +33,9 @@ pack() {
   rm -rf "$TREE"
 }
 
-# helper_package FILE VERSION [CONFFILE-CHANGE]: proxmox-kernel-helper. CONFFILE-CHANGE is what dpkg-maintscript-helper
-# has to do, such as "rm_conffile PATH VERSION"; then zz-proxmox-boot is not in postinst.d any more, or under the new name.
-# Where a host has a list of ESPs and firmware variables it leaves on them what 8.1.0 leaves with systemd-boot.
+# helper_package FILE VERSION [CONFFILE-CHANGE]: proxmox-kernel-helper. CONFFILE-CHANGE is an action for
+# dpkg-maintscript-helper, such as "rm_conffile PATH VERSION"; the package then drops or renames zz-proxmox-boot. On a host
+# with a list of ESPs and firmware variables, it leaves the same files on them as 8.1.0 with systemd-boot.
 helper_package() {
   local file=$1 version=$2 change=${3:-} script hook=$PROXMOX_HOOK
   package_tree proxmox-kernel-helper "$version"
@@ -49,7 +49,7 @@ helper_package() {
 	next_pin=/etc/kernel/next-boot-pin
 	mounts=/var/tmp/espmounts
 
-	# Runs the calling script once more where its mounts are its own.
+	# Runs the calling script again in its own mount namespace.
 	in_own_namespace() {
 		[ -z "$STAND_IN_UNSHARED" ] || return 0
 		STAND_IN_UNSHARED=1 unshare --mount --propagation private "$0" "$@"
@@ -57,7 +57,7 @@ helper_package() {
 	}
 
 	# The kernels that get entries: the running one, the one that a hook is called for, those added by hand, the two
-	# newest packages and, with packages of whole series, the newest of the last but one of these, and pinned ones.
+	# newest packages, the newest of the previous series if there are packages of series, and pinned ones.
 	wanted_kernels() {
 		names=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'proxmox-kernel-*' 'pve-kernel-*' 2>/dev/null |
 			sed -nE '/^[ih][^nc]/{ s/^[^ ]+ +//; s/^(proxmox|pve)-kernel-([0-9]+\..*)$/\2/p; }' |
@@ -73,7 +73,7 @@ helper_package() {
 		} | grep . | sort -u
 	}
 
-	# update_esp PARTITION KERNELS: copies, entries, the loader's default; what is of no use any more goes.
+	# update_esp PARTITION KERNELS: updates copies, entries and the loader's default, and removes unused ones.
 	update_esp() {
 		esp=$mounts/${1##*/}
 		mkdir -p "$esp"
@@ -82,7 +82,7 @@ helper_package() {
 			for kernel in $2; do add_kernel "$kernel"; done
 			default=proxmox-*
 			for file in "$pin" "$next_pin"; do [ ! -e "$file" ] || default=proxmox-$(head -n 1 "$file").conf; done
-			# In a new file that takes the old one's place, under sed's own name until then.
+			# sed writes a temporary file and renames it.
 			grep -q '^default ' "$esp/loader/loader.conf" || echo "default none" >>"$esp/loader/loader.conf"
 			sed -i "s/^default .*/default $default/" "$esp/loader/loader.conf"
 			for directory in "$esp"/EFI/proxmox/*/; do
@@ -92,7 +92,7 @@ helper_package() {
 				fi
 			done
 		else
-			echo "$1 is passed over"
+			echo "$1 is skipped"
 		fi
 		umount "$esp"
 		rmdir "$esp"
@@ -107,7 +107,7 @@ helper_package() {
 			>"$esp/loader/entries/proxmox-$1.conf"
 	}
 
-	# As Proxmox's, it switches the hooks of Debian's systemd-boot off by their first lines.
+	# Like Proxmox's tool, disables the hooks of Debian's systemd-boot in their first lines.
 	switch_off() {
 		for file in /etc/kernel/postinst.d/zz-systemd-boot /etc/kernel/postrm.d/zz-systemd-boot \
 			/etc/initramfs/post-update.d/systemd-boot; do
@@ -127,7 +127,7 @@ helper_package() {
 		switch_off
 	}
 
-	# make_esp PARTITION: a boot loader that nobody signed, and a line in the list.
+	# make_esp PARTITION: installs an unsigned boot loader and adds a line to the list.
 	make_esp() {
 		serial=$(blkid -o value -s UUID "$1")
 		esp=$mounts/$serial
@@ -169,7 +169,7 @@ helper_package() {
 	EOF
   put 755 /etc/initramfs/post-update.d/proxmox-boot-sync <<-'EOF'
 	#!/bin/sh
-	# A hook of the kernel's package comes later.
+	# The hook of the kernel's package runs later.
 	[ -n "$INITRAMFS_TOOLS_KERNEL_HOOK" ] || proxmox-boot-tool refresh --hook zz-proxmox-boot
 	EOF
   put 755 /usr/sbin/proxmox-boot-tool <<-'EOF'
@@ -213,7 +213,7 @@ helper_package() {
 	*) exit 1 ;;
 	esac
 	EOF
-  # What was meant for one boot ends with it.
+  # A pin for one boot ends with that boot.
   put 644 /usr/lib/systemd/system/proxmox-boot-cleanup.service <<-'EOF'
 	[Unit]
 	ConditionPathExists=/etc/kernel/next-boot-pin
@@ -233,8 +233,8 @@ helper_package() {
   pack "$file"
 }
 
-# kernel_package FILE PACKAGE VERSION RELEASE VMLINUZ: proxmox-kernel-RELEASE or its twin -signed. As Proxmox's its
-# scripts say nothing in DEB_MAINT_PARAMS, run the postrm hooks at removal and again at purge, and delete the initrd.
+# kernel_package FILE PACKAGE VERSION RELEASE VMLINUZ: proxmox-kernel-RELEASE or its twin -signed. Like Proxmox's, its
+# scripts do not set DEB_MAINT_PARAMS, run the postrm hooks on removal and again on purge, and delete the initrd.
 kernel_package() {
   local file=$1 name=$2 version=$3 release=$4 vmlinuz=$5 twin
   case $name in
@@ -270,7 +270,7 @@ kernel_package() {
   pack "$file"
 }
 
-# microcode_package FILE VERSION: like intel-microcode and amd64-microcode it has initramfs-tools rebuild by trigger.
+# microcode_package FILE VERSION: like intel-microcode and amd64-microcode, it triggers a rebuild by initramfs-tools.
 microcode_package() {
   package_tree stand-in-microcode "$2" "Depends: initramfs-tools | dracut"
   put 644 /usr/lib/firmware/stand-in-ucode/microcode.bin <<<"$2"
@@ -282,8 +282,8 @@ microcode_package() {
   pack "$1"
 }
 
-# quick_initrds ROOT: mkinitramfs of a root makes initrds out of what they would differ by, in no time. All else of
-# initramfs-tools stays. Where the root has an initrd for all kernels in /usr/share/stand-in-initrd that comes first.
+# quick_initrds ROOT: replaces mkinitramfs in a root with one that quickly writes only the inputs that make initrds
+# differ. The rest of initramfs-tools is unchanged. An initrd for all kernels in /usr/share/stand-in-initrd is prepended.
 quick_initrds() {
   in_root "$1" dpkg-divert --quiet --local --rename --add --divert /usr/sbin/mkinitramfs.real /usr/sbin/mkinitramfs
   cat >"$1/usr/sbin/mkinitramfs" <<-'EOF'

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# What the tests of the repacker do with it and ask of what it made. They set WORKSPACE, REPACKER, key (a path without
-# .key and .crt), out and printed.
+# Functions for the tests of the repacker. The tests set WORKSPACE, REPACKER, key (a path without .key and .crt), out
+# and printed.
 # shellcheck disable=SC2154 # set by the tests
 
 PACKAGE_FACTS=$TOP/Tests/System/lib/package-facts
 
-# repack ARGUMENT...: with the key, into out; what is printed is kept.
+# repack ARGUMENT...: repacks with the key into out, and keeps the output in printed.
 repack() { repack_into "$out" "$@"; }
 repack_into() {
   local directory=$1
@@ -20,7 +20,8 @@ repack_into() {
   }
 }
 
-# elsewhere DEB: a copy of it, in a directory with a blank in its name, of another time, by a process with other habits.
+# elsewhere DEB: repacks a copy with another time, in a directory with a space in its name, with another umask, time
+# zone and locale.
 elsewhere() {
   local place=$WORKSPACE/elsewhere
   mkdir -p "$place/a place" "$place/out"
@@ -34,7 +35,7 @@ elsewhere() {
 }
 
 fresh() { rm -rf "$out" && repack "$@"; }
-# refused STATUS WORD COMMAND...: with that status, a message that has the word, and nothing left in out.
+# refused STATUS WORD COMMAND...: the command fails with the status, prints the word and leaves nothing in out.
 refused() {
   local status=$1 word=$2 seen=0
   shift 2
@@ -47,8 +48,8 @@ nothing_left() { [ -z "$(ls -A "$out" 2>/dev/null)" ] || { ls -A "$out"; return 
 facts() { "$PACKAGE_FACTS" read "$@"; }
 kernel_of() { sed -E 's:.*"boot/vmlinuz-([^"]*)".*:\1:' "$1"; }
 
-# expected_changes DEB NAME KERNEL: what repacking changes in it, as lines of package-facts. A field Source without a
-# version means the package's own, which is another now.
+# expected_changes DEB NAME KERNEL: the changes that repacking makes, as lines of package-facts. A Source field without
+# a version implies the package's own version, which changes.
 expected_changes() {
   printf '%s\n' "field Description" "field Installed-Size" "field Version" "content control control" \
     "content control md5sums" "content boot/vmlinuz-$3" \
@@ -61,8 +62,8 @@ source_of() {
   # shellcheck disable=SC2016 # dpkg-deb's own
   dpkg-deb -W --showformat='${source:Package} ${source:Version}\n' "$1"
 }
-# changes_are FILE: between before.json and after.json, whatever the order. How they are packed is asked elsewhere, and
-# Installed-Size need not change with what it counts.
+# changes_are FILE: the changes between before.json and after.json are those in FILE, in any order. Ignores compression,
+# which other checks cover, and Installed-Size, which may stay the same.
 changes_are() {
   "$PACKAGE_FACTS" compare "$WORKSPACE/before.json" "$WORKSPACE/after.json" >"$WORKSPACE/changes"
   diff <(grep -vx "field Installed-Size" "$1" | sort) \
@@ -73,7 +74,7 @@ weight() { "$PACKAGE_FACTS" weight "$1"; }
 size_follows() { [ "$(weight "$WORKSPACE/before.json")" = "$(weight "$WORKSPACE/after.json")" ]; }
 
 readable() { dpkg-deb -I "$1" >/dev/null && dpkg-deb -c "$1" >/dev/null && [ "$(dpkg-deb -f "$1" Architecture)" = amd64 ]; }
-# xz_members DEB: each is a stream, once, that holds together; nothing stands behind it.
+# xz_members DEB: each member is exactly one valid stream.
 xz_members() {
   local member
   for member in control data; do
@@ -86,7 +87,7 @@ several_blocks() {
   ar p "$1" data.tar.xz >"$WORKSPACE/member.xz"
   [ "$(xz --robot -l "$WORKSPACE/member.xz" | awk '$1 == "file" { print $3 }')" -gt 1 ]
 }
-# sorts VERSION DEB: above it, and below those that the next builds may have.
+# sorts VERSION DEB: the package's version sorts after VERSION and before possible next versions.
 sorts() {
   local old=$1 new
   new=$(dpkg-deb -f "$2" Version)
@@ -95,9 +96,9 @@ sorts() {
 }
 grown() { [ "$(stat -c %s "$2")" -le $(($(stat -c %s "$1") * 1001 / 1000)) ] || stat -c '%n %s' "$@" | fails cat; }
 
-# image DEB KERNEL FILE
+# image DEB KERNEL FILE: extracts the kernel image.
 image() { dpkg-deb --fsys-tarfile "$1" | tar -x -O "./boot/vmlinuz-$2" >"$3"; }
-# Who signed an image, a line each, in the order of the table.
+# signers IMAGE: prints the signers, one per line, in the order of the certificate table.
 signers() { sbverify --list "$1" 2>/dev/null | sed -n 's/^ - subject: //p'; }
 digest() { pesign -h -i "$1" | awk '{ print $NF }'; }
 same_digest() {
@@ -107,7 +108,7 @@ same_digest() {
   [ "${#before}" = 64 ] && [ "$before" = "$after" ]
 }
 certificate_digest() { openssl x509 -in "$1" -outform DER | sha256sum | cut -c 1-64; }
-# provenance_tells ORIGINAL
+# provenance_tells ORIGINAL: the provenance file has the digests of package, kernel images and certificate.
 provenance_tells() {
   local word
   for word in $(sha256sum <"$1") "$(sha256sum <"$WORKSPACE/original.efi" | cut -c 1-64)" \

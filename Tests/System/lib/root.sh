@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# Debian roots to install the package in. A base per suite is made once and kept in build/cache.
+# Debian roots for installing the package. The base for each suite is made once and kept in build/cache.
 
-# Kernels that the tests install; their packages are fetched once, together with what our package depends on.
+# Kernels that the tests install; their packages are fetched once, with the dependencies of the package.
 KERNEL_PACKAGE=linux-image-amd64
 SECOND_KERNEL_PACKAGE=linux-image-cloud-amd64
 
 host_suite() { (. /etc/os-release && printf '%s\n' "$VERSION_CODENAME"); }
 
-# Where this machine takes Debian from.
+# The Debian mirror of this machine.
 debian_mirror() {
   local mirror
   # shellcheck disable=SC2016 # apt's own variables
   mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
     awk -F'|' '$1 == "Debian" && $2 == "Debian" && !seen++ { print $3 }')
-  [ -n "$mirror" ] || die "apt knows no Debian archive here; run 'apt-get update'"
+  [ -n "$mirror" ] || die "no Debian archive in the apt sources; run 'apt-get update'"
   printf '%s\n' "$mirror"
 }
 
@@ -40,7 +40,7 @@ base_root() {
   fi
 }
 
-# unpack_system DIRECTORY: a kernel, its modules and the stub, for guests that need no whole root. Sets SYSTEM,
+# unpack_system DIRECTORY: a kernel, its modules and the stub, for guests without a whole root. Sets SYSTEM,
 # SYSTEM_KERNEL (its version) and SYSTEM_STUB.
 # shellcheck disable=SC2034 # read by the tests
 unpack_system() {
@@ -53,12 +53,12 @@ unpack_system() {
   SYSTEM_STUB=$SYSTEM/usr/lib/systemd/boot/efi/linuxx64.efi.stub
 }
 
-# copy_root DIRECTORY: a root of this test's own from BASE.
+# copy_root DIRECTORY: copies BASE.
 copy_root() { cp -a --reflink=auto "$BASE" "$1"; }
 
-# enter_root DIRECTORY [VARIABLE=VALUE...] COMMAND...: like chroot, with /proc and /dev of a mount namespace that ends with
-# the command. The root is a mount point there, so that what is called can have a namespace of its own.
-# No PID namespace: systemd-detect-virt takes one for a container.
+# enter_root DIRECTORY [VARIABLE=VALUE...] COMMAND...: like chroot, with /proc and /dev in a mount namespace that ends
+# with the command. The root is a mount point there, so that programs can create their own namespace. No PID namespace:
+# systemd-detect-virt would report a container.
 enter_root() {
   local root=$1
   shift
@@ -71,21 +71,21 @@ enter_root() {
     exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"' sh "$root" "$@"
 }
 
-# in_root DIRECTORY COMMAND...: without a terminal and without questions.
+# in_root DIRECTORY COMMAND...: runs it in the root, without terminal and questions.
 in_root() {
   local root=$1
   shift
   enter_root "$root" TERM=dumb LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" </dev/null
 }
 
-# Installs packages, from the root's own cache where it has them, without recommended ones.
+# root_install DIRECTORY PACKAGE...: installs packages without recommended ones, from the root's cache if possible.
 root_install() {
   local root=$1
   shift
   in_root "$root" apt-get -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@"
 }
 
-# fetch_packages DIRECTORY PACKAGE...: the packages of BASE's suite themselves.
+# fetch_packages DIRECTORY PACKAGE...: downloads packages of BASE's suite.
 fetch_packages() {
   local directory=$1
   shift

@@ -1,43 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# The steps of `make check` and `make check-full`, in their order. What needs no packages comes first. run-checks has the
+# The steps of `make check` and `make check-full`, in order; those that need no packages come first. run-checks has the
 # functions that add a step.
 # shellcheck disable=SC2034 # run-checks reads them
 
-# Seconds that a step may take. The limits are for steps that hang: a machine that is three times slower than a quiet one
-# with two cores does not come near them.
+# Seconds that a step may take. The limits are only for steps that hang: even a machine three times slower than a quiet
+# one with two cores stays far below them.
 quick_limit=5400
 full_limit=14400
 
-# add_steps quick|full: what check has, and what check-full has.
+# add_steps quick|full: adds the steps of check or check-full.
 add_steps() {
   step_mode=$1 step_limit=$quick_limit
   step dependencies "Debian packages that the checks need" Tests/System/install-dependencies
   step fixtures "real stubs, boot loaders and kernels" Tests/fixtures.sh
   step lint "swift-format and shellcheck" make --no-print-directory lint
-  step checks "the runner of these steps" Tests/System/run-checks-test
+  step checks "run-checks itself" Tests/System/run-checks-test
   step unit "all unit tests" Tests/System/unit-tests
   step translation "catalogues are complete" Tests/System/translation-test
-  # Errors fail. As root lintian says on stderr that this is not recommended.
+  # Only errors fail the step. As root, lintian prints a warning to stderr.
   # shellcheck disable=SC2016 # expanded inside
   step deb "build the packages; lintian" bash -ec \
     'Tests/System/build-deb; lintian --fail-on error "$1"/deb/*.changes 2>"$1/deb/lintian.log"' bash "$BUILD"
-  step manual "manual pages against the programs" Tests/System/manual-test
+  step manual "manual pages compared with the programs" Tests/System/manual-test
+  step style "messages, manuals, --help and questions against docs/style.md" Tests/System/style-test
   step completion "completion in three shells" Tests/System/completion-test
   graded repack "repacked packages" Tests/System/repack-test
   step repack-failure "failures of the repacker" Tests/System/repack-failure-test
-  step hostile-deb "packages made to harm the repacker" Tests/System/hostile-deb-test
+  step hostile-deb "hostile packages for the repacker" Tests/System/hostile-deb-test
   step repack-detached "detached signatures" Tests/System/repack-detached-test
   step package "the package in a Debian root" Tests/System/package-test
   graded lifecycle "install, upgrade, remove, purge" Tests/System/lifecycle-test
   step debconf "the questions of the installation" Tests/System/debconf-test
-  step proxmox "beside Proxmox's tools" Tests/System/proxmox-test
+  step proxmox "together with Proxmox's tools" Tests/System/proxmox-test
   step cmdline "changes of the command line" Tests/System/cmdline-test
-  step partition "what lies on an ESP" Tests/System/partition-test
-  step full-esp "an ESP without space" Tests/System/full-esp-test
+  step partition "files on an ESP" Tests/System/partition-test
+  step full-esp "a full ESP" Tests/System/full-esp-test
   graded crash "power cuts on FAT" Tests/System/crash-test
-  step firmware "OVMF boots and refuses" Tests/System/firmware-test
+  step firmware "OVMF boots and rejects" Tests/System/firmware-test
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
@@ -52,12 +53,12 @@ add_steps() {
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
   both chain "shim and its chain" Tests/System/chain-test
   other package "the package in a Debian root" Tests/System/package-test
-  other lifecycle-full "install, upgrade, remove, purge, all of it" Tests/System/lifecycle-test full
+  other lifecycle-full "install, upgrade, remove, purge, in full" Tests/System/lifecycle-test full
   other debconf "the questions of the installation" Tests/System/debconf-test
-  other proxmox "beside Proxmox's tools" Tests/System/proxmox-test
-  other firmware "OVMF boots and refuses" Tests/System/firmware-test
-  both dkms "modules by DKMS" Tests/System/dkms-test
+  other proxmox "together with Proxmox's tools" Tests/System/proxmox-test
+  other firmware "OVMF boots and rejects" Tests/System/firmware-test
+  both dkms "modules built by DKMS" Tests/System/dkms-test
   both repack-install "repacked packages installed" Tests/System/repack-install-test full
   both repack-repository "a repository of repacked packages" Tests/System/repack-repository-test
-  step demo "the whole way" Tests/System/demo
+  step demo "the demo" Tests/System/demo
 }

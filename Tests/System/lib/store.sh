@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# Variables written into a store of OVMF from outside: those that no operating system may set, and those that a guest
-# would have set before it was switched off. Needs enrol.sh.
+# Writes variables directly into an OVMF store: those that an operating system cannot set, and those that a guest would
+# have set before it was switched off. Needs enrol.sh.
 
-# number FILE OFFSET BYTES: a little-endian number in a file.
+# number FILE OFFSET BYTES: prints a little-endian number in a file.
 number() { od -An -v -t "u$3" -j "$2" -N "$3" "$1" | tr -d ' '; }
 
-# guid TEXT: its 16 bytes.
+# guid TEXT: prints its 16 bytes.
 guid() {
   local hex=${1//-/} index
   # The first three fields are little-endian.
@@ -17,18 +17,18 @@ guid() {
   done
 }
 
-# put_variable STORE NAME VENDOR ATTRIBUTES FILE: adds a variable with the file's content behind those that are there
-# (EDK2, MdeModulePkg/Include/Guid/VariableFormat.h: AUTHENTICATED_VARIABLE_HEADER). There must be none of the name.
+# put_variable STORE NAME VENDOR ATTRIBUTES FILE: adds a variable with the file's content after the existing ones (EDK2,
+# MdeModulePkg/Include/Guid/VariableFormat.h: AUTHENTICATED_VARIABLE_HEADER). The name must not exist yet.
 put_variable() {
   local store=$1 name=$2 vendor=$3 attributes=$4 data=$5 start offset
-  # A firmware volume's header says its length; the store's own has 28 bytes, of which two say that it is in order.
+  # A firmware volume's header states its length; the store's own has 28 bytes, of which two mark it as valid.
   start=$(number "$store" 48 2)
-  [ "$(number "$store" $((start + 20)) 2)" = 65114 ] || die "$store holds no variables where OVMF keeps them"
+  [ "$(number "$store" $((start + 20)) 2)" = 65114 ] || die "$store has no variables where OVMF keeps them"
   offset=$((start + 28))
   while [ "$(number "$store" "$offset" 2)" = 21930 ]; do
     offset=$(((offset + 60 + $(number "$store" $((offset + 36)) 4) + $(number "$store" $((offset + 40)) 4) + 3) & ~3))
   done
-  [ "$(number "$store" "$offset" 2)" = 65535 ] || die "$store holds something else behind its variables"
+  [ "$(number "$store" "$offset" 2)" = 65535 ] || die "$store has other data after its variables"
   {
     printf '\xaa\x55\x3f\x00'
     little_endian 4 "$attributes"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# A command of a root on a terminal, with somebody who types. Needs common.sh, root.sh and life.sh. What was on the
-# screen is kept in build/recordings.
+# Runs a command of a root on a terminal and types answers. Needs common.sh, root.sh and life.sh. Keeps the screens in
+# build/recordings.
 
 TERMINAL_LINES=34
 TERMINAL_COLUMNS=92
 
 in_tmux() { tmux -L "pve-sb-uki-$$" -f /dev/null "$@"; }
 
-# open_terminal NAME VARIABLE=VALUE... COMMAND...: begins the command on a terminal of its own.
+# open_terminal NAME VARIABLE=VALUE... COMMAND...: starts the command on its own terminal.
 open_terminal() {
   RECORDING=$BUILD/recordings/$1.txt
   ANSWERED=
@@ -38,10 +38,10 @@ terminal_processes() {
     { parent[$1] = $2; name[$1] = $3 }
     END { for (pid in parent) for (p = pid; p in parent; p = parent[p]) if (p == top) { print pid, name[pid]; break } }'
 }
-# The one that shows a dialog; each dialog has its own.
+# The process that shows the dialog; each dialog has its own.
 dialog_process() { terminal_processes | awk '$2 == "whiptail" && !seen++ { print $1 }'; }
 
-# Whether the terminal asks for this: in a dialog that was not answered yet, or in the last line.
+# asks_for TEXT: whether the terminal asks for it, in an unanswered dialog or in the last line.
 asks_for() {
   local process
   process=$(dialog_process)
@@ -53,14 +53,14 @@ asks_for() {
   fi
 }
 
-# at TEXT KEY...: waits until the terminal asks for this, at most five minutes, and types; keys by tmux's names, what is
-# no name as it is.
+# at TEXT KEY...: waits at most five minutes until the terminal asks for TEXT, then types. KEY is a key name of tmux,
+# else text.
 at() {
   local text=$1 left=1500
   shift
   until asks_for "$text"; do
     if [ $((left -= 1)) -le 0 ] || [ -e "$WORKSPACE/terminal.status" ]; then
-      echo "'$text' did not come"
+      echo "the question '$text' did not appear"
       screen || tail -n 40 "$WORKSPACE/terminal.log"
       close_terminal
       return 1
@@ -72,7 +72,7 @@ at() {
   in_tmux send-keys "$@"
 }
 
-# leave_terminal: waits for the command's end, which must be success. Sets PRINTED to what it printed.
+# leave_terminal: waits for the command, which must succeed. Writes its output to PRINTED.
 leave_terminal() {
   local left=3000 status
   until [ -e "$WORKSPACE/terminal.status" ]; do
@@ -90,7 +90,7 @@ leave_terminal() {
   [ "$status" -eq 0 ]
 }
 
-# close_terminal: ends what may still run there; dpkg does not mind that its terminal is gone.
+# close_terminal: kills remaining processes; dpkg would survive the loss of its terminal.
 close_terminal() {
   local processes
   processes=$(terminal_processes | cut -d ' ' -f 1)
