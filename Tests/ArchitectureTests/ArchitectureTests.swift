@@ -5,12 +5,12 @@ import Testing
 
 /// Checks this package against `docs/architecture.md`, and that a violation of each rule is detected.
 @Suite struct ArchitectureTests {
-  @Test func thisPackageKeepsToItsRules() throws {
+  @Test func thisPackageHasNoViolations() throws {
     let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     for violation in try Architecture(ofPackageIn: root).violations { Issue.record("\(violation)") }
   }
 
-  @Test func thePlantedPackageKeepsToThem() throws {
+  @Test func theSamplePackageHasNoViolations() throws {
     #expect(try PlantedPackage().violations() == [])
   }
 
@@ -23,14 +23,14 @@ import Testing
 
   // MARK: - Imports
 
-  @Test func aDependencyThatIsNotUsed() throws {
+  @Test func anUnusedDependencyIsReported() throws {
     let found = try violations {
       $0.replace(#"["Host"], path"#, by: #"["Bytes", "Host"], path"#, in: "Package.swift")
     }
     #expect(found == ["Package.swift: small-hook declares Bytes, which none of its files imports"])
   }
 
-  @Test func aProductThatIsNotUsed() throws {
+  @Test func anUnusedProductIsReported() throws {
     let found = try violations {
       $0.replace("import Parser\n", by: "", in: "Sources/small-tool/Tool.swift")
       $0.replace("`Parser` |", by: "|", in: "docs/architecture.md")
@@ -38,19 +38,19 @@ import Testing
     #expect(found == ["Package.swift: small-tool declares Parser, which none of its files imports"])
   }
 
-  @Test func anImportThatIsNotDeclared() throws {
+  @Test func anUndeclaredImportIsReported() throws {
     let found = try violations { $0.files["Sources/small-tool/More.swift"] = "internal import Bytes\n" }
     #expect(
       found == ["Sources/small-tool/More.swift: imports Bytes, which Package.swift does not declare for small-tool"])
   }
 
-  @Test func anImportOfATestThatIsNotDeclared() throws {
+  @Test func anUndeclaredImportInATestIsReported() throws {
     let found = try violations { $0.files["Tests/BytesTests/More.swift"] = "import Crypto\n" }
     #expect(
       found == ["Tests/BytesTests/More.swift: imports Crypto, which Package.swift does not declare for BytesTests"])
   }
 
-  @Test func anImportOfAHigherLayer() throws {
+  @Test func importingAHigherLayerIsReported() throws {
     let found = try violations {
       $0.replace(#"name: "Bytes""#, by: #"name: "Bytes", dependencies: ["Host"]"#, in: "Package.swift")
       $0.files["Sources/Bytes/Up.swift"] = "internal import Host\n"
@@ -58,7 +58,7 @@ import Testing
     #expect(found == ["Sources/Bytes/Up.swift: imports Host upwards, which comes after Bytes in the table"])
   }
 
-  @Test func anImportOfWhatStandsBehindInTheSameLayer() throws {
+  @Test func importingALaterTargetOfTheSameLayerIsReported() throws {
     let found = try violations {
       $0.replace(#"["Bytes", "CCrypto"]"#, by: #"["Bytes", "CCrypto", "Host"]"#, in: "Package.swift")
       $0.files["Sources/Crypto/Up.swift"] = "@preconcurrency package import Host\n"
@@ -66,7 +66,7 @@ import Testing
     #expect(found == ["Sources/Crypto/Up.swift: imports Host upwards, which comes after Crypto in the table"])
   }
 
-  @Test func aTestableImport() throws {
+  @Test func aTestableImportIsReported() throws {
     let found = try violations {
       $0.replace("import Bytes", by: "@testable import Bytes", in: "Tests/BytesTests/ReaderTests.swift")
     }
@@ -75,7 +75,7 @@ import Testing
 
   // MARK: - Who may touch what
 
-  @Test func aModuleOfCWithTwoImporters() throws {
+  @Test func aCModuleWithTwoImportersIsReported() throws {
     let found = try violations {
       $0.replace(
         #"name: "Host", dependencies: ["Bytes"]"#, by: #"name: "Host", dependencies: ["Bytes", "CCrypto"]"#,
@@ -87,7 +87,7 @@ import Testing
     #expect(found == ["Package.swift: CCrypto is imported by Crypto and Host; a C module must have one importer"])
   }
 
-  @Test func aModuleOfCThatATestImports() throws {
+  @Test func aCModuleImportedByATestIsReported() throws {
     let found = try violations {
       $0.replace(#"["Bytes", "small-hook"]"#, by: #"["Bytes", "CCrypto", "small-hook"]"#, in: "Package.swift")
       $0.files["Tests/BytesTests/More.swift"] = "import CCrypto\n"
@@ -95,17 +95,17 @@ import Testing
     #expect(found == ["Package.swift: CCrypto is imported by Crypto and BytesTests; a C module must have one importer"])
   }
 
-  @Test func theSystemBesideTheHost() throws {
+  @Test func importingASystemModuleWithoutPermissionIsReported() throws {
     let found = try violations { $0.files["Sources/Bytes/Clock.swift"] = "internal import Glibc\n" }
     #expect(found == ["Sources/Bytes/Clock.swift: imports Glibc, not allowed by the table for Bytes"])
   }
 
-  @Test func moreOfTheSystemThanIsAllowed() throws {
+  @Test func importingMoreOfASystemModuleThanAllowedIsReported() throws {
     let found = try violations { $0.files["Sources/Crypto/Clock.swift"] = "internal import func Glibc.time\n" }
     #expect(found == ["Sources/Crypto/Clock.swift: imports Glibc.time, not allowed by the table for Crypto"])
   }
 
-  @Test func anExceptionThatIsNotNeeded() throws {
+  @Test func anUnneededExceptionIsReported() throws {
     let found = try violations {
       $0.replace("| bytes | bytes | |", by: "| bytes | bytes | `Synchronization` |", in: "docs/architecture.md")
       $0.replace("gmtime_r, timegm", by: "gmtime_r, fnmatch, time", in: "docs/architecture.md")
@@ -118,7 +118,7 @@ import Testing
       ])
   }
 
-  @Test func whatMustNotReachTheHook() throws {
+  @Test func modulesThatMustNotReachTheHookAreReported() throws {
     let found = try violations {
       $0.replace("| files | `Glibc` |", by: "| files | `Foundation`, `Glibc` |", in: "docs/architecture.md")
       $0.files["Sources/Host/Date.swift"] = "internal import Foundation\n"
@@ -136,19 +136,19 @@ import Testing
     "public struct Open {}", "  public private(set) var open = 1", "@frozen public enum Open {}", "open class Open {}",
     "  @available(*, deprecated, message: \"no\") static public func open() {}", "public class Open {}",
   ])
-  func aDeclarationForOtherPackages(line: String) throws {
+  func aPublicDeclarationIsReported(line: String) throws {
     let found = try violations { $0.files["Sources/Bytes/Open.swift"] = "struct Closed {\n}\n\(line)\n" }
     #expect(found == ["Sources/Bytes/Open.swift:3: is public or open; use package across targets"])
   }
 
   @Test(arguments: ["open = 1", "/// public struct", "let published = public", "open(path)", "package class Open {}"])
-  func noDeclarationForOtherPackages(line: String) throws {
+  func textThatOnlyLooksPublicIsAccepted(line: String) throws {
     #expect(try violations { $0.files["Sources/Bytes/Open.swift"] = "\(line)\n" } == [])
   }
 
   // MARK: - The tables
 
-  @Test func aTargetWithoutARow() throws {
+  @Test func aTargetMissingFromTheTableIsReported() throws {
     let found = try violations {
       $0.replace(
         #".target(name: "Bytes"),"#, by: #".target(name: "Bytes"), .target(name: "New"),"#, in: "Package.swift")
@@ -157,7 +157,7 @@ import Testing
     #expect(found == ["docs/architecture.md: New of Package.swift is missing in the table"])
   }
 
-  @Test func aRowWithoutATarget() throws {
+  @Test func aRowWithoutATargetIsReported() throws {
     let found = try violations {
       $0.replace(
         "| files | `Glibc` |", by: "| files | `Glibc` |\n| Old | system | | |",
@@ -166,17 +166,17 @@ import Testing
     #expect(found == ["docs/architecture.md: Old is not a target of Package.swift"])
   }
 
-  @Test func aRowThatLeadsElsewhere() throws {
+  @Test func aRowWithAWrongLinkIsReported() throws {
     let found = try violations { $0.replace("(../hooks)", by: "(../Sources/Host)", in: "docs/architecture.md") }
     #expect(found == ["docs/architecture.md: the link of small-hook points to Sources/Host, not to hooks"])
   }
 
-  @Test func rowsThatAreNotInTheOrderOfTheLayers() throws {
+  @Test func rowsOutOfLayerOrderAreReported() throws {
     let found = try violations { $0.replace("| system | files", by: "| bytes | files", in: "docs/architecture.md") }
     #expect(found == ["docs/architecture.md: Host (bytes) comes after Crypto (system), a higher layer"])
   }
 
-  @Test func layersThatDoNotMatch() throws {
+  @Test func unknownAndUnusedLayersAreReported() throws {
     let found = try violations {
       $0.replace("| c | the library", by: "| C | the library", in: "docs/architecture.md")
     }
@@ -187,7 +187,7 @@ import Testing
       ])
   }
 
-  @Test func aPageWithoutTables() throws {
+  @Test func missingTablesAreReported() throws {
     let found = try violations { $0.files["docs/architecture.md"] = "Nothing.\n" }
     #expect(
       found.prefix(2) == [
@@ -195,7 +195,7 @@ import Testing
       ])
   }
 
-  @Test func whatThePageLeadsToAndIsNotThere() throws {
+  @Test func brokenLinksAndUnknownTestsAreReported() throws {
     let found = try violations {
       $0.files["docs/architecture.md", default: ""] += """
 
@@ -213,21 +213,21 @@ import Testing
       ])
   }
 
-  @Test func aPromiseThatThePageDoesNotHave() throws {
+  @Test func citingAnUnknownPromiseIsReported() throws {
     let found = try violations {
       $0.files["Tests/BytesTests/More.swift"] = "/// Promises I1 and I9, which are two; I7 is not cited.\n"
     }
     #expect(found == ["Tests/BytesTests/More.swift: cites promise I9, which docs/architecture.md does not have"])
   }
 
-  @Test func filesOfNoTarget() throws {
+  @Test func aFileThatNoTargetCompilesIsReported() throws {
     let found = try violations { $0.files["Sources/Old/Old.swift"] = "import Nothing\n" }
     #expect(found == ["Sources/Old/Old.swift: no target of Package.swift compiles it"])
   }
 
   // MARK: - README.md
 
-  @Test func aReadmeInAnotherOrder() throws {
+  @Test func aReadmeInADifferentOrderIsReported() throws {
     let found = try violations {
       $0.replace(
         "| [small-tool](Sources/small-tool) | above |", by: "| [CCrypto](Sources/CCrypto) | C |", in: "README.md")
@@ -235,7 +235,7 @@ import Testing
     #expect(found == ["README.md: lists CCrypto after Crypto, unlike docs/architecture.md"])
   }
 
-  @Test func aReadmeThatDoesNotLeadToThePage() throws {
+  @Test func aReadmeWithoutALinkToThePageIsReported() throws {
     let found = try violations { $0.replace("(docs/architecture.md)", by: "(docs/other.md)", in: "README.md") }
     #expect(found == ["README.md: has no link to docs/architecture.md"])
   }

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 @Suite struct ImageDigestTests {
-  @Test(arguments: Fixture.allCases) func digestIsPesigns(_ fixture: Fixture) throws {
+  @Test(arguments: Fixture.allCases) func digestMatchesPesign(_ fixture: Fixture) throws {
     let bytes = try fixture.bytes()
     let digest = try ImageDigest.compute(of: bytes, header: try PEHeader(parsing: bytes))
     // `hash: 0123…`, or only the digest in newer versions.
@@ -18,7 +18,7 @@ import Testing
     #expect(words.contains { $0 == digest.hexadecimal }, "\(words)")
   }
 
-  @Test(arguments: Fixture.kernels) func debiansOwnSignatureVerifies(_ fixture: Fixture) throws {
+  @Test(arguments: Fixture.kernels) func debiansKernelSignatureIsValid(_ fixture: Fixture) throws {
     let bytes = try fixture.bytes()
     let signatures = try SignedImage(parsing: bytes).signatures(in: bytes)
     #expect(signatures.map(\.verdict) == [.valid])

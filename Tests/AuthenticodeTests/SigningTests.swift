@@ -20,7 +20,7 @@ import Testing
 
   /// For every kind of input and every key size: sbverify and osslsigncode accept the signatures.
   @Test(arguments: Fixture.allCases, [2048, 3072, 4096])
-  func othersAcceptOurSignatures(_ fixture: Fixture, _ bits: Int) throws {
+  func sbverifyAndOsslsigncodeAcceptSignatures(_ fixture: Fixture, _ bits: Int) throws {
     let key = try SigningKey(bits: bits)
     let image = try ScratchFile(try Self.signed(try fixture.bytes(), by: key), suffix: ".efi")
     let certificate = try key.certificateFile()
@@ -34,7 +34,7 @@ import Testing
     #expect(osslsigncode.text.contains("Number of verified signatures: 1"))
   }
 
-  @Test(arguments: Fixture.allCases) func weAcceptOthersSignatures(_ fixture: Fixture) throws {
+  @Test(arguments: Fixture.allCases) func signaturesBySbsignAndOsslsigncodeAreValid(_ fixture: Fixture) throws {
     let key = try SigningKey()
     let output = try ScratchFile(suffix: ".efi")
     let keyFile = try key.keyFile()
@@ -56,7 +56,7 @@ import Testing
     #expect(try SignedImage(parsing: byOsslsigncode).signatures(in: byOsslsigncode).map(\.verdict) == [.valid])
   }
 
-  @Test func appendKeepsAndReplaceDropsWhatWasThere() throws {
+  @Test func appendKeepsAndReplaceDropsOldSignatures() throws {
     let kernel = try Fixture.kernel61.bytes()
     let key = try SigningKey()
     let appended = try SignedImage(parsing: try Self.signed(kernel, by: key, .append))
@@ -71,7 +71,7 @@ import Testing
   }
 
   /// osslsigncode computes the checksum itself and reports a mismatch with the one in the file.
-  @Test(arguments: Fixture.allCases) func checkSumIsOsslsigncodes(_ fixture: Fixture) throws {
+  @Test(arguments: Fixture.allCases) func checksumMatchesOsslsigncode(_ fixture: Fixture) throws {
     var bytes = try Self.signed(try fixture.bytes(), by: try SigningKey())
     func agrees() throws -> Bool {
       let image = try ScratchFile(bytes, suffix: ".efi")
@@ -83,7 +83,7 @@ import Testing
     #expect(try !agrees())
   }
 
-  @Test func anyChangedByteOfTheImageIsSeen() throws {
+  @Test func anyChangedByteInvalidatesTheSignature() throws {
     let bytes = try Self.signed(try Fixture.stub257.bytes(), by: try SigningKey())
     let image = try SignedImage(parsing: bytes)
     for range in image.header.digestRanges.dropFirst(3) {
@@ -96,7 +96,7 @@ import Testing
   }
 
   /// EDK2 advances by multiples of 8 bytes and must arrive exactly at the end of the table.
-  @Test func aTableThatEndsInsideItsPaddingIsRefused() throws {
+  @Test func aTableTruncatedInItsPaddingIsRejected() throws {
     let entry: [UInt8] = [12, 0, 0, 0, 0, 2, 2, 0, 1, 2, 3, 4]
     #expect(try CertificateTable(parsing: entry + [0, 0, 0, 0], at: 0).entries.count == 1)
     for count in 0..<4 {
@@ -122,7 +122,7 @@ import Testing
     #expect(try Self.signed(stub, by: key) != Self.signed(stub, by: key, time: 1))
   }
 
-  @Test func anImageWithAFileGapIsRefused() throws {
+  @Test func anImageWithAFileGapIsRejected() throws {
     let stub = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: stub)
     let last = try #require(header.sections.indices.last)

@@ -10,16 +10,16 @@ import Testing
   }
 
   @Test(arguments: [[], [0..<0], [0..<10], [0..<0, 0..<3, 3..<3, 3..<4, 10..<10]])
-  func editsOneAfterTheOtherAreInOrder(_ ranges: [Range<Int>]) {
+  func consecutiveEditsAreOrdered(_ ranges: [Range<Int>]) {
     #expect(Self.edits(ranges).areOrdered(within: 0..<10))
   }
 
   @Test(arguments: [[-1..<0], [0..<11], [3..<5, 4..<6], [5..<6, 1..<2], [11..<11]])
-  func editsThatOverlapOrLeaveTheTextAreNot(_ ranges: [Range<Int>]) {
+  func overlappingOrOutOfRangeEditsAreNotOrdered(_ ranges: [Range<Int>]) {
     #expect(!Self.edits(ranges).areOrdered(within: 0..<10))
   }
 
-  @Test func growthIsWhatIsPutInLessWhatIsTakenOut() {
+  @Test func growthIsInsertedMinusRemovedBytes() {
     #expect(Self.edits([0..<0]).growth == 2)
     #expect(Self.edits([0..<1, 4..<10]).growth == -3)
   }

@@ -6,14 +6,14 @@ import Messages
 import Testing
 
 @Suite struct ByteReaderTests {
-  @Test func integersFollowTheirByteOrder() throws {
+  @Test func integersAreReadInTheGivenByteOrder() throws {
     var reader = ByteReader([1, 2, 3, 4, 5, 6], format: "test")
     #expect(try reader.read(UInt16.self) == 0x0201)
     #expect(try reader.read(UInt32.self, .big) == 0x0304_0506)
     #expect(reader.isAtEnd)
   }
 
-  @Test func aShortInputIsTruncatedAndNothingIsConsumed() throws {
+  @Test func aShortInputIsAnErrorAndConsumesNothing() throws {
     var reader = ByteReader([1, 2, 3], format: "test")
     #expect(throws: ParseError("test", at: 0, .truncated, "expected 4 bytes, found 3")) { try reader.read(UInt32.self) }
     #expect(reader.remaining == 3)
@@ -32,12 +32,12 @@ import Testing
     #expect(throws: ParseError.self) { try reader.requireEnd() }
   }
 
-  @Test func countsTooLargeForThisMachineAreRefused() {
+  @Test func countsTooLargeForThisMachineAreRejected() {
     var reader = ByteReader([UInt8](repeating: 0xff, count: 8), format: "test")
     #expect(throws: ParseError.self) { try reader.readCount(UInt64.self) }
   }
 
-  @Test func seekRefusesWhatLiesOutside() {
+  @Test func seekRejectsOffsetsOutOfRange() {
     var reader = ByteReader([1, 2], format: "test")
     for offset in [-1, 3, Int.min, Int.max] {
       #expect(throws: ParseError.self) { try reader.seek(to: offset) }

@@ -14,9 +14,9 @@ import Testing
   }
 
   @Test(arguments: ["", "8be4df61", "8be4df61-93ca-11d2-aa0d-00e098032b8", "8be4df6193ca-11d2-aa0d-00e0-98032b8c", "g"])
-  func otherTextIsRefused(_ text: String) { #expect(GUID(text) == nil) }
+  func textThatIsNotAGUIDIsRejected(_ text: String) { #expect(GUID(text) == nil) }
 
-  @Test func randomGUIDsSayTheirVersionAndVariant() throws {
+  @Test func randomGUIDsHaveVersionAndVariantSet() throws {
     let guid = try #require(GUID(random: [UInt8](repeating: 0xff, count: 16)))
     #expect(guid.description == "ffffffff-ffff-4fff-bfff-ffffffffffff")
     #expect(GUID(random: [1, 2, 3]) == nil)

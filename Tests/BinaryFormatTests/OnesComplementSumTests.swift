@@ -15,7 +15,7 @@ import Testing
     return UInt16(sum)
   }
 
-  @Test(arguments: [0, 1, 2, 3, 31, 4095, 4096, 4097, 12_289]) func anyCutGivesTheSameSum(_ count: Int) {
+  @Test(arguments: [0, 1, 2, 3, 31, 4095, 4096, 4097, 12_289]) func theSumDoesNotDependOnChunking(_ count: Int) {
     let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 151 ^ $0 >> 3) | 0xc0 }
     for cut in [0, 1, 2, 4095, 4096, count].filter({ $0 <= count }) {
       var sum = OnesComplementSum()
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func theLargestWordsDoNotOverflow() {
+  @Test func maximumValuesDoNotOverflow() {
     var sum = OnesComplementSum()
     for _ in 0..<64 { sum.update([UInt8](repeating: 0xff, count: 1 << 18)) }
     #expect(sum.value == 0xffff)

@@ -10,13 +10,13 @@ import Testing
   private let content = (0..<1000).map { UInt8(truncatingIfNeeded: $0 / 3) }
 
   @Test(arguments: [1, 7, 999, 1000, 4096])
-  func aSinkTakesAllOfASourceWhateverTheBuffer(_ size: Int) throws {
+  func aSourceIsCopiedCompletelyForAnyBufferSize(_ size: Int) throws {
     let sink = MemorySink()
     try sink.write(contentsOf: content, through: TransferBuffer(size: size))
     #expect(sink.bytes == content)
   }
 
-  @Test func aSinkTakesARangeOfASource() throws {
+  @Test func aRangeOfASourceIsCopied() throws {
     let sink = MemorySink()
     try sink.write([1])
     try sink.write(contentsOf: content, in: 10..<900, through: TransferBuffer(size: 100))

@@ -30,13 +30,13 @@ import Testing
     try put(.loaderDevicePartition, "11223344-5566-7788-99AA-BBCCDDEEFF00")
   }
 
-  @Test func theVariablesHaveTheNamesThatSystemdGivesThem() {
+  @Test func variableNamesMatchSystemd() {
     #expect(EFIVariableName.loaderInfo.fileName == "LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
     #expect(EFIVariableName.loaderDevicePartition.name == "LoaderDevicePartUUID")
     #expect(EFIVariableName.stubDevicePartition.name == "StubDevicePartUUID")
   }
 
-  @Test func stub252StartedByTheFirmware() throws {
+  @Test func stub252StartedByTheFirmwareIsRecognised() throws {
     try put(.stubInfo, "systemd-stub 252.39-1~deb12u1")
     try putLoader("\\EFI\\Linux\\pve-6.8.12-4-pve.efi")
     let evidence = try #require(try load())
@@ -45,7 +45,7 @@ import Testing
     #expect(evidence.loader == nil && !evidence.isBySystemdBoot)
   }
 
-  @Test func stub252StartedBySystemdBoot() throws {
+  @Test func stub252StartedBySystemdBootIsRecognised() throws {
     try put(.loaderInfo, "systemd-boot 252.39-1~deb12u1")
     try putLoader("\\EFI\\systemd\\systemd-bootx64.efi")
     try put(.loaderEntrySelected, "pve-6.8.12-4-pve.efi")
@@ -54,7 +54,7 @@ import Testing
     #expect(evidence.imageName == "pve-6.8.12-4-pve.efi" && evidence.isBySystemdBoot)
   }
 
-  @Test func stub257SaysItItself() throws {
+  @Test func stub257IdentifiesItsImageItself() throws {
     try put(.loaderInfo, "systemd-boot 257.9-1~deb13u1")
     try put(.loaderImageIdentifier, "\\EFI\\systemd\\systemd-bootx64.efi")
     try put(.loaderDevicePartition, "00000000-0000-0000-0000-000000000001")
@@ -66,7 +66,7 @@ import Testing
     #expect(evidence.imageName == "pve-6.14.8-2-PVE.EFI" && evidence.partition == Self.partition)
   }
 
-  @Test func aProfileIsAPartOfItsImage() throws {
+  @Test func aProfileBelongsToItsImage() throws {
     try put(.loaderInfo, "systemd-boot 257.9-1~deb13u1")
     try put(.loaderEntrySelected, "pve-6.14.8-2-pve.efi@1")
     try put(.stubInfo, "systemd-stub 252")
@@ -89,13 +89,13 @@ import Testing
     #expect(try load()?.imageName == nil)
   }
 
-  @Test func whoSaysNothingLeavesNothing() throws {
+  @Test func withoutVariablesTheEvidenceIsEmpty() throws {
     let evidence = try #require(try load())
     #expect(evidence.imageName == nil && evidence.partition == nil && evidence.loader == nil)
   }
 
   @Test(arguments: ["proc/stat", "sys/firmware/efi/efivars"])
-  func thereIsNoEvidenceWithout(path: String) throws {
+  func evidenceRequiresBootTimeAndFirmware(path: String) throws {
     let bare = try TemporaryDirectory()
     if path != "proc/stat" { try bare.write("proc/stat", "btime 1763712000\n") }
     if path == "proc/stat" { try bare.write("sys/firmware/efi/efivars/Boot0000-x", "") }
@@ -108,7 +108,7 @@ import Testing
     #expect(try load() == nil)
   }
 
-  @Test func damagedVariablesTellNothing() throws {
+  @Test func damagedVariablesAreIgnored() throws {
     try put(.stubInfo, "systemd-stub 257")
     try put(.stubImageIdentifier, [0x3d, 0xd8, 0, 0])
     try put(.loaderImageIdentifier, [UInt8](repeating: 0x61, count: 1 << 17))

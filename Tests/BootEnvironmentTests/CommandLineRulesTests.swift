@@ -62,7 +62,7 @@ import Testing
     ("root=/dev/sda1 preseed/url=http://x/p.cfg netcfg/get_hostname=x DEBIAN_FRONTEND=text", 3),
     ("root=/dev/ram0 live-media=/dev/sr0", 2),
   ])
-  func linesOfLiveSystemsAndInstallersAreRefused(line: String, count: Int) throws {
+  func linesOfLiveSystemsAndInstallersAreRejected(line: String, count: Int) throws {
     let findings = try findings(line)
     #expect(findings.count == count && findings.contains { $0.hasPrefix("error: ") })
   }
@@ -72,7 +72,7 @@ import Testing
     ("boot=local quiet", "root= is missing"), ("mount.usr=/dev/sda2 quiet", "root= is missing"),
     ("root=gpt-auto", "initramfs-tools does not support"),
   ])
-  func withoutARootFileSystemThereIsAnError(line: String, reason: String) throws {
+  func aMissingRootFileSystemIsAnError(line: String, reason: String) throws {
     let found = try findings(line)
     #expect(found.count == 1 && found[0].hasPrefix("error: ") && found[0].contains(reason))
   }
@@ -83,11 +83,11 @@ import Testing
     "root=rpool/ROOT/pve-1 boot=zfs", "root=/dev/nfs nfsroot=10.0.0.1:/x ip=dhcp", "boot=nfs", "root=/dev/sda1",
     "root=UUID=0a3407de-014b-458b-b5c1-848e92a327a3", "root=8:1", "netroot=iscsi:x",
   ])
-  func otherFormsOfARootAreKnown(line: String) throws {
+  func otherFormsOfRootAreAccepted(line: String) throws {
     #expect(try findings(line).filter { $0.hasPrefix("error: ") }.isEmpty)
   }
 
-  @Test func dracutAloneMayFindTheRoot() throws {
+  @Test func onlyDracutFindsTheRootItself() throws {
     try directory.write("usr/bin/dracut", "")
     #expect(try findings("quiet").map { String($0.prefix(8)) } == ["warning:"])
     #expect(try findings("root=gpt-auto").isEmpty)
@@ -101,27 +101,27 @@ import Testing
     ("root=/dev/sda1 x=\u{e0}", "splits the word there"), ("root=/dev/sda1\u{a0}x", "splits the word there"),
     ("root=/dev/sda1 \u{fffd}", "UTF-8"), ("root=/dev/sda1 x=\"a b", "quotation mark"), ("", "empty"),
   ])
-  func whatTheKernelCannotTakeIsImpossible(line: String, reason: String) throws {
+  func linesThatTheKernelRejectsAreImpossible(line: String, reason: String) throws {
     let found = try findings(line)
     #expect(found.count == 1 && found[0].hasPrefix("impossible: ") && found[0].contains(reason))
   }
 
   @Test func nonASCIILettersAreAccepted() throws { #expect(try findings("root=LABEL=W\u{fc}rfel").isEmpty) }
 
-  @Test func theLastByteThatFits() throws {
+  @Test func theLengthLimitIsExact() throws {
     let line = "root=/dev/sda1 x="
     #expect(try findings(line + String(repeating: "a", count: 2047 - line.utf8.count)).isEmpty)
     let found = try findings(line + String(repeating: "a", count: 2048 - line.utf8.count))
     #expect(found == ["impossible: the command line has 2048 bytes; the kernel accepts at most 2047"])
   }
 
-  @Test func ofSeveralRootsTheLastCounts() throws {
+  @Test func theLastOfSeveralRootsTakesEffect() throws {
     let found = try findings("root=/dev/sda1 root=/dev/sdb1 quiet")
     #expect(found.count == 1 && found[0].hasPrefix("warning: root= occurs 2 times"))
     #expect(found[0].contains("'root=/dev/sdb1'"))
   }
 
-  @Test func theFileOfAWordIsNamed() throws {
+  @Test func findingsNameTheFileOfTheWord() throws {
     let line = CommandLine(parts: [
       CommandLine.Part(path: Self.path, text: "root=/dev/sda1"),
       CommandLine.Part(path: "/etc/kernel/cmdline.d/a.conf", text: "rd.break"),

@@ -18,7 +18,7 @@ import Testing
     ("# who wrote this\n\n  root=ZFS=rpool/ROOT/pve-1\t\n quiet \n# end\n", "root=ZFS=rpool/ROOT/pve-1 quiet"),
     ("root=LABEL=#1 a=\"b  c\"", "root=LABEL=#1 a=\"b  c\""),
   ])
-  func theFileIsJoined(content: String, wanted: String) throws {
+  func linesOfTheFileAreJoined(content: String, wanted: String) throws {
     try directory.write("etc/kernel/cmdline", content)
     try directory.write("proc/cmdline", "other")
     #expect(try line().text == wanted)
@@ -34,7 +34,7 @@ import Testing
     #expect(try line().text == wanted)
   }
 
-  @Test func fragmentsFollowInByteOrder() throws {
+  @Test func fragmentsAreAppendedInByteOrder() throws {
     try directory.write("etc/kernel/cmdline", "root=/dev/sda1 ro\n")
     try directory.write("etc/kernel/cmdline.d/20-b.conf", "b\n# no word\n c \n")
     try directory.write("etc/kernel/cmdline.d/10-a.conf", "a")
@@ -61,14 +61,14 @@ import Testing
     #expect(try line().text == first)
   }
 
-  @Test func anInvalidFragmentIsNamed() throws {
+  @Test func anInvalidFragmentIsReported() throws {
     try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
     try directory.write("etc/kernel/cmdline.d/a.conf", "ok\nb\u{7}")
     let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.path == "/etc/kernel/cmdline.d/a.conf" && error?.line == 2)
   }
 
-  @Test func aKernelsOwnLineCountsAlone() throws {
+  @Test func aKernelsOwnLineReplacesTheSharedOne() throws {
     let kernel = try #require(Kernel(release: "6.8.12-1-pve"))
     let other = try #require(Kernel(release: "6.8.12-10-pve"))
     try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
@@ -83,7 +83,7 @@ import Testing
     #expect(lines.lines(for: [kernel, other]).map(\.text) == ["root=/dev/sdb1", "root=/dev/sda1 a"])
   }
 
-  @Test func whatIsWrongWithOneKernelsLineConcernsItAlone() throws {
+  @Test func anInvalidLineAffectsOnlyItsKernel() throws {
     let kernel = try #require(Kernel(release: "6.8.12-1-pve"))
     let other = try #require(Kernel(release: "6.8.12-2-pve"))
     try directory.write("etc/kernel/cmdline", "root=/dev/sda1")
@@ -107,13 +107,13 @@ import Testing
       ([], nil), ([0x0a, 0x20, 0x0a], nil), (Array("# only\n".utf8), nil), (Array("a\nroot=\u{0}x".utf8), 2),
       (Array("a\r\n".utf8), 1), (Array("\u{1b}[2J".utf8), 1), ([0x61, 0xff], nil),
     ] as [([UInt8], Int?)])
-  func invalidLinesAreRefused(content: [UInt8], line number: Int?) throws {
+  func invalidLinesAreRejected(content: [UInt8], line number: Int?) throws {
     try directory.write("etc/kernel/cmdline", content)
     let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.path == "/etc/kernel/cmdline" && error?.line == number && error?.hint != nil)
   }
 
-  @Test func noFileAtAllIsAnErrorWithAHint() throws {
+  @Test func aMissingFileIsAnErrorWithAHint() throws {
     let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.hint?.contains("/etc/kernel/cmdline") == true)
   }

@@ -12,7 +12,7 @@ import Testing
     ("a\"b c\"d e", ["a\"b c\"d", "e"]), ("a=\"b c d", ["a=\"b c d"]), ("a\\\" b\"", ["a\\\" b\""]),
     ("dyndbg=\"file a.c +p; file b.c +p\" x=1", ["dyndbg=\"file a.c +p; file b.c +p\"", "x=1"]),
   ])
-  func whiteSpaceInQuotationMarksDoesNotSplit(line: String, wanted: [String]) {
+  func quotedWhiteSpaceDoesNotSplitWords(line: String, wanted: [String]) {
     #expect(CommandLineWord.split(line).map(\.text) == wanted)
   }
 
@@ -23,7 +23,7 @@ import Testing
       ("a=\"b\"c", "a", "b\"c"), ("root=UUID=\"x\"", "root", "UUID=\"x\""), ("\"a-b\"", "a_b", nil),
       ("a=\"", "a", ""), ("\"", "", nil),
     ] as [(String, String, String?)])
-  func nameAndValueAreThoseOfTheKernel(text: String, name: String, value: String?) throws {
+  func nameAndValueMatchTheKernelsParser(text: String, name: String, value: String?) throws {
     let word = try #require(CommandLineWord.split(text).first)
     #expect(word.name == name && word.value == value)
   }

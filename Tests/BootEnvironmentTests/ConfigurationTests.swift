@@ -44,7 +44,7 @@ import Testing
     #expect(!Configuration().writesRemovablePath && Configuration().typeOne == .keep)
   }
 
-  @Test func dropInsComeLaterInByteOrderAndEmptyIsDefault() throws {
+  @Test func dropInsOverrideInByteOrderAndEmptyMeansDefault() throws {
     try directory.write(file, "Keep=1\nStrict=yes\nKey=/x\n")
     try directory.write("\(file).d/20.conf", "Keep=2\nKey=\n")
     try directory.write("\(file).d/10.conf", "Keep=9\n")

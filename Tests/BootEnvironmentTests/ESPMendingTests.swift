@@ -74,7 +74,7 @@ import Testing
   }
   private func mend() throws -> [String] { try esp.mend(on: host) { _, _, _ in false }.map(\.description) }
 
-  @Test func aDirtyBitAloneTakesNothingOutOfService() throws {
+  @Test func aDirtyBitAloneIsRepaired() throws {
     #expect(try examined().esps.map(\.uncleanState) == [nil])
     try setDirty()
     #expect(try examined().esps.map(\.uncleanState) == [.mendable] && examined().damage.isEmpty)
@@ -83,7 +83,7 @@ import Testing
     #expect(try mend().isEmpty)
   }
 
-  @Test func whatBelongsToNoFileIsFreedAndNotKept() throws {
+  @Test func lostClustersAreFreed() throws {
     try setDirty()
     for cluster in 20_000..<20_010 { try image.setEntry(cluster, cluster < 20_009 ? cluster + 1 : image.end) }
     try image.setEntry(30_000, image.end, copies: [1])
@@ -107,7 +107,7 @@ import Testing
 
   /// Between the two writes of an exchange, both names have the clusters of the new or of the old file.
   @Test(arguments: [(kernel, temporary), (temporary, kernel), (kernel, previous), (previous, temporary)])
-  func ofTwoFilesWithTheSameClustersTheMoreImportantStays(names: (String, String)) throws {
+  func theMoreImportantFileKeepsSharedClusters(names: (String, String)) throws {
     try setDirty()
     let kept = [Self.kernel, Self.previous, Self.temporary].first { $0 == names.0 || $0 == names.1 } ?? ""
     let gone = kept == names.0 ? names.1 : names.0
@@ -121,7 +121,7 @@ import Testing
     #expect(try examined().esps.map(\.uncleanState) == [nil])
   }
 
-  @Test func theNameWhoseContentIsRightKeepsIt() throws {
+  @Test func theFileWithTheRightContentKeepsSharedClusters() throws {
     let other = "/EFI/Linux/pve-6.8.12-3-pve.efi"
     try image.write(other, pattern(100, 7))
     try image.point(shortName(Self.kernel), to: cluster(other), size: 100)
@@ -138,7 +138,7 @@ import Testing
   }
 
   /// proxmox-boot-tool rewrites both files.
-  @Test func whatProxmoxWasWritingIsCutOff() throws {
+  @Test func filesThatProxmoxWasWritingAreTruncated() throws {
     try setDirty()
     let vmlinuz = try image.clusters(of: "\(Self.proxmox)/vmlinuz-1")
     try image.setEntry(vmlinuz[1], image.end)
@@ -155,7 +155,7 @@ import Testing
     #expect(try mend().first?.contains("EFI/proxmox/NEW") == true && examined().esps.map(\.uncleanState) == [nil])
   }
 
-  @Test func damageOfOthersIsRefusedWithTheCommand() throws {
+  @Test func foreignDamageIsReportedWithTheRepairCommand() throws {
     try setDirty()
     try image.point("FILE       ", to: cluster(Self.kernel), size: 3000)
     let before = try image.bytes(at: 0, count: 4 << 20)
@@ -170,7 +170,7 @@ import Testing
     #expect(try image.bytes(at: 0, count: 4 << 20) == before)
   }
 
-  @Test func withoutACheckSoundNamesAreEnough() throws {
+  @Test func withoutFsckOnlyACleanESPIsAccepted() throws {
     var host = self.host
     host.processes = ProcessRunner { _, _ in
       0
@@ -184,7 +184,7 @@ import Testing
   }
 
   /// The first line that fsck.vfat prints in an initrd, which has no character set conversions.
-  @Test func messagesAboutTheProgramItselfAreNotDamage() {
+  @Test func messagesAboutFsckItselfAreNotDamage() {
     let text = """
       fsck.fat 4.2 (2021-01-31)
       Cannot initialize conversion from codepage 850 to ANSI_X3.4-1968: Invalid argument
@@ -202,7 +202,7 @@ import Testing
   }
 
   /// The real program's output for each kind of damage and for remnants.
-  @Test func otherWordsAreDamage() {
+  @Test func otherMessagesAreDamage() {
     for line in [
       "Cluster 5 out of range (9 > 8). Setting to EOF.", "/a\n  Bad short file name (A).\n  Auto-renaming it.",
       "/EFI/Linux/x  and\n/y\n  share clusters.\n  Truncating second to 0 bytes.", "Orphaned long file name part \"x\"",

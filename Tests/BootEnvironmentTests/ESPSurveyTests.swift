@@ -48,7 +48,7 @@ import Testing
     return try ESPSurvey(of: host, configuration)
   }
 
-  @Test func allThatAreListedAreTakenInOrderAndOnce() throws {
+  @Test func listedESPsAreUsedOnceAndInOrder() throws {
     try list("\n# a comment\nBBBB-0002\n  1111-aaa1\t\r\nBBBB-0002\n\n1111-AAA1")
     let host = try host(["BBBB-0002": facts(), "1111-aaa1": facts(location: nil), "1111-AAA1": facts()])
     try directory.write("efi/x", "")
@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  @Test func anUnusableESPHidesNoOther() throws {
+  @Test func anUnusableESPDoesNotHideOthers() throws {
     try list("AAAA-0001\nAAAA-0002\nAAAA-0003\nAAAA-0004\nAAAA-0005\nAAAA-0006\n")
     var sector = [UInt8](repeating: 0, count: 512)
     sector.replaceSubrange(510..., with: [0x55, 0xaa])
@@ -137,7 +137,7 @@ import Testing
   }
 
   /// In a root other than that of the running system.
-  @Test func aDirectoryStandsForAMountedESP() throws {
+  @Test func aDirectoryCanReplaceAMountedESP() throws {
     try list("1111-AAA1\n")
     try directory.write("mnt/EFI/file", "x")
     try FileSystem().makeDirectory(directory.path(of: "dev/disk/by-uuid"))
@@ -150,7 +150,7 @@ import Testing
     }
   }
 
-  @Test func theConfiguredDirectoryGoesBeforeTheList() throws {
+  @Test func theConfiguredDirectoryOverridesTheList() throws {
     try list("1111-AAA1\n")
     try directory.write("mnt/EFI/file", "x")
     let host = try directory.host()

@@ -31,7 +31,7 @@ import Testing
     #expect(try find() == "/efi")
   }
 
-  @Test func theConfiguredOneIsTakenAtItsWord() throws {
+  @Test func anyConfiguredDirectoryIsAccepted() throws {
     try directory.write("efi/x", "")
     mkdir(directory.path(of: "mnt"), 0o755)
     #expect(try find("/mnt//") == "/mnt")
@@ -40,7 +40,7 @@ import Testing
   }
 
   /// The root of this machine: a directory that is not a FAT mount is not an ESP.
-  @Test func onTheRunningSystemOnlyAMountCounts() throws {
+  @Test func onTheRunningSystemTheESPMustBeMounted() throws {
     let host = try Host()
     let mounts = try host.files.mountPoints()
     let found = try ESPSurvey(of: host, Configuration()).esps.first?.name

@@ -41,7 +41,7 @@ import Testing
     #expect(try KernelInventory(of: directory.host().files).kernels.map(\.release) == ["6.1.0-test"])
   }
 
-  @Test func nothingIsFoundWhereNothingIs() throws {
+  @Test func anEmptyRootHasNoKernels() throws {
     #expect(try KernelInventory(of: TemporaryDirectory().host().files).kernels.isEmpty)
   }
 

@@ -19,7 +19,7 @@ import Testing
     ("timeout 3\ndefault proxmox-*\n", "timeout 3\ndefault pve-6.8.12-4-pve.efi\n"),
     ("default proxmox-6.8.12-4-pve.conf\ntimeout 3\n", "default pve-6.8.12-4-pve.efi\ntimeout 3\n"),
   ])
-  func theHooksDefaultIsReplaced(before: String, after: String) {
+  func theDefaultOfProxmoxIsReplaced(before: String, after: String) {
     #expect(set(before) == after)
     #expect(set(after) == after)
   }

@@ -19,7 +19,7 @@ import Testing
   ]
 
   /// systemd uses the same comparison in its boot loader and in this command.
-  @Test func namesAreOrderedAsSystemdDoes() throws {
+  @Test func namesAreOrderedLikeSystemd() throws {
     for left in Self.names {
       for right in Self.names where !left.isEmpty && !right.isEmpty {
         let order = try ExternalTool("systemd-analyze").result(["compare-versions", left, "lt", right])
@@ -32,7 +32,7 @@ import Testing
     UKIName(try #require(Kernel(release: release)), isPrevious: previous)
   }
 
-  @Test func thePatternIsUsedWhereItLeadsToTheRightImage() throws {
+  @Test func thePatternIsUsedIfItSelectsTheRightImage() throws {
     let names = ["pve-6.8.12-4-pve.efi", "pve-6.14.8-2-pve.efi", "pve-6.14.8-2-pve~previous.efi", "other.efi"]
     #expect(LoaderDefault.text(for: try name("6.14.8-2-pve"), among: names) == "pve-*.efi")
     #expect(LoaderDefault.text(for: try name("6.8.12-4-pve"), among: names) == "pve-6.8.12-4-pve.efi")
@@ -48,7 +48,7 @@ import Testing
     ("pve-6.[!8]*", "pve-6.14-pve.efi"), ("*", "pve-6.14-pve.efi"), ("", nil), ("@saved", nil),
     ("pve-6.8-pve.efi", "pve-6.8-pve.efi"),
   ])
-  func onePatternLeadsToOneName(pattern: String, choice: String?) {
+  func aPatternSelectsOneName(pattern: String, choice: String?) {
     #expect(LoaderDefault.choice(of: pattern, among: ["pve-6.8-pve.efi", "PVE-6.14-pve.efi", "a.efi"]) == choice)
   }
 

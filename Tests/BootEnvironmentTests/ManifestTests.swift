@@ -31,7 +31,7 @@ import Testing
   }
 
   /// A place has one UKI; a UKI without a place is dropped.
-  @Test func onePlaceHoldsOneImage() throws {
+  @Test func aPlaceHasOnlyOneImage() throws {
     var manifest = try Self.sample()
     let first = try #require(manifest.images.first)
     let second = try #require(manifest.images.last)
@@ -44,7 +44,7 @@ import Testing
     #expect(manifest.image(withDigest: first.digest) == nil)
   }
 
-  @Test func whatWasSavedIsLoaded() throws {
+  @Test func aSavedManifestIsLoaded() throws {
     let directory = try TemporaryDirectory()
     let recorder = MutationRecorder()
     let files = try directory.host(gate: recorder.gate).files
@@ -58,13 +58,13 @@ import Testing
     #expect(recorder.mutations.count == count)
   }
 
-  @Test func everyPrefixIsRefused() throws {
+  @Test func everyPrefixIsRejected() throws {
     let content = try Self.sample().serialize()
     #expect(try Manifest(parsing: content) == Self.sample())
     for count in 0..<content.count { #expect(Manifest(parsing: Array(content[..<count])) == nil) }
   }
 
-  @Test func damagedOnesAreRefusedOrWhole() throws {
+  @Test func damagedManifestsAreRejectedOrConsistent() throws {
     for content in Mutations(of: try Self.sample().serialize(), count: 5000) {
       guard let manifest = Manifest(parsing: content) else { continue }
       for image in manifest.images { #expect(Kernel(release: image.kernel.release) != nil && !image.copies.isEmpty) }
@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test(arguments: ["", "\n", "pve-sb-uki manifest 1\nend\n", "pve-sb-uki manifest 2\nend\nend\n"])
-  func otherTextIsAbsentWithANote(text: String) throws {
+  func anInvalidManifestIsEmptyWithANote(text: String) throws {
     let directory = try TemporaryDirectory()
     try directory.write("var/lib/pve-sb-uki/manifest", text)
     let (manifest, note) = try Manifest.load(from: directory.host().files)

@@ -15,10 +15,10 @@ import Testing
 
   private func load() throws -> ProxmoxLists { ProxmoxLists(of: try directory.host().files) }
 
-  @Test func withoutFilesNothingIsAskedFor() throws { #expect(try load() == ProxmoxLists()) }
+  @Test func withoutFilesTheListsAreEmpty() throws { #expect(try load() == ProxmoxLists()) }
 
   /// As proxmox-boot-tool 8.1.0 writes them: `echo` into a pin, `sort -u` into the list.
-  @Test func whatTheToolWritesIsRead() throws {
+  @Test func filesByProxmoxBootToolAreRead() throws {
     try directory.write(ProxmoxLists.pinPath, "6.8.12-4-pve\n")
     try directory.write(ProxmoxLists.nextBootPinPath, "6.11.11-2-pve\n")
     try directory.write(ProxmoxLists.manualPath, "6.5.13-6-pve\n6.8.12-1-pve\n")
@@ -49,7 +49,7 @@ import Testing
     #expect(lists.notes == ["/etc/kernel/proxmox-boot-pin, line 1: not a kernel release; skipped"])
   }
 
-  @Test func junkInTheManualListCostsOneNote() throws {
+  @Test func junkInTheManualListCausesOneNote() throws {
     try directory.write(
       ProxmoxLists.manualPath, "6.5.13-6-pve\n\n/boot/x\n6.8.12-1-pve\r\n6.5.13-6-pve\n*\n\u{1b}\n6.2.16-3-pve")
     let lists = try load()
@@ -61,7 +61,7 @@ import Testing
       ])
   }
 
-  @Test func whatCannotBeReadDoesNotStopTheRest() throws {
+  @Test func anUnreadableFileDoesNotAffectTheOthers() throws {
     try directory.write(ProxmoxLists.manualPath, "6.5.13-6-pve\n")
     mkfifo(directory.path(of: ProxmoxLists.pinPath), 0o600)
     try directory.write(ProxmoxLists.nextBootPinPath, [UInt8](repeating: 0x36, count: 1 << 17))

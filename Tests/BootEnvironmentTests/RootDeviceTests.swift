@@ -56,12 +56,12 @@ import Testing
     #expect(found.count == 1 && found[0].hasPrefix("error: '\(line)' not found") && found[0].contains(path))
   }
 
-  @Test func whatTheInitrdWaitsForIsAWarning() throws {
+  @Test func aMissingResumeDeviceIsAWarning() throws {
     let found = try findings("root=/dev/sda2 resume=/dev/sdz9")
     #expect(found.count == 1 && found[0].hasPrefix("warning: 'resume=/dev/sdz9' not found"))
   }
 
-  @Test func theRootInUseIsCompared() throws {
+  @Test func aRootOtherThanTheCurrentOneIsAWarning() throws {
     #expect(try findings("root=/dev/mapper/pve-root", mounted: "ext4 /dev/mapper/pve-root").isEmpty)
     #expect(try findings("root=UUID=0a3407de-014b-458b-b5c1-848e92a327a3", mounted: "ext4 /dev/sda2").isEmpty)
     let other = try findings("root=/dev/sda3", mounted: "ext4 /dev/mapper/pve-root")
@@ -71,7 +71,7 @@ import Testing
     #expect(try findings("root=/dev/sda2", mounted: "ext4 /dev/root").isEmpty)
   }
 
-  @Test func zfsIsKnownByMountAndPool() throws {
+  @Test func zfsRootsAreCheckedByMountAndPool() throws {
     let root = "zfs rpool/ROOT/pve-1"
     #expect(try findings("root=ZFS=rpool/ROOT/pve-1 boot=zfs", mounted: root).isEmpty)
     #expect(try findings("root=zfs:AUTO", mounted: root).isEmpty)
@@ -83,7 +83,7 @@ import Testing
   }
 
   /// In a chroot or container no device is mounted at the root, and the visible devices are those of another machine.
-  @Test func devicesOfAnotherMachineSayNothing() throws {
+  @Test func devicesOfAnotherMachineAreNotChecked() throws {
     #expect(try findings("root=/dev/sdz1", isRunning: true).isEmpty)
     #expect(try findings("root=/dev/sdz1", mounted: "overlay overlay").isEmpty)
     #expect(try findings("root=/dev/sdz1", mounted: "ext4 /dev/sda2", at: "/srv/root").isEmpty)

@@ -38,20 +38,20 @@ import Testing
     #expect(setting("Keep", to: "3", in: "Keep=1\n#Keep=0\nKeep=2\nStrict=no") == "Keep=1\n#Keep=0\nKeep=3\nStrict=no")
   }
 
-  @Test func elseTheCommentedDefaultIsReplaced() {
+  @Test func otherwiseTheCommentedDefaultIsReplaced() {
     let text = "# Keep= is a number\n# Keep=5 is one\n#Keeper=1\n#Keep=0\n\n#Strict=no\n"
     #expect(
       setting("Keep", to: "3", in: text)
         == "# Keep= is a number\n# Keep=5 is one\n#Keeper=1\nKeep=3\n\n#Strict=no\n")
   }
 
-  @Test func elseALineIsAdded() {
+  @Test func aMissingSettingIsAppended() {
     #expect(setting("Keep", to: "3", in: "") == "Keep=3\n")
     #expect(setting("Keep", to: "3", in: "# a\n") == "# a\nKeep=3\n")
     #expect(setting("Keep", to: "3", in: "# a") == "# a\nKeep=3\n")
   }
 
-  @Test func endsOfLinesStay() {
+  @Test func lineEndingsAreKept() {
     #expect(setting("Keep", to: "3", in: "Keep=1\r\nStrict=no\r\n") == "Keep=3\r\nStrict=no\r\n")
     #expect(setting("Dkms", to: "no", in: "Keep=1\r\nStrict=no\r\n") == "Keep=1\r\nStrict=no\r\nDkms=no\r\n")
     #expect(setting("Dkms", to: "no", in: "Keep=1\r\nStrict=no") == "Keep=1\r\nStrict=no\r\nDkms=no\r\n")

@@ -32,7 +32,7 @@ import Testing
       """)
   }
 
-  @Test func proxmoxsEntriesAreReadAndRemoved() throws {
+  @Test func entriesByProxmoxAreReadAndRemoved() throws {
     try putProxmox("6.8.12-4-pve")
     try putProxmox("6.8.12-3-pve", entry: false)
     try esp.write("EFI/proxmox/grubx64.efi", "g")
@@ -60,7 +60,7 @@ import Testing
   }
 
   /// After a failure at any step, a new plan completes the removal, and no entry is dangling.
-  @Test func anInterruptedRemovalIsTakenUpAgain() throws {
+  @Test func anInterruptedRemovalIsCompleted() throws {
     for number in 1... {
       try putProxmox("6.8.12-4-pve")
       let recorder = MutationRecorder(.from(number))
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test func entriesOfOthersAreSeenAndStay() throws {
+  @Test func foreignEntriesAreListedAndKept() throws {
     try esp.write(
       "loader/entries/debian.conf",
       "title Debian\r\nlinux \\debian\\vmlinuz\ninitrd /a\ninitrd b\noptions x\noptions y\n")
@@ -100,7 +100,7 @@ import Testing
       ])
   }
 
-  @Test func whatProxmoxDidNotPutThereKeepsTheDirectory() throws {
+  @Test func aForeignFileKeepsTheDirectory() throws {
     try putProxmox("6.8.12-4-pve")
     try esp.write("EFI/proxmox/6.8.12-4-pve/notes.txt", "mine")
     #expect(try removals().count == 3 && !removals().contains(.directory("/EFI/proxmox/6.8.12-4-pve")))
@@ -120,13 +120,13 @@ import Testing
     "/EFI/proxmox/../../x", "/EFI/proxmox/../vmlinuz", "/EFI/proxmox/a/b/c", "/EFI/proxmox/vmlinuz",
     "/EFI/proxmox/a b/c",
   ])
-  func hostilePathsAreNotOfProxmox(path: String) throws {
+  func unsafePathsAreNotAttributedToProxmox(path: String) throws {
     try esp.write("loader/entries/x.conf", "linux \(path)\n")
     #expect(try survey().entries.map(\.isOfProxmox) == [false])
     #expect(try removals().isEmpty)
   }
 
-  @Test func hugeAndUnreadableEntriesCostANoteAndStopTheRemoval() throws {
+  @Test func hugeOrUnreadableEntriesPreventTheRemoval() throws {
     try putProxmox("6.8.12-4-pve")
     #expect(try !removals().isEmpty)
     try esp.write("loader/entries/huge.conf", [UInt8](repeating: 0x20, count: 1 << 17))

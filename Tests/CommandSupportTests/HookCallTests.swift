@@ -18,7 +18,7 @@ import Testing
     ("/etc/kernel/postrm.d/zz-proxmox-boot", .kernelPostrm),
     ("/etc/kernel/postinst.d/zz-proxmox-boot.distrib", .kernelPostinst),
   ])
-  func theDirectorySaysWhichHook(path: String, place: HookCall.Place) {
+  func theDirectorySelectsTheHook(path: String, place: HookCall.Place) {
     #expect(call([path, "6.1.0", "/boot/vmlinuz-6.1.0"])?.place == place)
     #expect(call([path, "6.1.0"])?.release == "6.1.0")
     #expect(call([path])?.release == nil)
@@ -28,7 +28,7 @@ import Testing
   @Test(arguments: [
     ("pre-invoke", HookCall.Place.aptPreInvoke), ("post-invoke", .aptPostInvoke), ("reconcile", .reconcile),
   ])
-  func byItsOwnNameAWordSaysWhatFor(word: String, place: HookCall.Place) {
+  func aDirectCallSelectsTheActionByWord(word: String, place: HookCall.Place) {
     for path in ["/usr/libexec/pve-sb-uki/pve-sb-uki-hook", "pve-sb-uki-hook"] {
       #expect(call([path, word, "4711"])?.place == place)
       #expect(call([path, word, "4711"])?.arguments == ["4711"])
@@ -45,7 +45,7 @@ import Testing
     ["pre-invoke"], ["pre-invoke", "post-invoke"], ["/etc/kernel/preinst.d/x"], ["/etc/initramfs/postinst.d/x"],
     ["/etc/kernel/postinst.d"],
   ])
-  func otherPathsAreNoHook(arguments: [String]) { #expect(call(arguments) == nil) }
+  func otherCallsAreNotHookCalls(arguments: [String]) { #expect(call(arguments) == nil) }
 
   /// Debian's kernels pass `configure ` with a trailing space on first install, Proxmox's pass nothing.
   @Test(
@@ -56,11 +56,11 @@ import Testing
       ("postrm.d", "remove", true), ("postrm.d", "purge", true), ("postrm.d", "upgrade 6.1.0-2", false),
       ("postrm.d", "abort-install", false),
     ] as [(String, String?, Bool)])
-  func maintainerParametersForbid(directory: String, parameters: String?, wanted: Bool) {
+  func maintainerParametersDecideWhetherAHookActs(directory: String, parameters: String?, wanted: Bool) {
     #expect(call(["/etc/kernel/\(directory)/x", "6.1"], parameters)?.isSettled == wanted)
   }
 
-  @Test func initrdsAreAlwaysHeeded() {
+  @Test func initrdHooksIgnoreMaintainerParameters() {
     #expect(call(["/etc/initramfs/post-update.d//x", "6.1"], "upgrade 1")?.isSettled == true)
   }
 }

@@ -43,7 +43,7 @@ import Testing
     try scene.directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
   }
 
-  @Test func apply() throws {
+  @Test func applyMatchesItsGoldenDocuments() throws {
     expect(try document("apply", "--dry-run"), named: "apply-dry-run", is: Golden.applyDryRun)
     expect(try document("apply"), named: "apply", is: Golden.apply)
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Enabled=no\n")
@@ -52,7 +52,7 @@ import Testing
   }
 
   /// With boot entries, an unsigned module, and a run that failed because the stub is missing.
-  @Test func status() throws {
+  @Test func statusMatchesItsGoldenDocument() throws {
     let directory = scene.directory
     try addBootEntries()
     try directory.write("lib/modules/6.8.12-9-pve/updates/dkms/example.ko", [UInt8](repeating: 0x7f, count: 3000))
@@ -61,7 +61,7 @@ import Testing
     expect(try document("status"), named: "status", is: Golden.status)
   }
 
-  @Test func images() throws {
+  @Test func imageCommandsMatchTheirGoldenDocuments() throws {
     let directory = scene.directory
     let (key, certificate) = (try scene.key.keyFile(), try scene.key.certificateFile())
     let identity = ["--key", key.path, "--cert", certificate.path]
@@ -83,7 +83,7 @@ import Testing
     expect(inspect.masked(root: root).serialize(), named: "inspect", is: Golden.inspect)
   }
 
-  @Test func keys() throws {
+  @Test func keyCommandsMatchTheirGoldenDocuments() throws {
     let empty = try TemporaryDirectory()
     let command = try BuiltCommand("pve-sb-uki")
     func document(_ arguments: String...) throws -> String {
@@ -97,7 +97,7 @@ import Testing
     expect(try document("keys", "export", empty.path(of: "public")), named: "keys-export", is: Golden.keysExport)
   }
 
-  @Test func bootEntries() throws {
+  @Test func bootCommandsMatchTheirGoldenDocuments() throws {
     try addBootEntries()
     expect(try document("boot", "list"), named: "boot-list", is: Golden.bootList)
     expect(try document("boot", "prefer", "2"), named: "boot-prefer", is: Golden.bootPrefer)
@@ -105,7 +105,7 @@ import Testing
     expect(try document("boot", "retire", "--dry-run"), named: "boot-retire", is: Golden.bootRetire)
   }
 
-  @Test func commandLines() throws {
+  @Test func cmdlineCommandsMatchTheirGoldenDocuments() throws {
     expect(try document("cmdline", "show"), named: "cmdline-show", is: Golden.cmdlineShow)
     expect(try document("cmdline", "show", "--base"), named: "cmdline-base", is: Golden.cmdlineBase)
     expect(
@@ -113,7 +113,7 @@ import Testing
       is: Golden.cmdlineSet)
   }
 
-  @Test func settings() throws {
+  @Test func configCommandsMatchTheirGoldenDocuments() throws {
     expect(try document("config", "list"), named: "config-list", is: Golden.configList)
     expect(try document("config", "get", "Esp"), named: "config-get", is: Golden.configGet)
     expect(try document("config", "set", "Keep", "3"), named: "config-set", is: Golden.configSet)
@@ -122,7 +122,7 @@ import Testing
       try document("config", "set", "--force", "Keep", "5"), named: "config-outweighed", is: Golden.configOutweighed)
   }
 
-  @Test func repacker() throws {
+  @Test func repackerMatchesItsGoldenDocuments() throws {
     let tree = try TemporaryDirectory()
     let release = "6.8.12-9-pve"
     let name = "proxmox-kernel-\(release)"

@@ -20,18 +20,18 @@ import Testing
     try Golden.all.map { try JSONValue(parsing: Array($0.utf8)) }
   }
 
-  @Test func everyDocumentHasItsSchema() throws {
+  @Test func everyDocumentHasASchemaVersion() throws {
     for document in try Self.documents() { #expect(document["schema"] == 1) }
   }
 
-  @Test func thePageNamesEveryMember() throws {
+  @Test func thePageDocumentsEveryMember() throws {
     let pages = try Self.page("json.md") + Self.page("repack-report.md")
     let names = Set(try Self.documents().flatMap(\.memberNames))
     #expect(names.count > 80)
     for name in names.sorted() { #expect(pages.contains("`\(name)`"), "\(name)") }
   }
 
-  @Test func wordsStayAsTheyAreAndAreOnThePage() throws {
+  @Test func enumerationWordsAreStableAndDocumented() throws {
     let page = try Self.page("json.md")
     func check<Word: RawRepresentable<String>>(_ type: Word.Type, _ words: String...) {
       for word in words {

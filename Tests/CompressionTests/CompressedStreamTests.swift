@@ -20,20 +20,20 @@ import Testing
     return content
   }
 
-  @Test(arguments: ["gzip", "xz", "zstd"]) func whatToolsPackIsUnpacked(_ tool: String) throws {
+  @Test(arguments: ["gzip", "xz", "zstd"]) func outputOfCompressorsIsDecompressed(_ tool: String) throws {
     let packed = try Self.pack(Self.content, tool)
     #expect(packed.count < Self.content.count)
     #expect(try Self.unpack(packed) == Self.content)
     #expect(try Self.unpack(Self.pack([], tool)) == [])
   }
 
-  @Test func whatIsNotPackedIsPassedOn() throws {
+  @Test func uncompressedDataIsPassedThrough() throws {
     #expect(try Self.unpack(Self.content) == Self.content)
     #expect(try Self.unpack([UInt8]()) == [])
     #expect(try Self.unpack([0x28]) == [0x28])
   }
 
-  @Test(arguments: ["gzip", "xz", "zstd"]) func aBombIsNotUnpackedToItsEnd(_ tool: String) throws {
+  @Test(arguments: ["gzip", "xz", "zstd"]) func aDecompressionBombStopsAtTheLimit(_ tool: String) throws {
     let packed = try Self.pack([UInt8](repeating: 0, count: 1 << 25), tool)
     var seen = 0
     let error = thrown(CompressionError.self) {
@@ -42,7 +42,7 @@ import Testing
     #expect(error?.hint != nil && seen <= 1 << 20)
   }
 
-  @Test(arguments: ["xz", "zstd", "gzip"]) func aStreamThatIsCutOffIsAnError(_ tool: String) throws {
+  @Test(arguments: ["xz", "zstd", "gzip"]) func aTruncatedStreamIsAnError(_ tool: String) throws {
     let packed = try Self.pack(Self.content, tool)
     for count in [packed.count - 1, packed.count / 2, 12] {
       #expect(thrown(CompressionError.self) { _ = try Self.unpack(Array(packed.prefix(count))) } != nil, "\(count)")
@@ -55,7 +55,7 @@ import Testing
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws { throw Broken() }
   }
 
-  @Test func whatReadingAndWritingThrowComesThrough() throws {
+  @Test func readAndWriteErrorsArePropagated() throws {
     #expect(thrown(Broken.self) { _ = try Self.unpack(BrokenBytes()) } != nil)
     #expect(
       thrown(Broken.self) { try CompressedStream(Self.content).forEachChunk(limit: 1 << 20) { _ in throw Broken() } }

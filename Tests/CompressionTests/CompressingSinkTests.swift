@@ -24,7 +24,7 @@ import Testing
     return sink.bytes
   }
 
-  @Test(arguments: formats) func toolsUnpackIt(_ format: CompressingSink.Format, _ tool: String) throws {
+  @Test(arguments: formats) func decompressorsReadTheOutput(_ format: CompressingSink.Format, _ tool: String) throws {
     for content in [Self.content, [], [7]] {
       let packed = try Self.pack(content, format)
       #expect(packed.count < content.count / 2 + 100)
@@ -34,13 +34,13 @@ import Testing
   }
 
   /// `zstd -l` counts frames; dpkg reads only one.
-  @Test func zstdHasOneFrame() throws {
+  @Test func zstdOutputHasOneFrame() throws {
     let file = try ScratchFile(try Self.pack(Self.content, .zstd), suffix: ".zst")
     let list = try ExternalTool("zstd").result(["-lv", file.path])
     #expect((list.text + list.errors).split(separator: "\n").contains { $0 == "# Zstandard Frames: 1" })
   }
 
-  @Test func gzipHasNeitherNameNorTime() throws {
+  @Test func gzipOutputHasNeitherNameNorTime() throws {
     let packed = try Self.pack(Self.content, .gzip)
     // RFC 1952 section 2.3: flags 0, time 0.
     #expect(packed.prefix(8) == [0x1f, 0x8b, 8, 0, 0, 0, 0, 0])
@@ -51,7 +51,7 @@ import Testing
 
   /// dpkg-deb reads a package whose members were recompressed.
   @Test(arguments: [("-Zzstd", CompressingSink.Format.zstd), ("-Zgzip", .gzip)])
-  func dpkgDebReadsIt(_ option: String, _ format: CompressingSink.Format) throws {
+  func dpkgDebReadsRecompressedPackages(_ option: String, _ format: CompressingSink.Format) throws {
     let directory = try TemporaryDirectory()
     try directory.write(
       "p/DEBIAN/control",
@@ -80,7 +80,7 @@ import Testing
     func patch(_ bytes: [UInt8], at offset: Int) throws {}
   }
 
-  @Test(arguments: formats.map(\.0) + [.none]) func whatWritingThrowsComesThrough(_ format: CompressingSink.Format) {
+  @Test(arguments: formats.map(\.0) + [.none]) func writeErrorsArePropagated(_ format: CompressingSink.Format) {
     let error = thrown(Broken.self) {
       let sink = try CompressingSink(format, to: BrokenSink())
       for _ in 0..<20 { try sink.write(Self.content) }
@@ -89,7 +89,7 @@ import Testing
     #expect(error != nil)
   }
 
-  @Test func whatIsNotPackedIsPassedOn() throws {
+  @Test func uncompressedDataIsPassedThrough() throws {
     #expect(try Self.pack(Self.content, .none) == Self.content)
     #expect(try Self.pack([], .none) == [])
     #expect(thrown(CompressionError.self) { try CompressingSink(.none, to: MemorySink()).patch([1], at: 0) } != nil)

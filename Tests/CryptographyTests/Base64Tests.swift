@@ -30,9 +30,9 @@ import Testing
     ("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmE=", "fooba"),
     ("Zm9vYmFy", "foobar"),
   ])
-  func vectors(_ text: String, _ bytes: String) { #expect(Self.decode(text) == Array(bytes.utf8)) }
+  func rfc4648VectorsAreDecoded(_ text: String, _ bytes: String) { #expect(Self.decode(text) == Array(bytes.utf8)) }
 
-  @Test func everyCharacterOfTheAlphabet() {
+  @Test func onlyCharactersOfTheAlphabetAreDecoded() {
     let bytes = Base64.decode(Self.alphabet)
     #expect(bytes?.count == 48 && bytes == Self.expected(Self.alphabet))
     for byte in UInt8.min...UInt8.max where !Self.alphabet.contains(byte) && byte != UInt8(ascii: "=") {
@@ -54,14 +54,14 @@ import Testing
     // Other alphabets, NUL.
     "Zm9-", "Zm9_", "Zm9,", "Zm9.", "Zm9\0", "Zm9v\0\0\0\0", "Zm\u{e9}v",
   ])
-  func whatIsNotBase64IsRefused(_ text: String) { #expect(Self.decode(text) == nil) }
+  func invalidBase64IsRejected(_ text: String) { #expect(Self.decode(text) == nil) }
 
   @Test func unusedBitsAreIgnored() {
     #expect(Self.decode("Zh==") == Array("f".utf8) && Self.decode("Zm9=") == Array("fo".utf8))
   }
 
   @Test(arguments: [UInt64(1), 2, 3])
-  func damagedTextsAreReadAsTheDefinitionReadsThem(_ seed: UInt64) throws {
+  func damagedTextMatchesTheReferenceDecoder(_ seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     for size in 1..<100 {
       let bytes = (0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }

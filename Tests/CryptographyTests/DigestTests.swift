@@ -12,19 +12,19 @@ import Testing
 
   private let content = (0..<1000).map { UInt8(truncatingIfNeeded: $0 / 3) }
 
-  @Test func theExampleOfTheStandardHolds() throws {
+  @Test func digestMatchesTheStandardsExample() throws {
     #expect(try Digest.of(Array("abc".utf8)).hexadecimal == Self.abc)
     #expect(try Digest.of(Array("abc".utf8) as any RandomAccessBytes).hexadecimal == Self.abc)
   }
 
   @Test(arguments: [DigestAlgorithm.sha1, .sha256, .sha384, .sha512, .md5])
-  func contentThatIsStreamedHasTheSameDigest(_ algorithm: DigestAlgorithm) throws {
+  func streamedContentHasTheSameDigest(_ algorithm: DigestAlgorithm) throws {
     #expect(try Digest.of(content as any RandomAccessBytes, algorithm) == Digest.of(content, algorithm))
     #expect(try Digest.of(content, algorithm).count == algorithm.size)
   }
 
   @Test(arguments: [1, 7, 999, 1000, 4096])
-  func rangesAreFedThroughAnyBuffer(_ size: Int) throws {
+  func rangesAreDigestedWithAnyBufferSize(_ size: Int) throws {
     var digest = try Digest()
     let buffer = TransferBuffer(size: size)
     try digest.update(contentsOf: content, in: 0..<10, through: buffer)
@@ -33,7 +33,7 @@ import Testing
     #expect(try digest.finish() == Digest.of(Array(content[..<10] + content[500...])))
   }
 
-  @Test func contentThatCannotBeReadIsAnError() throws {
+  @Test func unreadableContentIsAnError() throws {
     #expect(throws: Refusing.Refusal.self) { try Digest.of(Refusing()) }
   }
 

@@ -18,7 +18,7 @@ import Testing
     return try SigningIdentity(key: key, certificate: certificate, at: now)
   }
 
-  @Test func embeddedContentVerifiesAndAChangedByteDoesNot() throws {
+  @Test func embeddedContentVerifiesUnlessAByteChanges() throws {
     let identity = try Self.identity()
     let inner = DER.element(DER.octetString, [1, 2, 3])
     let content = DER.element(DER.sequence, inner)
@@ -44,7 +44,7 @@ import Testing
   }
 
   /// EDK2 requires every signer to descend from the certificate; for a revocation one signer is enough.
-  @Test func ofSeveralSignersAllMustBeTrusted() throws {
+  @Test func everySignerMustBeTrusted() throws {
     let (one, other) = (try SigningKey("one"), try SigningKey("other"))
     let files = [try one.certificateFile(), try one.keyFile(), try other.certificateFile(), try other.keyFile()]
     let der = try ExternalTool("openssl").run(
@@ -69,7 +69,7 @@ import Testing
     #expect(one == other)
   }
 
-  @Test func everyPrefixAndEveryChangedByteIsAnErrorOrABadSignature() throws {
+  @Test func truncatedOrChangedDataNeverVerifies() throws {
     let identity = try Self.identity()
     let inner: [UInt8] = [5, 0]
     let der = try SignedData.sign(
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func contentOfAnotherTypeIsNotSignedData() throws {
+  @Test func otherContentTypesAreRejected() throws {
     let data = DER.element(DER.sequence, DER.element(0x06, [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1]))
     #expect(throws: CryptoError.self) { try SignedData(parsing: data) }
     let signedWithoutBody = DER.element(DER.sequence, DER.element(0x06, [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2]))

@@ -13,7 +13,7 @@ import Testing
     try SelfSignedCertificate(commonName: "T", serialNumber: [9], notBefore: from, notAfter: to).issue(by: key)
   }
 
-  @Test func anotherKeysCertificateIsAMismatch() throws {
+  @Test func aCertificateOfAnotherKeyIsRejected() throws {
     let certificate = try Self.certificate(of: .generateRSA(bits: 2048))
     let error = thrown(CryptoError.self) {
       try SigningIdentity(key: .generateRSA(bits: 2048), certificate: certificate, at: Self.now)
@@ -22,7 +22,7 @@ import Testing
     #expect(error?.description == "cannot sign with certificate CN = T: the private key does not match it")
   }
 
-  @Test func validityIsHeldAgainstTheClock() throws {
+  @Test func validityIsCheckedAgainstTheClock() throws {
     let key = try PrivateKey.generateRSA(bits: 2048)
     let expired = try Self.certificate(of: key, from: Self.now - 20, to: Self.now - 1)
     let error = thrown(CryptoError.self) {
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [1024, 2047, 0, -1, 8192]) func otherRSASizesAreNotCreated(bits: Int) {
+  @Test(arguments: [1024, 2047, 0, -1, 8192]) func unsupportedRSASizesAreRejected(bits: Int) {
     #expect(throws: CryptoError.self) { try PrivateKey.generateRSA(bits: bits) }
   }
 }

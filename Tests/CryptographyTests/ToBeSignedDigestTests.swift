@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct ToBeSignedDigestTests {
-  @Test func opensslCutsTheSamePart() throws {
+  @Test func digestCoversTheSameBytesAsInOpenSSL() throws {
     let root = try TemporaryDirectory()
     let certificate = try SigningKey().certificate
     try root.write("c.der", certificate.der)

@@ -30,7 +30,7 @@ import Testing
     ("last", "x"),
   ]
 
-  @Test func whatBinutilsPacksIsRead() throws {
+  @Test func archivesByBinutilsAreRead() throws {
     let archive = try Self.pack(Self.files)
     #expect(try Self.content(archive).elementsEqual(Self.files, by: ==))
     let member = try #require(try ArArchive(parsing: archive).members.first)
@@ -39,7 +39,7 @@ import Testing
   }
 
   /// Output of `llvm-ar --format=bsd` for two files.
-  @Test func namesOfBSD() throws {
+  @Test func bsdNamesAreRead() throws {
     let archive = Array(
       """
       !<arch>
@@ -53,7 +53,7 @@ import Testing
         [("short", "odd\n"), ("a-name-of-more-than-fifteen-bytes", "even")], by: ==))
   }
 
-  @Test func whatDpkgDebWritesIsWritten() throws {
+  @Test func headersMatchThoseOfDpkgDeb() throws {
     let archive = try DebScene.package()
     for member in try ArArchive(parsing: archive).members {
       let header = ArArchive.header(name: member.name, size: member.contentRange.count, modified: member.modified)
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  @Test func damageNeverGoesFurtherThanAnError() throws {
+  @Test func damageNeverCrashes() throws {
     let archive = try Self.pack(Self.files)
     for damaged in Mutations(of: archive, count: 2000) {
       do {
@@ -92,7 +92,7 @@ import Testing
         + field(size, 10) + "`\n" + content).utf8)
   }
 
-  @Test func sizesAndNamesThatCannotBe() {
+  @Test func invalidSizesAndNamesAreRejected() {
     #expect(error(Self.member(size: "2")) == nil)
     for size in ["3", "9999999999", ""] { #expect(error(Self.member(size: size))?.rule == .range, "\(size)") }
     for size in ["-2", "0x2", "2 2", " 2", "+2", "2\0", "\u{fc}"] {

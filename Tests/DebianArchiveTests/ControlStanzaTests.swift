@@ -29,7 +29,7 @@ import Testing
     thrown(ParseError.self) { try Self.stanza(text) }?.rule
   }
 
-  @Test func fieldsAreFoundAndBytesAreKept() throws {
+  @Test func fieldsAreFoundAndBytesPreserved() throws {
     let stanza = try Self.stanza(Self.text)
     #expect(stanza.names == ["Package", "version", "Architecture", "Depends", "Empty", "Description"])
     #expect(stanza["PACKAGE"] == "linux-image" && stanza["Version"] == "1:6.1-2" && stanza["Empty"] == "")
@@ -42,7 +42,7 @@ import Testing
   }
 
   /// Only the changed fields differ in the file.
-  @Test func changesLeaveTheRestAlone() throws {
+  @Test func changesLeaveOtherFieldsAlone() throws {
     var stanza = try Self.stanza(Self.text)
     try stanza.set("Version", to: "7")
     try stanza.set("Provides", to: "this, that", after: "depends")
@@ -72,7 +72,7 @@ import Testing
 
   @Test(arguments: [
     "x\nInjected: yes", "x\n\nPackage: other", "x\n ", "x\n", "a\u{0}b", "a\rb", "x\n\t \n y", "\u{1b}[0m",
-  ]) func valuesThatWouldBeReadOtherwise(_ value: String) throws {
+  ]) func valuesThatWouldParseDifferentlyAreRejected(_ value: String) throws {
     var stanza = try Self.stanza(Self.text)
     #expect(thrown(ParseError.self) { try stanza.set("Package", to: value) }?.rule == .encoding)
     #expect(Self.text(stanza) == Self.text)
@@ -81,7 +81,7 @@ import Testing
     #expect(thrown(ParseError.self) { try stanza.set("", to: "x") } != nil)
   }
 
-  @Test func whatIsNoStanza() {
+  @Test func invalidStanzasAreRejected() {
     #expect(rule("") == .truncated && rule("\n\n") == .truncated)
     #expect(rule("A: b\n\nC: d\n") == .trailingBytes)
     #expect(rule("A: b\nC: d\na: e\n") == .overlap)
@@ -95,13 +95,13 @@ import Testing
     for count in 0..<Self.text.utf8.count { _ = rule(String(Self.text.prefix(count))) }
   }
 
-  @Test func damageNeverGoesFurtherThanAnError() {
+  @Test func damageNeverCrashes() {
     for damaged in Mutations(of: Array(Self.text.utf8), count: 1000) {
       if let stanza = try? ControlStanza(parsing: damaged) { #expect(stanza.serialize() == damaged) }
     }
   }
 
-  @Test func identity() throws {
+  @Test func theIdentityRequiresValidFields() throws {
     let package = try DebScene.package()
     let file = try ScratchFile(package, suffix: ".deb")
     let control = try ExternalTool("dpkg-deb").run(["-f", file.path])

@@ -13,7 +13,7 @@ import Testing
 
   @Test(arguments: [
     ("-Zxz", MemberCompression.xz), ("-Zzstd", .zstd), ("-Zgzip", .gzip), ("-Znone", .none),
-  ]) func whatDpkgDebBuildsIsRead(_ option: String, _ compression: MemberCompression) throws {
+  ]) func packagesByDpkgDebAreRead(_ option: String, _ compression: MemberCompression) throws {
     let package = try DebScene.package([option])
     let layout = try DebLayout(parsing: package)
     #expect(layout.version == "2.0" && layout.extraMembers.isEmpty)
@@ -32,7 +32,7 @@ import Testing
     for count in 0..<package.count { #expect(error(Array(package[..<count])) != nil, "\(count)") }
   }
 
-  @Test func damageNeverGoesFurtherThanAnError() throws {
+  @Test func damageNeverCrashes() throws {
     let package = try DebScene.package(["-Znone"])
     for damaged in Mutations(of: package, count: 1000) {
       do {
@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  @Test func membersThatMayBeThere() throws {
+  @Test func extraMembersAreAccepted() throws {
     let members = try DebScene.members(DebScene.package())
     let extra = (name: "_extra", content: [UInt8]("x".utf8))
     let signature = (name: "_gpgorigin", content: [UInt8]("sig".utf8))
@@ -55,7 +55,7 @@ import Testing
     #expect(try DebLayout(parsing: DebScene.join(members + [("anything", [])])).extraMembers.count == 1)
   }
 
-  @Test func membersThatMayNotBeThere() throws {
+  @Test func missingOrUnexpectedMembersAreRejected() throws {
     let members = try DebScene.members(DebScene.package())
     let (mark, control, data) = (members[0], members[1], members[2])
     func rule(_ members: (name: String, content: [UInt8])...) throws -> ParseError.Rule? {

@@ -16,7 +16,7 @@ import Testing
 
   private func rule(_ text: String) -> ParseError.Rule? { thrown(ParseError.self) { try Self.sums(text) }?.rule }
 
-  @Test func whatMD5sumWritesIsReadAndKept() throws {
+  @Test func outputOfMD5sumIsReadAndPreserved() throws {
     let directory = try TemporaryDirectory()
     for name in ["b", "a/x", "a-b", "a b"] { try directory.write(name, name == "b" ? "abc" : "") }
     let text = try ExternalTool("sh").run([
@@ -28,7 +28,7 @@ import Testing
     #expect(sums.digest(of: "a b") != nil && sums.digest(of: "nothing") == nil)
   }
 
-  @Test func linesThatAreNotChangedStayAsTheyAre() throws {
+  @Test func unchangedLinesArePreserved() throws {
     let start = "\(Self.empty) *a\n\(Self.empty.uppercased())  ./b/c\n\(Self.empty)  boot/vmlinuz\n\(Self.empty)  z"
     var sums = try Self.sums(start)
     let digest = try #require([UInt8](hexadecimal: Self.other))
@@ -57,7 +57,7 @@ import Testing
   }
 
   /// The order is that of `sort` in the C locale.
-  @Test func placesAreThoseOfSort() throws {
+  @Test func linesAreOrderedLikeSort() throws {
     let names = ["a", "a-b", "a/b", "a.b", "B", "b", "_", "a0", "\u{e4}", "a/b-c"]
     var sums = MD5Sums()
     for name in names { sums.set(ArchivePath(name), to: [UInt8](repeating: 0, count: 16)) }
@@ -66,7 +66,7 @@ import Testing
       sums.paths.map(\.description) == String(decoding: sorted, as: UTF8.self).split(separator: "\n").map(String.init))
   }
 
-  @Test func whatIsNoListOfSums() {
+  @Test func invalidListsAreRejected() {
     #expect(rule("") == .none)
     #expect(rule("\(Self.empty)  a\n\(Self.other)  ./a\n") == .overlap)
     for text in [
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  @Test func damageNeverGoesFurtherThanAnError() {
+  @Test func damageNeverCrashes() {
     for damaged in Mutations(of: Array("\(Self.empty)  a\n\(Self.other)  b\n".utf8), count: 1000) {
       if let sums = try? MD5Sums(parsing: damaged) { #expect(sums.serialize() == damaged) }
     }

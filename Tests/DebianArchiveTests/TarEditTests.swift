@@ -26,7 +26,7 @@ import Testing
     return String(decoding: text, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
-  @Test(arguments: TarScene.formats) func anotherSize(_ format: String) throws {
+  @Test(arguments: TarScene.formats) func anEntryCanBeResized(_ format: String) throws {
     let archive = try TarScene.archive(format)
     let entry = try Self.entry("d/block", archive)
     let edits = try entry.edits(size: 1000)
@@ -45,7 +45,7 @@ import Testing
     #expect(try entry.edits(size: 512) == [])
   }
 
-  @Test func sizesThatOctalDigitsHaveNoRoomFor() throws {
+  @Test func sizesTooLargeForOctalDigitsAreWritten() throws {
     let archive = try TarScene.archive("gnu")
     let edits = try Self.entry("d/block", archive).edits(size: 1 << 33)
     let changed = Self.apply(edits, to: archive)
@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test(arguments: [1, 96, 97, 98, 99, 100, 150, 511, 512, 600], ["gnu", "oldgnu"])
-  func anotherName(_ length: Int, _ format: String) throws {
+  func anEntryCanBeRenamed(_ length: Int, _ format: String) throws {
     let archive = try TarScene.archive(format)
     var name = Array(repeating: UInt8(ascii: "n"), count: length)
     for slash in stride(from: 200, to: length - 1, by: 200) { name[slash] = UInt8(ascii: "/") }
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  @Test func namesWithAndWithoutPrefix() throws {
+  @Test func ustarEntriesAreRenamedWithAndWithoutPrefix() throws {
     let archive = try TarScene.archive("ustar")
     let long = ArchivePath("a/" + String(repeating: "b", count: 90) + "/" + String(repeating: "c", count: 60))
     for (old, new) in [
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test func whatPaxRecordsSayIsNotChangedInTheHeader() throws {
+  @Test func fieldsSetByPaxRecordsCannotBeEdited() throws {
     let directory = try TemporaryDirectory()
     try directory.write("file", "0123456789")
     let archive = try ExternalTool("tar").run(
@@ -115,7 +115,8 @@ import Testing
   }
 
   /// New entries equal those that GNU tar writes for the same files.
-  @Test(arguments: [1, 97, 98, 99, 100, 101, 509, 510, 511, 512, 700]) func newEntries(_ length: Int) throws {
+  @Test(arguments: [1, 97, 98, 99, 100, 101, 509, 510, 511, 512, 700])
+  func newEntriesMatchThoseOfGNUTar(_ length: Int) throws {
     let directory = try TemporaryDirectory()
     var name = String(repeating: "n", count: min(length, 200))
     while name.utf8.count < length { name += "/" + String(repeating: "m", count: min(100, length - name.utf8.count)) }

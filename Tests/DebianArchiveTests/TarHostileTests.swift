@@ -34,7 +34,7 @@ import Testing
     thrown(ParseError.self) { try TarScene.read(archive, limits: limits) }
   }
 
-  @Test func truncationAtAnyByteIsAnErrorOrTheEndOfAnEntry() throws {
+  @Test func truncationInsideAnEntryIsAnError() throws {
     for format in TarScene.formats {
       let archive = try TarScene.archive(format)
       let whole = try TarScene.read(archive)
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func damageNeverGoesFurtherThanAnError() throws {
+  @Test func damageNeverCrashes() throws {
     for format in TarScene.formats {
       let archive = try TarScene.archive(format)
       let used = try #require(try TarScene.read(archive).endOfArchive)
@@ -72,7 +72,7 @@ import Testing
   }
 
   /// With a correct checksum, the checks of the other fields are reached.
-  @Test func damagedFieldsUnderARightChecksum() throws {
+  @Test func damagedFieldsWithAValidChecksumNeverCrash() throws {
     let archive = try TarScene.archive("posix")
     var errors = 0
     for header in try TarScene.read(archive).entries.map(\.headerOffset) {
@@ -99,11 +99,11 @@ import Testing
     ("digits after the end", Array("0000\0000001".utf8) + [0x31], .range),
     ("a sign", Array("-0000000001\0".utf8), .range),
     ("8^12 - 1", Array("777777777777".utf8), .truncated),
-  ]) func sizes(_ name: String, _ field: [UInt8], _ rule: ParseError.Rule) {
+  ]) func invalidSizesAreRejected(_ name: String, _ field: [UInt8], _ rule: ParseError.Rule) {
     #expect(error(Self.header([(124, field)]) + [UInt8](repeating: 1, count: 4096))?.rule == rule, "\(name)")
   }
 
-  @Test func paxNumbersThatHaveNoRoom() {
+  @Test func invalidPaxRecordsAreRejected() {
     func archive(_ record: String) -> [UInt8] {
       let length = record.utf8.count + 4
       let text = "\(length) \(record)\n"
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test func endlessHeaderExtensions() {
+  @Test func tooManyHeaderExtensionsAreRejected() {
     let long = { (type: UInt8) in
       Self.header([(156, [type])], size: 5) + Array("name\0".utf8) + TarHeader.fill(after: 5)
     }
@@ -154,7 +154,7 @@ import Testing
     #expect(error(Self.header() + Self.header() + Self.header(), limits)?.rule == .range)
   }
 
-  @Test func aSparseMapThatHasNoEnd() {
+  @Test func anEndlessSparseMapIsRejected() {
     let start = Self.header([(156, [UInt8(ascii: "S")]), (482, [1])])
     var block = [UInt8](repeating: 0, count: 512)
     block[504] = 1
@@ -163,7 +163,7 @@ import Testing
     #expect(error(start + block)?.rule == .truncated)
   }
 
-  @Test func whatIsNoFileHasNoContent() {
+  @Test func onlyFilesMayHaveContent() {
     for type in "123456".utf8 {
       #expect(error(Self.header([(156, [type]), (157, [0x61])], size: 512) + [UInt8](repeating: 1, count: 512)) != nil)
     }
@@ -172,14 +172,14 @@ import Testing
       error(Self.header([(2, Array("a/\0\0".utf8))], size: 512) + [UInt8](repeating: 1, count: 512))?.rule == .range)
   }
 
-  @Test func whatFollowsTheEndIsAnError() {
+  @Test func dataAfterTheEndIsAnError() {
     let end = [UInt8](repeating: 0, count: 512)
     #expect(error(Self.header() + end + Self.header())?.rule == .trailingBytes)
     #expect(error(Self.header() + end + end + [1])?.offset == 1536)
     #expect(error(Self.header() + [1])?.rule == .truncated)
   }
 
-  @Test func aChecksumThatIsWrongOrMissing() {
+  @Test func aWrongOrMissingChecksumIsRejected() {
     for checksum in ["000000\0 ", "        ", "\0\0\0\0\0\0\0\0", "9999999\0", "7777777\0"] {
       var bytes = Self.header()
       bytes.replaceSubrange(148..<156, with: Array(checksum.utf8))
@@ -192,7 +192,7 @@ import Testing
     ("a//b", .emptyComponent), ("a\nb", .controlCharacter), ("a\u{7f}", .controlCharacter),
     ("./\u{1b}[2J", .controlCharacter),
     (".//", .emptyComponent),
-  ]) func namesThatLeadAstray(_ name: String, _ hazard: ArchivePath.Hazard) throws {
+  ]) func unsafeNamesAreRejectedOrReported(_ name: String, _ hazard: ArchivePath.Hazard) throws {
     let archive = Self.header([(0, Array((name + "\0").utf8))], "some-longer-name-to-be-replaced")
     #expect(error(archive)?.rule == "path")
     #expect(error(archive)?.description.utf8.contains { $0 < 0x20 || $0 == 0x7f } == false)
@@ -202,7 +202,7 @@ import Testing
     #expect(entry.rawName == Array(name.utf8) && entry.path.hazard == hazard && !entry.path.isConfined)
   }
 
-  @Test func namesOfNothing() throws {
+  @Test func emptyAndOverlongNamesAreRejected() throws {
     #expect(error(Self.header([(0, [0x2e, 0x2f, 0])]))?.rule == .none)
     #expect(error(Self.header([(0, [0x2e, 0])]))?.rule == "path")
     #expect(error(Self.header([(0, [UInt8](repeating: 0, count: 100))]))?.rule == "path")
@@ -211,7 +211,7 @@ import Testing
     #expect(error(Self.header([], ArchivePath(String(repeating: "n", count: 255)))) == nil)
   }
 
-  @Test func linksThatLeadOut() {
+  @Test func linksOutOfTheArchiveAreRejected() {
     func link(_ type: Character, _ target: String, from path: ArchivePath = "lib/modules/build") -> ParseError? {
       error(Self.header([(156, Array(String(type).utf8)), (157, Array((target + "\0").utf8))], path))
     }
@@ -227,7 +227,7 @@ import Testing
     #expect(link("1", "./lib/file") == nil)
   }
 
-  @Test func namesThatAreThereTwice() throws {
+  @Test func conflictingNamesAreRejected() throws {
     func admits(_ archive: [UInt8]...) throws -> ParseError? {
       let entries = try TarScene.read(Array(archive.joined())).entries
       return thrown(ParseError.self) {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct TarReaderTests {
-  @Test(arguments: TarScene.formats) func whatGNUTarPacksIsReadAsPythonReadsIt(_ format: String) throws {
+  @Test(arguments: TarScene.formats) func archivesByGNUTarAreReadLikePython(_ format: String) throws {
     let archive = try TarScene.archive(format)
     let expected = try TarScene.pythonListing(archive)
     #expect(expected.count >= 6)
@@ -14,7 +14,7 @@ import Testing
     for piece in [1, 511, 512, 513] { #expect(try TarScene.listing(archive, piece: piece) == expected) }
   }
 
-  @Test(arguments: TarScene.formats) func contentsComeAsTheyAre(_ format: String) throws {
+  @Test(arguments: TarScene.formats) func contentsAreReadUnchanged(_ format: String) throws {
     let reading = try TarScene.read(TarScene.archive(format), piece: 100)
     let file = try #require(reading.entries.firstIndex { $0.path == "d/file" || $0.path == "d/hard" })
     #expect(reading.contents[file] == Array(String(repeating: "0123456789", count: 123).utf8))
@@ -24,7 +24,7 @@ import Testing
     #expect(reading.endOfArchive == reading.entries.last?.end && reading.finished == reading.endOfArchive)
   }
 
-  @Test func numbersThatOctalDigitsHaveNoRoomFor() throws {
+  @Test func numbersTooLargeForOctalDigitsAreRead() throws {
     let options = ["--owner=somebody:3000000000", "--group=some:2097152", "--mtime=@-5"]
     for format in ["gnu", "oldgnu", "posix"] {
       let archive = try TarScene.archive(format, options)
@@ -35,7 +35,7 @@ import Testing
   }
 
   /// Device nodes, which only root can create, and IDs, packed by Python.
-  @Test(arguments: ["USTAR_FORMAT", "GNU_FORMAT", "PAX_FORMAT"]) func whatPythonPacks(_ format: String) throws {
+  @Test(arguments: ["USTAR_FORMAT", "GNU_FORMAT", "PAX_FORMAT"]) func archivesByPythonAreRead(_ format: String) throws {
     let script = """
       import sys, tarfile, io
       t = tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.\(format))
@@ -59,7 +59,8 @@ import Testing
     #expect(entries.count == 8 && entries[1].device == [1, 3] && entries[1].kind == .characterDevice)
   }
 
-  @Test(arguments: ["gnu", "oldgnu", "posix 0.0", "posix 0.1", "posix 1.0"]) func sparseFiles(_ form: String) throws {
+  @Test(arguments: ["gnu", "oldgnu", "posix 0.0", "posix 0.1", "posix 1.0"])
+  func sparseFilesAreRead(_ form: String) throws {
     let directory = try TemporaryDirectory()
     let parts = form.split(separator: " ").map(String.init)
     // More holes than fit in the header.
@@ -82,7 +83,7 @@ import Testing
     #expect(reading.entries[1].path == "z-after" && reading.contents[1] == Array("after".utf8))
   }
 
-  @Test func paxHeadersOverrideAndAreKept() throws {
+  @Test func paxHeadersOverrideFieldsAndAreKept() throws {
     let archive = try TarScene.archive(
       "posix", ["--pax-option=globexthdr.name=g,comment=all,comment:=one,atime:=12.5,mtime:=77.25"])
     let entry = try #require(try TarScene.read(archive).entries.first { $0.path == "d/file" })
@@ -91,7 +92,7 @@ import Testing
     #expect(entry.paxRecords.first { $0.key == "mtime" }?.value == Array("77.25".utf8))
   }
 
-  @Test func anArchiveWithoutItsZeroBlocksIsComplete() throws {
+  @Test func anArchiveWithoutZeroBlocksIsComplete() throws {
     let archive = try TarScene.archive("gnu")
     let whole = try TarScene.read(archive)
     let end = try #require(whole.endOfArchive)
@@ -101,7 +102,7 @@ import Testing
     #expect(try TarScene.read(archive + [UInt8](repeating: 0, count: 100_000)).entries == whole.entries)
   }
 
-  @Test func offsetsAreThoseOfTheText() throws {
+  @Test func readingCanStartAtAnyEntry() throws {
     let archive = try TarScene.archive("gnu")
     let whole = try TarScene.read(archive)
     let second = whole.entries[1]

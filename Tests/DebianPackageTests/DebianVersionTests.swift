@@ -15,7 +15,7 @@ import Testing
   ]
 
   /// One shell run for all pairs; discards dpkg's warnings about invalid versions.
-  @Test func orderIsThatOfDpkg() throws {
+  @Test func orderMatchesDpkg() throws {
     let script = """
       set --; while IFS= read -r a; do IFS= read -r b
       if dpkg --compare-versions "$a" lt-nl "$b" 2>/dev/null; then echo lt
@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  @Test func sortedAsPolicySays() {
+  @Test func tildesSortAsInDebianPolicy() {
     let wanted = ["~~", "~~a", "~", "", "a"]
     #expect(wanted.reversed().sorted { DebianVersion($0) < DebianVersion($1) } == wanted)
   }

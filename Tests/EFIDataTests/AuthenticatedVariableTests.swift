@@ -34,7 +34,7 @@ import Testing
   @Test(arguments: [
     EFIVariableName.platformKey, .keyExchangeKey, .signatureDatabase, .forbiddenDatabase,
   ])
-  func theSignedBytesAreThoseOfEfitools(variable: EFIVariableName) throws {
+  func signedBytesMatchEfitools(variable: EFIVariableName) throws {
     let sample = try Sample(variable: variable.name)
     let update = try AuthenticatedVariable(parsing: sample.auth)
     #expect(update.time == EFITime(unixSeconds: 1_709_251_198))
@@ -45,7 +45,7 @@ import Testing
     #expect(signed == sample.signed)
   }
 
-  @Test func prefixesEndInAnErrorUntilThePayloadBegins() throws {
+  @Test func truncationBeforeThePayloadIsAnError() throws {
     let sample = try Sample(variable: "PK")
     let payloadStart = sample.auth.count - sample.list.count
     for count in 0..<payloadStart {
@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(arguments: [(16, UInt8(23)), (17, 0xff), (19, 0xff), (20, 1), (21, 1), (22, 0xf0), (23, 0), (24, 0), (39, 0)])
-  func aBrokenHeaderIsRefused(offset: Int, value: UInt8) throws {
+  func anInvalidHeaderIsRejected(offset: Int, value: UInt8) throws {
     let time = try #require(EFITime(unixSeconds: 0))
     var bytes = AuthenticatedVariable(time: time, signature: [], payload: [1, 2, 3]).serialize()
     #expect(bytes.count == 43)
@@ -63,7 +63,7 @@ import Testing
     #expect(throws: ParseError.self) { try AuthenticatedVariable(parsing: bytes) }
   }
 
-  @Test func damageIsAnErrorOrAnotherUpdate() throws {
+  @Test func damagedUpdatesAreRejectedOrRoundTrip() throws {
     for bytes in Mutations(of: try Sample(variable: "db").auth, count: 5_000) {
       guard let update = try? AuthenticatedVariable(parsing: bytes) else { continue }
       #expect(update.serialize() == bytes)
@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  @Test func filesOfEfivarfsBeginWithAttributes() throws {
+  @Test func efivarfsFilesStartWithAttributes() throws {
     let content = EFIVariableContent(attributes: .keyDatabase, data: [1])
     #expect(content.serialize() == [0x27, 0, 0, 0, 1])
     #expect(try EFIVariableContent(parsing: content.serialize()) == content)

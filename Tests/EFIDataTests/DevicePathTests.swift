@@ -34,7 +34,7 @@ import Testing
     return "0404" + [UInt8(bytes.count + 4), 0].hexadecimal + bytes.hexadecimal
   }
 
-  @Test func slashesBecomeTheFirmwares() throws {
+  @Test func slashesBecomeBackslashes() throws {
     for path in ["/EFI/a.efi", "EFI/a.efi"] {
       let ours = try DevicePath(DevicePath.File(partition: Self.partition, path: path))
       #expect(Self.serialize(ours) == Self.drive + Self.name(#"\EFI\a.efi"#) + Self.end)
@@ -46,7 +46,7 @@ import Testing
     drive + name(#"\EFI\Linux\a.efi"#), hardware + drive + name(#"\EFI\Linux\a.efi"#),
     drive + name(#"\EFI\Linux"#) + name("a.efi"), drive + name(#"EFI\\Linux\"#) + name(#"\a.efi"#),
   ])
-  func waysToWriteOneFile(text: String) throws {
+  func everyFormOfAFilePathIsRead(text: String) throws {
     let path = try Self.path(text + Self.end)
     #expect(path.file == DevicePath.File(partition: Self.partition, path: "/EFI/Linux/a.efi"))
     #expect(Self.serialize(path) == text + Self.end)
@@ -60,13 +60,13 @@ import Testing
     drive + "040406006100", drive + "0404090061006200" + "00", drive + "04040c006100000062000000", drive + name(#"\"#),
     drive + "0404" + "0a00" + "00d841000000",
   ])
-  func whatIsNoFileOnAPartitionSurvivesAllTheSame(text: String) throws {
+  func pathsThatAreNotFilesRoundTrip(text: String) throws {
     let path = try Self.path(text + Self.end)
     #expect(path.file == nil)
     #expect(Self.serialize(path) == text + Self.end)
   }
 
-  @Test func pathsAreWrittenAsTheSpecificationDoes() throws {
+  @Test func descriptionsFollowTheSpecification() throws {
     let text = #"HD(1,GPT,11223344-5566-7788-99aa-bbccddeeff00,0x800,0x14000)/\a.efi"#
     #expect(try Self.path(Self.drive + Self.name(#"\a.efi"#) + Self.end).description == text)
     let two = try Self.path("0101060000010101060001027f010400" + Self.drive + Self.end)
@@ -77,11 +77,11 @@ import Testing
     ("", ParseError.Rule.truncated), ("04", .truncated), ("04010300", .range), ("04010000", .range),
     ("0401ffff", .truncated), ("7fff0500" + "00", .range), ("7f010400", .truncated), ("0404050000", .truncated),
   ])
-  func malformedPathsAreRefused(text: String, rule: ParseError.Rule) throws {
+  func malformedPathsAreRejected(text: String, rule: ParseError.Rule) throws {
     #expect(thrown(ParseError.self) { try Self.path(text) }?.rule == rule)
   }
 
-  @Test func aNodeHoldsWhatItsLengthCanCount() throws {
+  @Test func aNodeIsLimitedByItsLengthField() throws {
     let data = [UInt8](repeating: 1, count: 65531)
     let node = try DevicePathNode(type: 3, subtype: 24, data: data)
     let path = DevicePath(nodes: [node])
@@ -90,7 +90,7 @@ import Testing
   }
 
   /// efibootmgr reads the file path and the partition from the written variable.
-  @Test func efibootmgrReadsWhatWeWrite() throws {
+  @Test func efibootmgrReadsWrittenPaths() throws {
     let directory = try TemporaryDirectory()
     let file = DevicePath.File(partition: Self.partition, path: "/EFI/Linux/pve-1~previous.efi")
     let option = try LoadOption(description: "Proxmox VE 1", file: file)

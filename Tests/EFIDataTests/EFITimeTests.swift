@@ -13,7 +13,7 @@ import Testing
     -2_208_988_800, -2_203_891_201, 978_307_199, 68_169_600,
   ]
 
-  @Test func dateAgrees() throws {
+  @Test func timesMatchDate() throws {
     let lines = Self.moments.map { "@\($0)\n" }.joined()
     let theirs = try ExternalTool("date").run(
       ["-u", "-f", "-", "+%Y-%m-%d %H:%M:%S UTC"], input: Array(lines.utf8))
@@ -21,7 +21,7 @@ import Testing
     #expect(ours == String(decoding: theirs, as: UTF8.self))
   }
 
-  @Test func yearsThatTheStructureCannotHoldAreNone() {
+  @Test func yearsOutOfRangeAreRejected() {
     for seconds in [Int64.min, -2_208_988_801, 253_402_300_800, Int64.max] {
       #expect(EFITime(unixSeconds: seconds) == nil)
     }
@@ -36,7 +36,7 @@ import Testing
   /// 2024-02-29 23:59:58 as written by sign-efi-sig-list of efitools 1.9.2.
   static let golden: [UInt8] = [0xe8, 0x07, 2, 0x1d, 0x17, 0x3b, 0x3a, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 
-  @Test func theBytesAreThoseOfEfitools() throws {
+  @Test func bytesMatchEfitools() throws {
     let time = try #require(EFITime(unixSeconds: 1_709_251_198))
     var writer = ByteWriter()
     time.serialize(into: &writer)
@@ -49,7 +49,7 @@ import Testing
     (0, 0), (2, 0), (2, 13), (3, 0), (3, 32), (4, 24), (5, 60), (6, 60), (7, 1), (8, 1), (11, 1), (12, 1), (14, 1),
     (15, 1),
   ])
-  func fieldsOutOfRangeAreRefused(offset: Int, value: UInt8) {
+  func fieldsOutOfRangeAreRejected(offset: Int, value: UInt8) {
     var bytes = Self.golden
     bytes[offset] = value
     if offset == 0 { bytes[1] = 0 }

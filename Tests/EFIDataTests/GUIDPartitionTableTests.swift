@@ -40,20 +40,21 @@ import Testing
     #expect(table.partitions.map { $0.type == GUIDPartitionTable.systemPartitionType } == [true, false])
   }
 
-  @Test func whatSgdiskMadeIsRead() throws {
+  @Test func tablesBySgdiskAreRead() throws {
     let table = try Self.table(Self.image())
     try expectPartitions(table, start: 2048, count: 2048)
     #expect(table.damage == nil)
   }
 
-  @Test func blocksOf4096Bytes() throws {
+  @Test func blocksOf4096BytesAreSupported() throws {
     let bytes = try Self.image(4096)
     try expectPartitions(Self.table(bytes, 4096), start: 256, count: 256)
     #expect(rule(bytes, 512) == "signature")
     #expect(rule(bytes, 520) == .unsupported)
   }
 
-  @Test(arguments: [512, 520, 528, 600 - 8, 1024, 1024 + 127]) func theOneAtTheEndStepsIn(offset: Int) throws {
+  @Test(arguments: [512, 520, 528, 600 - 8, 1024, 1024 + 127])
+  func theBackupTableReplacesADamagedPrimaryTable(offset: Int) throws {
     var bytes = try Self.image()
     bytes[offset] ^= 0x10
     let table = try Self.table(bytes)
@@ -65,7 +66,7 @@ import Testing
     #expect((told.text + told.errors).contains("main") || (told.text + told.errors).contains("Main"))
   }
 
-  @Test func damageOfBothIsThatOfTheFirst() throws {
+  @Test func ifBothTablesAreDamagedThePrimaryIsReported() throws {
     var bytes = try Self.image()
     bytes[600] ^= 1
     bytes[bytes.count - 512] ^= 1
@@ -75,7 +76,7 @@ import Testing
     #expect(rule([]) == .truncated)
   }
 
-  @Test func withoutProtectiveMBRItCountsForNothing() throws {
+  @Test func aTableWithoutProtectiveMBRIsRejected() throws {
     var bytes = try Self.image()
     bytes[450] = 0x83
     #expect(rule(bytes) == .magic)
@@ -96,7 +97,7 @@ import Testing
     return bytes
   }
 
-  @Test func hostileNumbersAreRefused() throws {
+  @Test func hostileNumbersAreRejected() throws {
     let last = UInt64(PartitionedDisk.size / 512)
     #expect(rule(try forged(8, UInt32(0x20000))) == .unsupported)
     for size in [0, 91, 513, .max] as [UInt32] { #expect(rule(try forged(12, size)) == .range) }
@@ -112,7 +113,7 @@ import Testing
     #expect(rule(try forged(40, UInt64(2049))) == .range)
   }
 
-  @Test func nothingCrashesIt() throws {
+  @Test func damageNeverCrashes() throws {
     let bytes = try Self.image()
     let start = Array(bytes[..<(2048 + 128 * 8)])
     for variant in Mutations(of: start, count: 300) { _ = try? Self.table(variant) }

@@ -50,14 +50,14 @@ import Testing
     ),
   ]
 
-  @Test func weWriteWhatEfibootmgrWrites() throws {
+  @Test func bytesMatchEfibootmgr() throws {
     let file = DevicePath.File(partition: Self.partition, path: Self.path)
     let ours = try LoadOption(description: "Proxmox VE 6.8.12-9-pve", file: file)
     #expect(try ours.serialize() == Self.bytes(Self.byEfibootmgr))
     #expect(try LoadOption(parsing: Self.bytes(Self.byEfibootmgr)) == ours)
   }
 
-  @Test func weWriteWhatVirtFirmwareWrites() throws {
+  @Test func bytesMatchVirtFirmware() throws {
     let partition = PartitionLocation(number: 2, startBlock: 2048, blockCount: 1_048_576, guid: Self.guid)
     let file = DevicePath.File(partition: partition, path: Self.path)
     let ours = try LoadOption(description: "Proxmox VE 6.8.12-9-pve", file: file, optionalData: Array("abc".utf8))
@@ -65,7 +65,7 @@ import Testing
     #expect(ours.file == file)
   }
 
-  @Test func whatTheFirmwareMadeSurvives() throws {
+  @Test func entriesByTheFirmwareRoundTrip() throws {
     for (description, text) in Self.byFirmware {
       let bytes = try Self.bytes(text)
       let option = try LoadOption(parsing: bytes)
@@ -79,7 +79,7 @@ import Testing
     #expect(menu.attributes.contains(.hidden))
   }
 
-  @Test func onlyWhatIsSetChanges() throws {
+  @Test func onlyAssignedFieldsChange() throws {
     var option = try LoadOption(parsing: Self.bytes(Self.byFirmware[1].text))
     option.description = "é\0more"
     option.optionalData = []
@@ -93,12 +93,12 @@ import Testing
     "ffffffff0000" + "0000", "010000000000" + "00d84100" + "0000" + "7fff0400",
     "010000000800" + "0000" + "7fff0400" + "fffF0400" + "01",
   ])
-  func oddButLegalContentSurvives(text: String) throws {
+  func unusualButValidContentRoundTrips(text: String) throws {
     let bytes = try Self.bytes(text.lowercased())
     #expect(try LoadOption(parsing: bytes).serialize() == bytes)
   }
 
-  @Test func everyPrefixIsRefusedUpToTheOptionalData() throws {
+  @Test func truncationBeforeTheOptionalDataIsRejected() throws {
     let bytes = try Self.bytes(Self.byVirtFirmware)
     for count in 0..<bytes.count - 3 {
       let error = thrown(ParseError.self) { try LoadOption(parsing: Array(bytes[..<count])) }
@@ -107,7 +107,7 @@ import Testing
     #expect(try LoadOption(parsing: Array(bytes.dropLast(3))).optionalData.isEmpty)
   }
 
-  @Test func aListThatIsNoWholePathsIsRefused() throws {
+  @Test func aPathListOfTheWrongLengthIsRejected() throws {
     var short = try Self.bytes(Self.byEfibootmgr)
     short[4] -= 1
     #expect(thrown(ParseError.self) { try LoadOption(parsing: short) }?.rule == .truncated)
@@ -116,7 +116,7 @@ import Testing
     #expect(thrown(ParseError.self) { try LoadOption(parsing: long) }?.rule == .truncated)
   }
 
-  @Test func damageIsAnErrorOrAnotherOption() throws {
+  @Test func damagedOptionsAreRejectedOrRoundTrip() throws {
     for text in [Self.byVirtFirmware] + Self.byFirmware.map(\.text) {
       for bytes in Mutations(of: try Self.bytes(text), count: 3000) {
         guard let option = try? LoadOption(parsing: bytes) else { continue }
@@ -125,7 +125,7 @@ import Testing
     }
   }
 
-  @Test func aPathTooLongIsRefused() throws {
+  @Test func anOverlongPathIsRejected() throws {
     for length in [32_760, 100_000] {
       let file = DevicePath.File(partition: Self.partition, path: "/" + String(repeating: "a", count: length))
       #expect(thrown(ParseError.self) { try LoadOption(description: "", file: file) }?.rule == .range)

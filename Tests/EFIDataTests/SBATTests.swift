@@ -23,7 +23,7 @@ import Testing
 
   static func parse(_ text: String) throws -> SBAT { try SBAT(parsing: Array(text.utf8)) }
 
-  @Test func linesAreKeptAsTheyCame() throws {
+  @Test func linesArePreserved() throws {
     let sbat = try Self.parse(Self.stub)
     #expect(sbat.entries.map(\.component) == ["sbat", "systemd", "systemd.debian"])
     #expect(sbat.entries.map(\.generation) == [1, 1, 1])
@@ -32,7 +32,7 @@ import Testing
     #expect(sbat.generation(of: "grub") == nil)
   }
 
-  @Test func paddingEmptyLinesAndCarriageReturnsArePassedOver() throws {
+  @Test func paddingEmptyLinesAndCarriageReturnsAreIgnored() throws {
     #expect(try Self.parse("\r\n" + Self.own + "\r\n\n\0\0\0").serialize() == Array(Self.own.utf8))
     #expect(try Self.parse("").entries.isEmpty)
     #expect(try Self.parse("\0").serialize().isEmpty)
@@ -40,7 +40,7 @@ import Testing
     #expect(try Self.parse("a,1,,,,\rb,2,,,,,,\r\n").entries.map(\.generation) == [1, 2])
   }
 
-  @Test func oneHeaderComesFirstAndDuplicatesGo() throws {
+  @Test func mergingKeepsOneHeaderAndDropsDuplicates() throws {
     let merged = try Self.parse(Self.stub).merged(with: Self.parse(Self.kernel)).merged(with: Self.parse(Self.own))
     let expected = Self.stub + Self.kernel.split(separator: "\n")[1] + "\n" + Self.own
     #expect(String(decoding: merged.serialize(), as: UTF8.self) == expected)
@@ -55,24 +55,24 @@ import Testing
     ("a,0,b,c,d,e", .range), ("a,-1,b,c,d,e", .range), ("a,+1,b,c,d,e", .range), ("a,1x,b,c,d,e", .range),
     ("a,99999999999999999999,b,c,d,e", .range), ("a,1,b,c\0,d,e", .encoding),
   ])
-  func aBrokenLineIsNamed(_ line: String, _ rule: ParseError.Rule) {
+  func anInvalidLineIsReportedWithItsOffset(_ line: String, _ rule: ParseError.Rule) {
     let error = thrown(ParseError.self) { try Self.parse(Self.own + line + "\n") }
     #expect(error?.rule == rule)
     #expect(error?.offset == Self.own.utf8.count)
   }
 
-  @Test func textThatIsNotUTF8IsRefused() {
+  @Test func invalidUTF8IsRejected() {
     #expect(throws: ParseError.self) { try SBAT(parsing: Array("a,1,b,c,d,".utf8) + [0xff, 0x0a]) }
   }
 
-  @Test func damageIsAnErrorOrAnotherSBAT() throws {
+  @Test func damagedTextIsRejectedOrRoundTrips() throws {
     for bytes in Mutations(of: Array(Self.stub.utf8), count: 5_000) {
       guard let sbat = try? SBAT(parsing: bytes) else { continue }
       #expect(try SBAT(parsing: sbat.serialize()) == sbat)
     }
   }
 
-  @Test func theInstalledStubsSectionIsUnderstood() throws {
+  @Test func theInstalledStubsSectionIsParsed() throws {
     let stub = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
     let section = try ExternalTool("objcopy").run(["-O", "binary", "-j", ".sbat", stub, "/dev/stdout"])
     let sbat = try SBAT(parsing: section)

@@ -44,7 +44,7 @@ import Testing
     #expect(database.serialize() == writer.bytes)
   }
 
-  @Test func onlyWholeListsAreAccepted() throws {
+  @Test func onlyCompleteListsAreAccepted() throws {
     let bytes = try Self.sample()
     let first = 28 + 16 + 100
     for count in 1..<bytes.count where count != first {
@@ -54,7 +54,7 @@ import Testing
   }
 
   @Test(arguments: [(16, 27), (16, 0), (16, 0xffff_ffff), (20, 1), (20, 0xffff_ffff), (24, 0), (24, 16), (24, 49)])
-  func contradictingSizesAreRefused(offset: Int, value: UInt32) throws {
+  func contradictorySizesAreRejected(offset: Int, value: UInt32) throws {
     var writer = ByteWriter()
     writer.write(try Self.sample().dropFirst(28 + 16 + 100))
     writer.patch(value, at: offset)
@@ -62,14 +62,14 @@ import Testing
     #expect(error?.rule == .range || error?.rule == .truncated)
   }
 
-  @Test func damageIsAnErrorOrAnotherDatabase() throws {
+  @Test func damagedListsAreRejectedOrRoundTrip() throws {
     for bytes in Mutations(of: try Self.sample(), count: 5_000) {
       guard let database = try? SignatureDatabase(parsing: bytes) else { continue }
       #expect(database.serialize() == bytes)
     }
   }
 
-  @Test func efitoolsAndWeWriteTheSameBytes() throws {
+  @Test func bytesMatchEfitools() throws {
     let scratch = try TemporaryDirectory()
     let certificate = try TestCertificate(in: scratch)
     try ExternalTool("cert-to-efi-sig-list").run([
@@ -89,7 +89,7 @@ import Testing
     "2616c4c14c509240aca941f9369343287c0000000000000030000000443322116655887799aabbccddeeff00"
     + String(repeating: "ab", count: 32) + "443322116655887799aabbccddeeff00" + String(repeating: "cd", count: 32)
 
-  @Test func aListOfDigestsIsReadAsVirtFirmwareWroteIt() throws {
+  @Test func digestListsByVirtFirmwareAreRead() throws {
     let theirs = try #require([UInt8](hexadecimal: Self.golden))
     let database = try SignatureDatabase(parsing: theirs)
     let digests = [0xab, 0xcd].map { SignatureList.Signature(owner: Self.owner, data: Array(repeating: $0, count: 32)) }

@@ -41,7 +41,7 @@ import Testing
       ["of=\(file.path)", "bs=1", "seek=\(offset)", "conv=notrunc", "status=none"], input: [value])
   }
 
-  @Test(arguments: layouts) func whatMkfsMadeIsRead(layout: Layout) throws {
+  @Test(arguments: layouts) func bootSectorsByMkfsAreRead(layout: Layout) throws {
     let file = try Self.image(layout)
     let sector = try FATBootSector(parsing: Self.sector(of: file))
     #expect(sector.kind == layout.kind)
@@ -56,7 +56,7 @@ import Testing
   }
 
   /// fsck.vfat reports the same bit, and clears it.
-  @Test(arguments: layouts) func theDirtyBitIsWhatFsckSees(layout: Layout) throws {
+  @Test(arguments: layouts) func theDirtyBitMatchesFsck(layout: Layout) throws {
     let file = try Self.image(layout)
     try Self.setByte(layout.kind == .fat32 ? 0x41 : 0x25, 1, in: file)
     #expect(try FATBootSector(parsing: Self.sector(of: file)).isDirty)
@@ -65,7 +65,7 @@ import Testing
     #expect(try !FATBootSector(parsing: Self.sector(of: file)).isDirty)
   }
 
-  @Test func otherContentIsNoFAT() throws {
+  @Test func otherContentIsNotFAT() throws {
     var sector = try Self.sector(of: Self.image(Self.layouts[2]))
     func rule(_ bytes: [UInt8]) -> ParseError.Rule? {
       thrown(ParseError.self) { try FATBootSector(parsing: bytes) }?.rule
@@ -80,7 +80,7 @@ import Testing
 
   @Test(arguments: [
     (11, 3), (12, 3), (12, 0), (13, 0), (13, 3), (14, 0), (16, 0), (21, 0xf1), (36, 0), (38, 0xff), (35, 0),
-  ]) func damageIsNamed(offset: Int, value: UInt8) throws {
+  ]) func anInvalidFieldIsReported(offset: Int, value: UInt8) throws {
     var sector = try Self.sector(of: Self.image(Self.layouts[2]))
     if offset == 35 { sector.replaceSubrange(32..<36, with: [0, 0, 0, 0]) }
     if offset == 36 { sector.replaceSubrange(36..<40, with: [0, 0, 0, 0]) }
@@ -90,7 +90,7 @@ import Testing
     #expect(error?.rule == .range, "\(String(describing: error))")
   }
 
-  @Test(arguments: layouts) func nothingCrashesIt(layout: Layout) throws {
+  @Test(arguments: layouts) func damageNeverCrashes(layout: Layout) throws {
     let sector = try Self.sector(of: Self.image(layout))
     for count in 0..<sector.count {
       #expect(throws: ParseError.self) { try FATBootSector(parsing: Array(sector[..<count])) }

@@ -26,7 +26,8 @@ import Testing
   static let oldContent = pattern(3 * 512 + 1, 2)
 
   /// After half of a RENAME_EXCHANGE, both names have the clusters of the old file.
-  @Test(arguments: FATLayout.plain, [new, old]) func oneOfTwoNamesIsRemoved(layout: FATLayout, goes: String) throws {
+  @Test(arguments: FATLayout.plain, [new, old])
+  func oneOfTwoNamesSharingClustersIsRemoved(layout: FATLayout, goes: String) throws {
     let image = try Self.image(layout)
     #expect(try !image.check().contains("share clusters"))
     try image.point(Self.newEntry, to: image.clusters(of: Self.old)[0], size: Self.oldContent.count)
@@ -117,7 +118,8 @@ import Testing
     }
   }
 
-  @Test(arguments: FATLayout.plain, Damage.allCases) func aBrokenChainIsSeen(layout: FATLayout, damage: Damage) throws {
+  @Test(arguments: FATLayout.plain, Damage.allCases)
+  func aBrokenChainIsDetected(layout: FATLayout, damage: Damage) throws {
     let image = try Self.image(layout)
     let (chain, words) = try Self.inflict(damage, on: image)
     let verdict = try image.check()
@@ -138,7 +140,7 @@ import Testing
   }
 
   /// Chains that meet in the middle share the rest; a third that meets the others later shares with both.
-  @Test(arguments: FATLayout.plain) func chainsMeetInTheMiddle(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func chainsThatMeetInTheMiddleAreDetected(layout: FATLayout) throws {
     let image = try Self.image(layout)
     try image.write("/third.efi", pattern(2 * 512, 3))
     let (chain, old) = (try image.clusters(of: Self.new), try image.clusters(of: Self.old))
@@ -164,7 +166,7 @@ import Testing
   }
 
   /// A damaged directory can have the same name twice.
-  @Test func twoNamesCanBeTheSame() throws {
+  @Test func duplicateNamesAreRemovedSeparately() throws {
     let image = try FATImage(.fat12)
     try image.write("/FIRST.EFI", [1])
     try image.write("/OTHER.EFI", [2])
@@ -179,7 +181,7 @@ import Testing
   }
 
   /// Nothing is written to a directory that shares clusters with a file.
-  @Test(arguments: FATLayout.plain) func aFileCanHaveTheClustersOfADirectory(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func aFileSharingADirectorysClustersIsDetected(layout: FATLayout) throws {
     let image = try Self.image(layout)
     try image.write("/third.efi", pattern(10, 3))
     let cluster = try image.clusters(of: "/EFI/Linux")[0]
@@ -197,7 +199,7 @@ import Testing
   }
 
   /// The copies of the table can differ after a power cut.
-  @Test(arguments: FATLayout.plain) func aDifferenceOfTheTablesIsTold(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func differingTablesAreReported(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let cluster = try image.clusters(of: Self.new)[0]
     try image.setEntry(cluster, 0, copies: [1])
@@ -213,7 +215,7 @@ import Testing
   }
 
   /// FAT32 can have only one table that is updated (BPB_ExtFlags).
-  @Test func theTableInUseIsRead() throws {
+  @Test func theActiveTableIsRead() throws {
     let image = try Self.image(.fat32)
     try image.setEntry(image.clusters(of: Self.new)[0], 0, copies: [1])
     try image.write([0x80], at: 40)

@@ -25,7 +25,7 @@ import Testing
     volume.files.map(\.path).filter { !$0.hasPrefix("/A/") }
   }
 
-  @Test(arguments: FATLayout.plain) func aBrokenChainIsReadAsFarAsItGoes(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func aBrokenDirectoryIsReadUpToTheBreak(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let clusters = try image.clusters(of: "/A")
     func state(_ cluster: Int, _ value: Int) throws -> (count: Int, kinds: [FATProblem.Kind]) {
@@ -49,7 +49,7 @@ import Testing
   }
 
   /// A directory that points to itself, to its parent, or to another directory.
-  @Test(arguments: FATLayout.plain, ["/B/sub", "/B", "/A"]) func directoriesInACircleEnd(
+  @Test(arguments: FATLayout.plain, ["/B/sub", "/B", "/A"]) func circularDirectoriesAreDetected(
     layout: FATLayout, target: String
   ) throws {
     let image = try Self.image(layout)
@@ -68,7 +68,7 @@ import Testing
   }
 
   /// Clusters that were never written are not a directory, also for fsck.vfat.
-  @Test(arguments: FATLayout.plain) func contentOfAnotherKindIsNoDirectory(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func otherContentIsNotADirectory(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let cluster = try image.clusters(of: "/A")[0]
     try image.write(pattern(512, 7), at: image.offset(ofCluster: cluster))
@@ -78,7 +78,7 @@ import Testing
     #expect(Self.others(volume) == ["/top", "/B/sub/file"])
   }
 
-  @Test func theRootOfFAT32MayBeBroken() throws {
+  @Test func aBrokenFAT32RootIsReported() throws {
     let image = try Self.image(.fat32)
     try image.write([0, 0, 0, 0], at: 44)
     #expect(try image.volume().problems.map(\.kind) == [.chain(.short(clusters: 0, needed: 1))])
@@ -90,7 +90,7 @@ import Testing
   }
 
   /// The length of a path is limited.
-  @Test func tooDeepDirectoriesAreNotRead() throws {
+  @Test func directoriesThatAreTooDeepAreReported() throws {
     let image = try FATImage(.fat16)
     let names = (10..<60).map { "a directory of level \($0)" }
     let paths = names.indices.map { "/" + names[...$0].joined(separator: "/") }

@@ -48,7 +48,7 @@ import Testing
     return [0..<90, table..<table + 200] + directories.map { $0..<$0 + 512 }
   }
 
-  @Test(arguments: FATLayout.plain) func nothingCrashesIt(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func damageNeverCrashes(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let bytes = try image.scratch.bytes()
     let islands = try Self.islands(image).sorted { $0.lowerBound < $1.lowerBound }
@@ -100,7 +100,7 @@ import Testing
   }
 
   /// Random chains, compared with the result of following each one separately.
-  @Test(arguments: FATLayout.plain) func chainsAtRandomAreAsFollowingThemSays(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func randomChainsMatchFollowingEachSeparately(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let first = try image.volume().files
     let used = 70
@@ -159,7 +159,7 @@ import Testing
     return (clusters, next)
   }
 
-  @Test(arguments: FATLayout.plain) func aTruncatedImageIsRefused(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func aTruncatedImageIsRejected(layout: FATLayout) throws {
     let image = try Self.image(layout)
     let size = try image.volume().bootSector.size
     let bytes = Array(try image.scratch.bytes().prefix(size))
@@ -171,7 +171,7 @@ import Testing
   }
 
   /// The table is not read if it is larger than any boot partition's or if the device is too small.
-  @Test func aHugeTableIsRefused() throws {
+  @Test func aHugeTableIsRejected() throws {
     var sector = try FATImage(.fat32).bytes(at: 0, count: 512)
     sector.replaceSubrange(32..<36, with: [0, 0, 0, 0x10])
     sector.replaceSubrange(36..<40, with: [0, 0, 0x20, 0])
@@ -184,7 +184,7 @@ import Testing
   }
 
   /// 70,000 names in two directories with slightly more than 2 MiB.
-  @Test func theNumberOfNamesIsBounded() throws {
+  @Test func theNumberOfNamesIsLimited() throws {
     let image = try FATImage(.large)
     try image.makeDirectories(["/A", "/B", "/C"])
     let slots = image.layout.clusterSize / 32

@@ -51,7 +51,7 @@ import Testing
     return contents
   }
 
-  @Test(arguments: FATLayout.all) func whatMtoolsWroteIsRead(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.all) func filesByMtoolsAreRead(layout: FATLayout) throws {
     let image = try FATImage(layout)
     let contents = try Self.fill(image)
     let (volume, device) = (try image.volume(), try image.device())
@@ -75,7 +75,7 @@ import Testing
   }
 
   /// The files of a directory are in the order of their entries, before those of its subdirectories.
-  @Test func theOrderIsThatOfTheDirectory() throws {
+  @Test func filesAreInDirectoryOrder() throws {
     let image = try FATImage(.fat12)
     try image.makeDirectories(["/Z", "/A"])
     for path in ["/Z/2", "/b", "/A/1", "/Z/1", "/a.efi"] { try image.write(path, [1]) }
@@ -84,7 +84,7 @@ import Testing
   }
 
   /// A removal changes the directories like mdel, and does not change the allocation table.
-  @Test(arguments: FATLayout.plain) func removalIsWhatMdelDoes(layout: FATLayout) throws {
+  @Test(arguments: FATLayout.plain) func removalMatchesMdel(layout: FATLayout) throws {
     let image = try FATImage(layout)
     let contents = try Self.fill(image)
     let table = try image.bytes(at: 0, count: image.tableOffset(2))
@@ -117,7 +117,7 @@ import Testing
     #expect(!verdict.contains("share") && verdict.contains("Reclaimed"), "\(verdict)")
   }
 
-  @Test func theCasesOfShortNamesAreThoseOfWindowsNT() throws {
+  @Test func shortNamesHonourTheCaseBitsOfWindowsNT() throws {
     let image = try FATImage(.fat12)
     try image.write("/ABCDE.TXT", [1])
     let entry = try image.entryOffset("ABCDE   TXT")
@@ -152,7 +152,7 @@ import Testing
   @Test(arguments: [
     (0, 13, 0xff), (1, 13, 0xff), (2, 13, 0xff), (0, 0, 0x44), (0, 0, 0x03), (1, 0, 0x03), (2, 0, 0xe5),
     (1, 0, 0x00), (0, 11, 0x20), (1, 1, 0x2f), (2, 2, 0xd8), (2, 1, 0x05),
-  ]) func aDamagedLongNameIsNone(slot: Int, offset: Int, value: UInt8) throws {
+  ]) func aDamagedLongNameIsIgnored(slot: Int, offset: Int, value: UInt8) throws {
     let image = try FATImage(.fat16)
     try image.write("/" + Self.longName, [1])
     #expect(try image.volume().files.map(\.path) == ["/" + Self.longName])
@@ -166,7 +166,7 @@ import Testing
   }
 
   /// A program without long names renamed the file, so that the checksum is that of the old name.
-  @Test func aLongNameOfAnotherFileIsNone() throws {
+  @Test func aLongNameOfAnotherFileIsIgnored() throws {
     let image = try FATImage(.fat16)
     try image.write("/" + Self.longName, [1])
     try image.write(Array("RENAMED ".utf8), at: image.entryOffset("ALONGN~1   "))
@@ -185,7 +185,7 @@ import Testing
   }
 
   /// The long-name slots of one name must not be removed with the entry of another.
-  @Test func orphanedSlotsStayWhenTheNextNameGoes() throws {
+  @Test func orphanedSlotsStayWhenTheNextFileIsRemoved() throws {
     let image = try FATImage(.fat12)
     try image.write("/" + Self.longName, [1])
     try image.write("/OTHER.EFI", [2])

@@ -16,7 +16,7 @@ import Testing
   private func pending() throws -> PendingWork? { try PendingWork.load(from: scene.directory.host().files) }
   private func images() throws -> [String] { try scene.directory.list("efi/EFI/Linux") }
 
-  @Test func manyHooksAreOneRunAtTheEnd() throws {
+  @Test func manyHooksCauseOneRunAtTheEnd() throws {
     #expect(try scene.preInvoke().text.isEmpty)
     try scene.addKernel(Self.other)
     for hook in HookScene.all {
@@ -36,13 +36,13 @@ import Testing
     #expect(try scene.run(HookScene.postUpdate).text == HookScene.signed)
   }
 
-  @Test(arguments: HookScene.all) func onceNotedNothingMoreIsWritten(hook: String) throws {
+  @Test(arguments: HookScene.all) func recordedWorkIsNotWrittenAgain(hook: String) throws {
     _ = try scene.preInvoke()
     _ = try scene.run(HookScene.postinst)
     #expect(try scene.run(hook) == Self.silence)
   }
 
-  @Test(arguments: HookScene.all) func withoutAMarkOrOutsideOfAptNothingIsPutOff(hook: String) throws {
+  @Test(arguments: HookScene.all) func nothingIsDeferredWithoutAMarkOrOutsideApt(hook: String) throws {
     scene.environment["DPKG_FRONTEND_LOCKED"] = "true"
     #expect(try scene.run(hook).text == HookScene.signed)
     _ = try scene.preInvoke()
@@ -51,13 +51,13 @@ import Testing
     #expect(try scene.run(hook).text == HookScene.signed)
   }
 
-  @Test(arguments: HookScene.all) func afterAptWasKilledNothingIsPutOff(hook: String) throws {
+  @Test(arguments: HookScene.all) func nothingIsDeferredAfterAptWasKilled(hook: String) throws {
     _ = try scene.preInvoke()
     try scene.killApt()
     #expect(try scene.run(hook).text == HookScene.signed)
   }
 
-  @Test func strictReportsAtOnce() throws {
+  @Test func strictModeReportsImmediately() throws {
     try scene.settings("Strict=yes\n")
     _ = try scene.preInvoke()
     #expect(try scene.run(HookScene.postinst).text == HookScene.signed)
@@ -67,7 +67,7 @@ import Testing
     #expect(try scene.run(HookScene.postinst).code == 1)
   }
 
-  @Test func aConfiguredKernelWithoutInitrdIsMissedAtTheEnd() throws {
+  @Test func aKernelWithoutInitrdIsReportedAtTheEnd() throws {
     _ = try scene.preInvoke()
     try scene.addKernel(Self.other)
     scene.remove("boot/initrd.img-\(HookScene.release)")
@@ -83,7 +83,7 @@ import Testing
     #expect(try pending() == nil)
   }
 
-  @Test func aKernelThatWasRemovedAgainIsNotMissed() throws {
+  @Test func aKernelRemovedInTheSameRunIsNotReported() throws {
     _ = try scene.preInvoke()
     try scene.addKernel(Self.other)
     _ = try scene.run(HookScene.postinst)
@@ -94,7 +94,7 @@ import Testing
     #expect(try pending() == nil)
   }
 
-  @Test func whatIsStillWrongIsRepeatedAndBreaksNothing() throws {
+  @Test func aLastingFailureIsRepeatedWithoutFailingApt() throws {
     try scene.directory.write("etc/pve-sb-uki/keys/db.key", "no key")
     for _ in 0..<2 {
       _ = try scene.preInvoke()
@@ -105,7 +105,7 @@ import Testing
     #expect(try pending() != nil)
   }
 
-  @Test func wrongSettingsAreSaidOnce() throws {
+  @Test func invalidSettingsAreReportedOnce() throws {
     try scene.settings("Bogus=yes\n")
     _ = try scene.preInvoke()
     for hook in HookScene.all { #expect(try scene.run(hook).text.isEmpty) }
@@ -113,7 +113,7 @@ import Testing
     #expect(end.code == 0 && end.text.contains("unknown key 'Bogus'"))
   }
 
-  @Test func whereItDoesNotApplyNothingIsEverWritten() throws {
+  @Test func nothingIsWrittenIfDisabled() throws {
     try scene.settings("Enabled=no\n")
     #expect(try scene.preInvoke() == Self.silence)
     for hook in HookScene.all { #expect(try scene.run(hook) == Self.silence) }
@@ -121,7 +121,7 @@ import Testing
     #expect(try scene.postInvoke() == Self.silence)
   }
 
-  @Test func whereNoPartitionIsFoundNothingStaysToBeDone() throws {
+  @Test func withoutAnESPNoWorkStaysPending() throws {
     _ = try scene.preInvoke()
     _ = try scene.run(HookScene.postinst)
     scene.move("efi", to: "not-efi")
@@ -131,7 +131,7 @@ import Testing
   }
 
   @Test(arguments: [[], [""], ["x"], ["-1"], ["20"], ["4711"], ["99999999999999999999"]])
-  func aPreInvokeThatMakesNoSenseMarksNothing(arguments: [String]) throws {
+  func anInvalidPreInvokeWritesNoMark(arguments: [String]) throws {
     #expect(try scene.run(HookScene.program, arguments: ["pre-invoke"] + arguments) == Self.silence)
   }
 }

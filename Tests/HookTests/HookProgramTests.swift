@@ -11,7 +11,7 @@ import Testing
 
   init() throws { scene = try HookScene() }
 
-  @Test(arguments: HookScene.all) func anImageIsMadeOnceAndSaidInOneLine(hook: String) throws {
+  @Test(arguments: HookScene.all) func anImageIsBuiltOnceAndReportedInOneLine(hook: String) throws {
     let first = try scene.run(hook)
     #expect(first.code == 0 && first.text == HookScene.signed)
     for hook in HookScene.all {
@@ -28,14 +28,14 @@ import Testing
     #expect(try scene.run(HookScene.postinst, parameters: "configure ").text == HookScene.signed)
   }
 
-  @Test(arguments: HookScene.all) func aFailureIsSaidAndRememberedButBreaksNothing(hook: String) throws {
+  @Test(arguments: HookScene.all) func aFailureIsReportedAndRecordedWithoutFailingTheHook(hook: String) throws {
     try scene.directory.write("etc/pve-sb-uki/keys/db.key", "no key")
     let result = try scene.run(hook)
     #expect(result.code == 0 && result.text.hasPrefix("pve-sb-uki: error: ") && result.text.contains("db.key"))
     #expect(try FailureRecord.load(from: scene.directory.host().files) != nil)
   }
 
-  @Test func strictFailsThePostinstOnly() throws {
+  @Test func strictModeFailsOnlyThePostinst() throws {
     try scene.directory.write("etc/pve-sb-uki/keys/db.key", "no key")
     try scene.settings("Strict=yes\n")
     #expect(try scene.run(HookScene.postinst).code == 1)
@@ -43,20 +43,20 @@ import Testing
     #expect(try scene.run(HookScene.postUpdate).code == 0)
   }
 
-  @Test(arguments: HookScene.all) func wrongSettingsAreSaid(hook: String) throws {
+  @Test(arguments: HookScene.all) func invalidSettingsAreReported(hook: String) throws {
     try scene.settings("Strict=yes\nBogus=yes\n")
     let result = try scene.run(hook)
     #expect(result.code == 0 && result.text.contains("pve-sb-uki.conf, line 2") && result.text.contains("\nhint: "))
   }
 
-  @Test func aKernelWithoutInitrdIsAFailureOfItsOwnPostinst() throws {
+  @Test func aKernelWithoutInitrdIsReportedOnlyByItsPostinst() throws {
     scene.remove("boot/initrd.img-\(HookScene.release)")
     let result = try scene.run(HookScene.postinst)
     #expect(result.code == 0 && result.text.contains("error: kernel \(HookScene.release) gets no UKI"))
     #expect(try scene.run(HookScene.postUpdate).text.isEmpty)
   }
 
-  @Test(arguments: HookScene.all) func whereItDoesNotApplyThereIsSilence(hook: String) throws {
+  @Test(arguments: HookScene.all) func skippedRunsAreSilent(hook: String) throws {
     try scene.settings("Enabled=no\n")
     #expect(try scene.run(hook) == HookScene.Outcome(code: 0, text: "", changes: 0))
     try scene.settings("")
@@ -66,7 +66,7 @@ import Testing
     #expect(try scene.run(hook) == HookScene.Outcome(code: 0, text: "", changes: 0))
   }
 
-  @Test func calledByItsOwnNameItSaysWhatItIs() throws {
+  @Test func aDirectCallPointsToApply() throws {
     let result = try scene.run("/usr/libexec/pve-sb-uki/pve-sb-uki-hook")
     #expect(result.code == 2 && result.text.contains("pve-sb-uki apply"))
   }

@@ -22,7 +22,7 @@ import Testing
     try scene.run(HookScene.proxmoxBoot, arguments: arguments, parameters: parameters)
   }
 
-  @Test func theOriginalRunsWithTheSameArgumentsThenImagesAreMade() throws {
+  @Test func theOriginalRunsWithTheSameArgumentsBeforeTheBuild() throws {
     let outcome = try run()
     #expect(outcome.code == 0 && outcome.text == HookScene.signed)
     #expect(scene.started == [Self.call])
@@ -30,37 +30,37 @@ import Testing
     #expect(scene.started.last == "/etc/kernel/postinst.d/zz-proxmox-boot.distrib")
   }
 
-  @Test func itsFailureIsPassedOnAfterTheImagesAreMade() throws {
+  @Test func theOriginalsFailureIsReturnedAfterTheBuild() throws {
     scene.startedCode = 7
     let outcome = try run()
     #expect(outcome.code == 7 && outcome.text == HookScene.signed)
   }
 
   /// The original evaluates DEB_MAINT_PARAMS itself.
-  @Test func itRunsWhateverTheMaintainerScriptDoes() throws {
+  @Test func theOriginalRunsForEveryMaintainerAction() throws {
     let outcome = try run(parameters: "upgrade 6.8.12-11")
     #expect(outcome.code == 0 && outcome.text.isEmpty && scene.started == [Self.call])
   }
 
-  @Test func itRunsAtOnceInATransaction() throws {
+  @Test func theOriginalIsNotDeferredInATransaction() throws {
     _ = try scene.preInvoke()
     #expect(try run().text.isEmpty)
     #expect(scene.started == [Self.call])
     #expect(try scene.postInvoke().text == HookScene.signed)
   }
 
-  @Test func otherHooksDoNotRunIt() throws {
+  @Test func otherHooksDoNotRunTheOriginal() throws {
     for hook in [HookScene.postinst, HookScene.postrm, HookScene.postUpdate] { _ = try scene.run(hook) }
     #expect(scene.started.isEmpty)
   }
 
-  @Test func withoutItImagesAreMadeAllTheSame() throws {
+  @Test func imagesAreBuiltWithoutTheOriginal() throws {
     scene.remove(Self.original)
     #expect(try run().text == HookScene.signed)
     #expect(scene.started.isEmpty)
   }
 
-  @Test func oneThatIsSwitchedOffIsNotRun() throws {
+  @Test func aNonExecutableOriginalIsNotRun() throws {
     try scene.directory.write(Self.original, "#!/bin/sh\n", mode: 0o644)
     #expect(try run().text == HookScene.signed)
     #expect(scene.started.isEmpty)
@@ -73,7 +73,7 @@ import Testing
     #expect(scene.started.isEmpty)
   }
 
-  @Test func itIsNotRunIfImagesReplaceItsEntries() throws {
+  @Test func theOriginalIsNotRunIfImagesReplaceItsEntries() throws {
     try scene.settings("Type1=remove\n")
     // Until one of pve-sb-uki's UKIs has booted, the machine needs the type 1 entries.
     #expect(try run().text == HookScene.signed)
@@ -86,13 +86,13 @@ import Testing
   }
 
   @Test(arguments: ["Type1=keep\n", "Type1=remove\nEnabled=no\n", "Type1=remove\nBogus=yes\n"])
-  func otherwiseItIs(settings: String) throws {
+  func theOriginalIsRunIfItsEntriesAreKept(settings: String) throws {
     try scene.settings(settings)
     #expect(try run().code == 0)
     #expect(scene.started == [Self.call])
   }
 
-  @Test func withoutKeysItIsRunWhateverTheSettings() throws {
+  @Test func withoutKeysTheOriginalAlwaysRuns() throws {
     try scene.settings("Type1=remove\n")
     scene.remove("etc/pve-sb-uki/keys/db.key")
     let outcome = try run()

@@ -28,7 +28,7 @@ import Testing
     return scene
   }
 
-  @Test func imageLoaderAndRemovablePathAreThoseOfTheTree() throws {
+  @Test func applyInstallsARM64Programs() throws {
     let scene = try scene("Chain=systemd-boot\nRemovable=yes\n")
     #expect(try scene.host().machine == .arm64)
     #expect(try scene.apply().failures.isEmpty)
@@ -48,12 +48,12 @@ import Testing
     #expect(try scene.apply().isChange == false)
   }
 
-  @Test func whatIsMissingIsNamedAsItsPackageHasIt() throws {
+  @Test func aMissingShimIsReportedWithItsARM64Path() throws {
     let result = try scene("Chain=shim\n").apply()
     #expect(result.failures.contains { $0.description.contains("/usr/lib/shim/shimaa64.efi.signed") })
   }
 
-  @Test func theLoadersOfEachMachine() {
+  @Test func loaderPathsDependOnTheArchitecture() {
     let loaders = LoaderPath(.arm64)
     #expect(
       loaders.all.map { $0.split(separator: "/").last.map(String.init) } == [
@@ -66,7 +66,7 @@ import Testing
     #expect(programs.mokManager == "/usr/lib/shim/mmaa64.efi.signed")
   }
 
-  @Test func buildTakesTheStubOfTheKernelsMachine() throws {
+  @Test func buildUsesTheStubForTheKernelsArchitecture() throws {
     let scene = try scene()
     var build = BuildImage(
       linux: Fixture.systemdBoot257ForARM64.path,

@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func beforeAnImageIsRemovedTheOthersAreRead() throws {
+  @Test func remainingImagesAreReadBeforeOneIsRemoved() throws {
     try damage(serials[0], newer)
     #expect(try !isSound(serials[0], newer) && !machine.apply().isChange)
     removeKernel(older)
@@ -61,7 +61,7 @@ import Testing
   }
 
   /// If no UKI can be built, the intact one stays.
-  @Test func theGoodImageStaysIfTheOtherIsDamaged() throws {
+  @Test func anIntactImageStaysIfTheOtherIsDamaged() throws {
     for serial in serials { try damage(serial, newer) }
     try machine.directory.write("boot/vmlinuz-\(newer)", "no kernel")
     removeKernel(older)
@@ -70,7 +70,7 @@ import Testing
     for serial in serials { #expect(try isSound(serial, older)) }
   }
 
-  @Test func aRunThatRemovesNothingReadsNothing() throws {
+  @Test func aRunThatRemovesNothingReadsNoImages() throws {
     for serial in serials {
       for release in [newer, older] { #expect(chmod(imagePath(serial, release), 0) == 0) }
     }
@@ -118,7 +118,7 @@ import Testing
     try machine.directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", content.serialize())
   }
 
-  @Test func aRevokedImageNeverGoesFirst() throws {
+  @Test func aRevokedImageIsNeverFirstInTheBootOrder() throws {
     try revoke(newer)
     let report = try Status().run(on: machine.host())
     #expect(report.needsAttention && report.problems.contains { $0.description.contains("dbx revokes its digest") })
@@ -139,7 +139,7 @@ import Testing
 
   /// Proxmox's scripts delete the initrd of an installed kernel when the leftover of its twin package is purged.
   @Test(arguments: [ApplyScene.newer, ApplyScene.older])
-  func aKernelThatLosesItsInitrdKeepsItsPlace(release: String) throws {
+  func aKernelThatLosesItsInitrdKeepsItsBootOrder(release: String) throws {
     var host = try machine.host()
     host.kernelRelease = release
     try machine.apply(on: host)
@@ -160,7 +160,7 @@ import Testing
   }
 
   /// The ESP that was missing in the last run is no longer listed.
-  @Test func aFailureWhoseCauseIsGoneIsNotAProblem() throws {
+  @Test func aResolvedFailureIsNotAProblem() throws {
     try machine.directory.write("etc/kernel/proxmox-boot-uuids", (serials + ["3333-CCC3"]).joined(separator: "\n"))
     #expect(try !machine.apply().failures.isEmpty)
     #expect(try Status().run(on: machine.host()).needsAttention)

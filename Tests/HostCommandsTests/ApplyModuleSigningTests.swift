@@ -19,7 +19,7 @@ import Testing
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", settings)
   }
 
-  @Test func dkmsGetsTheKeyOnlyIfAsked() throws {
+  @Test func dkmsIsConfiguredOnlyOnRequest() throws {
     #expect(try scene.apply().moduleSigning.isEmpty)
     try set("Dkms=yes\n")
     let foreseen = try scene.apply { $0.isDryRun = true }
@@ -33,7 +33,7 @@ import Testing
     #expect(try scene.directory.read(DKMSSigning.path) == nil)
   }
 
-  @Test func statusSaysThatItIsNotSoYet() throws {
+  @Test func statusReportsAnOutdatedDkmsConfiguration() throws {
     try scene.apply()
     try set("Dkms=yes\n")
     let report = try Status().run(on: scene.host())
@@ -43,7 +43,7 @@ import Testing
     #expect(try !Status().run(on: scene.host()).needsAttention)
   }
 
-  @Test func aKeyThatDkmsCannotUseIsAFailureBesideTheImages() throws {
+  @Test func aKeyThatDkmsCannotUseDoesNotAffectImages() throws {
     try set("Dkms=yes\nKey=/etc/pve-sb-uki/keys/it's.key\n")
     try scene.directory.write("etc/pve-sb-uki/keys/it's.key", scene.key.identity.key.serializedPEM(), mode: 0o600)
     let result = try scene.apply()

@@ -15,7 +15,7 @@ import Testing
 @Suite struct BootEntryNumberTests {
   @Test(
     arguments: [("Boot001a", 0x1a), ("001A", 0x1a), ("1a", 0x1a), ("0", 0), ("FFFF", 0xffff)] as [(String, UInt16)])
-  func formsOfANumber(text: String, number: UInt16) {
+  func everyFormOfANumberIsAccepted(text: String, number: UInt16) {
     #expect(BootEntryNumber(text) == BootEntryNumber(number))
   }
 
@@ -66,7 +66,7 @@ import Testing
     try BootPrefer().prefer(BootEntryNumber(number), on: directory.host())
   }
 
-  @Test func theListHasEveryEntryAndItsPlace() throws {
+  @Test func theListHasEveryEntryInBootOrder() throws {
     let result = try BootList().run(on: directory.host())
     let entries = result.entries
     #expect(entries.map(\.number.value) == [2, 9, 1, 3, 4, 5])
@@ -82,7 +82,7 @@ import Testing
     #expect(result.problems.count == 1 && result.problems[0].hasPrefix("Boot0004 is left unchanged"))
   }
 
-  @Test func forgettingTakesTheEntryOutOfTheOrderFirst() throws {
+  @Test func forgettingRemovesTheEntryFromTheOrderFirst() throws {
     let recorder = MutationRecorder()
     let result = try forget(1, 5, recorder: recorder)
     #expect(result.forgotten.map(\.name) == ["Boot0001", "Boot0005"] && result.failures.isEmpty)
@@ -94,13 +94,13 @@ import Testing
     #expect(changes == names.map { "\(EFIVariableStore.directory)/\($0.fileName)" })
   }
 
-  @Test func numbersWithoutAnEntryLeaveTheOrder() throws {
+  @Test func numbersWithoutAnEntryAreRemovedFromTheOrder() throws {
     #expect(try forget(9, 4).forgotten.map(\.value) == [9, 4])
     #expect(try order() == [2, 1, 3, 1])
     #expect(try data(.bootOption(4)) == nil)
   }
 
-  @Test func whatIsNeededStaysAndNothingElseIsDone() throws {
+  @Test func forgettingANeededOrUnknownEntryChangesNothing() throws {
     for (numbers, words) in [
       ([1, 7], "boot entry Boot0007 does not exist"), ([1, 2], "keeping Boot0002: this machine was booted from it"),
     ] as [([UInt16], String)] {
@@ -118,7 +118,7 @@ import Testing
     #expect(try order() == [2, 9, 1, 3, 4, 1])
   }
 
-  @Test func anOrderThatCannotBeSetKeepsTheEntry() throws {
+  @Test func theEntryStaysIfTheOrderCannotBeWritten() throws {
     let host = try directory.host { mutation in
       if mutation.kind == .write { throw HostError("write", mutation.path, errno: EROFS) }
     }
@@ -128,7 +128,7 @@ import Testing
     #expect(try data(.bootOption(1)) != nil)
   }
 
-  @Test func anEntryIsPutFirst() throws {
+  @Test func aPreferredEntryBecomesTheFirst() throws {
     #expect(try prefer(5).isChange)
     #expect(try order() == [5, 2, 9, 1, 3, 4, 1])
     #expect(try !prefer(5).isChange)
@@ -138,7 +138,7 @@ import Testing
   }
 
   /// Promise I3.
-  @Test func ourEntryIsPutFirstOnlyIfTheFirmwareStartsIt() throws {
+  @Test func anEntryThatTheFirmwareRejectsCannotBePreferred() throws {
     let key = try SigningKey()
     try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
     func database(_ certificate: Certificate) throws {
@@ -165,7 +165,7 @@ import Testing
     }
   }
 
-  @Test func behindShimTheMachinesOwnKeysCount() throws {
+  @Test func machineOwnerKeysAreTrustedThroughShim() throws {
     let key = try SigningKey()
     try directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
     try put(.secureBoot, [1])
@@ -197,7 +197,7 @@ import Testing
   }
 
   @Test(arguments: ["", "\n", "a b\n", "6.8\n\n", "../x\n"])
-  func aDamagedChoiceIsNamed(text: String) throws {
+  func aDamagedPreferenceIsReported(text: String) throws {
     try directory.write("var/lib/pve-sb-uki/preferred", text)
     let error = thrown(BootEnvironmentError.self) { try PreferredKernel.load(from: directory.host().files) }
     #expect(error?.path == PreferredKernel.path && error?.hint?.contains("boot prefer") == true)

@@ -39,7 +39,7 @@ import Testing
     return try build.run(on: host)
   }
 
-  @Test func theImageIsInPlaceSignedAndVerified() throws {
+  @Test func theImageIsWrittenSignedAndVerified() throws {
     let result = try run(build())
     #expect(result.signer == "CN = rsa")
     let report = try VerifyImage(path: path("out/pve.efi"), certificates: [path("rsa.crt")]).run(on: directory.host())
@@ -63,7 +63,7 @@ import Testing
     ("empty", "rsa.crt", "cannot read the private key", false),
     ("rsa.key", "empty", "cannot read the certificate", false),
   ])
-  func keysThatFirmwareOrWeRefuse(_ key: String, certificate: String, reason: String, hasHint: Bool) throws {
+  func unsuitableKeysAreRejected(_ key: String, certificate: String, reason: String, hasHint: Bool) throws {
     let failure = thrown(Failure.self) {
       try run(build { $0.key = KeySource(key: path(key), certificate: path(certificate)) })
     }
@@ -74,7 +74,7 @@ import Testing
     #expect(try directory.list("out").isEmpty)
   }
 
-  @Test func anEncryptedKeyTakesItsPassphraseFromAFile() throws {
+  @Test func aKeysPassphraseIsReadFromAFile() throws {
     try directory.write("good", "secret\n")
     try directory.write("bad", "hunter2\n")
     func key(_ passphrase: String) -> KeySource {
@@ -84,7 +84,7 @@ import Testing
     #expect(thrown(Failure.self) { try run(build { $0.key = key("bad") }) }?.description.contains("hunter2") == false)
   }
 
-  @Test func invalidPartsAreRefused() throws {
+  @Test func invalidPartsAreRejected() throws {
     for change: (inout BuildImage) -> Void in [
       { $0.linux = path("initrd") }, { $0.linux = path("nowhere") }, { $0.linux = directory.path },
       { $0.initrds = [path("empty")] }, { $0.initrds = [path("nowhere")] }, { $0.stub = Fixture.kernel61.path },
@@ -135,7 +135,7 @@ import Testing
 
 extension BuildImageTests {
   /// The initrd grows while the UKI is written: the bytes read are neither the old file nor the new one.
-  @Test func anInputThatChangesWhileItIsReadIsRefused() throws {
+  @Test func anInputThatChangesWhileItIsReadIsRejected() throws {
     let initrd = path("initrd")
     let failure = thrown(Failure.self) {
       try run(build()) { mutation in

@@ -65,7 +65,7 @@ import Testing
   /// No working copy, backup or lock file of an editor remains.
   private func requireNoLeftovers() throws { #expect(try directory.list("run/pve-sb-uki").allSatisfy { $0 == "lock" }) }
 
-  @Test func whatWasWrittenIsPutInPlaceAsItIs() throws {
+  @Test func theEditedTextIsWrittenUnchanged() throws {
     let editor = Editor(["# mine\nroot=/dev/sda1\n# more\nquiet\n"])
     let result = try edit(host(editor))
     #expect(result.isChange && result.difference?.added == ["quiet"])
@@ -75,7 +75,7 @@ import Testing
     try requireNoLeftovers()
   }
 
-  @Test func theCopyIsPrivate() throws {
+  @Test func theEditedCopyIsPrivate() throws {
     let editor = Editor([nil])
     let host = try host(editor)
     _ = try edit(host)
@@ -98,7 +98,7 @@ import Testing
     #expect(editor.seen == ["root=/dev/sdb1\n"])
   }
 
-  @Test func aWrongLineIsEditedAgain() throws {
+  @Test func anInvalidLineIsEditedAgain() throws {
     let editor = Editor(["quiet\n", "root=/dev/sda1 a\u{7}\n", "root=/dev/sda1 right\n"])
     var refused: [CommandLineSet.Result] = []
     let result = try edit(host(editor)) { result in
@@ -111,7 +111,7 @@ import Testing
     #expect(try result.isChange && text() == "root=/dev/sda1 right\n")
   }
 
-  @Test func whoGivesUpChangesNothing() throws {
+  @Test func cancellingAfterAnInvalidLineChangesNothing() throws {
     let result = try edit(host(Editor(["quiet\n"])))
     #expect(!result.errors.isEmpty && !result.isChange)
     #expect(try text() == "# mine\nroot=/dev/sda1\n")
@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test(arguments: [1, 127, 128 + SIGKILL, 128 + SIGHUP])
-  func anEditorThatFailsChangesNothing(code: Int32) throws {
+  func aFailingEditorChangesNothing(code: Int32) throws {
     let editor = Editor(["root=/dev/sda1 half\n"])
     editor.code = code
     let error = thrown(Failure.self) { try edit(host(editor)) }
@@ -129,7 +129,7 @@ import Testing
     try requireNoLeftovers()
   }
 
-  @Test func changesByOthersAreNotLost() throws {
+  @Test func concurrentChangesAreNotLost() throws {
     let editor = Editor(["root=/dev/sda1 mine\n"])
     var host = try host(editor)
     let directory = directory
@@ -147,7 +147,7 @@ import Testing
     #expect(try FileSystem().readFile(kept, limit: 1 << 16) == Array("root=/dev/sda1 mine\n".utf8))
   }
 
-  @Test func aKernelsOwnLineBeginsAsTheOthers() throws {
+  @Test func aKernelsOwnLineStartsFromTheSharedOne() throws {
     try directory.write("etc/kernel/cmdline.d/a.conf", "a")
     let editor = Editor(["root=/dev/sda1 own\n"])
     #expect(try edit(host(editor), kernel: "6.8.12-1-pve").isChange)
@@ -155,7 +155,7 @@ import Testing
     #expect(try text("etc/kernel/cmdline-6.8.12-1-pve") == "root=/dev/sda1 own\n")
   }
 
-  @Test func editorsAreLookedForInOrder() throws {
+  @Test func editorsAreTriedInOrder() throws {
     let editor = Editor([nil])
     var host = try host(editor)
     host.environment = { ["VISUAL": "vi", "EDITOR": "ed"][$0] }
@@ -178,7 +178,7 @@ import Testing
     #expect(thrown(Failure.self) { try edit(host) }?.hint?.contains("EDITOR") == true)
   }
 
-  @Test func withoutATerminalThereIsNothingToEdit() throws {
+  @Test func editingRequiresATerminal() throws {
     var host = try host(Editor([nil]))
     host.terminal = Terminal(isThere: { false }, readLine: { nil })
     #expect(thrown(Failure.self) { try edit(host) }?.hint?.contains("cmdline set") == true)

@@ -28,7 +28,7 @@ import Testing
     return try set.run(on: directory.host(gate: recorder.gate))
   }
 
-  @Test func theFileIsMadeOfWhatOnlyTheKernelKnew() throws {
+  @Test func theFileIsCreatedIfOnlyTheRunningLineExists() throws {
     try directory.write("proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro initrd=x\n")
     let result = try set("  root=/dev/sda1 ro quiet ")
     #expect(result.isChange && result.errors.isEmpty && result.old == "root=/dev/sda1 ro")
@@ -36,7 +36,7 @@ import Testing
     #expect(try text() == "root=/dev/sda1 ro quiet\n")
   }
 
-  @Test func commentsAtTheHeadStay() throws {
+  @Test func leadingCommentsAreKept() throws {
     try directory.write(Self.name, "# one\n\n  # two\nroot=/dev/sda1\n# three\nquiet\n")
     try set("root=/dev/sdb1")
     #expect(try text() == "# one\n\n  # two\nroot=/dev/sdb1\n")
@@ -45,7 +45,7 @@ import Testing
     #expect(try text() == "# only\nroot=/dev/sdb1\n")
   }
 
-  @Test func theSameLineIsNotWritten() throws {
+  @Test func anUnchangedLineIsNotWritten() throws {
     try directory.write(Self.name, "# one\nroot=/dev/sda1\n  quiet")
     let recorder = MutationRecorder()
     let result = try set("root=/dev/sda1 quiet", recorder: recorder)
@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: ["quiet", "root=/dev/sda1 boot=live", "root=/dev/sda1 rd.break", "root=/dev/sda1 a\nb", ""])
-  func aWrongLineIsNotWritten(line: String) throws {
+  func anInvalidLineIsNotWritten(line: String) throws {
     try directory.write(Self.name, "root=/dev/sda1\n")
     let recorder = MutationRecorder()
     let result = try set(line, recorder: recorder)
@@ -76,7 +76,7 @@ import Testing
     #expect(result.hint?.contains("--force") == true)
   }
 
-  @Test func onlyFindingsCanBeForced() throws {
+  @Test func forceOverridesFindingsButNotInvalidBytes() throws {
     let judged = try set("quiet rd.break") { $0.isForced = true }
     #expect(judged.errors.isEmpty && judged.warnings.count == 2 && judged.isChange)
     #expect(try text() == "quiet rd.break\n")
@@ -85,7 +85,7 @@ import Testing
     #expect(try text() == "quiet rd.break\n")
   }
 
-  @Test func fragmentsAreCheckedWithIt() throws {
+  @Test func fragmentsAreCheckedWithTheLine() throws {
     try directory.write("etc/kernel/cmdline.d/a.conf", "single")
     let result = try set("root=/dev/sda1")
     #expect(result.errors.count == 1 && result.errors[0].hasPrefix("/etc/kernel/cmdline.d/a.conf: 'single'"))
@@ -93,7 +93,7 @@ import Testing
     #expect(try set("root=/dev/sda1").errors.first?.contains("2055 bytes") == true)
   }
 
-  @Test func aKernelCanHaveItsOwn() throws {
+  @Test func aKernelCanHaveItsOwnLine() throws {
     try directory.write(Self.name, "root=/dev/sda1\n")
     try directory.write("boot/vmlinuz-6.8.12-1-pve", "")
     let path = "etc/kernel/cmdline-6.8.12-1-pve"
@@ -108,7 +108,7 @@ import Testing
     #expect(try !set(nil, kernel: "6.8.12-1-pve").isChange)
   }
 
-  @Test func invalidKernelsAreRefused() throws {
+  @Test func invalidKernelsAreRejected() throws {
     #expect(throws: Failure.self) { try set("root=/dev/sda1", kernel: "../x") }
     #expect(throws: Failure.self) { try set(nil) }
     #expect(try set("root=/dev/sda1", kernel: "6.8.12-9-pve").warnings.count == 2)
@@ -128,7 +128,7 @@ import Testing
     #expect(throws: HostError.self) { try set("root=/dev/sda1 x", recorder: MutationRecorder(.only(1))) }
   }
 
-  @Test func theBaseIsShown() throws {
+  @Test func theBaseLineIsShown() throws {
     #expect(throws: (any Error).self) { try CommandLineBase().run(on: directory.host()) }
     try directory.write("proc/cmdline", "BOOT_IMAGE=x root=/dev/sda1\n")
     try directory.write("etc/kernel/cmdline.d/a.conf", "a")

@@ -24,7 +24,7 @@ import Testing
     return report
   }
 
-  @Test func everyImageIsAskedItself() throws {
+  @Test func linesAreReadFromTheImagesThemselves() throws {
     try scene.apply()
     // The UKI itself is read, not the manifest.
     try scene.directory.write("var/lib/pve-sb-uki/manifest", "")
@@ -42,7 +42,7 @@ import Testing
     #expect(report.images[1].use?.difference?.isEmpty == true && report.isComplete && report.problems.isEmpty)
   }
 
-  @Test func imagesOfOthersAndDamagedOnesAreShownToo() throws {
+  @Test func foreignAndDamagedImagesAreShownToo() throws {
     try scene.apply()
     let image = try #require(try scene.image(newer))
     try scene.directory.write("\(ApplyScene.images)/debian.EFI", image)
@@ -57,7 +57,7 @@ import Testing
     #expect(images[3].use == nil && images[3].problem?.contains("no command line") == true)
   }
 
-  @Test func theRunningLineIsHeldAgainstThatOfItsKernel() throws {
+  @Test func theRunningLineIsComparedWithItsKernels() throws {
     try scene.directory.write("proc/cmdline", "BOOT_IMAGE=/x root=/dev/mapper/pve-root ro debug initrd=y\n")
     #expect(try show().running == nil)
     let running = try show {
@@ -68,7 +68,7 @@ import Testing
     #expect(running?.difference?.added == ["debug"] && running?.difference?.missing == [])
   }
 
-  @Test func whatIsWrongWithALineIsShown() throws {
+  @Test func problemsOfALineAreShown() throws {
     try scene.directory.write("etc/kernel/cmdline", "quiet vga=1\n")
     try scene.directory.write("etc/kernel/cmdline-\(older)", "\n")
     let report = try show()
@@ -77,7 +77,7 @@ import Testing
     #expect(!report.isComplete)
   }
 
-  @Test func espsThatCannotBeReadAreNamed() throws {
+  @Test func unreadableESPsAreReported() throws {
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/none\n")
     let report = try show()
     #expect(report.problems.count == 1 && report.problems[0].contains("/none") && report.images.isEmpty)

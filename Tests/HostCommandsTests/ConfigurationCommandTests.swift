@@ -49,14 +49,14 @@ import Testing
     throw Failure("\(key)=\(value) was not refused")
   }
 
-  @Test func withoutFilesEverySettingIsADefault() throws {
+  @Test func withoutFilesEverySettingHasItsDefault() throws {
     let items = try list()
     #expect(items.map(\.key) == Setting.all.map(\.key))
     #expect(items.allSatisfy { $0.source == .default && $0.path == nil && $0.line == nil })
     #expect(items.first { $0.key == "Chain" }?.value == "auto")
   }
 
-  @Test func aValueSaysWhereItComesFrom() throws {
+  @Test func aValueIsShownWithItsSource() throws {
     try directory.write(Self.name, "# a\nKeep=1\nKeep=2\nStrict=yes\n")
     try directory.write(Self.dropIn, "\nStrict=\n")
     let keep = try item("Keep")
@@ -66,7 +66,7 @@ import Testing
     #expect(try list().contains(keep))
   }
 
-  @Test func invalidFilesAreErrorsAsForApply() throws {
+  @Test func invalidFilesAreErrorsAsInApply() throws {
     try directory.write(Self.name, "Keep=x\n")
     let error = thrown(BootEnvironmentError.self) { try list() }
     #expect(error?.line == 1 && error?.detail == "Keep has the invalid value 'x'")
@@ -74,7 +74,7 @@ import Testing
     #expect(try item("Strict").value == "no")
   }
 
-  @Test func unknownKeysAreRefused() throws {
+  @Test func unknownKeysAreRejected() throws {
     #expect(throws: Failure.self) { try item("keep") }
     let error = try refusal("keep", "1")
     #expect(error.message == "unknown key 'keep'" && error.hint?.contains("Keep, Key") == true)
@@ -89,7 +89,7 @@ import Testing
     #expect(try item("Keep").line == 2)
   }
 
-  @Test func theFileIsMadeIfThereIsNone() throws {
+  @Test func aMissingFileIsCreated() throws {
     #expect(try set("Esp", "/mnt/esp").isChange)
     #expect(try text() == "Esp=/mnt/esp\n")
   }
@@ -97,7 +97,7 @@ import Testing
   @Test(arguments: [
     ("Enabled", "maybe"), ("Keep", "-1"), ("Keep", "1001"), ("Chain", "grub"), ("Esp", "efi"), ("Key", "relative"),
   ])
-  func aBadValueIsRefusedInTheWordsOfTheFile(key: String, value: String) throws {
+  func anInvalidValueGivesTheSameErrorAsInAFile(key: String, value: String) throws {
     try directory.write(Self.dropIn, "\(key)=\(value)\n")
     let expected = try #require(thrown(BootEnvironmentError.self) { try list() })
     #expect(unlink(directory.path(of: Self.dropIn)) == 0)
@@ -106,11 +106,11 @@ import Testing
   }
 
   @Test(arguments: ["/a\nStrict=yes", "/a\u{1b}[2J", "/a\u{0}b", "pkcs11:a\rb"])
-  func controlCharactersAreRefused(value: String) throws {
+  func controlCharactersAreRejected(value: String) throws {
     #expect(try refusal("Key", value).message == "the value of Key contains a control character")
   }
 
-  @Test func anEmptyValueIsTheDefaultAgain() throws {
+  @Test func anEmptyValueRestoresTheDefault() throws {
     try directory.write(Self.name, "Keep=3\n")
     #expect(try set("Keep", "").new == "0")
     #expect(try text() == "Keep=\n")
@@ -119,7 +119,7 @@ import Testing
   @Test(arguments: [
     ("Keep=3", "Keep", "3"), ("", "Dkms", "no"), ("Keep=", "Keep", ""), ("Keep=1\nKeep=03", "Keep", "3"),
   ])
-  func nothingIsWrittenIfItIsSoAlready(content: String, key: String, value: String) throws {
+  func aValueAlreadyInEffectIsNotWritten(content: String, key: String, value: String) throws {
     try directory.write(Self.name, content)
     let recorder = MutationRecorder()
     #expect(try !set(key, value, gate: recorder.gate).isChange)
@@ -128,7 +128,7 @@ import Testing
     #expect(try text() == content)
   }
 
-  @Test func aDropInThatOutweighsItIsNamed() throws {
+  @Test func anOverridingDropInIsReported() throws {
     try directory.write(Self.name, "Keep=1\n")
     try directory.write(Self.dropIn, "# x\nKeep=2\n")
     let error = try refusal("Keep", "3")
@@ -144,19 +144,19 @@ import Testing
     #expect(try !set("Keep", "3", isForced: true).isChange)
   }
 
-  @Test func aDropInForAnotherKeyDoesNotMatter() throws {
+  @Test func aDropInForAnotherKeyIsIgnored() throws {
     try directory.write(Self.dropIn, "Strict=yes\n")
     #expect(try set("Keep", "3").isChange)
   }
 
-  @Test func aBadValueInTheFileCanBeRepaired() throws {
+  @Test func anInvalidValueInTheFileCanBeRepaired() throws {
     try directory.write(Self.name, "Keep=bogus\n")
     let result = try set("Keep", "3")
     #expect(result.isChange && result.old == nil && result.new == "3")
     #expect(try text() == "Keep=3\n")
   }
 
-  @Test func twoBadValuesCanBeRepairedOneAfterTheOther() throws {
+  @Test func twoInvalidValuesCanBeRepairedOneByOne() throws {
     try directory.write(Self.name, "Keep=bogus\nChain=grub\n")
     #expect(try set("Keep", "3").isChange)
     #expect(throws: BootEnvironmentError.self) { try list() }
@@ -175,13 +175,13 @@ import Testing
     #expect(recorder.mutations.isEmpty)
   }
 
-  @Test func aFileThatIsInvalidWithItIsNotWritten() throws {
+  @Test func aFileThatStaysInvalidIsNotWritten() throws {
     try directory.write(Self.name, "nonsense\n")
     #expect(try refusal("Keep", "3").message.hasPrefix("/\(Self.name), line 1: "))
   }
 
   @Test(arguments: [EROFS, EACCES, EPERM])
-  func whatCannotBeWrittenHasAHint(number: Int32) throws {
+  func anUnwritableFileGivesAHint(number: Int32) throws {
     try directory.write(Self.name, "Keep=1\n")
     let error = thrown(HostError.self) {
       try set("Keep", "3") { throw HostError("write", $0.path, errno: number) }
@@ -210,7 +210,7 @@ import Testing
   }
 
   /// `debian/pve-sb-uki.conf` explains each setting, and each replaces its commented default.
-  @Test func theInstalledFileHasAPlaceForEverySetting() throws {
+  @Test func theInstalledFileExplainsEverySetting() throws {
     let repository = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     let content = try FileSystem().readFile("/\(repository)/debian/pve-sb-uki.conf", limit: 1 << 16)
     for setting in Setting.all {

@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  @Test func certificatesSayWhatFirmwareShimAndOwnersNeed() throws {
+  @Test func certificatesHaveTheFieldsThatFirmwareAndShimNeed() throws {
     _ = try create()
     var serials: Set<Substring> = []
     for role in Self.roles {
@@ -71,13 +71,13 @@ import Testing
     #expect(serials.count == 3)
   }
 
-  @Test(arguments: [3072, 4096]) func otherSizesAreMadeOnRequest(bits: Int) throws {
+  @Test(arguments: [3072, 4096]) func largerKeysAreCreatedOnRequest(bits: Int) throws {
     let result = try create { $0.bits = bits }
     #expect(result.list.keys.map(\.algorithm) == Array(repeating: "RSA \(bits)", count: 3))
     #expect(try openssl("x509", "-noout", "-text", "-in", path("db.crt")).contains("Public-Key: (\(bits) bit)"))
   }
 
-  @Test func keysThatExistAreNeverTouched() throws {
+  @Test func existingKeysAreNeverReplaced() throws {
     _ = try create()
     let before = try root.read("\(Self.directory)/PK.key")
     let failure = thrown(Failure.self) { try create() }
@@ -109,7 +109,7 @@ import Testing
     #expect(throws: Failure.self) { try create() }
   }
 
-  @Test func otherFilesInTheDirectoryStopIt() throws {
+  @Test func otherFilesInTheDirectoryPreventCreation() throws {
     try root.write("\(Self.directory)/pcr.key", "x")
     let failure = thrown(Failure.self) { try create() }
     #expect(failure?.description.contains("pcr.key") == true)
@@ -118,7 +118,7 @@ import Testing
     #expect(try create().wasCreated)
   }
 
-  @Test func theNameFitsWhateverTheHostIsCalled() throws {
+  @Test func longHostNamesFitIntoTheSubject() throws {
     var host = try root.host()
     host.hostName = String(repeating: "ü", count: 64)
     let result = try KeysCreate().run(on: host)
@@ -128,12 +128,12 @@ import Testing
   }
 
   @Test(arguments: ["", String(repeating: "x", count: 61), "two\nlines", "\u{1b}[31m"])
-  func namesThatNoCertificateShouldHaveAreRefused(_ name: String) throws {
+  func invalidCommonNamesAreRejected(_ name: String) throws {
     #expect(throws: Failure.self) { try create { $0.commonName = name } }
     #expect(try root.list(Self.directory).isEmpty)
   }
 
-  @Test func nameAndOwnerAreTakenAsGiven() throws {
+  @Test func nameAndOwnerAreUsedAsSpecified() throws {
     let result = try create {
       $0.commonName = "Example GmbH"
       $0.owner = "11223344-5566-7788-99AA-BBCCDDEEFF00"
@@ -143,7 +143,7 @@ import Testing
   }
 
   @Test(arguments: ["mine", "", "11223344-5566-7788-99aa-bbccddeeff0"])
-  func anInvalidOwnerGUIDIsRefused(_ owner: String) throws {
+  func anInvalidOwnerGUIDIsRejected(_ owner: String) throws {
     #expect(thrown(Failure.self) { try create { $0.owner = owner } }?.hint != nil)
     #expect(try root.list(Self.directory).isEmpty)
   }

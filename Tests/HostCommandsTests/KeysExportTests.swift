@@ -41,7 +41,7 @@ import Testing
     return files
   }
 
-  @Test func everyFormThatOthersTakeIsThere() throws {
+  @Test func everyFormatIsExported() throws {
     let files = try export(to: "out")
     let names = Self.roles.flatMap { role in ["crt", "cer", "der", "esl", "auth"].map { "\(role).\($0)" } }
     #expect(try root.list("out").sorted() == (names + ["noPK.auth"]).sorted())
@@ -61,7 +61,7 @@ import Testing
     #expect(try AuthenticatedVariable(parsing: try #require(try root.read("out/noPK.auth"))).payload.isEmpty)
   }
 
-  @Test func updatesAreThoseThatEfitoolsSigns() throws {
+  @Test func updatesMatchEfitools() throws {
     try export(to: "out")
     // 1 750 000 000 s after 1970, and one second later for the removal of PK.
     for (name, variable, signer, time) in [
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test func noPrivateByteLeaves() throws {
+  @Test func noPrivateKeyIsExported() throws {
     try export(to: "out")
     let files = try content(of: "out")
     for role in Self.roles {
@@ -97,7 +97,7 @@ import Testing
     #expect(files.values.allSatisfy { !$0.contains("PRIVATE KEY".utf8) })
   }
 
-  @Test func laterExportsAreNewerEvenWhenTheClockIsNot() throws {
+  @Test func laterExportsAreNewerEvenIfTheClockGoesBack() throws {
     try export(to: "one")
     try export(to: "two")
     try export(to: "three", at: 1_740_000_000 + 10_000_000 - 3600)
@@ -111,7 +111,7 @@ import Testing
     #expect(try time(of: "four/PK.auth").description == "2025-10-09 08:53:20 UTC")
   }
 
-  @Test func theLastExportIsLeftAsItIs() throws {
+  @Test func repeatingTheLastExportOnlyAddsMissingFiles() throws {
     try export(to: "out")
     let before = try content(of: "out")
     try ExternalTool("rm").run([root.path(of: "out/KEK.auth"), root.path(of: "out/db.cer")])
@@ -120,7 +120,7 @@ import Testing
     #expect(try content(of: "out") == before)
   }
 
-  @Test func otherContentIsOverwrittenOnlyOnRequest() throws {
+  @Test func differentFilesAreOverwrittenOnlyOnRequest() throws {
     try export(to: "out")
     try export(to: "elsewhere")
     let before = try content(of: "out")
@@ -132,7 +132,7 @@ import Testing
     #expect(try root.list("out").count == 16)
   }
 
-  @Test func foreignFilesAreNotTouchedAndNothingIsHalfWritten() throws {
+  @Test func foreignFilesPreventTheWholeExport() throws {
     try root.write("out/db.esl", "mine")
     #expect(thrown(Failure.self) { try export(to: "out") }?.description.contains("out/db.esl") == true)
     #expect(try root.list("out") == ["db.esl"])
@@ -140,7 +140,7 @@ import Testing
     #expect(throws: (any Error).self) { try export(to: "file") }
   }
 
-  @Test func missingKeysAreNamed() throws {
+  @Test func missingKeysAreReported() throws {
     let empty = try TemporaryDirectory()
     var export = KeysExport()
     export.directory = empty.path(of: "out")

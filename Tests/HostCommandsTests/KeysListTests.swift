@@ -18,13 +18,13 @@ import Testing
   private func path(_ name: String) -> String { root.path(of: "\(Self.directory)/\(name)") }
   private func list() throws -> KeysList.Result { try KeysList().run(on: root.host()) }
 
-  @Test func aHostWithoutKeysListsNone() throws {
+  @Test func aHostWithoutKeysListsNothing() throws {
     let empty = try TemporaryDirectory()
     let result = try KeysList().run(on: empty.host())
     #expect(result.keys.isEmpty && result.warnings.isEmpty && result.owner == nil)
   }
 
-  @Test func wellKeptKeysGiveNoWarning() throws {
+  @Test func newKeysCauseNoWarning() throws {
     let result = try list()
     #expect(result.warnings.isEmpty)
     #expect(result.directory == root.path(of: Self.directory))
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test(arguments: [("PK.key", "640"), ("db.key", "604"), ("db.crt", "666"), ("", "755")])
-  func modesThatLetOthersInAreNamed(_ name: String, _ mode: String) throws {
+  func permissiveModesCauseAWarning(_ name: String, _ mode: String) throws {
     let target = name.isEmpty ? root.path(of: Self.directory) : path(name)
     try ExternalTool("chmod").run([mode, target])
     let warnings = try list().warnings
@@ -52,7 +52,7 @@ import Testing
     #expect(try KeysList().run(on: host).warnings.allSatisfy { $0.contains("check this host's clock") })
   }
 
-  @Test func whatCannotBeUsedIsAWarningAndTheRestIsShown() throws {
+  @Test func unusableFilesCauseWarningsAndTheRestIsShown() throws {
     try root.write("\(Self.directory)/KEK.crt", "garbage")
     try root.write("\(Self.directory)/GUID", "garbage")
     let key = try #require(try root.read("\(Self.directory)/PK.key"))

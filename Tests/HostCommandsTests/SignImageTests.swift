@@ -36,7 +36,7 @@ import Testing
     return listing.split(separator: "\n").count { $0.hasPrefix("signature ") }
   }
 
-  @Test func inPlaceOnceAndThenNothing() throws {
+  @Test func anImageIsSignedInPlaceOnlyOnce() throws {
     let first = try sign()
     #expect(first.wasWritten && first.signaturesBefore == 1 && first.signaturesAfter == 2)
     #expect(try signatureCount(image) == 2)
@@ -46,7 +46,7 @@ import Testing
     #expect(try FileSystem().status(of: image)?.mode == 0o640)
   }
 
-  @Test func toAnotherFileTheSignatureIsNotDoubled() throws {
+  @Test func signingToAnotherFileAddsNoDuplicate() throws {
     _ = try sign()
     let result = try sign { $0.output = copy }
     #expect(result.wasWritten && result.signaturesAfter == 2)
@@ -54,7 +54,7 @@ import Testing
   }
 
   /// Without a key option the key in the settings signs, not the file at the default path.
-  @Test func theSettingsNameTheKey() throws {
+  @Test func theConfiguredKeyIsUsed() throws {
     try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Key=/srv/sign.key\nCertificate=/srv/sign.crt\n")
     for (source, target) in [("rsa.key", "srv/sign.key"), ("rsa.crt", "srv/sign.crt")] {
       let content = try #require(try directory.read(source))
@@ -66,13 +66,13 @@ import Testing
     #expect(throws: BootEnvironmentError.self) { try sign { $0.key = nil } }
   }
 
-  @Test func replaceLeavesOursOnly() throws {
+  @Test func replaceLeavesOnlyTheNewSignature() throws {
     _ = try sign { $0.replacesExisting = true }
     #expect(try signatureCount(image) == 1)
     try ExternalTool("sbverify").run(["--cert", directory.path(of: "rsa.crt"), image])
   }
 
-  @Test func aTruncatedImageIsRefusedAndStaysAsItIs() throws {
+  @Test func aTruncatedImageIsRejectedAndUnchanged() throws {
     let half = Array(try Fixture.kernel61.bytes().prefix(4_000_000))
     try directory.write("kernel.efi", half)
     let failure = thrown(Failure.self) { try sign() }

@@ -29,7 +29,7 @@ import Testing
     report.kernels.map { "\($0.release) \($0.states.map(\.state.rawValue).joined(separator: " "))" }
   }
 
-  @Test func whatApplyLeavesIsHealthy() throws {
+  @Test func statusIsHealthyAfterApply() throws {
     #expect(try status().needsAttention)
     try scene.apply()
     let report = try status()
@@ -40,7 +40,7 @@ import Testing
     #expect(report.certificate == scene.key.certificate.subject)
   }
 
-  @Test func everyStateOfAnImageIsReported() throws {
+  @Test func everyImageStateIsReported() throws {
     #expect(states(try status()) == ["\(newer) missing", "\(older) missing"])
     try scene.apply()
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
@@ -66,7 +66,7 @@ import Testing
     #expect(report.problems.first?.description.contains("it went wrong") == true)
   }
 
-  @Test func aLineThatMayNotBootIsAProblemUnlessItDid() throws {
+  @Test func anUnbootableLineIsAProblemUnlessItBooted() throws {
     try scene.directory.write("etc/kernel/cmdline", "quiet nokaslr\n")
     try scene.apply()
     let report = try status()
@@ -83,7 +83,7 @@ import Testing
     #expect(proven.notes.contains { $0.contains("root= is missing") })
   }
 
-  @Test func theFirmwareIsAsked() throws {
+  @Test func theSecureBootStateIsReported() throws {
     try scene.apply()
     func variable(_ name: String, _ data: [UInt8]) throws {
       try scene.directory.write("sys/firmware/efi/efivars/\(name)", [6, 0, 0, 0] + data)
@@ -96,7 +96,7 @@ import Testing
     #expect(report.nextStep?.contains("keys export") == true)
   }
 
-  @Test func skipReasonsWithNothingToDoAreHealthy() throws {
+  @Test func onlySomeSkipReasonsNeedAttention() throws {
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Enabled=no\n")
     #expect(try status().skipReason == .disabled && !status().needsAttention)
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "")

@@ -70,7 +70,7 @@ import Testing
     for name in ["boot/vmlinuz-\(release)", "boot/initrd.img-\(release)"] { unlink(machine.directory.path(of: name)) }
   }
 
-  @Test func theVariableOutweighsWhatProxmoxWrites() throws {
+  @Test func theVariableOverridesTheDefaultOfProxmox() throws {
     let result = try machine.apply()
     #expect(result.failures.isEmpty && result.notes.allSatisfy { !$0.contains("bootctl") })
     #expect(try variable() == "pve-*.efi" && defaults() == ["pve-*.efi", "pve-*.efi"])
@@ -81,7 +81,7 @@ import Testing
   }
 
   /// If systemd-boot's default leads to something that the firmware rejects, the firmware tries the next entry.
-  @Test func imagesHaveEntriesBehindThoseOfSystemdBoot() throws {
+  @Test func imagesHaveEntriesAfterThoseOfSystemdBoot() throws {
     try machine.apply()
     let expected = [
       "systemd-bootx64.efi on 0", "systemd-bootx64.efi on 1", "pve-\(newer).efi on 0", "pve-\(newer).efi on 1",
@@ -94,7 +94,7 @@ import Testing
     #expect(try settles() && machine.order() == expected)
   }
 
-  @Test func aPinIsNamedAndItsNameGoesBeforeItsImage() throws {
+  @Test func theDefaultChangesBeforeAnUnpinnedImageIsRemoved() throws {
     try machine.directory.write(ProxmoxLists.pinPath, older)
     try machine.apply()
     #expect(
@@ -114,7 +114,7 @@ import Testing
     #expect(try settles())
   }
 
-  @Test func aChoiceOfTheAdministratorStaysAndIsChecked() throws {
+  @Test func anAdministratorsDefaultIsKeptAndChecked() throws {
     try machine.apply()
     try setVariable("pve-\(older).efi")
     let harmless = try machine.apply()
@@ -138,7 +138,7 @@ import Testing
     #expect(try machine.apply().failures.isEmpty && variable() == "proxmox-*")
   }
 
-  @Test func whatProxmoxWroteIsPutRightAtOnce() throws {
+  @Test func aDefaultWrittenByProxmoxIsCorrected() throws {
     try machine.apply()
     try proxmoxRuns()
     LoaderDefaultRestoration.run(on: try machine.host())
@@ -171,7 +171,7 @@ import Testing
     #expect(try defaults() == ["proxmox-*", "pve-*.efi"])
   }
 
-  @Test func aPinnedImageThatHasGoneIsNotRestored() throws {
+  @Test func aMissingPinnedImageIsNotMadeTheDefault() throws {
     try machine.directory.write(ProxmoxLists.pinPath, older)
     try machine.apply()
     unlink(machine.directory.path(of: machine.path(serials[1], "/EFI/Linux/pve-\(older).efi")))
@@ -181,7 +181,7 @@ import Testing
   }
 
   /// Booting once through another chain does not change the choice.
-  @Test func autoStaysWithSystemdBootAfterTheNetWasNeeded() throws {
+  @Test func autoKeepsSystemdBootAfterAFallbackBoot() throws {
     try machine.directory.write(Configuration.path, "")
     try machine.apply()
     #expect(try machine.order().first == "systemd-bootx64.efi on 0")
@@ -192,7 +192,7 @@ import Testing
     #expect(try machine.order().first == "systemd-bootx64.efi on 0")
   }
 
-  @Test func withoutThePackageTheMachineStillBoots() throws {
+  @Test func retireKeepsTheMachineBootable() throws {
     try machine.apply()
     var retire = BootRetire()
     retire.lockTimeout = 0
@@ -210,7 +210,7 @@ import Testing
     #expect(try retire.run(on: machine.host()).steps.isEmpty && variable() == "windows.conf")
   }
 
-  @Test(arguments: ["fail", "kill"]) func atEveryChangeSomethingThatStartsIsReached(mode: String) throws {
+  @Test(arguments: ["fail", "kill"]) func aFailureAtAnyChangeLeavesABootableDefault(mode: String) throws {
     try machine.apply()
     try machine.directory.write(ProxmoxLists.pinPath, older)
     try proxmoxRuns()

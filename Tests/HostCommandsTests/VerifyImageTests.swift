@@ -35,7 +35,7 @@ import Testing
   }
 
   /// sbverify accepts it; the firmware does not.
-  @Test func aKeyThatFirmwareDoesNotVerifyIsNotAccepted() throws {
+  @Test func aKeyThatFirmwareCannotVerifyIsRejected() throws {
     let image = try signed(by: "ec")
     try ExternalTool("sbverify").run(["--cert", path("ec.crt"), image])
     let report = try verify(image, "ec.crt")
@@ -43,13 +43,13 @@ import Testing
     #expect(report.reason.hasSuffix("firmware verifies RSA only"), "\(report.reason)")
   }
 
-  @Test func theFileIsNamedHoweverShortItsNameIs() throws {
+  @Test func errorsNameAFileWithAShortName() throws {
     try directory.write("a", "MZ")
     let failure = thrown(Failure.self) { try verify(path("a"), "rsa.crt") }
     #expect(failure?.description.hasPrefix(path("a") + ": PE/COFF, byte ") == true, "\(String(describing: failure))")
   }
 
-  @Test func replacingDropsASignatureThatCannotBeRead() throws {
+  @Test func replacingDropsAnUnreadableSignature() throws {
     let image = try signed(by: "old") { bytes in
       for index in bytes.indices.suffix(1300) { bytes[index] = 0xff }
     }
@@ -71,7 +71,7 @@ import Testing
     #expect(try directory.read("rsa.key")?.starts(with: "-----BEGIN".utf8) == true)
   }
 
-  @Test func aPINInAnURIIsNotRepeated() throws {
+  @Test func aPINInAURIIsNotShown() throws {
     for uri in ["pkcs11:token=none;pin-value=s3cr3t", "file:/nowhere?pin-value=s3cr3t&x=y"] {
       let source = KeySource(key: uri, certificate: path("rsa.crt"))
       let failure = thrown(Failure.self) {

@@ -9,7 +9,7 @@ import Testing
 @Suite struct CatalogueTests {
   /// gettext then returns its own argument; several lengths, since the memory of short strings is reused first.
   @Test(arguments: [0, 1, 15, 16, 24, 40, 100, 1000, 100_000])
-  func whatHasNoTranslationStaysAsItIs(length: Int) {
+  func untranslatedTextIsUnchanged(length: Int) {
     // Not ASCII, so that the string is copied for C.
     let key = (0..<length).map { "\($0 % 10)" }.joined() + "ö"
     #expect(Catalogue.translate(key) == key)
@@ -41,11 +41,11 @@ import Testing
     (["LANG": "/etc"], []),
     (["LANG": "de_DE/.."], ["de"]),
     (["LANG": "_DE"], []),
-  ]) func languagesAreThoseOfTheEnvironment(_ variables: [String: String], _ languages: [String]) {
+  ]) func languagesFollowTheEnvironment(_ variables: [String: String], _ languages: [String]) {
     #expect(Catalogue.languages { variables[$0] } == languages)
   }
 
-  @Test func germanIsThere() throws {
+  @Test func theGermanCatalogueIsLoaded() throws {
     let directory = try TemporaryDirectory()
     let messages = "\(directory.path)/de/LC_MESSAGES"
     try ExternalTool("mkdir").run(["-p", messages])
@@ -59,14 +59,14 @@ import Testing
     #expect(Catalogue.tables("other", directory: directory.path) { ["LANG": "de_DE.UTF-8"][$0] }.isEmpty)
   }
 
-  @Test func damagedCatalogueIsNone() throws {
+  @Test func aDamagedCatalogueIsIgnored() throws {
     let directory = try TemporaryDirectory()
     try ExternalTool("mkdir").run(["-p", "\(directory.path)/de/LC_MESSAGES"])
     try ExternalTool("cp").run([#filePath, "\(directory.path)/de/LC_MESSAGES/test.mo"])
     #expect(Catalogue.tables("test", directory: directory.path) { ["LANG": "de_DE.UTF-8"][$0] }.isEmpty)
   }
 
-  @Test func nothingStaysNothing() {
+  @Test func emptyTextStaysEmpty() {
     #expect(Catalogue.translate("").isEmpty)
   }
 }

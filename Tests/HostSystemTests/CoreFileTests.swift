@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct CoreFileTests {
-  @Test func theLimitIsNothingAndIsInherited() throws {
+  @Test func theLimitIsZeroAndInherited() throws {
     CoreFile.forbid()
     #expect(try ExternalTool("sh").run(["-c", "ulimit -Hc"]) == Array("0\n".utf8))
   }

@@ -26,7 +26,7 @@ import Testing
     return error?.cause
   }
 
-  @Test func variablesAreMadeChangedAndRemoved() throws {
+  @Test func variablesAreCreatedChangedAndRemoved() throws {
     let store = try store()
     #expect(try store.read(Self.name) == nil)
     try store.write(Self.name, content: [7, 0, 0, 0, 1, 2, 3], replacing: nil)
@@ -40,7 +40,7 @@ import Testing
     #expect(try store.names() == ["other"])
   }
 
-  @Test func whatSomebodyElseChangedIsLeftAlone() throws {
+  @Test func concurrentChangesAreNotOverwritten() throws {
     let store = try store()
     #expect(cause { try store.write(Self.name, content: [1], replacing: [2]) } == .changed)
     #expect(try content() == nil)
@@ -53,14 +53,14 @@ import Testing
     #expect(try content() == nil)
   }
 
-  @Test func anEmptyFileIsNoVariable() throws {
+  @Test func anEmptyFileIsNotAVariable() throws {
     try directory.write("\(EFIVariableStore.directory)/\(Self.name)", "")
     #expect(try store().read(Self.name) == nil)
     try store().write(Self.name, content: [7, 0, 0, 0, 1], replacing: nil)
     #expect(try content() == [7, 0, 0, 0, 1])
   }
 
-  @Test func aChangeIsOneWrite() throws {
+  @Test func aChangeIsASingleWrite() throws {
     let recorder = MutationRecorder()
     let store = try store(recorder.gate)
     try store.write(Self.name, content: [UInt8](repeating: 7, count: 5000), replacing: nil)
@@ -73,7 +73,7 @@ import Testing
     (EROFS, EFIVariableError.Cause.readOnly, "remount,rw"), (ENOSPC, .storeFull(dumps: 0), "boot forget"),
     (EINVAL, .refused(EINVAL), "firmware update"), (EIO, .refused(EIO), "firmware update"),
   ])
-  func refusalsSayWhatToDo(number: Int32, cause: EFIVariableError.Cause, hint: String) throws {
+  func writeErrorsGiveAHint(number: Int32, cause: EFIVariableError.Cause, hint: String) throws {
     for kind in [Mutation.Kind.create, .write] {
       let store = try store { if $0.kind == kind { throw HostError("write", $0.path, errno: number) } }
       let error = thrown(EFIVariableError.self) { try store.write(Self.name, content: [1], replacing: nil) }
@@ -87,7 +87,7 @@ import Testing
     #expect(try content() == [1])
   }
 
-  @Test func crashDumpsAreNamedAsTheCauseOfAFullStore() throws {
+  @Test func crashDumpsAreReportedAsTheCauseOfAFullStore() throws {
     for number in 1...3 {
       try directory.write("\(EFIVariableStore.directory)/dump-type0-\(number)-1-1-C-cfc8fc79", [7, 0, 0, 0])
     }
@@ -102,7 +102,7 @@ import Testing
   }
 
   /// The firmware accepts a change but does not keep it: here the change is undone between writing and reading back.
-  @Test func aWriteThatIsNotKeptIsToldFrom() throws {
+  @Test func aWriteThatDoesNotPersistIsDetected() throws {
     try directory.write("\(EFIVariableStore.directory)/\(Self.name)", [1])
     let path = directory.path(of: "\(EFIVariableStore.directory)/\(Self.name)")
     // The write goes to the open file; the name then refers to another file.
@@ -123,7 +123,7 @@ import Testing
     #expect(error?.cause == .notMounted && error?.hint?.contains("mount -t efivarfs") == true)
   }
 
-  @Test func aLinkInTheirPlaceIsNotFollowed() throws {
+  @Test func aSymbolicLinkIsNotFollowed() throws {
     try directory.write("elsewhere", [1])
     symlink("/elsewhere", directory.path(of: "\(EFIVariableStore.directory)/\(Self.name)"))
     #expect(cause { try store().write(Self.name, content: [2], replacing: [1]) } == .refused(ELOOP))

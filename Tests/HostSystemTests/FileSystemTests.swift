@@ -51,7 +51,7 @@ import Testing
     #expect(throws: HostError("open", directory.path(of: "none"), errno: ENOENT)) { try files.openFile("/none") }
   }
 
-  @Test func aFileThatShrinksIsNamed() throws {
+  @Test func aShrinkingFileIsReported() throws {
     try directory.write("f", [UInt8](repeating: 1, count: 100))
     let file = try files.openFile("/f")
     #expect(file.count == 100)
@@ -64,7 +64,7 @@ import Testing
     #expect(error?.path == directory.path(of: "f"))
   }
 
-  @Test func readLimitHolds() throws {
+  @Test func theReadLimitIsEnforced() throws {
     try directory.write("f", [UInt8](repeating: 1, count: 10_000))
     #expect(try files.readFile("/f", limit: 10_000).count == 10_000)
     #expect(throws: HostError.self) { try files.readFile("/f", limit: 9_999) }
@@ -72,7 +72,7 @@ import Testing
     #expect(version.count > 10)
   }
 
-  @Test func theLargestFileThereCanBeIsTooLarge() throws {
+  @Test func aFileOfMaximumSizeIsTooLarge() throws {
     let name = "/pve-sb-uki-test-\(getpid())"
     let descriptor = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0o600)
     try #require(descriptor >= 0)
@@ -90,7 +90,7 @@ import Testing
     #expect(try files.list("/none") == nil)
   }
 
-  @Test func statusTellsLinkFromTarget() throws {
+  @Test func statusDistinguishesLinkAndTarget() throws {
     try directory.write("f", "12345")
     symlink("f", directory.path(of: "l"))
     let status = try #require(try files.status(of: "/l"))

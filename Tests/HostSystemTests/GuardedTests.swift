@@ -7,13 +7,13 @@ import Testing
 @Suite struct GuardedTests {
   private struct Refusal: Error {}
 
-  @Test func noChangeOfAnotherThreadIsLost() throws {
+  @Test func concurrentChangesAreNotLost() throws {
     let numbers = Guarded([Int]())
     _ = try ParallelWork.map(2000, workers: 8) { number in numbers.withLock { $0.append(number) } }
     #expect(numbers.withLock { $0.sorted() } == Array(0..<2000))
   }
 
-  @Test func anErrorGivesTheLockBack() {
+  @Test func anErrorReleasesTheLock() {
     let number = Guarded(1)
     #expect(throws: Refusal.self) {
       try number.withLock { value in

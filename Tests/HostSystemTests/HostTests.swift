@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct HostTests {
-  @Test func fieldsAreTakenFromBothSidesOfTheSeparator() {
+  @Test func fieldsOnBothSidesOfTheSeparatorAreRead() {
     // The first line is the example of proc(5).
     let text = """
       36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
@@ -28,9 +28,9 @@ import Testing
   }
 
   @Test(arguments: ["", "-", "1 2 3", "1 2 3 4 5 - ext4 a b", "1 2 3 4 5 6 - ext4", "1 2 3 4 5 6 7 8 9"])
-  func otherLinesArePassedOver(line: String) { #expect(MountPoint.parse(line).isEmpty) }
+  func otherLinesAreIgnored(line: String) { #expect(MountPoint.parse(line).isEmpty) }
 
-  @Test func thisMachineHasARoot() throws {
+  @Test func thisMachineHasARootMount() throws {
     #expect(try FileSystem(root: "/").mountPoints().contains { $0.path == "/" })
     let directory = try TemporaryDirectory()
     #expect(try FileSystem(root: directory.path).mountPoints().isEmpty)
@@ -44,5 +44,5 @@ import Testing
     #expect(try host.randomBytes(32) != host.randomBytes(32))
   }
 
-  @Test func argumentsAreThoseSwiftReadsFromProcfs() { #expect(ProcessArguments.all == CommandLine.arguments) }
+  @Test func argumentsMatchThoseThatSwiftReads() { #expect(ProcessArguments.all == CommandLine.arguments) }
 }

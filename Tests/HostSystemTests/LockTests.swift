@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 @Suite struct LockTests {
-  @Test func aHeldLockIsWaitedForAndItsHolderNamed() throws {
+  @Test func aHeldLockIsAwaitedAndItsHolderReported() throws {
     let directory = try TemporaryDirectory()
     let recorder = MutationRecorder()
     let files = try FileSystem(root: directory.path, gate: recorder.gate)

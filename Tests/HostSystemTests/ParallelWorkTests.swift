@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 7])
-  func firstFailureIsThrown(_ workers: Int) {
+  func theFirstFailureIsThrown(_ workers: Int) {
     let refusal = thrown(Refusal.self) {
       try ParallelWork.map(1000, workers: workers) { number in
         if number >= 3 { throw Refusal(number: number) }
@@ -25,7 +25,7 @@ import Testing
     #expect(refusal == Refusal(number: 3))
   }
 
-  @Test func thereIsAProcessor() {
+  @Test func theProcessorCountIsPositive() {
     #expect(ParallelWork.processorCount >= 1)
   }
 }

@@ -41,13 +41,13 @@ import Testing
 
   private func find() throws -> PartitionLocation? { try PartitionLocation.find(Self.number, in: system) }
 
-  @Test func sysfsAndTheTableAgree() throws {
+  @Test func aPartitionIsFoundInSysfsAndTheTable() throws {
     let guid = try #require(GUID(PartitionedDisk.otherGUID))
     #expect(try find() == PartitionLocation(number: 7, startBlock: 4096, blockCount: 2048, guid: guid))
   }
 
   /// sysfs always counts in units of 512 bytes.
-  @Test func blocksOf4096Bytes() throws {
+  @Test func blocksOf4096BytesAreSupported() throws {
     try directory.write("sys/devices/pci0/block/sda/queue/logical_block_size", "4096\n")
     try setPlace(start: 512 * 8, size: 256 * 8)
     try PartitionedDisk.make(at: directory.path(of: "dev/disks/sda"), blockSize: 4096)
@@ -55,7 +55,7 @@ import Testing
     #expect(try find() == PartitionLocation(number: 7, startBlock: 512, blockCount: 256, guid: guid))
   }
 
-  @Test func whatIsNoPartitionOfAGPTHasNoPlace() throws {
+  @Test func devicesOutsideAGPTHaveNoLocation() throws {
     #expect(try PartitionLocation.find(DeviceNumber(major: 8, minor: 0), in: system) == nil)
     #expect(try PartitionLocation.find(DeviceNumber(major: 7, minor: 7), in: system) == nil)
     try ExternalTool("sfdisk").run(
@@ -64,7 +64,7 @@ import Testing
     #expect(try find() == nil)
   }
 
-  @Test func aTableThatWasChangedIsNamed() throws {
+  @Test func aChangedTableIsReported() throws {
     for (start, size) in [(2048, 2048), (4096, 2047), (Int.max, 2048)] {
       try setPlace(start: start, size: size)
       let error = thrown(HostError.self) { try find() }
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func damageAndAbsenceAreNamed() throws {
+  @Test func aDamagedOrMissingDiskIsReported() throws {
     try ExternalTool("dd").run(
       ["of=" + directory.path(of: "dev/disks/sda"), "bs=512", "seek=1", "conv=notrunc", "status=none"],
       input: [UInt8](repeating: 7, count: 8 << 20 - 512))
@@ -84,7 +84,7 @@ import Testing
 }
 
 @Suite struct PartitionAccessTests {
-  @Test func whatIsNoBlockDeviceIsRefused() throws {
+  @Test func onlyBlockDevicesAreAccepted() throws {
     let directory = try TemporaryDirectory()
     try directory.write("dev/file", "x")
     mkfifo(directory.path(of: "dev/fifo"), 0o600)
@@ -103,7 +103,7 @@ import Testing
     #expect(recorder.mutations.isEmpty)
   }
 
-  @Test func itCanBeStoodInFor() throws {
+  @Test func accessCanBeReplacedInTests() throws {
     let directory = try TemporaryDirectory()
     try directory.write("esp/f", "x")
     var host = try directory.host()
@@ -118,7 +118,7 @@ import Testing
     #expect(try host.partitions.facts(device: "/esp") == facts)
   }
 
-  @Test func deviceNumbersAreThoseOfProcfs() {
+  @Test func deviceNumbersAreParsedAsInProcfs() {
     #expect(DeviceNumber("259:1") == DeviceNumber(major: 259, minor: 1))
     #expect("\(DeviceNumber(major: 8, minor: 17))" == "8:17")
     for text in ["", "8", "8:", ":1", "8:1:2", "-8:1", "a:b", "4294967296:1"] { #expect(DeviceNumber(text) == nil) }

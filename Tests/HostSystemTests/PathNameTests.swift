@@ -10,13 +10,13 @@ import Testing
     ("/", "/", ""), ("", ".", ""), ("//", "/", ""), ("/a/b///", "/a", "b"), ("//a", "/", "a"), ("a//b/c", "a//b", "c"),
     ("a/", ".", "a"), ("/é/ü", "/é", "ü"), ("..", ".", ".."), ("/a/.", "/a", "."),
   ])
-  func aPathIsADirectoryAndAName(_ path: String, _ directory: String, _ name: String) {
+  func aPathSplitsIntoDirectoryAndName(_ path: String, _ directory: String, _ name: String) {
     #expect(PathName(path).directory == directory)
     #expect(PathName(path).fileName == name)
     #expect(PathName(path).components.last ?? "" == name)
   }
 
-  @Test func componentsAreWhatStandsBetweenSlashes() {
+  @Test func slashesSeparateComponents() {
     #expect(PathName("/EFI//Linux/x.efi/").components == ["EFI", "Linux", "x.efi"])
     #expect(PathName("relative/x").components == ["relative", "x"])
     #expect(PathName("//").components.isEmpty && PathName("").components.isEmpty)
@@ -24,7 +24,7 @@ import Testing
   }
 
   /// U+0301 after the slash belongs to the name, although both are one character in Swift.
-  @Test func aSlashIsAByte() {
+  @Test func aSlashBeforeACombiningCharacterSeparates() {
     let path = PathName("/a/\u{301}x")
     #expect(path.components.map { Array($0.utf8) } == [Array("a".utf8), Array("\u{301}x".utf8)])
     #expect(Array(path.fileName.utf8) == Array("\u{301}x".utf8))
@@ -36,7 +36,7 @@ import Testing
     ("/", "x", "/x"), ("/", "/x", "/x"), ("/a", "x/y", "/a/x/y"), ("/a", "/x", "/a/x"), ("/a/", "x", "/a/x"),
     ("/a/", "/x", "/a/x"), ("a", "x", "a/x"), (".", "x", "./x"),
   ])
-  func joiningPutsOneSlashBetween(_ directory: String, _ name: String, _ path: String) {
+  func joiningInsertsOneSlash(_ directory: String, _ name: String, _ path: String) {
     #expect(PathName.join(directory, name) == path)
     #expect(PathName.join(directory, name[...]) == path)
   }
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(arguments: [("/a", true), ("a/b", false), ("", false)])
-  func anAbsolutePathBeginsWithASlash(_ path: String, _ isAbsolute: Bool) {
+  func anAbsolutePathStartsWithASlash(_ path: String, _ isAbsolute: Bool) {
     #expect(PathName(path).isAbsolute == isAbsolute)
   }
 }

@@ -20,16 +20,16 @@ import Testing
   }
 
   @Test(arguments: [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 128 + SIGTERM), ("kill -KILL $$", 128 + SIGKILL)])
-  func theEndIsReported(script: String, code: Int32) throws { #expect(try shell(script) == code) }
+  func theExitStatusIsReported(script: String, code: Int32) throws { #expect(try shell(script) == code) }
 
-  @Test func argumentsArriveAsTheyAre() throws {
+  @Test func argumentsArePassedUnchanged() throws {
     let file = directory.path(of: "arguments")
     #expect(try host.run("/bin/sh", arguments: ["-c", "printf '%s|' \"$@\" >\"$0\"", file, "a b", "", "$HOME;*"]) == 0)
     #expect(try directory.read("arguments") == Array("a b||$HOME;*|".utf8))
   }
 
   /// cp copies the kernel's links for its own streams.
-  @Test func streamsLeadWhereTheyShould() throws {
+  @Test func standardStreamsAreRedirected() throws {
     let streams = ["/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"]
     #expect(try host.run("cp", arguments: ["-P"] + streams + [directory.path]) == 0)
     let targets = try ["0", "1", "2"].map {
@@ -40,7 +40,7 @@ import Testing
     #expect(targets[2] == String(decoding: own, as: UTF8.self))
   }
 
-  @Test func descriptorsOfOursAreNotInherited() throws {
+  @Test func openFilesAreNotInherited() throws {
     let lock = try FileSystem(root: directory.path).lock("/lock")
     let file = directory.path(of: "open")
     #expect(try shell("ls -l /proc/$$/fd >\"$1\"", file) == 0)
@@ -48,7 +48,7 @@ import Testing
     withExtendedLifetime(lock) { #expect(open.contains(" 0 -> /dev/null") && !open.contains("/lock")) }
   }
 
-  @Test func signalsHeldBackHereComeThroughThere() throws {
+  @Test func blockedSignalsAreUnblockedInTheProcess() throws {
     var (all, mask) = (sigset_t(), sigset_t())
     sigfillset(&all)
     pthread_sigmask(SIG_BLOCK, &all, &mask)
@@ -56,7 +56,7 @@ import Testing
     #expect(try shell("kill -TERM $$; exit 3") == 128 + SIGTERM)
   }
 
-  @Test func whatCannotBeStartedIsNamed() throws {
+  @Test func aProgramThatCannotBeStartedIsReported() throws {
     for program in ["/nonexistent/program", "no-program-of-this-name"] {
       #expect(throws: HostError("run", program, errno: ENOENT)) { try host.run(program, arguments: []) }
     }
@@ -65,7 +65,7 @@ import Testing
     #expect(throws: HostError("run", file, errno: EACCES)) { try host.run(file, arguments: []) }
   }
 
-  @Test func whatIsPrintedIsCollected() throws {
+  @Test func outputIsCollected() throws {
     let script = "printf out; printf err >&2; readlink /proc/$$/fd/0; exit 3"
     let printed = try host.processes.collect("sh", arguments: ["-c", script])
     #expect(printed == ProcessOutput(status: 3, output: Array("out/dev/null\n".utf8), errors: Array("err".utf8)))
@@ -75,7 +75,7 @@ import Testing
     #expect(much?.message == "cannot read head: it is larger than 99 bytes")
   }
 
-  @Test func itCanBeStoodInFor() throws {
+  @Test func theRunnerCanBeReplacedInTests() throws {
     var host = host
     host.processes = ProcessRunner { program, arguments in program == "x" && arguments == ["y"] ? 42 : 0 }
     #expect(try host.run("x", arguments: ["y"]) == 42)

@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test(arguments: ["dpkg", "a b", "S 1) S 2 (", ")", "", "\u{301}x", "\n"])
-  func fieldsAreFoundWhateverTheName(name: String) {
+  func fieldsAreReadForAnyProcessName(name: String) {
     let status = ProcessStatus(parsing: Self.line("4711", name, parent: "42", start: "987654"))
     #expect(status == ProcessStatus(number: 4711, parent: 42, startTime: 987_654))
   }
@@ -25,9 +25,9 @@ import Testing
     line("4711", "sh", parent: "-1", start: "5"), line("4711", "sh", parent: "1", start: "-5"),
     line("99999999999999999999", "sh", parent: "1", start: "5"),
   ])
-  func anythingElseIsNoProcess(text: String) { #expect(ProcessStatus(parsing: text) == nil) }
+  func invalidStatusLinesAreRejected(text: String) { #expect(ProcessStatus(parsing: text) == nil) }
 
-  @Test func thisProcessIsBelowItsParent() throws {
+  @Test func theParentsOfThisProcessAreListed() throws {
     let files = try FileSystem(root: "/")
     let line = try files.processesAbove()
     try #require(line.count >= 2)
@@ -38,13 +38,13 @@ import Testing
     #expect(line[0].startTime >= line[1].startTime)
   }
 
-  @Test func withoutProcfsThereIsNobody() throws {
+  @Test func withoutProcfsThereAreNoProcesses() throws {
     let directory = try TemporaryDirectory()
     let files = try directory.host().files
     #expect(try files.processesAbove().isEmpty && files.process(1) == nil)
   }
 
-  @Test func aRingOfNumbersEnds() throws {
+  @Test func aCycleOfParentsEnds() throws {
     let directory = try TemporaryDirectory()
     try directory.write("proc/self/stat", Self.line("7", "x", parent: "8", start: "1"))
     try directory.write("proc/8/stat", Self.line("8", "x", parent: "7", start: "1"))

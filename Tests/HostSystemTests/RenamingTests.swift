@@ -24,7 +24,7 @@ import Testing
     return found
   }
 
-  @Test func aNameIsTakenOver() throws {
+  @Test func renamingReplacesTheTarget() throws {
     try files.rename("/esp/a", to: "/esp/b")
     #expect(try contents() == ["b": "A"])
     // The directory, then the file.
@@ -47,7 +47,7 @@ import Testing
   }
 
   /// The gate throws errors instead of the system.
-  @Test(arguments: [EINVAL, ENOSYS]) func whatCannotExchangeSaysSo(number: Int32) throws {
+  @Test(arguments: [EINVAL, ENOSYS]) func anUnsupportedExchangeReturnsFalse(number: Int32) throws {
     let files = try FileSystem(root: directory.path) { mutation in
       if mutation.kind == .exchange { throw HostError("exchange", mutation.path, errno: number) }
     }
@@ -55,7 +55,7 @@ import Testing
     #expect(try contents() == ["a": "A", "b": "B"])
   }
 
-  @Test func everyFailureIsOne() throws {
+  @Test func aFailureAtAnyStepIsThrown() throws {
     for (number, names) in [(1, ["a": "A", "b": "B"]), (2, ["a": "B", "b": "A"])] {
       let files = try FileSystem(root: directory.path, gate: MutationRecorder(.only(number)).gate)
       #expect(throws: HostError.self) { try files.exchange("/esp/a", "/esp/b") }
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["/b", "/esp/x/b", "/esp/..", "/esp/b/."]) func bothAreInOneDirectory(other: String) throws {
+  @Test(arguments: ["/b", "/esp/x/b", "/esp/..", "/esp/b/."]) func bothNamesMustBeInOneDirectory(other: String) throws {
     #expect(throws: HostError.self) { try files.rename("/esp/a", to: other) }
     #expect(throws: HostError.self) { try files.exchange("/esp/a", other) }
     #expect(recorder.mutations.isEmpty)
@@ -76,7 +76,7 @@ import Testing
 }
 
 @Suite struct SubtreeTests {
-  @Test func nothingLeadsOut() throws {
+  @Test func linksCannotLeaveTheSubtree() throws {
     let directory = try TemporaryDirectory()
     try directory.write("outside", "outside")
     try directory.write("mnt/esp/EFI/x", "x")
@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func filesAreNamedAsFromAbove() throws {
+  @Test func pathsAreShownRelativeToTheOuterRoot() throws {
     let directory = try TemporaryDirectory()
     try directory.write("mnt/esp/f", "x")
     let recorder = MutationRecorder()
@@ -105,7 +105,7 @@ import Testing
     #expect(throws: HostError("open", "/etc/hostname", errno: ENOTDIR)) { try FileSystem().subtree("/etc/hostname") }
   }
 
-  @Test func itStaysWhereItWasWhenTheNameGoes() throws {
+  @Test func aSubtreeFollowsItsRenamedDirectory() throws {
     let directory = try TemporaryDirectory()
     try directory.write("esp/f", "x")
     let esp = try FileSystem(root: directory.path).subtree("/esp")

@@ -25,7 +25,7 @@ import Testing
 
   /// Nothing may be unlinked before an exchange is on disk, so after a failure there, the old file still has the
   /// temporary name.
-  @Test func aFailureAtAnyChangeLeavesOldOrNewAndNoPiece() throws {
+  @Test func aFailureLeavesTheOldOrNewFileAndNoTemporary() throws {
     for number in 1... {
       try directory.write("esp/image.efi", old)
       let recorder = MutationRecorder(.only(number))
@@ -49,7 +49,7 @@ import Testing
   }
 
   /// The handler shows that the signal is delivered in the end.
-  @Test func aSignalThatAsksToStopLeavesNoTemporary() throws {
+  @Test func aTerminationSignalLeavesNoTemporary() throws {
     try directory.write("esp/image.efi", old)
     let before = signal(SIGHUP) { _ in ReplaceFileTests.signals.pointee += 1 }
     // The threads that tests run on block all signals.
@@ -87,7 +87,7 @@ import Testing
     return counter
   }()
 
-  @Test func afterAPowerCutTheNameHoldsOldOrNew() throws {
+  @Test func aPowerCutLeavesTheOldOrNewFile() throws {
     let whole = MutationRecorder()
     try directory.write("esp/image.efi", old)
     try replace(whole)
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  @Test func whatVerifyRefusesIsNotInstalled() throws {
+  @Test func contentThatFailsVerificationIsNotInstalled() throws {
     try directory.write("image.efi", old)
     let files = try FileSystem(root: directory.path)
     #expect(throws: HostError("verify", "image", errno: EBADMSG)) {
@@ -127,7 +127,7 @@ import Testing
     #expect(try directory.list("") == ["image.efi"])
   }
 
-  @Test func linksAndDirectoriesAreRefused() throws {
+  @Test func linksAndDirectoriesAreRejected() throws {
     try directory.write("target", old)
     symlink("target", directory.path(of: "link"))
     mkdir(directory.path(of: "directory"), 0o755)
@@ -149,14 +149,14 @@ import Testing
     #expect(try directory.read("a") == [1, 3])
   }
 
-  @Test func aMissingDirectoryIsNamed() throws {
+  @Test func aMissingDirectoryIsReported() throws {
     let path = directory.path(of: "none/file")
     #expect(throws: HostError("open", directory.path(of: "none"), errno: ENOENT)) {
       try FileSystem().replaceFile(path, content: [1])
     }
   }
 
-  @Test func patchesStayInsideWhatWasWritten() throws {
+  @Test func patchesBeyondTheWrittenDataAreRejected() throws {
     #expect(throws: HostError.self) {
       try FileSystem().replaceFile(directory.path(of: "f")) { file in
         try file.write([1, 2, 3])

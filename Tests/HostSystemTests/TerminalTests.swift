@@ -8,17 +8,17 @@ import TestSupport
 import Testing
 
 @Suite struct TerminalTests {
-  @Test func withoutATerminalNobodyIsAsked() throws {
+  @Test func withoutATerminalNoQuestionIsAsked() throws {
     let terminal = Terminal(isThere: { false }, readLine: { "yes" })
     #expect(try terminal.ask("? ") == nil)
   }
 
-  @Test func theAnswerIsALine() throws {
+  @Test func theAnswerIsOneLine() throws {
     let terminal = Terminal(isThere: { true }, readLine: { "g" })
     #expect(try terminal.ask("") == "g")
   }
 
-  @Test func aProgramThatInteractsHasTheTerminal() throws {
+  @Test func anInteractiveProgramInheritsTheTerminal() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path(of: "streams")
     // The streams of this process are not a terminal, and the other process inherits them.
@@ -30,7 +30,7 @@ import Testing
   }
 
   /// Ctrl-C while the other program runs ends only that program.
-  @Test func interruptionsAreTheOtherPrograms() throws {
+  @Test func anInterruptEndsOnlyTheOtherProgram() throws {
     let host = try Host()
     let parent = getpid()
     #expect(

@@ -15,7 +15,7 @@ import Testing
 
   init() throws { scene = try ModuleScene() }
 
-  @Test(arguments: ["sha256", "sha384", "sha512"]) func whatWeSignedIsKnownAndTrustedOnceEnrolled(_ digest: String)
+  @Test(arguments: ["sha256", "sha384", "sha512"]) func ownSignaturesAreTrustedOnceEnrolled(_ digest: String)
     throws
   {
     let signature = try ModuleScene.signature(over: ModuleScene.content, by: scene.key, digest: digest)
@@ -27,7 +27,7 @@ import Testing
     #expect(try scene.survey() == ["plain": .known(scene.key.certificate)])
   }
 
-  @Test func machineOwnerKeysCountToo() throws {
+  @Test func machineOwnerKeysAreTrustedToo() throws {
     let other = try ModuleScene.otherKey()
     let signature = try ModuleScene.signature(over: ModuleScene.content, by: other)
     try scene.put("other.ko", ModuleScene.module(ModuleScene.content, signature))
@@ -41,7 +41,7 @@ import Testing
 
   /// Compressed with the tools that dkms uses; the signature is inside.
   @Test(arguments: [("xz", "xz"), ("zstd", "zst"), ("gzip", "gz")])
-  func packedModulesAreUnpacked(_ tool: String, _ suffix: String) throws {
+  func compressedModulesAreRead(_ tool: String, _ suffix: String) throws {
     let module = ModuleScene.module(
       ModuleScene.content, try ModuleScene.signature(over: ModuleScene.content, by: scene.key))
     try scene.put("m.ko", module)
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  @Test func whatWasChangedOrNeverSignedIsToldApart() throws {
+  @Test func changedAndUnsignedModulesAreDistinguished() throws {
     let signature = try ModuleScene.signature(over: ModuleScene.content, by: scene.key)
     var changed = ModuleScene.content
     changed[ModuleScene.content.count / 2] ^= 1
@@ -86,7 +86,7 @@ import Testing
   }
 
   /// The format with attributes and the certificate: the kernel accepts it, but sign-file never makes it.
-  @Test func otherFormsOfPKCS7AreNotPassedOver() throws {
+  @Test func otherFormsOfPKCS7AreRecognised() throws {
     let key = scene.key
     let (keyFile, certificate, data) = (
       try key.keyFile(), try key.certificateFile(), try ScratchFile(ModuleScene.content)

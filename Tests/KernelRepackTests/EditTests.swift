@@ -18,7 +18,7 @@ import Testing
     return result + text[position...]
   }
 
-  @Test func contentsInPlace() {
+  @Test func editsInPlaceProduceTheNewContent() {
     for seed in 0..<200 as Range<UInt64> {
       var generator = SeededGenerator(seed: seed)
       let old = (0..<Int.random(in: 0...20_000, using: &generator)).map { UInt8(truncatingIfNeeded: $0 / 7) }
@@ -34,13 +34,13 @@ import Testing
     }
   }
 
-  @Test func equalContentsNeedNone() {
+  @Test func equalContentsNeedNoEdits() {
     let content = [UInt8](repeating: 3, count: 10_000)
     #expect(ContentEdits.inPlace(from: content, to: content).isEmpty)
     #expect(ContentEdits.byLine(from: content, to: content).isEmpty)
   }
 
-  @Test func linesComeGoAndMove() {
+  @Test func editsByLineProduceTheNewText() {
     let lines = (0..<500).map { "line \($0)\n" }
     func text(_ lines: [String]) -> [UInt8] { Array(lines.joined().utf8) }
     var changed = lines
@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 7, 64, 1000])
-  func editsOfATextThatGoesBy(_ size: Int) throws {
+  func editsApplyToAStreamedText(_ size: Int) throws {
     let text = (0..<1000).map { UInt8(truncatingIfNeeded: $0) }
     let edits = [
       ByteEdit(range: 0..<0, replacement: [1]), ByteEdit(range: 0..<5, replacement: []),
@@ -78,7 +78,7 @@ import Testing
     #expect(result == Self.apply(edits, to: text))
   }
 
-  @Test func editsAreCutAtTheBordersOfBlocks() {
+  @Test func editsAreSplitAtBlockBoundaries() {
     let edits = [
       ByteEdit(range: 3..<25, replacement: [1, 2]), ByteEdit(range: 30..<30, replacement: [3]),
       ByteEdit(range: 40..<40, replacement: [4]),

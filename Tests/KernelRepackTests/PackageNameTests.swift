@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test(arguments: ["6.8.12-10", "6.1.192-2", "1:6.14.0-2~bpo12+1", "7.0"])
-  func versionsSortAsDpkgHasIt(_ version: String) throws {
+  func newVersionsSortCorrectlyInDpkg(_ version: String) throws {
     let new = try Self.name("linux-image-6", version: version).newVersion
     #expect(new == version + "+sb1")
     try ExternalTool("dpkg").run(["--compare-versions", new, "gt", version])
@@ -27,11 +27,11 @@ import Testing
   }
 
   @Test(arguments: ["~sb1", "9", "-sb1", "+s b", "+s/1"])
-  func suffixThatSortsWrongIsRefused(_ suffix: String) {
+  func anUnsuitableSuffixIsRejected(_ suffix: String) {
     #expect(thrown(Failure.self) { try Self.name("linux-image-6", suffix: suffix) }?.hint != nil)
   }
 
-  @Test func fileNameLacksTheEpoch() throws {
+  @Test func theFileNameOmitsTheEpoch() throws {
     #expect(try Self.name("a-b", version: "2:1.0-1").fileName("amd64") == "a-b_1.0-1+sb1_amd64.deb")
   }
 
@@ -52,7 +52,7 @@ import Testing
     #expect(try Self.name("linux-image-6.1", naming: .suffix("-acme")).new == "linux-image-6.1-acme")
   }
 
-  @Test func stanzaOfASignedKernelIsAsProxmoxHasIt() throws {
+  @Test func theStanzaOfASignedKernelMatchesProxmoxs() throws {
     let stanza = try ControlStanza(
       parsing: Array(
         """
@@ -94,7 +94,7 @@ import Testing
           """.utf8))
   }
 
-  @Test func sourceIsNamedWithItsVersion() throws {
+  @Test func theSourceFieldHasTheVersion() throws {
     let stanza = try ControlStanza(
       parsing: Array("Package: linux-image-6\nVersion: 6.8.12-10\nArchitecture: amd64\n".utf8))
     let new = try stanza.repacked(as: Self.name("linux-image-6"), growth: 0, signer: "x")

@@ -25,7 +25,7 @@ import Testing
     Array(text).withUnsafeBytes { TailScan(sums: sums).endOfArchive(in: $0, startingAt: offset) }
   }
 
-  @Test func endIsFoundFromAnyPlaceBeforeTheLastFile() throws {
+  @Test func theEndIsFoundFromAnyEarlierOffset() throws {
     let (text, sums) = try Self.archive([
       ("a", [UInt8](repeating: 1, count: 3000)), ("b", [UInt8](repeating: 2, count: 700)), ("z", [7, 0, 0, 0]),
     ])
@@ -38,12 +38,12 @@ import Testing
     #expect(Self.end(text[5632...], at: 5632, sums: sums) == nil)
   }
 
-  @Test func zerosOfAFileAreNotTheEnd() throws {
+  @Test func zerosInAFileAreNotTheEnd() throws {
     let (text, sums) = try Self.archive([("a", [1]), ("zeros", [UInt8](repeating: 0, count: 5000))])
     #expect(Self.end(text[700...], at: 700, sums: sums) == 1024 + 512 + 5120)
   }
 
-  @Test func archiveInAFileIsNotTheArchive() throws {
+  @Test func anArchiveInsideAFileIsIgnored() throws {
     let inner = try Self.archive([("inner", [1, 2, 3])])
     let (text, sums) = try Self.archive([("inner.tar", inner.text)])
     // The inner entries are also followed only by zeros, but md5sums has no such file.
@@ -51,7 +51,7 @@ import Testing
     #expect(Self.end(text, at: 0, sums: sums) == 512 + inner.text.count)
   }
 
-  @Test func changedFileIsNoProof() throws {
+  @Test func aChangedFileDoesNotProveTheEnd() throws {
     var (text, sums) = try Self.archive([("a", [UInt8](repeating: 1, count: 600))])
     #expect(Self.end(text, at: 0, sums: sums) == 512 + 1024)
     text[600] ^= 1

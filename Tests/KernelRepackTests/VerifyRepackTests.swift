@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(arguments: ["-Zxz", "-Zzstd", "-Zgzip", "-Znone"])
-  func aSignatureAndWhatFollowsFromItIsExpected(_ compression: String) throws {
+  func aNewSignatureAndItsConsequencesAreExpected(_ compression: String) throws {
     let scene = try Self.scene([compression])
     try scene.sign()
     let report = try scene.verify(certificates: [scene.certificate])
@@ -33,7 +33,7 @@ import Testing
     #expect(report.equalCount == 16)
   }
 
-  @Test func aPackageIsNoDifferentFromItself() throws {
+  @Test func identicalPackagesHaveNoDifferences() throws {
     let scene = try Self.scene()
     let report = try scene.verify()
     #expect(report.findings == [])
@@ -74,7 +74,7 @@ import Testing
     // A byte of a section, which the Authenticode digest covers.
     ("printf x | dd of=boot/vmlinuz-K bs=1 seek=20000 conv=notrunc", ["content boot/vmlinuz-K"]),
   ])
-  func whatRepackingDoesNotDoIsAProblem(_ change: String, _ problems: [String]) throws {
+  func unexpectedChangesAreProblems(_ change: String, _ problems: [String]) throws {
     let scene = try Self.scene()
     try scene.sign()
     let named = { (text: String) in
@@ -85,7 +85,7 @@ import Testing
     #expect(report.problems == problems.map(named) && !report.isClean, "\(change)")
   }
 
-  @Test func signaturesThatDoNotHold() throws {
+  @Test func invalidSignaturesAreProblems() throws {
     let scene = try Self.scene()
     try scene.sign()
     let other = try Self.keys.get().1.certificateFile()
@@ -101,7 +101,7 @@ import Testing
     #expect(try scene.verify().problems.contains("content \(Self.image)"))
   }
 
-  @Test func signaturesThatAreReplacedAndRemoved() throws {
+  @Test func replacedAndRemovedSignaturesAreReported() throws {
     let scene = try Self.scene()
     try scene.sign()
     try scene.verify().findings.forEach { #expect($0.isExpected) }
@@ -120,7 +120,7 @@ import Testing
     #expect(once.count > 0)
   }
 
-  @Test func signaturesOfModules() throws {
+  @Test func moduleSignaturesAreChecked() throws {
     let scene = try Self.scene()
     try scene.sign()
     func trailer(_ key: SigningKey, _ content: [UInt8]) throws -> [UInt8] {
@@ -151,7 +151,7 @@ import Testing
     #expect(try scene.verify(certificates: [scene.certificate]).problems == modules)
   }
 
-  @Test func sumsThatLie() throws {
+  @Test func wrongMD5SumsAreProblems() throws {
     let scene = try Self.scene()
     try scene.sign()
     _ = try scene.verify()
@@ -169,7 +169,7 @@ import Testing
     #expect(try scene.verify(sums: false).problems == ["md5sums md5sums"])
   }
 
-  @Test func anotherNameAsProxmoxGivesIt() throws {
+  @Test func aNewNameInTheStyleOfProxmoxIsExpected() throws {
     let scene = try Self.scene()
     try scene.sign()
     let (old, new) = (VerifyScene.name, VerifyScene.name + "-signed")
@@ -183,7 +183,7 @@ import Testing
     #expect(try scene.verify().problems == ["control-field Conflicts"])
   }
 
-  @Test func aProvenanceFileHasToBeTrue() throws {
+  @Test func theProvenanceFileIsChecked() throws {
     let scene = try Self.scene()
     try scene.sign()
     let path = "usr/share/doc/\(VerifyScene.name)/pve-sb-uki-repack.provenance"
@@ -208,7 +208,7 @@ import Testing
   }
 
   /// dpkg reads only the first frame, other programs read all.
-  @Test func moreThanOneFrameIsDamage() throws {
+  @Test func moreThanOneZstdFrameIsAnError() throws {
     let scene = try Self.scene(["-Zzstd"])
     try scene.sign()
     _ = try scene.verify()

@@ -38,7 +38,7 @@ import Testing
     thrown(ParseError.self) { try decode(data, textCount: textCount) }?.rule
   }
 
-  @Test func textIsWhatXzPacked() throws {
+  @Test func decodedTextMatchesXz() throws {
     for count in [1, 2, 100, 5000, 300_000] {
       let text = Self.text(count: count)
       let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: text)
@@ -69,7 +69,7 @@ import Testing
     #expect(Self.rule([0xe0] + lzma + [93, 1, 0, 0, 0, 0, 0], textCount: 1) == .range)
   }
 
-  @Test func dataThatIsCutOffIsRefused() throws {
+  @Test func truncatedDataIsRejected() throws {
     let text = Self.text(count: 3000)
     let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: text)
     for count in 0..<data.count {
@@ -78,7 +78,7 @@ import Testing
   }
 
   /// For any damage, xz gives the same result: the same text, or an error.
-  @Test func damagedDataIsRefusedAsXzDoes() throws {
+  @Test func damagedDataIsHandledLikeXz() throws {
     let text = Self.text(count: 80_000)
     let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: text)
     var decoded = 0
@@ -97,7 +97,7 @@ import Testing
     #expect(decoded > 0)
   }
 
-  @Test func aMatchBeyondTheDictionaryIsRefused() throws {
+  @Test func aMatchBeyondTheDictionaryIsRejected() throws {
     let noise = Self.text(count: 50_000)
     let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: noise + noise)
     let input = PaddedBuffer(count: data.count)
@@ -109,7 +109,7 @@ import Testing
   }
 
   /// Also if the data outgrows the borrowed memory and must move.
-  @Test func editedDataIsWhatXzDecodes() throws {
+  @Test func xzDecodesEditedData() throws {
     let text = Self.text(count: 300_000)
     let data = try ExternalTool("xz").run(["-c"] + Self.filter, input: text)
     let input = PaddedBuffer(count: data.count)

@@ -67,7 +67,7 @@ import Testing
     ("\"\\u12g4\"", "syntax"), ("'a'", "syntax"), ("// a\n1", "syntax"), ("NaN", "syntax"),
     ("\"\\ud83d\"", "encoding"), ("\"\\ude00\"", "encoding"), ("\"\\ud83d\\u0041\"", "encoding"),
   ])
-  func whatIsNoneIsRefused(text: String, expected: String) throws {
+  func invalidDocumentsAreRejected(text: String, expected: String) throws {
     #expect(rule(Array(text.utf8)) == ParseError.Rule(expected))
     // Python's parser agrees.
     let python = "import json, sys; json.loads(sys.argv[1], object_pairs_hook=lambda p: 1 / (len(p) == len(dict(p))))"
@@ -75,7 +75,7 @@ import Testing
     #expect(try ExternalTool("python3").result(["-c", python, text]).status == (isLax ? 0 : 1))
   }
 
-  @Test func depthAndEncodingHaveLimits() throws {
+  @Test func depthAndEncodingAreChecked() throws {
     func nested(_ depth: Int) -> String { String(repeating: "[", count: depth) + String(repeating: "]", count: depth) }
     #expect(try parse(nested(JSONValue.depthLimit)).array?.count == 1)
     #expect(rule(Array(nested(JSONValue.depthLimit + 1).utf8)) == .range)
@@ -83,7 +83,7 @@ import Testing
     #expect(rule(Array("\"".utf8) + [0xff] + Array("\"".utf8)) == .encoding)
   }
 
-  @Test func everyPrefixAndDamageIsSurvived() throws {
+  @Test func truncationAndDamageNeverCrash() throws {
     let text = Array(
       "{\"packages\": {\"a\": {\"files\": [{\"sig_type\": \"efi\", \"file\": \"b\"}], \"n\": -1.5e3}}}".utf8)
     for count in 0..<text.count { #expect(rule(Array(text[..<count])) != nil) }

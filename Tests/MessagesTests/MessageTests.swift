@@ -24,7 +24,7 @@ struct MessageTests {
     #expect(("{0}" as Message).description == "{0}")
   }
 
-  @Test func messagesWithinAMessageAreTranslatedAndDataIsNot() {
+  @Test func nestedMessagesAreTranslatedButDataIsNot() {
     let detail: Message = "it ends at byte \(12)"
     #expect(
       german("cannot \("read" as Message) \("plain"): \(detail)")
@@ -34,7 +34,7 @@ struct MessageTests {
     #expect(german("unknown \("plain" as Message)") == "unknown schlicht")
   }
 
-  @Test func errorsAreArgumentsByTheirMessage() {
+  @Test func errorsAsArgumentsAreTranslated() {
     let error = ParseError("X", at: 3, .range, "plain")
     #expect("\(error)" == "X, byte 3: plain [range]")
     #expect(german("y: \(error)") == "y: X, byte 3: schlicht [range]")
@@ -45,20 +45,20 @@ struct MessageTests {
   }
 
   /// A translation is input too: a placeholder without an argument is kept.
-  @Test func numbersWithoutAnArgumentStay() {
+  @Test func placeholdersWithoutAnArgumentAreKept() {
     #expect(
       Message(key: "{1} {} {x} { } {{ }} {-1} {99999999999999999999} {0", arguments: [.text("a")]).description
         == "{1} {} {x} { } { } {-1} {99999999999999999999} {0")
   }
 
-  @Test func listsAreMessagesOfTheirOwn() {
+  @Test func joinedListsAreTranslated() {
     let list: [Message] = ["plain", "a {b}", Message(verbatim: "plain")]
     #expect(list.joined(separator: ", ").description == "plain, a {b}, plain")
     #expect(german(list.joined(separator: ", ")) == "schlicht, a {b}, plain")
     #expect([Message]().joined().description == "")
   }
 
-  @Test func equalityIsThatOfTheEnglishText() {
+  @Test func equalityComparesTheEnglishText() {
     #expect("a \(1)" as Message == "a 1")
     #expect(("a \("b" as Message)" as Message).hashValue == ("a b" as Message).hashValue)
     #expect("a" as Message != "b")

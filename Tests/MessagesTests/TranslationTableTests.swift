@@ -25,7 +25,8 @@ import Testing
     return try ExternalTool("msgfmt").run(options + ["-o", "-", "-"], input: Array(source.utf8))
   }
 
-  @Test(arguments: [[], ["--no-hash"], ["--alignment=16"]]) func translatesWhatItHas(_ options: [String]) throws {
+  @Test(arguments: [[], ["--no-hash"], ["--alignment=16"]])
+  func onlyKnownKeysAreTranslated(_ options: [String]) throws {
     let table = try TranslationTable(parsing: Self.compiled(options))
     #expect(table.translation(of: "image") == "Abbild")
     #expect(table.translation(of: "key") == "Schlüssel")
@@ -34,7 +35,7 @@ import Testing
     for other in ["", "not yet", "ke", "keyss", "a", "z", "zz", "😀"] { #expect(table.translation(of: other) == nil) }
   }
 
-  @Test func isNoneWithoutTheMagicNumber() throws {
+  @Test func aWrongMagicNumberIsRejected() throws {
     var bytes = try Self.compiled()
     bytes[0] ^= 1
     let error = thrown(ParseError.self) { try TranslationTable(parsing: bytes) }
@@ -43,7 +44,7 @@ import Testing
     #expect(thrown(ParseError.self) { try TranslationTable(parsing: swapped) }?.rule == .magic)
   }
 
-  @Test func otherRevisionIsRefused() throws {
+  @Test func anotherRevisionIsRejected() throws {
     var bytes = try Self.compiled()
     bytes[6] = 1
     #expect(thrown(ParseError.self) { try TranslationTable(parsing: bytes) }?.rule == .unsupported)

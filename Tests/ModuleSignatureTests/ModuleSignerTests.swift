@@ -10,7 +10,7 @@ import Testing
 
 @Suite struct ModuleSignerTests {
   @Test(arguments: [DigestAlgorithm.sha256, .sha384, .sha512])
-  func signatureIsThatOfOpenSSL(_ algorithm: DigestAlgorithm) throws {
+  func signatureMatchesOpenSSL(_ algorithm: DigestAlgorithm) throws {
     let content = Array("what a module holds".utf8)
     let signingKey = try SigningKey()
     let (key, certificate) = (try signingKey.keyFile(), try signingKey.certificateFile())
@@ -38,13 +38,13 @@ import Testing
     #expect(try signed.signer(ofContentWith: digest, among: [signingKey.certificate]) == signingKey.certificate)
   }
 
-  @Test func signatureThatIsTooLargeIsRefused() throws {
+  @Test func anOversizedSignatureIsRejected() throws {
     let limit = ModuleTrailer.sizeLimit - 40
     #expect(throws: ParseError.self) { try ModuleTrailer.bytes(for: [UInt8](repeating: 0, count: limit + 1)) }
     #expect(try ModuleTrailer.bytes(for: [UInt8](repeating: 0, count: limit)).count == ModuleTrailer.sizeLimit)
   }
 
-  @Test func digestOfAnotherSizeIsRefused() throws {
+  @Test func aDigestOfTheWrongSizeIsRejected() throws {
     let signer = ModuleSigner(identity: try SigningKey().identity, algorithm: .sha256)
     let error = thrown(CryptoError.self) { try signer.signature(ofContentWith: [1, 2, 3]) }
     #expect(error?.kind == .malformed)

@@ -9,7 +9,7 @@ import Testing
 @Suite struct ImageLayoutTests {
   /// Stub 252 has room for seven section headers; the eighth moves everything.
   @Test(arguments: [(Fixture.stub252, 7, 0x400), (.stub252, 8, 0x600), (.stub257, 24, 0x600), (.stub257, 25, 0x800)])
-  func headersGrowWhenTheTableDoes(_ stub: Fixture, _ count: Int, _ size: Int) throws {
+  func headersGrowWithTheSectionTable(_ stub: Fixture, _ count: Int, _ size: Int) throws {
     let base = try PEHeader(parsing: try stub.bytes())
     let layout = try ImageLayout(base: base, adding: (0..<count).map { AddedSection(name: ".s\($0)", size: 100) })
     #expect(layout.header.count == size)
@@ -25,7 +25,7 @@ import Testing
   }
 
   /// More sections than their 16-bit count allows, on a base with room for them.
-  @Test func headersStayWithinWhatIsRead() throws {
+  @Test func headersStayWithinTheirSizeLimit() throws {
     var bytes = try Fixture.stub257.bytes()
     let stub = try PEHeader(parsing: bytes)
     for index in stub.sections.indices { bytes[stub.sectionTableOffset + index * SectionHeader.size + 15] = 1 }
@@ -36,7 +36,7 @@ import Testing
     #expect(error?.rule == .headerRoom)
   }
 
-  @Test func sizesBeyondTheFormatAreRefused() throws {
+  @Test func sectionsTooLargeForTheFormatAreRejected() throws {
     let base = try PEHeader(parsing: try Fixture.stub257.bytes())
     for size in [1 << 32, Int.max, Int(UInt32.max)] {
       let error = thrown(LayoutError.self) {
@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["", ".toolongname", ".text", ".a\0b"]) func namesAreHeldToTheirRules(_ name: String) throws {
+  @Test(arguments: ["", ".toolongname", ".text", ".a\0b"]) func invalidSectionNamesAreRejected(_ name: String) throws {
     let base = try PEHeader(parsing: try Fixture.stub257.bytes())
     let error = thrown(LayoutError.self) {
       try ImageLayout(base: base, adding: [AddedSection(name: name, size: 1)])
@@ -54,7 +54,7 @@ import Testing
     #expect(error?.rule == .name)
   }
 
-  @Test func aSectionGrowsOnlyAsFarAsItsNeighbour() throws {
+  @Test func aSectionGrowsOnlyUpToTheNextOne() throws {
     let base = try PEHeader(parsing: try Fixture.stub252.bytes())
     #expect(throws: Never.self) { try ImageLayout(base: base, replacements: [".sbat": 0x100], adding: []) }
     let error = thrown(LayoutError.self) {
@@ -63,7 +63,7 @@ import Testing
     #expect(error?.rule == .sectionRoom)
   }
 
-  @Test func aSignedImageIsNoBase() throws {
+  @Test func aSignedImageIsRejectedAsABase() throws {
     let kernel = try PEHeader(parsing: try Fixture.kernel61.bytes())
     try #require(kernel.certificateTableRange != nil)
     let error = thrown(LayoutError.self) { try ImageLayout(base: kernel, adding: []) }

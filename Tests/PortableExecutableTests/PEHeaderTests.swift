@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct PEHeaderTests {
-  @Test(arguments: Fixture.forAMD64) func sectionsAreWhatObjdumpSays(_ fixture: Fixture) throws {
+  @Test(arguments: Fixture.forAMD64) func sectionsMatchObjdump(_ fixture: Fixture) throws {
     let header = try PEHeader(parsing: try fixture.bytes())
     let listing = String(decoding: try ExternalTool("objdump").run(["-h", "-w", fixture.path]), as: UTF8.self)
     let rows = listing.split(separator: "\n").map { $0.split(separator: " ") }.filter { Int($0.first ?? "") != nil }
@@ -44,7 +44,7 @@ import Testing
     (0, UInt8(0), ParseError.Rule.magic), (0x40, 0, .magic), (0x3c, 0x41, .range), (0x3f, 0x7f, .range),
     (0x46, 0, .range), (0x58, 0, .unsupported), (0x7b, 0x7f, .range), (0x78, 0x01, .range),
   ])
-  func fieldsAreHeldToTheirRules(_ offset: Int, _ value: UInt8, _ rule: ParseError.Rule) throws {
+  func invalidFieldsAreRejected(_ offset: Int, _ value: UInt8, _ rule: ParseError.Rule) throws {
     var bytes = try Fixture.stub257.bytes()
     bytes[offset] = value
     let error = thrown(ParseError.self) { try PEHeader(parsing: bytes) }
@@ -52,7 +52,7 @@ import Testing
   }
 
   /// A sparse file is created instantly, but hashing it would take days.
-  @Test func moreThanFourGiBAreRefused() throws {
+  @Test func imagesOfFourGiBAreRejected() throws {
     let stub = try Fixture.stub257.bytes()
     #expect(throws: Never.self) { try PEHeader(parsing: SparseBytes(stub, count: 0xffff_ffff)) }
     let error = thrown(ParseError.self) { try PEHeader(parsing: SparseBytes(stub, count: 0x1_0000_0000)) }
@@ -61,7 +61,7 @@ import Testing
 
   /// Subsystem, machine, SizeOfImage: firmware does not start the image, signed or not.
   @Test(arguments: [(68, UInt8(3)), (-20, 0x65), (58, 0), (57, 0x10)])
-  func whatFirmwareWouldNotStart(_ offset: Int, _ value: UInt8) throws {
+  func imagesThatFirmwareDoesNotStartAreRejected(_ offset: Int, _ value: UInt8) throws {
     var bytes = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: bytes)
     #expect(throws: Never.self) { try header.requireStartable() }
@@ -70,7 +70,7 @@ import Testing
     #expect(throws: ParseError.self) { try damaged.requireStartable() }
   }
 
-  @Test func overlappingSectionsAreRefused() throws {
+  @Test func overlappingSectionsAreRejected() throws {
     var bytes = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: bytes)
     // Gives the second section the file offset of the first.
@@ -81,7 +81,7 @@ import Testing
     #expect(error?.rule == .overlap)
   }
 
-  @Test func sectionsOverlappingInMemoryAreRefusedForBuilding() throws {
+  @Test func sectionsOverlappingInMemoryAreRejectedForBuilding() throws {
     var bytes = try Fixture.stub257.bytes()
     let header = try PEHeader(parsing: bytes)
     let entry = header.sectionTableOffset + SectionHeader.size

@@ -12,7 +12,7 @@ import Testing
   let deb = DebIdentity(
     path: "a.deb", sha256: [UInt8](repeating: 0xab, count: 32), package: "a", version: "1", architecture: "amd64")
 
-  @Test func withoutAWordThereIsAWarning() throws {
+  @Test func withoutATrustOptionThereIsAWarning() throws {
     let finding = try InputTrust.nothing.establish(for: deb, on: Host())
     #expect(finding == .unchecked && finding.warning?.contains("--sha256") == true)
   }
@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  @Test func aReleaseVouchesThroughItsIndex() throws {
+  @Test func aSignedReleaseVouchesForThePackage() throws {
     let repository = try TestRepository()
     let fingerprint = try repository.gpg(["--with-colons", "--list-keys"]).split(separator: UInt8(ascii: "\n"))
       .map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("fpr:") }?
@@ -50,7 +50,7 @@ import Testing
   }
 
   /// With any compression, and in apt's lists, where the release file may lack a digest for apt's own compression.
-  @Test func theIndexIsFoundWhereItMayBe() throws {
+  @Test func theIndexIsFoundCompressedAndInAptsLists() throws {
     let repository = try TestRepository()
     let files = FileSystem()
     for suffix in ["", ".xz", ".gz"] {
@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  @Test func whatIsNotSignedIsRefused() throws {
+  @Test func textWithoutAValidSignatureIsRejected() throws {
     let repository = try TestRepository()
     let signed = try FileSystem().readFile(repository.inRelease, limit: 1 << 20)
     func with(_ bytes: [UInt8]) throws -> TrustRule? {
@@ -98,7 +98,7 @@ import Testing
     #expect(repository.reason(keyring: repository.directory.path(of: "keys.asc")) == .signature)
   }
 
-  @Test func anIndexOtherThanTheReleaseNamesIsRefused() throws {
+  @Test func anIndexThatDoesNotMatchTheReleaseIsRejected() throws {
     let repository = try TestRepository()
     let index = try FileSystem().readFile(repository.index, limit: 1 << 20)
     for changed in [index + [10], Array(index.dropLast()), []] {
@@ -113,7 +113,7 @@ import Testing
     #expect(repository.reason() == .index)
   }
 
-  @Test func thePackageHasToBeInItAsItIs() throws {
+  @Test func thePackageMustMatchItsIndexEntry() throws {
     let repository = try TestRepository()
     func reason(_ change: (inout DebIdentity) -> Void) -> TrustRule? {
       var deb = repository.deb
@@ -130,7 +130,7 @@ import Testing
     #expect(reason { $0.architecture = "arm64" } == .release)
   }
 
-  @Test func whatIsOutOfDateIsRefused() throws {
+  @Test func anExpiredReleaseIsRejected() throws {
     let repository = try TestRepository()
     try repository.sign(["Valid-Until: Sun, 01 Mar 2020 00:00:01 UTC"])
     let error = thrown(TrustError.self) { try repository.establish() }
@@ -149,7 +149,7 @@ import Testing
     #expect(repository.reason() == .release)
   }
 
-  @Test func gpgvThatIsMissingIsNamed() throws {
+  @Test func aMissingGpgvIsReported() throws {
     let repository = try TestRepository()
     var host = try repository.host
     host.processes = ProcessRunner { program, _ in throw HostError("run", program, errno: 2) }

@@ -12,7 +12,7 @@ import Testing
 
   private static func binary(_ text: String) throws -> [UInt8] { try OpenPGPArmor.binary(Array(text.utf8), of: "keys") }
 
-  @Test func binaryKeyringsStayAsTheyAre() throws {
+  @Test func binaryKeyringsAreUnchanged() throws {
     for keyring in [[], [0x99, 0x01, 0x0a, 0x0d, 0x2d], Array("no armour\n".utf8)] {
       #expect(try OpenPGPArmor.binary(keyring, of: "keys") == keyring)
     }
@@ -40,7 +40,7 @@ import Testing
     // A damaged second block.
     "\(begin)\nZm9v\n\(end)\(begin)\nZm9\n\(end)",
   ])
-  func damagedArmourIsRefused(_ text: String) {
+  func damagedArmourIsRejected(_ text: String) {
     let error = thrown(TrustError.self) { try Self.binary(text) }
     #expect(error?.rule == .signature && error?.message.contains("damaged") == true)
   }

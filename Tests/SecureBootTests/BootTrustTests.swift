@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func whereNothingIsEnforcedAllIsAccepted(throughShim: Bool) throws {
+  func everythingIsAcceptedUnlessEnforced(throughShim: Bool) throws {
     #expect(try evaluate(throughShim: throughShim) == .accepted(reason: "this firmware has no Secure Boot"))
     try put(secureBoot: 0, setupMode: 0)
     #expect(try evaluate(throughShim: throughShim) == .accepted(reason: "Secure Boot is off"))
@@ -40,7 +40,7 @@ import Testing
     #expect(try !evaluate(throughShim: throughShim).isAccepted)
   }
 
-  @Test func whatIsInDbIsAccepted() throws {
+  @Test func aCertificateInDbIsAccepted() throws {
     try put(secureBoot: 1, setupMode: 0)
     try Databases.put(.signatureDatabase, [Databases.list(.x509, ours.der)], in: root)
     #expect(try evaluate() == .accepted(reason: "the certificate CN = ours is in db"))
@@ -48,7 +48,7 @@ import Testing
     #expect(try !evaluate(Databases.certificate("ours")).isAccepted)
   }
 
-  @Test func machineOwnerKeysCountThroughShimOnly() throws {
+  @Test func machineOwnerKeysAreTrustedOnlyThroughShim() throws {
     try put(secureBoot: 1, setupMode: 0)
     try Databases.put(.machineOwnerKeys, [Databases.list(.x509, ours.der)], in: root)
     #expect(try evaluate(throughShim: true).isAccepted)
@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test(arguments: [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys])
-  func revocationOutweighsEverything(variable: EFIVariableName) throws {
+  func revocationOverridesEverything(variable: EFIVariableName) throws {
     try put(secureBoot: 1, setupMode: 0)
     try Databases.put(.signatureDatabase, [Databases.list(.x509, ours.der)], in: root)
     try Databases.put(variable, [Databases.list(.x509, ours.der)], in: root)
@@ -71,7 +71,7 @@ import Testing
   }
 
   /// Certificates made by openssl: a CA and one issued by it.
-  @Test func theIssuerInDbIsEnough() throws {
+  @Test func anIssuerInDbIsSufficient() throws {
     try OpenSSL.makeKeys(in: root)
     let leaf = root.path(of: "leaf.csr")
     try ExternalTool("openssl").run([
@@ -93,7 +93,7 @@ import Testing
   }
 
   /// The variable store with Microsoft's certificates from Debian's ovmf.
-  @Test func aRealFirmwaresDatabasesAreJudged() throws {
+  @Test func realFirmwareDatabasesAreEvaluated() throws {
     let store = try FileSystem().readFile("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", limit: 1 << 20)
     for name in [EFIVariableName.signatureDatabase, .forbiddenDatabase] {
       let variable = try #require(try VariableStore(parsing: store).variables[name])

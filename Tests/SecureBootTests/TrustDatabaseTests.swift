@@ -36,7 +36,7 @@ import Testing
     #expect(database.ignoredEntries.isEmpty)
   }
 
-  @Test func everyVariableEndsUpInItsPlace() throws {
+  @Test func everyVariableIsRead() throws {
     let root = try TemporaryDirectory()
     let db = try Self.certificate("db")
     let mok = try Self.certificate("mok")
@@ -66,7 +66,7 @@ import Testing
     #expect(database.ignoredEntries.isEmpty)
   }
 
-  @Test func whatIsNotEvaluatedIsNamed() throws {
+  @Test func ignoredEntriesAreReported() throws {
     let root = try TemporaryDirectory()
     let good = try Self.certificate("good")
     let lists = [
@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test(arguments: [[], [6, 0], [6, 0, 0, 0, 1, 2, 3]] as [[UInt8]])
-  func brokenVariablesAreErrorsThatNameTheFile(content: [UInt8]) throws {
+  func errorsInVariablesNameTheFile(content: [UInt8]) throws {
     let root = try TemporaryDirectory()
     let file = "\(Self.efivars)/\(EFIVariableName.forbiddenDatabase.fileName)"
     try root.write(file, content)
@@ -91,7 +91,7 @@ import Testing
   }
 
   /// The variable store with Microsoft's certificates from Debian's ovmf, also parsed by efitools.
-  @Test func aRealFirmwaresDatabasesAreRead() throws {
+  @Test func realFirmwareDatabasesAreRead() throws {
     let root = try TemporaryDirectory()
     let store = try FileSystem().readFile("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", limit: 1 << 20)
     for name in [EFIVariableName.signatureDatabase, .forbiddenDatabase] {

@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  @Test func updatesAreThoseOfEfitoolsByteForByte() throws {
+  @Test func updatesMatchEfitoolsByteForByte() throws {
     let keys = try Keys()
     for (variable, signer) in [("PK", "PK"), ("KEK", "PK"), ("db", "KEK")] {
       let role = try #require(KeyRole(rawValue: variable))
@@ -68,7 +68,7 @@ import Testing
     #expect(try removal == keys.theirUpdate(of: "PK", by: "PK", list: "empty.esl"))
   }
 
-  @Test func listsAreThoseOfEfitools() throws {
+  @Test func listsMatchEfitools() throws {
     let keys = try Keys()
     for role in KeyRole.allCases {
       let output = try keys.path("their.esl")
@@ -80,7 +80,7 @@ import Testing
   }
 
   /// EDK2's AuthService: version 1, SHA-256 as the digest algorithm at byte 13, two-byte lengths.
-  @Test func theSignatureBeginsAsFirmwareExpects() throws {
+  @Test func theSignatureStartsAsFirmwareExpects() throws {
     let update = try AuthenticatedVariable(
       parsing: try Keys().hierarchy.enrolmentUpdate(for: .signatureDatabase, at: Self.time))
     #expect(update.signature.prefix(2) == [0x30, 0x82])
@@ -88,7 +88,7 @@ import Testing
     #expect(update.signature[13..<22] == [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01])
   }
 
-  @Test func opensslVerifiesTheSignatureAndNoticesAnotherTime() throws {
+  @Test func opensslVerifiesTheSignatureAndTheTime() throws {
     let keys = try Keys()
     let scratch = try #require(keys.scratch)
     let update = try AuthenticatedVariable(
@@ -112,7 +112,7 @@ import Testing
     #expect(try verify(at: Self.time, certificate: "PK.crt") != 0)
   }
 
-  @Test func timesThatTheFirmwareCannotHoldAreRefused() throws {
+  @Test func timesOutOfRangeAreRejected() throws {
     let keys = try Keys()
     #expect(throws: CryptoError.self) { try keys.hierarchy.platformKeyRemoval(at: .max) }
   }

@@ -32,7 +32,7 @@ import Testing
 
   private func remove() throws { try ExternalTool("rm").run(["-rf", root.path(of: "etc")]) }
 
-  @Test func whatWasWrittenIsReadBack() throws {
+  @Test func writtenKeysAreReadBack() throws {
     let host = try root.host()
     #expect(try KeyStore(of: host).state() == .absent)
     try create()
@@ -61,7 +61,7 @@ import Testing
     }
   }
 
-  @Test func afterAPowerCutTheSetIsWholeOrAbsentAndTheNextCreateCleansUp() throws {
+  @Test func aPowerCutLeavesAllOrNothingAndIsCleanedUp() throws {
     let whole = MutationRecorder()
     try create(gate: whole.gate)
     for number in 1...whole.mutations.count {
@@ -74,7 +74,7 @@ import Testing
   }
 
   /// Checks every file before every change, with umask 0.
-  @Test func nothingIsEverReadableByOthers() throws {
+  @Test func privateKeysAreNeverReadableByOthers() throws {
     let mask = umask(0)
     defer { umask(mask) }
     let path = root.path(of: "/etc/pve-sb-uki")
@@ -106,7 +106,7 @@ import Testing
     #expect(try root.list("/etc/pve-sb-uki") == ["keys"])
   }
 
-  @Test(arguments: names) func whatIsMissingIsNamed(_ name: String) throws {
+  @Test(arguments: names) func missingFilesAreReported(_ name: String) throws {
     try create()
     let host = try root.host()
     try host.files.remove("\(KeyStore.standardDirectory)/\(name)")
@@ -125,7 +125,7 @@ import Testing
   }
 
   @Test(arguments: [("GUID", "no guid\n"), ("GUID", ""), ("PK.crt", "x"), ("db.key", "-----BEGIN PRIVATE KEY-----\n")])
-  func brokenFilesAreNamed(_ name: String, _ content: String) throws {
+  func damagedFilesAreReported(_ name: String, _ content: String) throws {
     try create()
     try root.write("\(KeyStore.standardDirectory)/\(name)", content)
     let host = try root.host()

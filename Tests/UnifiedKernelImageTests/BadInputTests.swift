@@ -17,7 +17,7 @@ import UnifiedKernelImage
     return thrown(ImageError.self) { try ImagePlan(recipe) }
   }
 
-  @Test func kernelsThatAreNone() throws {
+  @Test func filesThatAreNotKernelsAreRejected() throws {
     for bytes in [[], Array("#!/bin/sh\nexit 0\n".utf8), [UInt8](repeating: 0x4d, count: 4096)] {
       #expect(try refusal { $0.linux = NamedInput(name: "k", bytes: bytes) }?.rule == .kernel)
     }
@@ -27,13 +27,13 @@ import UnifiedKernelImage
     #expect(error?.hint != nil)
   }
 
-  @Test func stubsThatAreNone() throws {
+  @Test func filesThatAreNotStubsAreRejected() throws {
     #expect(try refusal { $0.stub = try Parts.input(.kernel61) }?.rule == .stub)
     let uki = try Parts.build(try Parts.recipe())
     #expect(try refusal { $0.stub = NamedInput(name: "s", bytes: Array(uki.prefix(uki.count))) }?.rule == .stub)
   }
 
-  @Test func emptyParts() throws {
+  @Test func emptyOrInvalidPartsAreRejected() throws {
     #expect(try refusal { $0.initrds = [] }?.description == "no initrd specified")
     #expect(try refusal { $0.initrds = [NamedInput(name: "i", bytes: [])] }?.description == "i is empty")
     #expect(try refusal { $0.osRelease = NamedInput(name: "o", bytes: []) }?.rule == .content)
@@ -42,7 +42,7 @@ import UnifiedKernelImage
   }
 
   @Test(arguments: ["", " ", "a\nb", "a\0b", "a\u{7f}", "a\u{1b}[0m", String(repeating: "a", count: 2048)])
-  func commandLines(_ line: String) throws {
+  func invalidCommandLinesAreRejected(_ line: String) throws {
     #expect(try refusal { $0.commandLine = Array(line.utf8) }?.rule == .commandLine)
   }
 
@@ -52,25 +52,25 @@ import UnifiedKernelImage
     #expect(throws: Never.self) { try ImagePlan(recipe) }
   }
 
-  @Test(arguments: ["linux", ".", ".linux", ".sbat", ".to-long-name", ".a b", ".efifw"]) func sectionNames(
-    _ name: String
-  ) throws {
+  @Test(arguments: ["linux", ".", ".linux", ".sbat", ".to-long-name", ".a b", ".efifw"])
+  func invalidSectionNamesAreRejected(_ name: String) throws {
     var recipe = try Parts.recipe()
     recipe.extraSections = [(name, NamedInput(name: "x", bytes: [1]))]
     #expect(throws: (any Error).self) { try ImagePlan(recipe) }
   }
 
-  @Test(arguments: ["", "a b", "../x", "a\n", String(repeating: "9", count: 65)]) func releases(_ text: String) throws {
+  @Test(arguments: ["", "a b", "../x", "a\n", String(repeating: "9", count: 65)])
+  func invalidReleasesAreRejected(_ text: String) throws {
     #expect(try refusal { $0.uname = text }?.rule == .content)
   }
 
-  @Test func partsWhoseSizesOverflowAreRefused() throws {
+  @Test func partsWhoseSizesOverflowAreRejected() throws {
     let huge = NamedInput(name: "huge", bytes: SparseBytes(count: .max))
     #expect(try refusal { $0.initrds = [huge, huge] }?.rule == .section)
   }
 
   /// An error names the malformed part and no other.
-  @Test func theMalformedPartIsNamed() throws {
+  @Test func errorsNameTheMalformedPart() throws {
     let stub = try Fixture.stub257.bytes()
     let kernel = try Fixture.kernel61.bytes()
     func name(_ change: (inout ImageRecipe) throws -> Void) throws -> Substring? {
@@ -105,7 +105,7 @@ import UnifiedKernelImage
   }
 
   /// The self-check detects a flipped bit anywhere in the written UKI.
-  @Test func theSelfCheckSeesEveryKindOfDamage() throws {
+  @Test func theSelfCheckDetectsEveryKindOfDamage() throws {
     let key = try SigningKey()
     let plan = try ImagePlan(try Parts.recipe())
     let sink = MemorySink()

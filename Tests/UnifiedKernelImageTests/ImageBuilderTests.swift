@@ -12,7 +12,7 @@ import UnifiedKernelImage
 @Suite struct ImageBuilderTests {
   /// For both stubs and both kernels: other tools see the sections, accept the signature and compute the same digest.
   @Test(arguments: Fixture.stubs, Fixture.kernels)
-  func othersAcceptTheImage(_ stub: Fixture, _ kernel: Fixture) throws {
+  func otherToolsAcceptTheImage(_ stub: Fixture, _ kernel: Fixture) throws {
     let key = try SigningKey()
     let bytes = try Parts.build(try Parts.recipe(stub, kernel), by: key)
     let image = try ScratchFile(bytes, suffix: ".efi")
@@ -60,13 +60,13 @@ import UnifiedKernelImage
     }
   }
 
-  @Test(arguments: Fixture.kernels) func unameIsTheKernelsOwn(_ kernel: Fixture) throws {
+  @Test(arguments: Fixture.kernels) func unameIsReadFromTheKernel(_ kernel: Fixture) throws {
     let plan = try ImagePlan(try Parts.recipe(.stub257, kernel))
     let file = String(decoding: try ExternalTool("file").run(["-b", kernel.path]), as: UTF8.self)
     #expect(file.contains("version \(try #require(plan.uname)) "), "\(file)")
   }
 
-  @Test func initrdsAreJoinedAtFourBytes() throws {
+  @Test func initrdsAreAlignedToFourBytes() throws {
     var recipe = try Parts.recipe()
     recipe.initrds = [[1, 2, 3, 4, 5], [6], [7, 8]].map { NamedInput(name: "initrd", bytes: $0) }
     let bytes = try Parts.build(recipe)
@@ -87,7 +87,7 @@ import UnifiedKernelImage
     }
   }
 
-  @Test func sbatIsMergedWhereItFits() throws {
+  @Test func sbatIsMergedIfItFits() throws {
     let bytes = try Parts.build(try Parts.recipe(.stub257))
     let section = try #require(try PEHeader(parsing: bytes).section(named: ".sbat"))
     let text = String(decoding: bytes[section.contentRange], as: UTF8.self)

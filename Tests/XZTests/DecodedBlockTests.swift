@@ -25,7 +25,7 @@ import XZ
     return XZScene.file(blocks, check: stream.check)
   }
 
-  @Test(arguments: options) func textAndEditsAreThoseOfXz(_ options: [String]) throws {
+  @Test(arguments: options) func textAndEditsMatchXz(_ options: [String]) throws {
     let file = try XZScene.pack(XZScene.text, options)
     let stream = try XZStream(parsing: file)
     let text = try stream.blocks.flatMap { try DecodedBlock($0, of: stream, from: file).withUnsafeBytes { Array($0) } }
@@ -39,7 +39,7 @@ import XZ
     #expect(unpacked.elementsEqual(XZScene.apply(edits, to: XZScene.text)))
   }
 
-  @Test func rangesThatDoNotCompressAreStored() throws {
+  @Test func incompressibleRangesAreStored() throws {
     let text = XZScene.text
     let blocks = try text.withUnsafeBytes {
       try EncodedBlock.encode(text: $0, check: .crc64, storing: [200_000..<350_000], workers: 2)
@@ -49,7 +49,7 @@ import XZ
     #expect(try XZScene.unpack(XZScene.file(blocks, check: .crc64)).elementsEqual(text))
   }
 
-  @Test func whatIsWrittenDoesNotDependOnWorkers() throws {
+  @Test func outputDoesNotDependOnTheNumberOfWorkers() throws {
     let text = [UInt8](repeating: 7, count: 20 << 20)
     let blocks = try [1, 2].map { workers in
       try text.withUnsafeBytes { try EncodedBlock.encode(text: $0, check: .crc32, preset: 0, workers: workers) }
@@ -57,7 +57,7 @@ import XZ
     #expect(blocks[0] == blocks[1] && blocks[0].count == 3)
   }
 
-  @Test func aTextThatIsEditedAwayIsNoBlock() throws {
+  @Test func removingTheWholeTextLeavesNoBlock() throws {
     let file = try XZScene.pack(XZScene.text)
     let all = [ByteEdit(range: 0..<XZScene.text.count, replacement: [])]
     #expect(try Self.recode(file, all) == XZScene.pack([]))
@@ -80,7 +80,7 @@ import XZ
     #expect(try XZScene.unpack(XZScene.file(blocks, check: .none)) == Array("ab!ef".utf8))
   }
 
-  @Test func editsThatAreNotInOrderAreRefused() throws {
+  @Test func unorderedEditsAreRejected() throws {
     let file = try XZScene.pack(XZScene.text)
     let stream = try XZStream(parsing: file)
     let block = try DecodedBlock(try #require(stream.blocks.first), of: stream, from: file)

@@ -19,7 +19,7 @@ enum KernelPackage: String, CaseIterable {
 
 /// The members of Debian's kernel packages: compressed by dpkg, 24 MiB of text per block, thousands of modules.
 @Suite(.serialized, .enabled(if: SlowTests.run)) struct RealBlockTests {
-  @Test(arguments: KernelPackage.allCases) func withoutEditsEveryByteComesBack(_ package: KernelPackage) throws {
+  @Test(arguments: KernelPackage.allCases) func withoutEditsEveryByteIsPreserved(_ package: KernelPackage) throws {
     for name in ["control.tar.xz", "data.tar.xz"] {
       let file = try package.member(name)
       let stream = try XZStream(parsing: file)
@@ -34,7 +34,7 @@ enum KernelPackage: String, CaseIterable {
 
   /// liblzma decodes the block to the edited text; otherwise it would not count as transcoded.
   @Test(arguments: [(KernelPackage.signed61, 0), (.unsigned61, 16), (.signed612, 1)])
-  func editsAreWhatLiblzmaDecodes(_ package: KernelPackage, _ index: Int) throws {
+  func liblzmaDecodesTheEditedText(_ package: KernelPackage, _ index: Int) throws {
     let file = try package.member("data.tar.xz")
     let stream = try XZStream(parsing: file)
     let block = stream.blocks[index]

@@ -30,7 +30,7 @@ import XZ
     return XZScene.file(blocks, check: stream.check)
   }
 
-  @Test(arguments: options) func withoutEditsEveryByteComesBack(_ options: [String]) throws {
+  @Test(arguments: options) func withoutEditsEveryByteIsPreserved(_ options: [String]) throws {
     let file = try XZScene.pack(XZScene.text, options)
     let old = try Self.blocks(of: file)
     for reusing in [true, false] {
@@ -44,7 +44,7 @@ import XZ
     try XZStream(parsing: file).blocks.map { Array(file[$0.range].dropFirst((Int(file[$0.range.lowerBound]) + 1) * 4)) }
   }
 
-  @Test(arguments: options) func editsAreWhatXzDecodes(_ options: [String]) throws {
+  @Test(arguments: options) func xzDecodesTheEditedText(_ options: [String]) throws {
     let file = try XZScene.pack(XZScene.text, options)
     let borders = try XZStream(parsing: file).blocks.map(\.text.upperBound)
     var random = Random(seed: UInt64(options.joined().utf8.reduce(0) { $0 &+ Int($1) }))
@@ -74,7 +74,7 @@ extension TranscodingTests {
     return borders
   }
 
-  @Test func editsAtEveryBorderAreWhatLiblzmaDecodes() throws {
+  @Test func liblzmaDecodesEditsAtEveryChunkBoundary() throws {
     let file = try XZScene.pack(XZScene.text)
     let borders = try Self.chunkBorders(of: file)
     let count = XZScene.text.count
@@ -95,7 +95,7 @@ extension TranscodingTests {
     }
   }
 
-  @Test func textBetweenFirstAndLastByteMayGo() throws {
+  @Test func nearlyAllTextCanBeRemoved() throws {
     let file = try XZScene.pack(XZScene.text)
     let stream = try XZStream(parsing: file)
     let block = try DecodedBlock(try #require(stream.blocks.first), of: stream, from: file)
@@ -108,7 +108,7 @@ extension TranscodingTests {
     #expect(try block.encode(applying: [all], verify: true).map(\.textCount) == [5])
   }
 
-  @Test func whatReplacementsRepeatIsWrittenOnce() throws {
+  @Test func repeatedReplacementsAreWrittenOnce() throws {
     let file = try XZScene.pack(XZScene.text)
     let stream = try XZStream(parsing: file)
     let block = try DecodedBlock(try #require(stream.blocks.first), of: stream, from: file)
@@ -121,7 +121,7 @@ extension TranscodingTests {
   }
 
   /// Runs of one byte give the longest matches, and chunks that reach the limit of text.
-  @Test func longRunsComeBackAndMayBeEdited() throws {
+  @Test func longRunsArePreservedAndCanBeEdited() throws {
     let text = [UInt8](repeating: 0, count: 9 << 20) + Array("tail".utf8)
     let file = try XZScene.pack(text)
     #expect(try Self.blocks(of: Self.transcode(file, [], reusing: false)).elementsEqual(Self.blocks(of: file)))

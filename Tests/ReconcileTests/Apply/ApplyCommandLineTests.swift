@@ -44,7 +44,7 @@ import Testing
     #expect(try embedded(newer) == "root=/dev/mapper/pve-root ro")
   }
 
-  @Test func aBrokenOwnLineFailsThatKernelAlone() throws {
+  @Test func anInvalidLineFailsOnlyItsKernel() throws {
     try scene.apply()
     let old = try scene.image(older)
     try scene.directory.write("etc/kernel/cmdline-\(older)", "a\u{7}")
@@ -56,7 +56,7 @@ import Testing
     #expect(try embedded(newer) == "root=/dev/mapper/pve-root new")
   }
 
-  @Test func whatIsWrongWithALineIsANote() throws {
+  @Test func problemsOfALineAreNotes() throws {
     try scene.directory.write("etc/kernel/cmdline", "quiet init=/bin/sh nokaslr\n")
     let result = try scene.apply()
     #expect(result.failures.isEmpty && states(result) == ["\(newer) signed", "\(older) signed"])

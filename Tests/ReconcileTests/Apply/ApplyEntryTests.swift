@@ -22,9 +22,9 @@ import Testing
     "pve-6.8.12-9-pve.efi on 1", "grubx64.efi on 0",
   ]
 
-  @Test func eachImageHasOne() throws { #expect(try machine.order() == whole) }
+  @Test func everyImageHasAnEntry() throws { #expect(try machine.order() == whole) }
 
-  @Test(arguments: [[1], [0], [0, 1]]) func ofAnESPThatCannotBeMounted(esps: [Int]) throws {
+  @Test(arguments: [[1], [0], [0, 1]]) func entriesOfAnUnmountableESPAreKept(esps: [Int]) throws {
     var host = try machine.host()
     let (good, broken) = (host.partitions, esps.map { serials[$0] })
     host.partitions = PartitionAccess { device, access, label in
@@ -40,7 +40,7 @@ import Testing
   }
 
   /// If the entries for UKIs cannot be created, the machine keeps those that start it now.
-  @Test func ofProxmoxStayUntilTheFirmwareCanBeTold() throws {
+  @Test func typeOneEntriesStayUntilBootEntriesAreWritten() throws {
     let files = try machine.host().files
     var manifest = Manifest.load(from: files).manifest
     for image in manifest.images { manifest.update(image.digest) { $0.booted = 1 } }
@@ -57,7 +57,7 @@ import Testing
   }
 
   /// The disk was repartitioned, and the kernel still has the old partition table.
-  @Test func ofAPartitionWithoutAPlace() throws {
+  @Test func entriesOfAPartitionWithoutALocationAreKept() throws {
     var host = try machine.host()
     let good = host.partitions
     let odd = serials[1]
@@ -73,7 +73,7 @@ import Testing
   }
 
   /// Another installation on this machine also uses pve-sb-uki.
-  @Test func ofAnotherInstallation() throws {
+  @Test func entriesOfAnotherInstallationAreKept() throws {
     try machine.put(0x20, label: "Proxmox VE 6.8.12-9-pve", on: 2, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
     try machine.put(0x21, label: "Proxmox VE 6.8.12-9-pve", on: 3, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")
     for index in 0...2 {
@@ -86,7 +86,7 @@ import Testing
   }
 
   /// The manifest is lost, the key has changed, and no UKI can be built: existing UKIs may still boot.
-  @Test func ofAnImageThatIsNotRecognised() throws {
+  @Test func entriesOfAnUnrecognisedImageAreKept() throws {
     unlink(machine.directory.path(of: Manifest.path))
     try machine.use(SigningKey())
     for release in [MirrorScene.newer, MirrorScene.older] {
@@ -98,7 +98,7 @@ import Testing
   }
 
   /// /boot is a separate file system and not mounted: the pinned kernel still boots first.
-  @Test func stayInTheirOrderWhileThereIsNoKernel() throws {
+  @Test func theOrderIsKeptWhileThereIsNoKernel() throws {
     try machine.directory.write(ProxmoxLists.pinPath, MirrorScene.older)
     #expect(try machine.apply().failures.isEmpty)
     let order = try machine.order()
@@ -112,7 +112,7 @@ import Testing
     #expect(try machine.image(serials[1], MirrorScene.older) != nil)
   }
 
-  @Test func areMadeThoughNothingCanBeRecorded() throws {
+  @Test func entriesAreCreatedEvenIfNothingCanBeRecorded() throws {
     let fresh = try MirrorScene(isApplied: false)
     let result = try fresh.apply(
       on: fresh.host { mutation in

@@ -20,7 +20,7 @@ import Testing
   private func failure() throws -> FailureRecord? { try FailureRecord.load(from: scene.host().files) }
 
   /// Promise I1; a single failed call also leaves nothing behind.
-  @Test func aFailureAtAnyChangeLeavesWholeImagesAndIsMendedByTheNextRun() throws {
+  @Test func aFailureAtAnyChangeIsRepairedByTheNextRun() throws {
     try scene.apply()
     let old = try #require(try scene.image(newer))
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
@@ -65,7 +65,7 @@ import Testing
     #expect(try scene.isComplete(newer))
   }
 
-  @Test func aDamagedKeyIsRememberedUntilItIsMended() throws {
+  @Test func aDamagedKeyIsRecordedUntilItIsRepaired() throws {
     try scene.apply()
     let old = try scene.image(newer)
     try scene.directory.write("etc/pve-sb-uki/keys/db.key", "no key")
@@ -96,7 +96,7 @@ import Testing
     #expect(try scene.imageNames() == ["pve-\(older).efi"])
   }
 
-  @Test func whatStopsTheWholeRunIsRememberedToo() throws {
+  @Test func anErrorThatStopsTheRunIsRecordedToo() throws {
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Bogus=1\n")
     #expect(throws: BootEnvironmentError.self) { try scene.apply() }
     #expect(try failure()?.messages.first?.contains("pve-sb-uki.conf, line 1") == true)

@@ -123,7 +123,8 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: SlowTests.run), arguments: ["fail", "kill"]) func atEveryChange(mode: String) throws {
+  @Test(.enabled(if: SlowTests.run), arguments: ["fail", "kill"])
+  func aFaultAtAnyChangeLeavesABootableMachine(mode: String) throws {
     let (whole, status, count) = try run("none", 0)
     let changes = try #require(count)
     #expect(status == 0 && changes > 60)

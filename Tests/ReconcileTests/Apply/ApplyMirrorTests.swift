@@ -33,7 +33,7 @@ import Testing
     result.images.map { "\($0.esp) \($0.kernel) \($0.state)" }
   }
 
-  @Test func anImageIsMadeOnceAndCopied() throws {
+  @Test func anImageIsBuiltOnceAndCopied() throws {
     let result = try scene.apply()
     #expect(
       states(result) == [
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test func anImageThatRottedUnseenIsRebuilt() throws {
+  @Test func aSilentlyCorruptedImageIsReplaced() throws {
     try scene.apply()
     let good = try #require(try image(first, newer))
     // The same size and time, so that only reading shows the change.
@@ -117,7 +117,7 @@ import Testing
   }
 
   /// After one ESP was repaired, the new plan still leaves the ESP alone that could not be checked.
-  @Test func anESPThatCannotBeCheckedStaysAsItIsAfterTheOtherWasMended() throws {
+  @Test func anUncheckedESPIsUnchangedAfterTheOthersRepair() throws {
     let machine = try MirrorScene()
     let image = try FATImage(.fat32)
     try image.makeDirectories(["/EFI", "/EFI/Linux"])

@@ -44,7 +44,7 @@ import Testing
     return recorder.mutations.isEmpty
   }
 
-  @Test func whatBootedStaysUntilItsSuccessorHas() throws {
+  @Test func theBootedImageStaysUntilItsSuccessorBoots() throws {
     try boot(secondsAgo: 1000)
     try scene.apply()
     #expect(try settles())
@@ -62,14 +62,14 @@ import Testing
     #expect(try settles())
   }
 
-  @Test func withoutABootNothingIsKept() throws {
+  @Test func withoutABootNoPreviousImageIsKept() throws {
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
     try scene.apply()
     #expect(try scene.imageNames() == ["pve-\(newer).efi"])
   }
 
   /// The boot time tells from which of the two the machine was booted: not from a UKI written later.
-  @Test func whatWasWrittenSinceTheBootHasNotBooted() throws {
+  @Test func anImageWrittenAfterTheBootHasNotBooted() throws {
     try boot(secondsAgo: 1000)
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
     try scene.apply()
@@ -79,7 +79,7 @@ import Testing
     #expect(Manifest.load(from: try scene.host().files).manifest.images.count { $0.booted != nil } == 1)
   }
 
-  @Test func whatBootedIsKnownThoughTheManifestIsLost() throws {
+  @Test func theBootedImageIsKnownWithoutTheManifest() throws {
     try boot(secondsAgo: 1000)
     try scene.apply()
     let good = try #require(try scene.image(newer))
@@ -94,7 +94,7 @@ import Testing
   }
 
   /// The clock was years ahead when a kernel that is now removed was booted.
-  @Test func aBootInTheFutureDoesNotCountForEver() throws {
+  @Test func aBootTimeInTheFutureIsSuperseded() throws {
     try boot(secondsAgo: -100_000_000)
     try scene.apply()
     try scene.directory.write("boot/initrd.img-\(newer)", "changed")
@@ -111,7 +111,7 @@ import Testing
   }
 
   /// Promise I1: at every change, the booted UKI is intact under one of the two names.
-  @Test func atEveryChangeWhatBootedIsThere() throws {
+  @Test func aFailureAtAnyChangeKeepsTheBootedImage() throws {
     try boot(secondsAgo: 1000)
     try scene.apply()
     let good = try #require(try scene.image(newer))

@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test func theImageOfAGoneKernelGoesAndNothingElse() throws {
+  @Test func onlyTheImageOfARemovedKernelIsRemoved() throws {
     try scene.apply()
     for name in ["pve-1.2.3.efi", "pve-custom.efi", "other.efi"] {
       try scene.directory.write("\(ApplyScene.images)/\(name)", "of somebody else")
@@ -59,7 +59,7 @@ import Testing
     #expect(try scene.imageNames().count == 2)
   }
 
-  @Test func aKernelThatOnlyLostItsInitrdKeepsItsImage() throws {
+  @Test func aKernelWithoutInitrdKeepsItsImage() throws {
     try scene.apply()
     unlink(scene.directory.path(of: "boot/initrd.img-\(older)"))
     let result = try scene.apply()
@@ -68,14 +68,14 @@ import Testing
     #expect(try scene.apply { $0.expected = older }.failures.count == 1)
   }
 
-  @Test func keepLimitsTheNumber() throws {
+  @Test func keepLimitsTheNumberOfImages() throws {
     try scene.apply()
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Keep=1\n")
     try scene.apply()
     #expect(try scene.imageNames() == ["pve-\(newer).efi"])
   }
 
-  @Test func aManifestThatNamesOtherFilesRemovesNone() throws {
+  @Test func aManifestNamingForeignFilesRemovesNone() throws {
     try scene.apply()
     let files = try scene.host().files
     let foreign = "\(ApplyScene.images)/pve-1.2.3.efi"

@@ -43,7 +43,7 @@ import Testing
     #expect(try scene.image(newer) == first)
   }
 
-  @Test func touchedFilesCostNoWriteToThePartition() throws {
+  @Test func touchedFilesCauseNoWriteToTheESP() throws {
     try scene.apply()
     for name in ["boot/initrd.img-\(newer)", "boot/vmlinuz-\(older)", ApplyScene.imageName(newer)] {
       utimes(scene.directory.path(of: name), nil)
@@ -56,7 +56,7 @@ import Testing
     #expect(second.mutations.isEmpty)
   }
 
-  @Test func onlyWhatChangedIsRebuilt() throws {
+  @Test func onlyChangedImagesAreRebuilt() throws {
     try scene.apply()
     try scene.directory.write("boot/initrd.img-\(newer)", "a new initrd")
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) current"])
@@ -106,7 +106,7 @@ import Testing
     #expect(try scene.image(newer) == good)
   }
 
-  @Test func aDryRunSaysWhatAndWritesNothing() throws {
+  @Test func aDryRunReportsAndWritesNothing() throws {
     let recorder = MutationRecorder()
     let result = try scene.apply(recorder) { $0.isDryRun = true }
     #expect(states(result) == ["\(newer) signed", "\(older) signed"])
@@ -114,7 +114,7 @@ import Testing
     #expect(try scene.imageNames().isEmpty)
   }
 
-  @Test func chosenKernelsOnly() throws {
+  @Test func onlyChosenKernelsAreProcessed() throws {
     #expect(try states(scene.apply { $0.kernels = [older] }) == ["\(older) signed"])
     let result = try scene.apply { $0.kernels = ["1.2.3", older] }
     #expect(states(result) == ["\(older) current"])
@@ -141,7 +141,7 @@ import Testing
     #expect(try scene.directory.read("boot/efi/EFI/other/file") == Array("not ours".utf8))
   }
 
-  @Test func twoRunsDoNotMeet() throws {
+  @Test func aSecondRunIsLockedOut() throws {
     let lock = try scene.host().files.lock(Apply.lockPath)
     withExtendedLifetime(lock) {
       let error = thrown(HostError.self) { try scene.apply() }

@@ -41,7 +41,7 @@ import Testing
     try machine.put(.bootCurrent, BootOrder([first]).serialize())
   }
 
-  @Test(arguments: ["direct", "systemd-boot"]) func aKeyThatIsNotEnrolledYet(chain: String) throws {
+  @Test(arguments: ["direct", "systemd-boot"]) func anUnenrolledKeyDoesNotReplaceWorkingImages(chain: String) throws {
     try machine.directory.write(Configuration.path, "Chain=\(chain)\n")
     try machine.directory.write(ProxmoxLists.manualPath, MirrorScene.older)
     #expect(try machine.apply().failures.isEmpty)

@@ -21,7 +21,7 @@ import Testing
   ]
 
   /// Another run may hold the lock for minutes; data read before that may be outdated.
-  @Test func whatChangesWhileTheLockIsWaitedForCounts() throws {
+  @Test func changesWhileWaitingForTheLockTakeEffect() throws {
     let machine = try MirrorScene(isApplied: false)
     let directory = machine.directory
     let host = try machine.host { mutation in
@@ -33,7 +33,7 @@ import Testing
     #expect(try machine.image(serials[1], MirrorScene.newer) != nil)
   }
 
-  @Test func switchingOffWhileTheLockIsWaitedForCounts() throws {
+  @Test func disablingWhileWaitingForTheLockTakesEffect() throws {
     let machine = try MirrorScene(isApplied: false)
     let directory = machine.directory
     let host = try machine.host { mutation in
@@ -69,7 +69,7 @@ import Testing
     for path in others { #expect(try machine.directory.read(machine.path(serials[0], path)) != nil, "\(path)") }
   }
 
-  @Test func whatACheckOfTheFileSystemMadeFilesOf() throws {
+  @Test func imagesRecoveredByFsckAreRemoved() throws {
     let machine = try MirrorScene()
     let image = try #require(try machine.image(serials[0], MirrorScene.newer))
     try machine.directory.write(machine.path(serials[0], "/FSCK0000.REC"), image)
@@ -116,7 +116,7 @@ import Testing
   }
 
   /// Another process, such as `status`, has it mounted for reading for a moment.
-  @Test func aPartitionThatIsBusyForAMomentIsWaitedFor() throws {
+  @Test func aBrieflyBusyPartitionIsAwaited() throws {
     let machine = try MirrorScene(isApplied: false)
     var host = try machine.host()
     let good = host.partitions
@@ -134,7 +134,7 @@ import Testing
     #expect(attempts.mutations.count == 4)
   }
 
-  @Test func aHostWithAVanishedKeyIsNotNew() throws {
+  @Test func aHostWithAMissingKeyIsNotTreatedAsNew() throws {
     let machine = try MirrorScene()
     unlink(machine.directory.path(of: "etc/pve-sb-uki/keys/db.key"))
     #expect(try machine.apply().failures.isEmpty)
@@ -145,7 +145,7 @@ import Testing
   }
 
   /// The list is being rewritten or was lost; an ESP mounted elsewhere is not the one with the UKIs.
-  @Test(arguments: ["", nil]) func espsThatAreNoLongerListedAreMissed(list: String?) throws {
+  @Test(arguments: ["", nil]) func espsNoLongerListedAreReported(list: String?) throws {
     let machine = try MirrorScene()
     let path = "etc/kernel/proxmox-boot-uuids"
     if let list { try machine.directory.write(path, list) } else { unlink(machine.directory.path(of: path)) }

@@ -42,7 +42,7 @@ import Testing
     return host
   }
 
-  @Test func nothingIsWrittenWhereNamesShareClusters() throws {
+  @Test func nothingIsWrittenIfNamesShareClusters() throws {
     var apply = ApplyOptions()
     apply.lockTimeout = 0
     #expect(try Apply.run(apply, on: host()).failures.isEmpty)

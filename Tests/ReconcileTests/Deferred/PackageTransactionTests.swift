@@ -32,7 +32,7 @@ import Testing
   private func files() throws -> FileSystem { try directory.host().files }
   private func isUnderWay() throws -> Bool { try PackageTransaction.isUnderWay(in: files()) }
 
-  @Test func whatAptStartsIsPartOfIt() throws {
+  @Test func processesStartedByAptArePartOfTheTransaction() throws {
     #expect(try !isUnderWay())
     try PackageTransaction.begin(child: 21, in: files())
     #expect(try directory.read("run/pve-sb-uki/transaction") == Array("20 20\n".utf8))
@@ -46,7 +46,7 @@ import Testing
     try PackageTransaction.end(in: files())
   }
 
-  @Test func commandsStartedElsewhereAreNot() throws {
+  @Test func otherProcessesAreNotPartOfTheTransaction() throws {
     try PackageTransaction.begin(child: 21, in: files())
     for number in [1, 10] {
       try become(number)
@@ -64,7 +64,7 @@ import Testing
     #expect(try !isUnderWay())
   }
 
-  @Test func aNewTransactionTakesTheOldMarksPlace() throws {
+  @Test func aNewTransactionReplacesAnOldMark() throws {
     try directory.write("run/pve-sb-uki/transaction", "19 3\n")
     #expect(try !isUnderWay())
     try PackageTransaction.begin(child: 21, in: files())
@@ -77,7 +77,7 @@ import Testing
     #expect(try !isUnderWay())
   }
 
-  @Test(arguments: [0, 1, 10, 77, -1]) func noMarkIsMadeForAnOrphan(child: Int) throws {
+  @Test(arguments: [0, 1, 10, 77, -1]) func noMarkIsWrittenForAnOrphan(child: Int) throws {
     try PackageTransaction.begin(child: child, in: files())
     #expect(try directory.read("run/pve-sb-uki/transaction") == nil)
   }

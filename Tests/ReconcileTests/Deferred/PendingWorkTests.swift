@@ -50,12 +50,12 @@ import Testing
     arguments: [
       ("", 0, []), ("x\n6.1.0\n", 0, ["6.1.0"]), ("5\n\n-a\n6.1.0\n6/1\n", 5, ["6.1.0"]), ("5", 5, []),
     ] as [(String, Int64, [String])])
-  func aDamagedFileIsStillWork(text: String, time: Int64, releases: [String]) throws {
+  func aDamagedFileStillMeansPendingWork(text: String, time: Int64, releases: [String]) throws {
     try directory.write("var/lib/pve-sb-uki/pending", text)
     #expect(try PendingWork.load(from: files()) == PendingWork(time: time, releases: releases))
   }
 
-  @Test func endlessListsEnd() throws {
+  @Test func theNumberOfReleasesIsLimited() throws {
     try directory.write("var/lib/pve-sb-uki/pending", "1\n" + (1...400).map { "6.1.\($0)\n" }.joined())
     #expect(try PendingWork.load(from: files())?.releases.count == 256)
     let count = recorder.mutations.count

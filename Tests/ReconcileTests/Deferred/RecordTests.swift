@@ -26,7 +26,7 @@ import Testing
 }
 
 @Suite struct FailureRecordTests {
-  @Test func aFailureIsRememberedUntilItIsCleared() throws {
+  @Test func aFailureIsRecordedUntilItIsCleared() throws {
     let directory = try TemporaryDirectory()
     let files = try directory.host().files
     #expect(try FailureRecord.load(from: files) == nil)

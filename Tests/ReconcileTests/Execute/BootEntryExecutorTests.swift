@@ -48,7 +48,7 @@ import Testing
     return variables.order.contains { variables[$0]?.isActive == true }
   }
 
-  @Test func allStepsAreDoneAndTheSecondRunHasNone() throws {
+  @Test func allStepsAreDoneAndASecondRunHasNone() throws {
     let before = try foreign()
     let plan = try scene.plan(targets, next: mirrored)
     let outcome = BootEntryExecutor.execute(plan, on: try scene.store())
@@ -65,7 +65,7 @@ import Testing
   }
 
   /// Promises I1 and I5: whichever change fails, alone or with all later ones.
-  @Test func aFailureAtAnyChangeLeavesAnOrderThatReachesSomething() throws {
+  @Test func aFailureAtAnyChangeLeavesABootableOrder() throws {
     let before = try foreign()
     for isPowerCut in [false, true] {
       var changes = 0
@@ -93,7 +93,7 @@ import Testing
     }
   }
 
-  @Test func aFullStoreHasRoomOnceSomethingIsRemoved() throws {
+  @Test func aFullStoreIsRetriedAfterARemoval() throws {
     let isFull = Flag(true)
     let host = try scene.directory.host { mutation in
       if mutation.kind == .remove { isFull.value = false }
@@ -105,7 +105,7 @@ import Testing
     #expect(try scene.plan(targets).isEmpty)
   }
 
-  @Test func aStoreThatStaysFullIsReportedAndTheRestIsDone() throws {
+  @Test func aFullStoreIsReportedAndTheRestIsDone() throws {
     let host = try scene.directory.host { mutation in
       if mutation.kind == .create { throw HostError("write", mutation.path, errno: ENOSPC) }
     }
@@ -132,7 +132,7 @@ import Testing
     #expect(after.filter { $0.value != before[$0.key] }.keys.sorted() == [EFIVariableName.bootOption(6).fileName])
   }
 
-  @Test func attributesStayAsTheyAre() throws {
+  @Test func attributesAreUnchanged() throws {
     let name = EFIVariableName.bootOption(6).fileName
     let content = try #require(try scene.contents()[name])
     try scene.put(name, [0x0f] + content.dropFirst())
@@ -142,7 +142,7 @@ import Testing
     #expect(try scene.plan(targets).isEmpty)
   }
 
-  @Test func aMachineWithoutAnyEntryGetsSome() throws {
+  @Test func aMachineWithoutEntriesGetsEntries() throws {
     let empty = try BootScene()
     let outcome = try BootEntryExecutor.execute(empty.plan(targets), on: empty.store())
     #expect(outcome.failures.isEmpty)

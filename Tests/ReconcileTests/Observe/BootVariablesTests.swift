@@ -13,7 +13,7 @@ import Testing
   private let scene: BootScene
   init() throws { scene = try BootScene() }
 
-  @Test func everythingIsRead() throws {
+  @Test func allBootVariablesAreRead() throws {
     try scene.put(0x1a, BootScene.grub)
     try scene.put(.bootOption(2), try #require([UInt8](hexadecimal: BootScene.menu)))
     try scene.put(order: [0x1a, 2, 5], next: 2, current: 0x1a)
@@ -29,7 +29,7 @@ import Testing
     #expect(variables.problems.isEmpty)
   }
 
-  @Test func whatCannotBeUnderstoodIsKeptAndNamed() throws {
+  @Test func invalidVariablesAreKeptAndReported() throws {
     try scene.put(.bootOption(1), [1, 0, 0, 0, 9])
     try scene.put(EFIVariableName.bootOption(2).fileName, [7])
     mkdir(scene.directory.path(of: "\(EFIVariableStore.directory)/\(EFIVariableName.bootOption(3).fileName)"), 0o700)
@@ -44,13 +44,13 @@ import Testing
   }
 
   @Test(arguments: [[7, 0, 0], [7, 0, 0, 0, 1, 0, 2]] as [[UInt8]])
-  func anInvalidOrderStopsEverything(content: [UInt8]) throws {
+  func anInvalidBootOrderIsAnError(content: [UInt8]) throws {
     try scene.put(EFIVariableName.bootOrder.fileName, content)
     let error = thrown(BootEnvironmentError.self) { try scene.variables() }
     #expect(error?.path == "firmware variable BootOrder" && error?.hint?.contains("efibootmgr") == true)
   }
 
-  @Test func withoutFirmwareThereAreNone() throws {
+  @Test func withoutFirmwareReadingIsAnError() throws {
     let store = EFIVariableStore(of: try TemporaryDirectory().host().files)
     #expect(thrown(EFIVariableError.self) { try BootVariables(readingFrom: store) }?.cause == .noFirmware)
   }

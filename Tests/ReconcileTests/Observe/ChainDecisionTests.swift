@@ -44,21 +44,21 @@ import Testing
     try LoaderScene.sign(path, to: path, by: key)
   }
 
-  @Test func directWhereTheFirmwareTrustsUs() throws {
+  @Test func theChainIsDirectIfTheFirmwareTrustsTheKey() throws {
     try put(.signatureDatabase, scene.key.certificate)
     try put(.machineOwnerKeys, scene.key.certificate)
     let decision = try decide()
     #expect(decision.chain == .direct && decision.trust.isAccepted)
   }
 
-  @Test func nobodyTrustsUsYet() throws {
+  @Test func anUntrustedKeyKeepsTheHostsChain() throws {
     let decision = try decide()
     #expect(decision.chain == .direct && !decision.trust.isAccepted)
     try scene.directory.write("esp/loader/loader.conf", "timeout 3\n")
     #expect(try decide().chain == .systemdBoot)
   }
 
-  @Test func throughShimWhereOnlyItTrustsUs() throws {
+  @Test func theChainIsShimIfOnlyShimTrustsTheKey() throws {
     let microsoft = try LoaderScene.otherKey()
     try signShim(by: microsoft)
     try put(.signatureDatabase, microsoft.certificate)
@@ -71,7 +71,7 @@ import Testing
   }
 
   /// Secure Boot is temporarily off: an entry that bypasses shim would not start once it is on again.
-  @Test func throughShimAlsoWhileSecureBootIsOff() throws {
+  @Test func theChainIsShimAlsoWhileSecureBootIsOff() throws {
     try putFlag(.secureBoot, 0)
     #expect(try decide().chain == .direct)
     try put(.machineOwnerKeys, scene.key.certificate)
@@ -82,7 +82,7 @@ import Testing
   }
 
   /// A machine owner key does not make the firmware start shim.
-  @Test func shimHasToBeStartedItself() throws {
+  @Test func theFirmwareMustTrustShimItself() throws {
     try signShim(by: LoaderScene.otherKey())
     try put(.machineOwnerKeys, scene.key.certificate)
     let decision = try decide()

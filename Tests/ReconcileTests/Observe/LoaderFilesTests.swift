@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func aKeyThatIsNotTheCertificatesChangesNothing() throws {
+  @Test func aKeyThatDoesNotMatchTheCertificateChangesNothing() throws {
     let scene = try LoaderScene()
     let loaders = try scene.loaders(.systemdBoot)
     let failure = thrown(Failure.self) {
@@ -68,7 +68,7 @@ import Testing
   }
 
   /// Proxmox's hook may write between observing and writing: only the default may be changed.
-  @Test func settingsKeepWhatWasWrittenSinceTheyWereObserved() throws {
+  @Test func concurrentChangesToTheSettingsAreKept() throws {
     let scene = try LoaderScene()
     try scene.directory.write("esp\(LoaderConfiguration.path)", "timeout 3\ndefault proxmox-*\n")
     let loaders = try scene.loaders(.systemdBoot)
@@ -78,7 +78,7 @@ import Testing
     #expect(try scene.read(LoaderConfiguration.path) == Array("timeout 9\ndefault pve-*.efi\neditor no\n".utf8))
   }
 
-  @Test func shimIsCopiedAsItIs() throws {
+  @Test func shimIsCopiedUnchanged() throws {
     let scene = try LoaderScene()
     for chain in [BootChain.shim(starting: .image), .shim(starting: .systemdBoot)] {
       let loaders = try scene.loaders(chain)
@@ -97,7 +97,7 @@ import Testing
     (.shim(starting: .image), BootPrograms.amd64.shim, "shim-signed"),
     (.shim(starting: .image), BootPrograms.amd64.mokManager, "shim-helpers-amd64-signed"),
   ])
-  func aMissingPackageIsNamed(chain: BootChain, path: String, package: String) throws {
+  func aMissingPackageIsReported(chain: BootChain, path: String, package: String) throws {
     let scene = try LoaderScene()
     _ = try scene.loaders(chain)
     try scene.directory.host().files.remove(path)
@@ -106,13 +106,13 @@ import Testing
     #expect(try scene.plan(scene.loaders(.direct)).steps.isEmpty)
   }
 
-  @Test func refusedImagesAreNotPutFirst() throws {
+  @Test func rejectedImagesAreNotMadeTheDefault() throws {
     let scene = try LoaderScene()
     let loaders = try scene.loaders(.systemdBoot, removable: true)
     #expect(try scene.plan(loaders, isPreferred: false).steps.map(\.path) == [LoaderPath.amd64.systemdBoot])
   }
 
-  @Test func aPartitionWithoutImagesStaysAsItIs() throws {
+  @Test func aPartitionWithoutImagesIsUnchanged() throws {
     let scene = try LoaderScene()
     let loaders = try scene.loaders(.shim(starting: .systemdBoot), removable: true)
     #expect(try scene.plan(loaders, images: []).steps.isEmpty)
@@ -142,7 +142,7 @@ import Testing
     #expect(try scene.read(LoaderPath.amd64.removable) == scene.read(image.path))
   }
 
-  @Test func anImageThatIsNotOursIsNotPutAtTheRemovablePath() throws {
+  @Test func aForeignImageIsNotCopiedToTheRemovablePath() throws {
     let scene = try LoaderScene()
     let image = try #require(scene.image)
     try scene.directory.write("esp\(image.path)", Fixture.stub257.bytes())

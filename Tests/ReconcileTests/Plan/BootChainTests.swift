@@ -23,7 +23,7 @@ import Testing
       (.systemdBoot, false, true, .systemdBoot), (.shim, false, false, .shim(starting: .image)),
       (.shim, true, false, .shim(starting: .systemdBoot)),
     ] as [(Configuration.Chain, Bool, Bool, BootChain)])
-  func autoKeepsWhatTheHostUses(
+  func autoKeepsTheHostsChain(
     setting: Configuration.Chain, usesSystemdBoot: Bool, needsShim: Bool, chain: BootChain
   ) {
     #expect(BootChain.decide(setting, usesSystemdBoot: usesSystemdBoot, needsShim: needsShim) == chain)
@@ -43,7 +43,7 @@ import Testing
       (["loader/loader.conf"], nil, true, false), (["loader/loader.conf"], "GRUB 2.12", false, false),
       ([], "systemd-boot 257.9", false, true), ([], "systemd-boot 257.9", true, true),
     ] as [([String], String?, Bool, Bool)])
-  func whetherSystemdBootIsInUse(files: [String], loader: String?, isUnified: Bool, isInUse: Bool) throws {
+  func systemdBootIsDetected(files: [String], loader: String?, isUnified: Bool, isInUse: Bool) throws {
     let root = try TemporaryDirectory()
     func put(_ variable: EFIVariableName, _ text: String) throws {
       let content = EFIVariableContent(attributes: [], data: EFIText.serialize(text))
@@ -78,7 +78,7 @@ import Testing
       for: try #require(UKIName(fileName: name)), on: BootScene.first, loaders: LoaderPath(.amd64), suffix: " (ABCD)")
   }
 
-  @Test func anImageHasAnEntryOfItsOwnExceptWithSystemdBoot() throws {
+  @Test func imagesHaveOwnEntriesExceptWithSystemdBoot() throws {
     let direct = try target(.direct, "pve-6.8.12-4-pve.efi")
     #expect(direct.path == "/EFI/Linux/pve-6.8.12-4-pve.efi" && direct.optionalData.isEmpty)
     #expect(direct.label == "Proxmox VE 6.8.12-4-pve (ABCD)" && direct.partition == BootScene.first)
@@ -93,7 +93,7 @@ import Testing
   }
 
   /// Bytes from `printf '\\EFI\\Linux\\pve-1.efi\0' | iconv -t UTF-16LE`.
-  @Test func shimIsToldByItsDataWhatToStart() throws {
+  @Test func optionalDataTellsShimWhatToStart() throws {
     let image = try target(.shim(starting: .image), "pve-1.efi")
     #expect(image.path == "/EFI/pve-sb-uki/shimx64.efi")
     let bytes = "5c004500460049005c004c0069006e00750078005c007000760065002d0031002e0065006600690000 00"
@@ -103,7 +103,7 @@ import Testing
     #expect(EFIText.parse(second.optionalData) == "\\EFI\\pve-sb-uki\\systemd-bootx64.efi")
   }
 
-  @Test func systemdBootIsToldByAVariableWhatToStartOnce() throws {
+  @Test func aVariableSetsTheNextEntryOfSystemdBoot() throws {
     let image = try #require(UKIName(fileName: "pve-6.8.12-4-pve.efi"))
     #expect(BootChain.direct.oneShot(image) == nil && BootChain.shim(starting: .image).oneShot(image) == nil)
     for chain in Self.every where chain.hasSystemdBoot {

@@ -19,7 +19,7 @@ import Testing
   init() throws { scene = try BootScene() }
 
   @Test(arguments: [(true, [2, 3, 0, 1]), (false, [0, 1, 2, 3])] as [(Bool, [UInt16])])
-  func newEntriesGoInFrontOnlyIfTheyArePreferred(arePreferred: Bool, order: [UInt16]) throws {
+  func newEntriesComeFirstOnlyIfPreferred(arePreferred: Bool, order: [UInt16]) throws {
     try scene.put(0, BootScene.grub)
     try scene.put(.bootOption(1), try #require([UInt8](hexadecimal: BootScene.menu)))
     try scene.put(order: [0, 1], current: 0)
@@ -28,7 +28,7 @@ import Testing
     #expect(plan.rejections.isEmpty)
   }
 
-  @Test func whatIsThereIsLeftAlone() throws {
+  @Test func correctEntriesAreUnchanged() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(4, newer)
     try scene.put(5, mirrored)
@@ -57,7 +57,7 @@ import Testing
   }
 
   /// shim starts the program named in its optional data, so each value needs its own entry.
-  @Test func dataTellsEntriesOfOneFileApart() throws {
+  @Test func optionalDataDistinguishesEntriesOfOneFile() throws {
     func shim(_ kernel: String) -> BootTarget {
       BootTarget(
         partition: BootScene.first, path: "/EFI/pve-sb-uki/shimx64.efi", label: "Proxmox VE \(kernel)",
@@ -76,7 +76,7 @@ import Testing
     #expect(try scene.plan([third, second], next: second).steps == [.next(1)])
   }
 
-  @Test func aPartitionThatWasMovedIsCorrected() throws {
+  @Test func aMovedPartitionIsCorrected() throws {
     var moved = newer
     moved.partition.startBlock += 8
     try scene.put(7, newer)
@@ -84,7 +84,7 @@ import Testing
     #expect(try scene.plan([moved], on: [moved.partition]).steps == [.update(7, option(moved))])
   }
 
-  @Test func aPathThatTheFirmwareCompletedIsKept() throws {
+  @Test func aPathCompletedByTheFirmwareIsKept() throws {
     let short = try option(newer).serialize()
     let hardware = try #require([UInt8](hexadecimal: "02010c00d041030a00000000010106000001"))
     let start = 6 + 2 * (newer.label.utf16.count + 1)
@@ -96,7 +96,7 @@ import Testing
     #expect(try scene.plan([newer]).isEmpty)
   }
 
-  @Test func duplicatesOfOursGoAndTheOneBootedFromStays() throws {
+  @Test func duplicatesAreRemovedExceptTheBootedEntry() throws {
     for number: UInt16 in [1, 2, 3] { try scene.put(number, newer) }
     try scene.put(order: [2, 3])
     #expect(try scene.plan([newer]).steps == [.order([2]), .remove(1), .remove(3)])
@@ -111,7 +111,7 @@ import Testing
         == [.order([3]), .remove(1), .remove(2)])
   }
 
-  @Test func entriesOfRemovedKernelsGoInTheEnd() throws {
+  @Test func entriesOfRemovedKernelsAreRemovedLast() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(1, older)
     try scene.put(2, BootTarget(partition: BootScene.second, path: "/EFI/pve-sb-uki/old.efi", label: "any"))
@@ -122,7 +122,7 @@ import Testing
     #expect(try scene.plan([]).steps == [.order([0]), .remove(1), .remove(2)])
   }
 
-  @Test func theCurrentEntryStaysUntilTheMachineHasBootedAnother() throws {
+  @Test func theCurrentEntryStaysUntilAnotherHasBooted() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(1, older)
     try scene.put(2, newer)
@@ -138,7 +138,7 @@ import Testing
   }
 
   /// A machine that was booted from one of our entries accepts our UKIs, even if the certificate seems untrusted.
-  @Test func theOrderStaysWhereOursBootedThoughRefused() throws {
+  @Test func theOrderIsKeptIfAnUntrustedEntryBooted() throws {
     try scene.put(0, BootScene.grub)
     try scene.put(1, older)
     try scene.put(2, newer)
@@ -153,7 +153,7 @@ import Testing
   }
 
   /// Without a boot order the firmware makes one; an order with only our entries would put them first.
-  @Test func noOrderIsMadeOfWhatIsRefused() throws {
+  @Test func noOrderIsCreatedFromRejectedEntries() throws {
     #expect(try scene.plan([newer], arePreferred: false).steps == [.create(0, option(newer))])
     try scene.put(0, newer)
     #expect(try scene.plan([newer], arePreferred: false).isEmpty)
@@ -172,7 +172,7 @@ import Testing
     #expect(try scene.plan([]).isEmpty)
   }
 
-  @Test func foreignEntriesAreNotOursWhateverTheirLabel() throws {
+  @Test func foreignEntriesAreKeptWithAnyLabel() throws {
     let foreign = [
       BootTarget(partition: BootScene.first, path: "/EFI/Linux/other.efi", label: "Proxmox VE"),
       BootTarget(partition: BootScene.first, path: "/EFI/Linux/sub/pve-1.efi", label: "Proxmox VE"),
@@ -187,7 +187,7 @@ import Testing
     #expect(try scene.plan([newer]).steps == [.create(7, option(newer)), .order([7] + Array(0..<7))])
   }
 
-  @Test func leftoversOfAReplacedDiskGoOnlyWhenAllPartitionsAreThere() throws {
+  @Test func oldDisksEntriesGoOnlyIfAllPartitionsArePresent() throws {
     try scene.put(0, BootScene.target("6.8.12-10-pve", BootScene.gone))
     try scene.put(1, newer)
     try scene.put(order: [0, 1])
@@ -196,7 +196,7 @@ import Testing
     #expect(try scene.plan([newer], arePreferred: false, isComplete: false).isEmpty)
   }
 
-  @Test func numbersThatAreNamedSomewhereAreNotGivenAway() throws {
+  @Test func referencedNumbersAreNotReused() throws {
     try scene.put(.bootOption(1), [0xff])
     try scene.put(6, BootScene.grub)
     try scene.put(order: [6, 0, 3], next: 2, current: 4)
@@ -204,7 +204,7 @@ import Testing
     #expect(try plan.steps == [.create(5, option(newer)), .create(7, option(older)), .order([5, 7, 6, 0, 3])])
   }
 
-  @Test func whatCannotHaveAnEntryIsRejected() throws {
+  @Test func targetsThatCannotHaveAnEntryAreRejected() throws {
     try scene.put(order: [])
     let long = BootTarget(
       partition: BootScene.first, path: "/EFI/pve-sb-uki/" + String(repeating: "a", count: 40_000), label: "a")
@@ -214,7 +214,7 @@ import Testing
     #expect(plan.rejections[1].reason.contains("do not fit") || plan.rejections[1].reason.contains("more than 65535"))
   }
 
-  @Test func whenAllNumbersAreTakenOtherEntriesAreStillCorrected() throws {
+  @Test func withoutFreeNumbersOtherEntriesAreStillCorrected() throws {
     var present = BootVariables()
     let foreign = try option(BootScene.grub)
     present.entries = (0...UInt16.max).map { BootVariables.Entry(number: $0, content: [], option: foreign) }

@@ -37,7 +37,7 @@ import Testing
   }
 
   /// dkms overwrites the key if the certificate is missing.
-  @Test func aFileThatIsMissingIsNotNamedToDkms() throws {
+  @Test func dkmsIsNotPointedToMissingFiles() throws {
     try #require(try FileSystem().exists("/etc/hostname"))
     _ = try apply(DKMSSigning(key: "/etc/hostname", certificate: [1]))
     // The certificate's path is that of the host, not of the test's root.
@@ -53,7 +53,7 @@ import Testing
     #expect(try sourced() == "/etc/hostname \(DKMSSigning.certificatePath)\n")
   }
 
-  @Test func switchedOffBothGoButNotAnothersFile() throws {
+  @Test func disablingRemovesBothFilesButNotAForeignOne() throws {
     _ = try apply(DKMSSigning(key: Self.key, certificate: [1]))
     #expect(try apply(DKMSSigning()) == ["remove \(DKMSSigning.path)", "remove \(DKMSSigning.certificatePath)"])
     #expect(try apply(DKMSSigning()) == [])
@@ -73,13 +73,13 @@ import Testing
     "handle:0x81000001", "pkcs11:object=db?pin-value=1234", "/etc/it's", "/etc/a b", "/etc/$(reboot)", "/etc/\u{e4}",
     "/etc/a\"b", "/etc/`id`", "/etc/a\\b",
   ])
-  func whatDkmsCannotUseIsRefusedWithoutShowingIt(_ key: String) throws {
+  func unusableKeysAreRejectedWithoutShowingThem(_ key: String) throws {
     let error = try #require(thrown(BootEnvironmentError.self) { _ = try DKMSSigning(key: key, certificate: [1]) })
     #expect(error.hint != nil && !error.description.contains(key))
   }
 
   /// A file to be removed need not be readable.
-  @Test func aCertificateThatCannotBeReadGoes() throws {
+  @Test func anUnreadableCertificateIsRemoved() throws {
     try root.write(DKMSSigning.certificatePath, [UInt8](repeating: 0, count: 70_000))
     #expect(try apply(DKMSSigning()) == ["remove \(DKMSSigning.certificatePath)"])
   }

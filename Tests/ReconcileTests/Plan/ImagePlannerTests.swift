@@ -118,7 +118,7 @@ import Testing
       expected: ["write a keeping", "full b"]),
   ]
 
-  @Test(arguments: cases) func whatIsToBeDone(row: Case) throws {
+  @Test(arguments: cases) func theExpectedStepsArePlanned(row: Case) throws {
     let size = row.size * Self.mebibyte
     let wanted = try row.wanted.map { text in
       let contents = String(text.dropFirst())
@@ -137,7 +137,7 @@ import Testing
   }
 
   /// Promise I1: a UKI that the machine starts is not removed for one that it does not start.
-  @Test func whatMustStayMakesNoRoom() throws {
+  @Test func neededImagesAreNotRemovedToMakeRoom() throws {
     let wanted = [
       PlannedKernel(try Self.kernel("c"), demand: .build(size: 40 * Self.mebibyte)),
       PlannedKernel(try Self.kernel("b")), PlannedKernel(try Self.kernel("a")),

@@ -85,7 +85,7 @@ import Testing
   ]
 
   @Test(arguments: rows)
-  func theSameKernelsAreChosen(row: Row) {
+  func theSameKernelsAreChosenAsByProxmox(row: Row) {
     var lists = ProxmoxLists()
     lists.pin = Kernel(release: row.pin)
     lists.nextBootPin = Kernel(release: row.next)

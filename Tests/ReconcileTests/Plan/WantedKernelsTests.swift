@@ -154,7 +154,7 @@ import Testing
   ]
 
   @Test(arguments: rows)
-  func wantedSet(row: Row) {
+  func theExpectedKernelsAreWanted(row: Row) {
     let wanted = row.make()
     let shown = wanted.kernels.map { wanted in
       "\(wanted.kernel.release):\(wanted.reasons.map(\.rawValue).joined(separator: ","))"
@@ -179,7 +179,7 @@ import Testing
     NextBoot(pinned: 100, booted: 200, running: "6.8.12-2-pve", isUsed: false),
     NextBoot(pinned: 100, booted: nil, running: "6.8.12-1-pve", isUsed: false),
   ])
-  func aNextBootPinServesOnce(row: NextBoot) {
+  func aNextBootPinIsUsedOnce(row: NextBoot) {
     var lists = ProxmoxLists()
     lists.nextBootPin = Kernel(release: "6.8.12-1-pve")
     lists.nextBootPinTime = row.pinned * 1_000_000_000
@@ -189,7 +189,7 @@ import Testing
     #expect(wanted.nextBoot?.release == (row.isUsed ? nil : "6.8.12-1-pve"))
   }
 
-  @Test func whatCannotBeHadIsSaidOnce() {
+  @Test func unavailableKernelsAreReportedOnce() {
     let row = Row(
       name: "", complete: "6.8.12-4-pve", withoutInitrd: "6.8.12-3-pve", pin: "6.8.12-3-pve", next: "6.8.12-9-pve",
       preferred: "6.5.13-1-pve", manual: "6.2.16-3-pve 6.2.16-4-pve", wanted: "", bootOrder: "")
