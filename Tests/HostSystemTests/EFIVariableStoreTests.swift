@@ -96,8 +96,8 @@ import Testing
     #expect(error.cause == .storeFull(dumps: 3))
     #expect(
       "\(error)"
-        == "cannot write firmware variable Boot0001: the firmware's variable store is full; 3 variables "
-        + "are kernel crash dumps (dump-type0-*)")
+        == "cannot write firmware variable Boot0001: the firmware's variable store is full; kernel crash "
+        + "dumps in it (dump-type0-*): 3")
     #expect(error.hint?.hasSuffix("rm /sys/firmware/efi/efivars/dump-type0-*") == true)
   }
 

@@ -48,7 +48,7 @@ package struct EFIVariableError: HintedError, Hashable {
     case .notMounted: "efivarfs is not mounted at \(EFIVariableStore.directory)"
     case .readOnly: "it is read-only"
     case .storeFull(let dumps) where dumps > 0:
-      "the firmware's variable store is full; \(dumps) variables are kernel crash dumps (dump-type0-*)"
+      "the firmware's variable store is full; kernel crash dumps in it (dump-type0-*): \(dumps)"
     case .storeFull: "the firmware's variable store is full"
     case .notAllowed: "this requires root"
     case .refused(let number): "the firmware rejected it (\(Message(systemError: number)))"

@@ -66,7 +66,7 @@ struct ApplyCommand: ParsableCommand {
   func conclude(_ result: ApplyReport) throws {
     for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
     if let reason = result.skipReason, let hint = reason.hint {
-      throw Failure("skipped: \(reason.message)", hint: hint)
+      throw Failure(reason.message, hint: hint)
     }
     if !result.failures.isEmpty { throw ExitCode(1) }
   }

@@ -165,7 +165,8 @@ extension BootList.Result {
 }
 
 extension BootList.Entry {
-  fileprivate var title: Message {
+  /// The label, or why it has none.
+  var title: Message {
     if isMissing { return "no such entry" }
     return label.map { Message(verbatim: $0) } ?? "invalid entry"
   }

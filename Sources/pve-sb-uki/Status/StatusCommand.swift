@@ -133,9 +133,9 @@ extension BootList.Entry {
     var marks: [Message] = []
     if isCurrent { marks.append("booted from") }
     if isNext { marks.append("next") }
-    if owner != .ours { marks.append("not made by pve-sb-uki") }
-    let entry = "\(number.name)  \(label ?? "?")"
-    return marks.isEmpty ? "\(entry)" : "\(entry)  (\(marks.joined(separator: ", ")))"
+    if owner != .ours, !isMissing { marks.append("not made by pve-sb-uki") }
+    let entry = "\(number.name)  \(title)" as Message
+    return marks.isEmpty ? entry : "\(entry)  (\(marks.joined(separator: ", ")))"
   }
 }
 
