@@ -21,8 +21,10 @@ extension FileSystem {
       let temporaryName = TemporaryName.make(for: name, random: try randomBytes(8))
       let temporary = PathName.join(directory, temporaryName)
       let created = try makeDirectory(temporaryName, in: parent, mode: 0o700, path: temporary)
+      flock(created.number, LOCK_EX | LOCK_NB)
+      // Closing alone does not unlock it, see `Lock`.
+      defer { flock(created.number, LOCK_UN) }
       do {
-        flock(created.number, LOCK_EX | LOCK_NB)
         let value = try body(temporary)
         try termination.check("create directory", display(path))
         try gate(Mutation(.rename, path))

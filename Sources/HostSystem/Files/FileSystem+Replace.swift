@@ -39,9 +39,9 @@ extension FileSystem {
       try gate(Mutation(.create, replacement.temporaryPath))
       let number = try replacement.create()
       // Locked until it has its name, also after it is closed: `removeAbandoned` then leaves it alone.
-      let locked = Descriptor(owning: fcntl(number, F_DUPFD_CLOEXEC, 0))
-      flock(locked.number, LOCK_EX | LOCK_NB)
-      defer { withExtendedLifetime(locked) {} }
+      flock(number, LOCK_EX | LOCK_NB)
+      let lock = Lock(owning: Descriptor(owning: fcntl(number, F_DUPFD_CLOEXEC, 0)))
+      defer { withExtendedLifetime(lock) {} }
       let change: NameChange
       let value: Value
       do {
