@@ -44,6 +44,19 @@ import Testing
     print("keys create: \(fault) at each of \(changes) changes: \(counts)")
   }
 
+  /// A mask that removes even the owner's bits.
+  @Test func theUmaskDoesNotMatter() throws {
+    let root = try TemporaryDirectory()
+    let runner = try ExternalTool.built("fault-runner").name
+    try ExternalTool("sh").run(["-c", "umask 777; exec \"$@\"", "sh", runner, root.path, "keys", "none", "0"])
+    let files = FileSystem()
+    let path = root.path(of: "/etc/pve-sb-uki/keys")
+    #expect(try files.status(of: path)?.mode == 0o700)
+    for name in Self.names {
+      #expect(try files.status(of: "\(path)/\(name)")?.mode == (name.hasSuffix(".key") ? 0o600 : 0o644), "\(name)")
+    }
+  }
+
   @Test func aDirectoryInUseIsNotSwept() throws {
     let root = try TemporaryDirectory()
     let host = try root.host()

@@ -98,19 +98,6 @@ import Testing
     }
   }
 
-  /// A mask that removes even the owner's bits.
-  @Test func theUmaskDoesNotMatter() throws {
-    let mask = umask(0o777)
-    defer { umask(mask) }
-    try create()
-    let files = FileSystem()
-    let path = root.path(of: KeyStore.standardDirectory)
-    #expect(try files.status(of: path)?.mode == 0o700)
-    for name in Self.names {
-      #expect(try files.status(of: "\(path)/\(name)")?.mode == (name.hasSuffix(".key") ? 0o600 : 0o644), "\(name)")
-    }
-  }
-
   @Test func anExistingSetIsNotReplaced() throws {
     try create()
     let before = try root.read("/etc/pve-sb-uki/keys/PK.key")
