@@ -142,9 +142,9 @@ let package = Package(
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "PortableExecutable", "Reconcile",
         "TestSupport",
       ], path: "Tests/HostScenes"),
-    // Runs apply in a separate process, which can be killed at any change.
+    // Runs apply or keys create in a separate process, which can be killed at any change.
     .executableTarget(
-      name: "fault-runner", dependencies: ["EFIData", "HostSystem", "Reconcile", "TestSupport"],
+      name: "fault-runner", dependencies: ["HostCommands", "HostSystem", "Reconcile", "TestSupport"],
       path: "Tests/FaultRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
@@ -157,7 +157,7 @@ let package = Package(
     .testTarget(
       name: "FATFileSystemTests",
       dependencies: ["BinaryFormat", "FATFileSystem", "HostSystem", "Messages", "TestSupport"]),
-    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport"]),
+    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "Messages"]),
     .testTarget(
       name: "SecureBootTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),

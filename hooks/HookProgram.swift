@@ -11,6 +11,15 @@ internal import Reconcile
 package struct HookProgram {
   package static let name = "pve-sb-uki"
 
+  /// The report of a fault in this program, one line.
+  package static var crashLine: String {
+    let line: Message = """
+      \(name): error: the hook crashed; the host keeps booting its present UKIs; run 'pve-sb-uki status' and report \
+      this defect
+      """
+    return line.localLine
+  }
+
   let host: Host
   /// Writes text made of complete lines.
   let say: (String) -> Void

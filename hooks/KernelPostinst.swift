@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CommandSupport
+internal import HostSystem
 internal import Reconcile
 
 /// /etc/kernel/postinst.d: a kernel package is being configured; an earlier hook has built its initrd.
@@ -16,7 +17,10 @@ struct KernelPostinst {
 
   func run() -> Int32 {
     guard call.isSettled else { return 0 }
-    if Apply.isStrict(on: program.host) { return program.reconcile(call.release) ? 0 : 1 }
+    if Apply.isStrict(on: program.host) {
+      CrashReport.setExitCode(1)
+      return program.reconcile(call.release) ? 0 : 1
+    }
     program.reconcileOrDefer(call.release)
     return 0
   }

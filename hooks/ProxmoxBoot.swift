@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import CommandSupport
+internal import HostSystem
 internal import Reconcile
 
 /// /etc/kernel/postinst.d/zz-proxmox-boot, which replaces Proxmox's hook: a kernel package is being configured, an
@@ -16,6 +17,7 @@ struct ProxmoxBoot {
 
   func run() -> Int32 {
     let code = original()
+    CrashReport.setExitCode(code)
     LoaderDefaultRestoration.run(on: program.host)
     // No kernel requires a UKI here: a later hook handles that.
     if call.isSettled { program.reconcileOrDefer() }

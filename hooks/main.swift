@@ -7,9 +7,9 @@ import HostSystem
 
 // One executable behind the links in /etc/kernel/postinst.d, /etc/kernel/postrm.d and /etc/initramfs/post-update.d. It
 // does not use standard input and standard output, which belong to the package manager.
-signal(SIGPIPE, SIG_IGN)
-CoreFile.forbid()
+ProcessSetup.perform()
 Catalogue.open(HookProgram.name)
+CrashReport.enable(printing: HookProgram.crashLine)
 
 do {
   let host = try Host()

@@ -13,9 +13,7 @@ package import Messages
 /// ArgumentParser's own `main()` exits with 64 for wrong usage.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type, name: String) -> Never {
-    // Ignore SIGPIPE: a closed pipe must be a write error, not kill us midway.
-    signal(SIGPIPE, SIG_IGN)
-    CoreFile.forbid()
+    ProcessSetup.perform()
     Catalogue.open(name)
     do {
       var command = try root.parseAsRoot(Array(ProcessArguments.all.dropFirst()))
@@ -35,7 +33,7 @@ package enum CommandLineProgram {
       return 0
     case .validationFailure:
       let lines: [Message] = ["\(name): error: \(message)", "hint: see '\(name) --help'"]
-      try? StandardStream.error.write(lines.localLines)
+      try? StandardStream.error.write(lines.localLines.terminalText)
       return 2
     default:
       ErrorReport.write(error, program: name)

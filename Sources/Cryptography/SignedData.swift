@@ -186,7 +186,10 @@ extension SignedData {
         signer, NID_pkcs9_contentType, V_ASN1_OBJECT, UnsafeMutableRawPointer(OBJ_txt2obj(type, 1)))
       guard attribute == 1, PKCS7_add1_attrib_digest(signer, digest, CInt(digest.count)) == 1 else { return false }
       if let signingTime {
-        guard PKCS7_add0_attrib_signing_time(signer, ASN1_TIME_set(nil, Int(signingTime))) == 1 else { return false }
+        // Without a time, libcrypto would use the present one.
+        guard let time = ASN1_TIME_set(nil, Int(signingTime)),
+          PKCS7_add0_attrib_signing_time(signer, time) == 1
+        else { return false }
       }
       return PKCS7_SIGNER_INFO_sign(signer) == 1
     }

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import CLinux
+internal import EFIData
 import Glibc
 import Messages
 
@@ -21,8 +22,12 @@ package struct Host: Sendable {
   package var terminal: Terminal
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?
-  /// Seconds since 1970.
-  package var now: @Sendable () -> Int64
+  /// Seconds since 1970, from 0 to the end of the year 9999, whatever the clock returns.
+  package var now: @Sendable () -> Int64 {
+    get { { [clock] in min(max(clock(), 0), EFITime.unixRange.upperBound - 1) } }
+    set { clock = newValue }
+  }
+  private var clock: @Sendable () -> Int64
   /// Release of the running kernel, from uname(2).
   package var kernelRelease: String
   package var hostName: String
@@ -40,7 +45,7 @@ package struct Host: Sendable {
     processes = ProcessRunner()
     terminal = Terminal()
     environment = { name in getenv(name).map { String(cString: $0) } }
-    now = { Int64(time(nil)) }
+    clock = { Int64(time(nil)) }
     var names = utsname()
     try SystemCall.check("read", of: "the name of the running kernel") { uname(&names) }
     kernelRelease = withUnsafeBytes(of: &names.release) { Self.text($0) }
@@ -49,8 +54,20 @@ package struct Host: Sendable {
     isRunningSystem = root == "/"
   }
 
-  /// The time to record in output: SOURCE_DATE_EPOCH if it is a number of seconds, else nil.
-  package var buildTime: Int64? { environment("SOURCE_DATE_EPOCH").flatMap { Int64($0) } }
+  /// The time to record in output, from SOURCE_DATE_EPOCH, in seconds since 1970; nil if that is unset or empty.
+  ///
+  /// Throws `Failure` unless it is a number of seconds up to the year 9999.
+  package var buildTime: Int64? {
+    get throws {
+      guard let text = environment("SOURCE_DATE_EPOCH"), !text.isEmpty else { return nil }
+      guard let seconds = EFITime.unixSeconds(parsing: text) else {
+        throw Failure(
+          "SOURCE_DATE_EPOCH has the invalid value '\(text)'",
+          hint: "unset it, or set it to the output of 'date +%s', at most \(EFITime.unixRange.upperBound - 1)")
+      }
+      return seconds
+    }
+  }
 
   /// `count` random bytes, good enough for keys.
   package func randomBytes(_ count: Int) throws -> [UInt8] { try HostSystem.randomBytes(count) }

@@ -60,14 +60,19 @@ package struct ModuleSurvey: Sendable {
 
   /// The modules of these kernels, sorted by path.
   ///
-  /// An unreadable module is `bad`. Throws `HostError` if a directory cannot be listed.
-  package func modules(of releases: [String]) throws -> [BuiltModule] {
-    try releases.flatMap { release -> [BuiltModule] in
+  /// An unreadable module is `bad`. `unreadable` gets the error for each kernel whose directory cannot be listed.
+  package func modules(of releases: [String], unreadable: (any Error) -> Void) -> [BuiltModule] {
+    releases.flatMap { release -> [BuiltModule] in
       let directory = Self.directory(of: release)
-      return try (host.files.list(directory) ?? []).compactMap { fileName in
-        guard let name = Self.moduleName(fileName) else { return nil }
-        let path = "\(directory)/\(fileName)"
-        return BuiltModule(kernel: release, name: name, path: path, signature: signature(of: path))
+      do {
+        return try (host.files.list(directory) ?? []).compactMap { fileName in
+          guard let name = Self.moduleName(fileName) else { return nil }
+          let path = "\(directory)/\(fileName)"
+          return BuiltModule(kernel: release, name: name, path: path, signature: signature(of: path))
+        }
+      } catch {
+        unreadable(error)
+        return []
       }
     }
   }

@@ -23,6 +23,9 @@ package struct Failure: HintedError, Hashable {
     self.hint = hint
   }
 
+  /// The sentence, and the hint after a semicolon.
+  package var withHint: Message { hint.map { "\(message); \($0)" } ?? message }
+
   /// An error of a lower layer about the file `name`.
   package init(_ name: String, _ cause: any Error) { self.init(of: Message(verbatim: name), cause) }
 

@@ -30,11 +30,13 @@ package struct Message: Sendable {
   }
 
   /// The text in the language of `translate`, which returns the translation of a key, or the key itself.
-  package func text(_ translate: (String) -> String) -> String {
+  ///
+  /// `show` makes data presentable: an argument could otherwise end the line or look like another sentence.
+  package func text(_ translate: (String) -> String, showing show: (String) -> String = { $0 }) -> String {
     let texts = arguments.map { argument in
       switch argument {
-      case .text(let text): text
-      case .message(let message): message.text(translate)
+      case .text(let text): show(text)
+      case .message(let message): message.text(translate, showing: show)
       }
     }
     return Self.fill(translate(key), texts)

@@ -36,7 +36,11 @@ package enum Apply {
 
   private static func reconcile(_ host: Host, _ options: ApplyOptions) throws -> ApplyReport {
     // If there is nothing to do, do not even create the lock file.
-    if case .skip(let reason) = try Readiness(of: host) { return ApplyReport(skipped: reason) }
+    if case .skip(let reason) = try Readiness(of: host) {
+      // A killed `keys create` has left no keys, but its temporary files.
+      if reason == .noKeys || reason == .noESP, !options.isDryRun { _ = HostLeftovers.sweep(host.files) }
+      return ApplyReport(skipped: reason)
+    }
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
       // Check again: the run that held the lock may have changed the host.
@@ -55,6 +59,7 @@ package enum Apply {
       return ApplyReport(
         dryRunOf: try Assessment(of: host, configuration: configuration, survey: found, options: options).plan)
     }
+    let unswept = HostLeftovers.sweep(host.files)
     var survey = found
     var mending = ESPMending(host)
     mending.mendDirty(&survey)
@@ -65,6 +70,7 @@ package enum Apply {
     }
     var report = PlanExecutor.execute(assessment.plan, on: host)
     mending.addResults(to: &report)
+    report.failures += unswept
     if options.isRemembered {
       do {
         try FailureRecord.keep(report.failures, at: host.now(), in: host.files)

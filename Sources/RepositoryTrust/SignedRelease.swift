@@ -31,17 +31,15 @@ package struct SignedRelease: Sendable {
 
     // gpgv reads copies, so that it verifies exactly the bytes used below.
     let directory = try files.makePrivateDirectory(in: host.environment("TMPDIR") ?? "/tmp")
-    let parts = (keys: "\(directory)/keys.gpg", text: "\(directory)/text", signature: "\(directory)/signature")
-    let verified = "\(directory)/verified"
-    defer {
-      for path in [parts.keys, parts.text, parts.signature, verified] { _ = try? files.remove(path) }
-      _ = try? files.removeDirectory(directory)
-    }
+    defer { withExtendedLifetime(directory) {} }
+    let path = directory.path
+    let parts = (keys: "\(path)/keys.gpg", text: "\(path)/text", signature: "\(path)/signature")
+    let verified = "\(path)/verified"
     try files.replaceFile(parts.keys, mode: 0o600, content: keys)
     try files.replaceFile(parts.text, mode: 0o600, content: signed)
     if let signature { try files.replaceFile(parts.signature, mode: 0o600, content: signature) }
     // SHA-1 signatures can be forged; apt rejects them, too.
-    let options = ["--homedir", directory, "--keyring", parts.keys, "--weak-digest", "SHA1", "--status-fd", "1"]
+    let options = ["--homedir", path, "--keyring", parts.keys, "--weak-digest", "SHA1", "--status-fd", "1"]
     let report: ProcessOutput
     do {
       report = try host.processes.collect(

@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import Cryptography
+internal import EFIData
 package import HostSystem
 internal import Messages
 
@@ -97,12 +98,15 @@ package struct KeyStore: Sendable {
       signatureDatabaseKey: try identity(of: .signatureDatabase, at: time), owner: try owner())
   }
 
+  /// The path of the file with the time of the latest update, for messages.
+  package var updateTimePath: String { displayPath(of: Self.updateTimeFile) }
+
   /// The time of the latest update signed with these keys, in seconds since 1970; nil if there was none.
   package func lastUpdateTime() throws -> Int64? {
     guard let text = try files.readTextIfPresent(path(of: Self.updateTimeFile), limit: 64) else { return nil }
-    guard let line = text.split(separator: "\n").first, let seconds = Int64(line) else {
+    guard let line = text.split(separator: "\n").first, let seconds = EFITime.unixSeconds(parsing: line) else {
       throw HostError(
-        "use", displayPath(of: Self.updateTimeFile), detail: "it does not contain a number of seconds",
+        "use", updateTimePath, detail: "it does not contain a number of seconds",
         hint: "write the output of 'date +%s' to it")
     }
     return seconds

@@ -18,7 +18,7 @@ import Testing
     var host = try directory.host()
     host.isRunningSystem = isRunning
     let line = CommandLine(parts: [CommandLine.Part(path: Self.path, text: text)])
-    return try CommandLineRules(lengthLimit: 2047, host: host).findings(in: line, namedLike: Self.path).map {
+    return CommandLineRules(lengthLimit: 2047, host: host).findings(in: line, namedLike: Self.path).map {
       "\($0.severity): \($0)"
     }
   }

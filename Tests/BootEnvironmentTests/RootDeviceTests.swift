@@ -32,7 +32,7 @@ import Testing
     host.isRunningSystem = isRunning ?? (mounted != nil)
     if let mounted { try directory.write("proc/self/mountinfo", "22 1 254:1 \(root) / rw,relatime - \(mounted) rw\n") }
     let line = CommandLine(parts: [CommandLine.Part(path: "/etc/kernel/cmdline", text: text)])
-    return try CommandLineRules(lengthLimit: 2047, host: host).findings(in: line).map {
+    return CommandLineRules(lengthLimit: 2047, host: host).findings(in: line).map {
       "\($0.severity): \($0.detail)"
     }
   }

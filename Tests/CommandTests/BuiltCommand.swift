@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import Glibc
 import Messages
 import TestSupport
 import pve_sb_uki
@@ -12,12 +11,7 @@ struct BuiltCommand {
   let tool: ExternalTool
 
   init(_ name: String) throws {
-    var buffer = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-    guard count > 0 else { throw Failure("/proc/self/exe cannot be read") }
-    let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let directory = path.split(separator: "/").dropLast().joined(separator: "/")
-    tool = ExternalTool("/\(directory)/\(name)")
+    tool = try ExternalTool.built(name)
   }
 
   /// The document that the command prints with --json, whatever its exit code.

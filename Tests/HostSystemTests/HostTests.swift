@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import HostSystem
+internal import Messages
 import TestSupport
 import Testing
 
@@ -42,6 +43,24 @@ import Testing
     #expect(release == host.kernelRelease + "\n")
     #expect(host.isRunningSystem)
     #expect(try host.randomBytes(32) != host.randomBytes(32))
+  }
+
+  /// 253402300799 is the last second of the year 9999 (GeneralizedTime, RFC 5280 section 4.1.2.5.2).
+  @Test(arguments: [("0", 0), ("1700000000", 1_700_000_000), ("253402300799", 253_402_300_799)] as [(String, Int64)])
+  func theBuildTimeIsThatOfTheEnvironment(text: String, time: Int64) throws {
+    var host = try Host()
+    host.environment = { $0 == "SOURCE_DATE_EPOCH" ? text : nil }
+    #expect(try host.buildTime == time)
+    host.environment = { _ in nil }
+    #expect(try host.buildTime == nil)
+  }
+
+  @Test(arguments: ["253402300800", "9223372036854775807", "-1", "+1", "1.5", "yesterday", " 1", "1\n", "1e9", "０"])
+  func anInvalidBuildTimeIsRejected(text: String) throws {
+    var host = try Host()
+    host.environment = { $0 == "SOURCE_DATE_EPOCH" ? text : nil }
+    let error = thrown(Failure.self) { try host.buildTime }
+    #expect(error?.message.contains("SOURCE_DATE_EPOCH") == true && error?.hint != nil)
   }
 
   @Test func argumentsMatchThoseThatSwiftReads() { #expect(ProcessArguments.all == CommandLine.arguments) }

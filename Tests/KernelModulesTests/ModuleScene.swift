@@ -5,6 +5,7 @@ import Cryptography
 import HostSystem
 import KernelModules
 import TestSupport
+import Testing
 
 /// A root with modules as built by dkms.
 ///
@@ -51,7 +52,8 @@ struct ModuleScene {
   }
 
   func survey() throws -> [String: BuiltModule.Signature] {
-    let modules = try ModuleSurvey(on: directory.host(), own: key.certificate).modules(of: [Self.release, "6.1.0-1"])
+    let survey = try ModuleSurvey(on: directory.host(), own: key.certificate)
+    let modules = survey.modules(of: [Self.release, "6.1.0-1"]) { Issue.record($0) }
     return Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0.signature) })
   }
 }

@@ -25,6 +25,16 @@ package struct ExternalTool: Sendable {
   /// A program in PATH.
   package init(_ name: String) { self.name = name }
 
+  /// A program of this package, which is built in the test program's directory.
+  package static func built(_ name: String) throws -> ExternalTool {
+    var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    guard count > 0 else { throw Failure(description: "/proc/self/exe cannot be read") }
+    let bytes = path[..<count].map { UInt8(bitPattern: $0) }
+    let directory = bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[...$0] } ?? []
+    return ExternalTool(String(decoding: directory, as: UTF8.self) + name)
+  }
+
   /// Runs the program and returns its output and exit code.
   ///
   /// Throws if it cannot be started.

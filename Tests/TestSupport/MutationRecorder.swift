@@ -17,8 +17,13 @@ package final class MutationRecorder: @unchecked Sendable {
 
   package private(set) var mutations: [Mutation] = []
   private let fault: Fault
+  private let number: Int32
 
-  package init(_ fault: Fault = .none) { self.fault = fault }
+  /// `errno` is the error of the changes that fail.
+  package init(_ fault: Fault = .none, errno number: Int32 = EIO) {
+    self.fault = fault
+    self.number = number
+  }
 
   package var gate: Mutation.Gate {
     { [self] mutation in
@@ -29,7 +34,7 @@ package final class MutationRecorder: @unchecked Sendable {
         case .only(let number): mutations.count == number
         case .from(let number): mutations.count >= number
         }
-      if fails { throw HostError("change", mutation.path, errno: EIO) }
+      if fails { throw HostError("change", mutation.path, errno: number) }
     }
   }
 }

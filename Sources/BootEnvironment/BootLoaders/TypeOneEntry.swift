@@ -102,8 +102,11 @@ package struct TypeOneEntries: Hashable, Sendable {
     let named = Set(found.entries.compactMap { TypeOneEntry.proxmoxVersion(ofFile: $0.program) })
     for version in versions.prefix(countLimit) where !named.contains(version) {
       // Also count what an interrupted removal left behind.
-      if try files.isDirectory("\(TypeOneEntry.proxmoxDirectory)/\(version)") {
+      do {
+        guard try files.isDirectory("\(TypeOneEntry.proxmoxDirectory)/\(version)") else { continue }
         found.entries.append(TypeOneEntry(proxmoxVersion: version))
+      } catch {
+        found.notes.append("\(error); skipped")
       }
     }
     for version in found.proxmoxVersions {

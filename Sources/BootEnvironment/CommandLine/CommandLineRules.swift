@@ -47,8 +47,8 @@ package struct CommandLineRules {
   ///
   /// Each names the file of its word, unless that file is `path`.
   ///
-  /// Throws `HostError` if the host cannot be read.
-  package func findings(in line: CommandLine, namedLike path: String? = nil) throws -> [CommandLineFinding] {
+  /// A word that cannot be checked, because the host cannot be read, is a finding.
+  package func findings(in line: CommandLine, namedLike path: String? = nil) -> [CommandLineFinding] {
     func place(_ part: CommandLine.Part) -> String? { part.path == path ? nil : part.path }
     var findings = line.parts.flatMap { part in bytes(of: part.text).map { $0.at(place(part)) } }
     if line.parts.isEmpty { findings.append(CommandLineFinding(.impossible, "the command line is empty")) }
@@ -65,9 +65,17 @@ package struct CommandLineRules {
         if let finding = word.finding { findings.append(finding.at(place(part))) }
       }
     }
-    findings += try root(line.words)
-    findings += try resume(line.words)
+    findings += checked("root=") { try root(line.words) }
+    findings += checked("resume=") { try resume(line.words) }
     return findings
+  }
+
+  private func checked(_ name: String, _ find: () throws -> [CommandLineFinding]) -> [CommandLineFinding] {
+    do {
+      return try find()
+    } catch {
+      return [CommandLineFinding(.warning, "\(name) cannot be checked: \(error)")]
+    }
   }
 
   /// Findings about bytes that a command line cannot contain or that the kernel reads differently.

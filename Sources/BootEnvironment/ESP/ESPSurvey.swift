@@ -83,15 +83,18 @@ extension ESPSurvey {
   /// proxmox-boot-tool's list: the serial number of a FAT file system on each line.
   package static let listPath = "/etc/kernel/proxmox-boot-uuids"
   private static let listSizeLimit = 1 << 16
+  /// More ESPs than any machine has disks to boot from.
+  private static let listCountLimit = 64
 
   /// The lines other than blank lines and comments, trimmed and without duplicates, with their numbers.
   private static func lines(of files: FileSystem) throws -> [(number: Int, text: String)] {
     guard let content = try files.readFileIfPresent(listPath, limit: listSizeLimit) else { return [] }
     var lines: [(number: Int, text: String)] = []
+    var seen: Set<String> = []
     for (index, line) in content.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {
       let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }
       let text = String(decoding: line.drop(while: isBlank).reversed().drop(while: isBlank).reversed(), as: UTF8.self)
-      if text.isEmpty || text.hasPrefix("#") || lines.contains(where: { $0.text == text }) { continue }
+      if text.isEmpty || text.hasPrefix("#") || !seen.insert(text).inserted { continue }
       lines.append((index + 1, text))
     }
     return lines
@@ -108,7 +111,14 @@ extension ESPSurvey {
 
   /// Adds the listed ESPs, in order.
   mutating func addListed(on host: Host) throws {
-    for line in try Self.lines(of: host.files) {
+    let lines = try Self.lines(of: host.files)
+    if lines.count > Self.listCountLimit {
+      add(
+        .unreadable, name: Self.listPath,
+        message: "\(Self.listPath) lists \(lines.count) file systems; only the first \(Self.listCountLimit) are used",
+        hint: "remove those that do not exist with 'proxmox-boot-tool clean'")
+    }
+    for line in lines.prefix(Self.listCountLimit) {
       guard Self.isSerialNumber(line.text) else {
         let path = Self.listPath
         add(

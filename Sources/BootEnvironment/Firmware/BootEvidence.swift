@@ -72,7 +72,7 @@ package struct BootEvidence: Hashable, Sendable {
     // One line per processor and a number per interrupt: a few hundred KiB on large machines.
     guard let text = try files.readTextIfPresent("/proc/stat", limit: 16 << 20) else { return nil }
     let line = text.split(separator: "\n").first { $0.hasPrefix("btime ") }
-    return line.flatMap { Int64($0.dropFirst("btime ".count)) }.flatMap { $0 > 0 ? $0 : nil }
+    return line.flatMap { EFITime.unixSeconds(parsing: $0.dropFirst("btime ".count)) }.flatMap { $0 > 0 ? $0 : nil }
   }
 
   private static func data(of variable: EFIVariableName, _ files: FileSystem) -> [UInt8]? {

@@ -3,6 +3,7 @@
 
 internal import DebianPackage
 package import HostSystem
+package import Messages
 
 /// A kernel of the host: `/boot/vmlinuz-K`, `/boot/initrd.img-K` and `/lib/modules/K`.
 package struct Kernel: Hashable, Sendable {
@@ -58,7 +59,11 @@ package struct KernelInventory: Hashable, Sendable {
   /// Complete kernels, the newest first.
   package var kernels: [Kernel] = []
   /// Kernels with modules but no initrd, the newest first: they are being installed, or cannot boot.
+  ///
+  /// Includes those in `unreadable`.
   package var withoutInitrd: [Kernel] = []
+  /// Kernels whose files cannot be examined, and why, such as a symbolic link that leads to itself.
+  package var unreadable: [Kernel: Failure] = [:]
   /// Releases of all files `/boot/vmlinuz-*`, complete or not.
   package var present: Set<String> = []
 
@@ -70,19 +75,33 @@ package struct KernelInventory: Hashable, Sendable {
 
   /// Lists the kernels in `/boot`.
   ///
-  /// A `vmlinuz` without a module directory is a leftover and is ignored. Throws `HostError`.
+  /// A `vmlinuz` without a module directory is a leftover and is ignored. Throws `HostError` if `/boot` cannot be
+  /// listed.
   package init(of files: FileSystem) throws {
     let names = try files.list("/boot") ?? []
     let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }
     for kernel in found.sorted(by: { DebianVersion($0.release) > DebianVersion($1.release) }) {
-      guard try files.status(of: kernel.imagePath)?.kind == .regular else { continue }
-      present.insert(kernel.release)
-      guard try files.isDirectory("/lib/modules/\(kernel.release)") else { continue }
-      if try files.status(of: kernel.initrdPath)?.kind == .regular {
-        kernels.append(kernel)
-      } else {
+      do {
+        try add(kernel, files)
+      } catch {
+        // Present, so that its UKI is kept.
+        present.insert(kernel.release)
         withoutInitrd.append(kernel)
+        unreadable[kernel] = Failure(
+          "kernel \(kernel.release) gets no UKI: \(error)",
+          hint: "reinstall it, or create its initrd with: update-initramfs -c -k \(kernel.release)")
       }
+    }
+  }
+
+  private mutating func add(_ kernel: Kernel, _ files: FileSystem) throws {
+    guard try files.status(of: kernel.imagePath)?.kind == .regular else { return }
+    present.insert(kernel.release)
+    guard try files.isDirectory("/lib/modules/\(kernel.release)") else { return }
+    if try files.status(of: kernel.initrdPath)?.kind == .regular {
+      kernels.append(kernel)
+    } else {
+      withoutInitrd.append(kernel)
     }
   }
 }

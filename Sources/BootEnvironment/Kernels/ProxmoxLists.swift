@@ -54,6 +54,7 @@ package struct ProxmoxLists: Hashable, Sendable {
 
   private mutating func kernels(_ lines: some Collection<Substring>, _ path: String) -> [Kernel] {
     var kernels: [Kernel] = []
+    var seen: Set<Kernel> = []
     var invalid: [Int] = []
     for (index, line) in lines.enumerated() {
       let text = Self.trimmed(line)
@@ -62,7 +63,7 @@ package struct ProxmoxLists: Hashable, Sendable {
         invalid.append(index + 1)
         continue
       }
-      if !kernels.contains(kernel) { kernels.append(kernel) }
+      if seen.insert(kernel).inserted { kernels.append(kernel) }
     }
     if let first = invalid.first {
       let others = invalid.count - 1

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import EFIData
 package import HostSystem
 package import Messages
 
@@ -161,7 +162,7 @@ extension Manifest {
       authenticode = known
       lines.removeFirst()
     }
-    guard let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ Int64($0) }),
+    guard let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ EFITime.unixSeconds(parsing: $0) }),
       let text = lines.popFirst().flatMap({ value("cmdline", $0) }),
       let certificate = lines.popFirst().flatMap({ value("certificate", $0) }).flatMap(Self.digest)
     else { return nil }
@@ -208,7 +209,8 @@ extension Manifest {
     fields(line, keyword: keyword, count: 2)?[1]
   }
 
-  private static func count(_ text: Substring) -> Int? { Int(text).flatMap { $0 >= 0 ? $0 : nil } }
+  /// A size in bytes, at most 1 TiB, so that sums cannot overflow.
+  private static func count(_ text: Substring) -> Int? { Int(text).flatMap { 0...1 << 40 ~= $0 ? $0 : nil } }
 
   private static func digest(_ text: Substring) -> [UInt8]? {
     [UInt8](hexadecimal: text).flatMap { $0.count == 32 ? $0 : nil }

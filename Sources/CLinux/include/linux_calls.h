@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 #pragma once
 
+#include "crash_report.h"
 #include "mount_calls.h"
 
 #include <signal.h>

@@ -17,10 +17,22 @@ package struct EFITime: Hashable, Sendable {
 
   static let format = "EFI_TIME"
 
+  /// The seconds since 1970 that it can represent: the years 1900 to 9999.
+  package static let unixRange: Range<Int64> = -2_208_988_800..<253_402_300_800
+
+  /// Parses seconds since 1970 in decimal digits, as `date +%s` prints them.
+  ///
+  /// Nil for anything else, and for a time after the year 9999.
+  package static func unixSeconds(parsing text: some StringProtocol) -> Int64? {
+    let isDigit: (UInt8) -> Bool = { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+    guard text.utf8.allSatisfy(isDigit), let seconds = Int64(text), unixRange.contains(seconds) else { return nil }
+    return seconds
+  }
+
   /// The time `seconds` after the start of 1970 (UTC); nil outside the years 1900 to 9999.
   package init?(unixSeconds seconds: Int64) {
     let secondsPerDay: Int64 = 86400
-    guard (-2_208_988_800..<253_402_300_800).contains(seconds) else { return nil }
+    guard Self.unixRange.contains(seconds) else { return nil }
     let days = (seconds >= 0 ? seconds : seconds - secondsPerDay + 1) / secondsPerDay
     let rest = seconds - days * secondsPerDay
     // Days are counted from 1 March of year 0, so that the leap day is the last of its year.

@@ -18,6 +18,8 @@ package struct CommandLineEdit: Sendable {
   package init(kernel: String? = nil) { self.kernel = kernel }
 
   private static let directory = "/run/pve-sb-uki"
+  /// The edited text that could not be written.
+  private static let rescuePath = "\(directory)/cmdline.edited"
   private static let sizeLimit = 1 << 16
 
   /// Lets the user edit a copy until it is valid or `editAgain`, which gets the errors, returns false.
@@ -38,8 +40,6 @@ package struct CommandLineEdit: Sendable {
     let original = try host.files.readFileIfPresent(target.path, limit: Self.sizeLimit)
     let start = original ?? substitute(for: target, host)
     let copy = try WorkingCopy(of: start, in: host.files)
-    var keepsCopy = false
-    defer { if !keepsCopy { copy.remove() } }
     while true {
       try copy.edit(with: host)
       let content = try copy.content(limit: Self.sizeLimit)
@@ -51,8 +51,8 @@ package struct CommandLineEdit: Sendable {
           result.isChange = true
           return result
         } catch {
-          keepsCopy = true
-          throw Failure(Message(error), hint: "recover the edited text from \(host.files.display(copy.path))")
+          try host.files.replaceFile(Self.rescuePath, mode: 0o600, content: content)
+          throw Failure(Message(error), hint: "recover the edited text from \(host.files.display(Self.rescuePath))")
         }
       }
       guard try editAgain(result) else { return result }
@@ -95,8 +95,8 @@ package struct CommandLineEdit: Sendable {
   /// The working copy, in its own directory, where editors may create other files.
   private struct WorkingCopy {
     let files: FileSystem
-    let directory: String
-    var path: String { "\(directory)/cmdline" }
+    private let directory: PrivateDirectory
+    var path: String { "\(directory.path)/cmdline" }
 
     init(of content: [UInt8], in files: FileSystem) throws {
       self.files = files
@@ -128,11 +128,6 @@ package struct CommandLineEdit: Sendable {
         if let code = try? host.processes.interact(program, arguments: [path]) { return code }
       }
       throw Failure("no editor found", hint: "install an editor or set EDITOR")
-    }
-
-    func remove() {
-      for name in (try? files.list(directory)) ?? [] { _ = try? files.remove("\(directory)/\(name)") }
-      _ = try? files.removeDirectory(directory)
     }
   }
 }

@@ -90,7 +90,7 @@ package struct CommandLineShow: Sendable {
       result.text = line.text
       result.paths = line.parts.map(\.path)
       let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
-      for finding in try rules.findings(in: line, namedLike: line.parts.count == 1 ? line.path : nil) {
+      for finding in rules.findings(in: line, namedLike: line.parts.count == 1 ? line.path : nil) {
         if finding.severity == .warning {
           result.warnings.append(finding.message)
         } else {

@@ -5,6 +5,7 @@ internal import BootEnvironment
 package import HostSystem
 internal import Messages
 internal import Reconcile
+internal import SigningKeys
 import var Glibc.EACCES
 import var Glibc.EPERM
 import var Glibc.EROFS
@@ -100,7 +101,8 @@ package struct ConfigurationSet: Sendable {
     let isSame = present?.isInMainFile(setting, wanted) ?? false
     guard !isSame, changed != content else { return .unchanged(result) }
     result.isChange = true
-    let mode = try files.linkStatus(of: Configuration.path)?.mode ?? 0o644
+    var mode = try files.linkStatus(of: Configuration.path)?.mode ?? 0o644
+    if key == "Key", KeySource.holdsPIN(value) { mode &= 0o700 }
     return .write(changed, mode: mode, result)
   }
 

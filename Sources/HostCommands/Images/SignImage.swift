@@ -60,7 +60,7 @@ package struct SignImage: Sendable {
         guard result.wasWritten else { return result }
       }
       let signer = ImageSigner(
-        identity: identity, existing: replacesExisting ? .replace : .append, signingTime: host.buildTime)
+        identity: identity, existing: replacesExisting ? .replace : .append, signingTime: try host.buildTime)
       _ = try host.userFiles.replaceFile(
         target, mode: source.status.mode & 0o777,
         verify: { try Self.requireSignature(of: identity.certificate, in: $0, count: result.signaturesAfter) },

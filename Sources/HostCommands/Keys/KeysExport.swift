@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import Cryptography
+internal import EFIData
 package import HostSystem
 internal import Messages
 internal import SigningKeys
@@ -42,7 +43,12 @@ package struct KeysExport: Sendable {
     if let last, !overwrites, try holds(updates(by: hierarchy, at: last - 1), host) {
       files += try updates(by: hierarchy, at: last - 1)
     } else {
-      let time = max(host.buildTime ?? host.now(), (last ?? 0) + 1)
+      let time = max(try host.buildTime ?? host.now(), (last ?? 0) + 1)
+      guard EFITime.unixRange.contains(time + 1) else {
+        throw Failure(
+          "cannot sign updates: no time before the end of the year 9999 is later than the last update",
+          hint: "correct this host's clock and \(store.updateTimePath)")
+      }
       files += try updates(by: hierarchy, at: time)
       try requireNothingElse(than: files, host)
       try store.recordUpdateTime(time + 1)

@@ -102,15 +102,7 @@ package struct KeysList: Sendable {
   private func modeWarnings(_ store: KeyStore, _ host: Host) throws -> [Message] {
     var warnings: [Message] = []
     func check(_ path: String, forbidden: UInt32, wanted: UInt32) throws {
-      guard let status = try host.files.status(of: path) else { return }
-      let shown = host.files.display(path)
-      if status.mode & forbidden != 0 {
-        let mode = String(status.mode, radix: 8)
-        warnings.append("\(shown): mode \(mode) gives others access; run 'chmod \(String(wanted, radix: 8)) \(shown)'")
-      }
-      if status.owner != 0, status.owner != host.effectiveUserID {
-        warnings.append("\(shown): owned by user \(status.owner); run 'chown root:root \(shown)'")
-      }
+      warnings += try host.exposures(of: path, forbidden: forbidden, wanted: wanted).map(\.withHint)
     }
     try check(store.directory, forbidden: 0o077, wanted: 0o700)
     for role in KeyRole.allCases {

@@ -153,6 +153,7 @@ private struct StatusReporter: ~Copyable {
     report.problems = plan.failures
     report.chain = plan.chainName
     describeCommandLines()
+    describeExposures()
     describeESPs()
     describeKernels()
     try describeTrust()
@@ -178,6 +179,14 @@ private struct StatusReporter: ~Copyable {
         report.notes.removeAll { $0 == found.message }
         report.problems.append(Failure(found.message, hint: "pve-sb-uki cmdline edit"))
       }
+    }
+  }
+
+  /// Secrets that other users can read are problems; `apply` only notes them, since the machine boots.
+  private mutating func describeExposures() {
+    for exposure in observation.exposures {
+      report.notes.removeAll { $0 == exposure.withHint }
+      report.problems.append(exposure)
     }
   }
 

@@ -31,6 +31,25 @@ final class Descriptor: Sendable {
     return done
   }
 
+  /// Writes at `offset` and returns the number of bytes written, which may be less.
+  ///
+  /// An error for lack of room has a hint.
+  static func write(
+    _ bytes: UnsafeRawBufferPointer, to number: Int32, at offset: Int, path: String
+  ) throws(HostError) -> Int {
+    do throws(HostError) {
+      return try SystemCall.check("write", path) { pwrite(number, bytes.baseAddress, bytes.count, offset) }
+    } catch {
+      var error = error
+      switch error.errno {
+      case ENOSPC, EDQUOT: error.hint = "free some space on that file system and try again"
+      case EFBIG: error.hint = "run 'ulimit -f unlimited', or use a file system for larger files"
+      default: break
+      }
+      throw error
+    }
+  }
+
   func synchronize(path: String) throws(HostError) { try Self.synchronize(number, path: path) }
 
   /// Writes the descriptor's data to the medium.

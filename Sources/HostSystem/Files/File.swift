@@ -13,14 +13,20 @@ package final class File: RandomAccessBytes, Sendable {
   package let status: FileStatus
   private let descriptor: Descriptor
 
+  /// Bytes: 1 TiB, so that sums of sizes cannot overflow.
+  private static let sizeLimit = 1 << 40
+
   /// Takes over an open descriptor.
   ///
-  /// Throws `HostError` unless it is a regular file.
+  /// Throws `HostError` unless it is a regular file of at most 1 TiB.
   init(owning descriptor: Descriptor, path: String) throws(HostError) {
     let status = try descriptor.status(path: path)
     guard status.kind == .regular else {
       let directory = status.kind == .directory
       throw HostError("open", path, detail: directory ? "it is a directory" : "it is not a regular file")
+    }
+    guard status.size <= Self.sizeLimit else {
+      throw HostError("open", path, detail: "it is larger than \(Self.sizeLimit) bytes")
     }
     self.path = path
     self.status = status
@@ -30,7 +36,7 @@ package final class File: RandomAccessBytes, Sendable {
   /// The descriptor, valid as long as this value.
   var number: Int32 { descriptor.number }
 
-  /// Size in bytes when it was opened.
+  /// Size in bytes when it was opened, at most 1 TiB.
   package var count: Int { status.size }
 
   /// Fills `buffer` from `offset`.

@@ -9,41 +9,35 @@ extension FileSystem {
   ///
   /// `body` gets the path of a temporary directory of mode 0700 in the same parent and creates regular files in it;
   /// then that directory is renamed to `path`. Throws `HostError` if `path` exists and is not an empty directory. After
-  /// an error the files are removed; if the process was killed, the next call for the same path removes them.
+  /// an error or a termination signal the files are removed; signals are held until then. If the process was killed,
+  /// the next call for the same path removes them, and so does `removeAbandoned`.
   package func makeCompleteDirectory<Value>(_ path: String, filling body: (String) throws -> Value) throws -> Value {
-    let parent = PathName(path).directory
-    let name = String(PathName(path).fileName)
-    try makeDirectory(parent)
-    try removeAbandoned(for: name, in: parent)
-    let temporaryName = TemporaryName.make(for: name, random: try randomBytes(8))
-    let temporary = PathName.join(parent, temporaryName)
-    do {
-      try makeDirectory(temporary, mode: 0o700)
-      let value = try body(temporary)
-      try withParent(of: path, operation: "create directory") { directory, _ in
+    try makeDirectory(PathName(path).directory)
+    let termination = HeldTermination()
+    defer { termination.release() }
+    return try withParent(of: path, operation: "create directory") { parent, name in
+      let directory = PathName(path).directory
+      try removeAbandoned(in: directory, for: name)
+      let temporaryName = TemporaryName.make(for: name, random: try randomBytes(8))
+      let temporary = PathName.join(directory, temporaryName)
+      let created = try makeDirectory(temporaryName, in: parent, mode: 0o700, path: temporary)
+      flock(created.number, LOCK_EX | LOCK_NB)
+      // Closing alone does not unlock it, see `Lock`.
+      defer { flock(created.number, LOCK_UN) }
+      do {
+        let value = try body(temporary)
+        try termination.check("create directory", display(path))
         try gate(Mutation(.rename, path))
         try SystemCall.check("create directory", display(path)) {
-          renameat(directory.number, temporaryName, directory.number, name)
+          renameat(parent.number, temporaryName, parent.number, name)
         }
         try gate(Mutation(.synchronize, path))
-        try directory.synchronize(path: display(path))
+        try parent.synchronize(path: display(path))
+        return value
+      } catch {
+        try? removeTemporary(temporaryName, created, isDirectory: true, in: parent, path: temporary)
+        throw error
       }
-      return value
-    } catch {
-      try? removeDirectoryOfFiles(temporary)
-      throw error
     }
-  }
-
-  private func removeAbandoned(for name: String, in parent: String) throws {
-    for entry in try list(parent) ?? [] where TemporaryName.matches(entry) && entry.hasPrefix(".\(name).") {
-      let path = PathName.join(parent, entry)
-      if try linkStatus(of: path)?.kind == .directory { try removeDirectoryOfFiles(path) }
-    }
-  }
-
-  private func removeDirectoryOfFiles(_ path: String) throws {
-    for name in try list(path) ?? [] { try remove("\(path)/\(name)") }
-    try removeDirectory(path)
   }
 }

@@ -38,6 +38,10 @@ extension FileSystem {
         })
       try gate(Mutation(.create, replacement.temporaryPath))
       let number = try replacement.create()
+      // Locked until it has its name, also after it is closed: `removeAbandoned` then leaves it alone.
+      flock(number, LOCK_EX | LOCK_NB)
+      let lock = Lock(owning: Descriptor(owning: fcntl(number, F_DUPFD_CLOEXEC, 0)))
+      defer { withExtendedLifetime(lock) {} }
       let change: NameChange
       let value: Value
       do {
@@ -97,6 +101,7 @@ private struct Replacement {
     // Without this, a power cut could leave only the short FAT name, by which the temporary file is not recognized.
     try change(.synchronize)
     try directory.synchronize(path: path)
+    try removeUmask(from: number)
     let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
     try change(.synchronize)
     try Descriptor.synchronize(number, path: path)
@@ -109,6 +114,16 @@ private struct Replacement {
     // The descriptor is closed even after EINTR (close(2)); a second call could close an unrelated one.
     guard close(number) == 0 || errno == EINTR else { throw HostError("close", path, errno: errno) }
     return value
+  }
+
+  /// Gives the new file mode 0600 if the umask has removed some of it.
+  private func removeUmask(from number: Int32) throws {
+    var status = stat()
+    try SystemCall.check("examine", files.display(path)) { fstat(number, &status) }
+    // On FAT, every file is executable.
+    guard status.st_mode & 0o677 != 0o600 else { return }
+    try change(.changeMode)
+    try SystemCall.check("change the mode of", files.display(path)) { fchmod(number, 0o600) }
   }
 
   /// Opens the file for reading and drops its pages from memory, so that it is read from the medium.
@@ -181,16 +196,7 @@ package final class OutputFile: ByteSink {
     while done < bytes.count {
       try gate(Mutation(.write, temporaryPath))
       let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      done += try put(rest, startingAt: offset + done)
-    }
-  }
-
-  private func put(_ bytes: UnsafeRawBufferPointer, startingAt offset: Int) throws(HostError) -> Int {
-    do throws(HostError) {
-      return try SystemCall.check("write", path) { pwrite(number, bytes.baseAddress, bytes.count, offset) }
-    } catch {
-      guard error.errno == ENOSPC || error.errno == EDQUOT else { throw error }
-      throw HostError("write", path, errno: error.errno, hint: "free some space on that file system and try again")
+      done += try Descriptor.write(rest, to: number, at: offset + done, path: path)
     }
   }
 }

@@ -174,7 +174,7 @@ extension FileSystem {
     }
   }
 
-  private func names(in directory: Descriptor, path: String) throws -> [String] {
+  func names(in directory: Descriptor, path: String) throws -> [String] {
     // The stream closes its descriptor, so it gets a duplicate.
     let number = try SystemCall.check("list", path) { fcntl(directory.number, F_DUPFD_CLOEXEC, 0) }
     guard let stream = fdopendir(number) else {
@@ -224,24 +224,10 @@ extension FileSystem {
     let parent = PathName(path).directory
     if parent != "/", parent != "." { try makeDirectory(parent, mode: mode) }
     try withParent(of: path, operation: "create directory") { directory, name in
-      try gate(Mutation(.makeDirectory, path))
-      try SystemCall.check("create directory", display(path)) { mkdirat(directory.number, name, mode) }
-      // mkdir(2) applies the umask; a directory for keys must have exactly the specified mode.
-      try gate(Mutation(.changeMode, path))
-      try SystemCall.check("change the mode of", display(path)) { fchmodat(directory.number, name, mode, 0) }
+      _ = try makeDirectory(name, in: directory, mode: mode, path: path)
       try gate(Mutation(.synchronize, path))
       try directory.synchronize(path: display(path))
     }
-  }
-
-  /// Creates a directory of mode 0700 with an unguessable name in `parent`, which must exist, and returns its path.
-  package func makePrivateDirectory(in parent: String) throws -> String {
-    let path = "\(parent)/\(TemporaryName.make(for: "work", random: try randomBytes(8)))"
-    try withParent(of: path, operation: "create directory") { directory, name in
-      try gate(Mutation(.makeDirectory, path))
-      try SystemCall.check("create directory", display(path)) { mkdirat(directory.number, name, 0o700) }
-    }
-    return path
   }
 
   /// Removes a file or symbolic link.

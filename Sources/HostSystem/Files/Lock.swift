@@ -36,11 +36,14 @@ extension FileSystem {
   }
 
   private func openLockFile(_ path: String) throws -> Descriptor {
-    if try linkStatus(of: path) == nil {
+    let isNew = try linkStatus(of: path) == nil
+    if isNew {
       try makeDirectory(PathName(path).directory, mode: 0o755)
       try gate(Mutation(.create, path))
     }
-    return try open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600, operation: "lock")
+    let descriptor = try open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600, operation: "lock")
+    if isNew { try SystemCall.check("change the mode of", display(path)) { fchmod(descriptor.number, 0o600) } }
+    return descriptor
   }
 
   /// The process that holds the lock and its command, from /proc/locks, such as

@@ -38,9 +38,7 @@ package final class SpoolFile: ByteSink, RandomAccessBytes, @unchecked Sendable 
     while done < bytes.count {
       try gate(Mutation(.write, path))
       let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      done += try SystemCall.check("write", path) {
-        pwrite(descriptor.number, rest.baseAddress, rest.count, offset + done)
-      }
+      done += try Descriptor.write(rest, to: descriptor.number, at: offset + done, path: path)
     }
   }
 }
@@ -63,6 +61,7 @@ extension FileSystem {
     } catch {
       guard error.errno == EOPNOTSUPP || error.errno == EISDIR else { throw error }
     }
+    try removeAbandoned(in: directory, for: "spool")
     let parent = try open(directory, O_RDONLY | O_DIRECTORY)
     let name = TemporaryName.make(for: "spool", random: try randomBytes(8))
     let number = try SystemCall.check(operation, display(directory)) {

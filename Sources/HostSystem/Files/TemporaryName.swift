@@ -12,5 +12,10 @@ package enum TemporaryName {
   static func make(for name: String, random: [UInt8]) -> String { ".\(name).\(random.hexadecimal)\(suffix)" }
 
   /// Whether `name` is a temporary name, left behind by an unfinished write.
-  package static func matches(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(suffix) }
+  package static func matches(_ name: String) -> Bool { matches(name, for: nil) }
+
+  /// Whether it is a temporary name for the file `target`; nil for any file.
+  static func matches(_ name: String, for target: String?) -> Bool {
+    name.hasPrefix(target.map { ".\($0)." } ?? ".") && name.hasSuffix(suffix)
+  }
 }

@@ -85,7 +85,7 @@ package struct ProcessRunner: Sendable {
     var (none, defaults) = (sigset_t(), sigset_t())
     sigemptyset(&none)
     sigemptyset(&defaults)
-    for number in [SIGPIPE] + interruptions { sigaddset(&defaults, number) }
+    for number in ProcessSetup.writeSignals + interruptions { sigaddset(&defaults, number) }
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &defaults)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))

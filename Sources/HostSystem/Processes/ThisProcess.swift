@@ -15,6 +15,34 @@ package enum ProcessArguments {
   }
 }
 
+/// What every program does first.
+package enum ProcessSetup {
+  /// Makes failed writes errors instead of deaths, forbids core files, and keeps new files accessible to this process.
+  package static func perform() {
+    for number in writeSignals { signal(number, SIG_IGN) }
+    CoreFile.forbid()
+    // Modes of files with secrets are set explicitly; other bits of the umask are respected.
+    umask(umask(0o077) & 0o077)
+  }
+
+  /// The signals of a write(2) to a closed pipe and beyond RLIMIT_FSIZE; ignored, it fails with EPIPE or EFBIG.
+  static let writeSignals = [SIGPIPE, SIGXFSZ]
+}
+
+/// The end of a process after a fault in the program, such as an arithmetic overflow.
+///
+/// A hook that died by a signal would stop apt, and say nothing.
+package enum CrashReport {
+  /// Prints `line` on standard error and exits in case of a fault, instead of dying by SIGILL, SIGTRAP, SIGABRT, SIGBUS,
+  /// SIGFPE, SIGSEGV or SIGSYS.
+  ///
+  /// At most 511 bytes of the line are printed.
+  package static func enable(printing line: String) { psu_report_crashes(line) }
+
+  /// Sets the exit code for that case; 0 by default.
+  package static func setExitCode(_ code: Int32) { psu_set_crash_code(code) }
+}
+
 /// The core file that the system writes after a crash or SIGQUIT; it could contain the private key.
 package enum CoreFile {
   /// Disables core files for this process and its children; systemd-coredump also respects the limit.

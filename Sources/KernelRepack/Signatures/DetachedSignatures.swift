@@ -55,7 +55,7 @@ package struct DetachedSignatures: Sendable {
   package func run(on host: Host) throws -> Outcome {
     let identity = try key.load(from: host)
     let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
-    let source = KeySignatures(identity: identity, signingTime: host.buildTime)
+    let source = KeySignatures(identity: identity, signingTime: try host.buildTime)
     var made: [(signature: Signature, content: [UInt8])] = []
     var missing = wanted.packages.map(\.name)
     for path in packages {

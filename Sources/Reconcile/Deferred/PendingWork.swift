@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BootEnvironment
+internal import EFIData
 package import HostSystem
 
 /// Work that hooks deferred to the end of an apt transaction, in `/var/lib/pve-sb-uki/pending` until a run succeeds.
@@ -50,7 +51,7 @@ package struct PendingWork: Hashable, Sendable {
     guard let text = try files.readTextIfPresent(path) else { return nil }
     let lines = text.split(separator: "\n")
     let releases = lines.dropFirst().prefix(releaseLimit).compactMap { Kernel(release: $0)?.release }
-    return PendingWork(time: lines.first.flatMap { Int64($0) } ?? 0, releases: releases)
+    return PendingWork(time: lines.first.flatMap { EFITime.unixSeconds(parsing: $0) } ?? 0, releases: releases)
   }
 
   /// Removes the record if it exists.

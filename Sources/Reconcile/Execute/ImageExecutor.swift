@@ -21,6 +21,7 @@ struct ImageExecutor: ~Copyable {
   private var made: [Kernel: [UInt8]] = [:]
   /// UKIs that the firmware rejects by their digest, including those written by this run.
   private(set) var refused: Set<UKIName>
+  private let signingTime: Result<Int64?, any Error>
   private var loadedIdentity: Result<SigningIdentity, any Error>?
 
   /// Results and failures since the caller last collected them.
@@ -33,6 +34,7 @@ struct ImageExecutor: ~Copyable {
     open = OpenESPs(host, plan.esps.map(\.target))
     manifest = plan.manifest
     refused = plan.refused
+    signingTime = Result { try host.buildTime }
   }
 
   mutating func execute(_ steps: [ImageChanges.Step], _ work: inout ESPWork) {
@@ -55,11 +57,12 @@ struct ImageExecutor: ~Copyable {
     }
   }
 
-  /// Whether the UKI can be copied, or its inputs and the signing key can be opened.
+  /// Whether the UKI can be copied, or its inputs, the signing key and the signing time can be read.
   ///
   /// Writes nothing.
   private mutating func canWrite(_ kernel: Kernel) -> Bool {
     if source(of: kernel) != nil { return true }
+    guard case .success = signingTime else { return false }
     return (try? openParts(of: kernel)) != nil && (try? signingIdentity()) != nil
   }
 
@@ -149,7 +152,7 @@ struct ImageExecutor: ~Copyable {
     let identity = try signingIdentity()
     var image: ImageRecord?
     let written = try ImageWriter.write(
-      opened.plan, to: name.path, in: work.files, signingBy: identity, signingTime: host.buildTime,
+      opened.plan, to: name.path, in: work.files, signingBy: identity, signingTime: try signingTime.get(),
       furtherCheck: { image = try inputs.record(of: $0, opened) })
     image?.authenticode = written.image.digest
     return image

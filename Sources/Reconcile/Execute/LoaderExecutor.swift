@@ -23,7 +23,7 @@ package struct LoaderExecutor {
     self.init(
       try LoaderFiles(
         chain, writesRemovablePath: plan.configuration.writesRemovablePath, certificate: certificate, on: host),
-      signingTime: host.buildTime)
+      signingTime: try host.buildTime)
   }
 
   package init(_ loaders: LoaderFiles, signingTime: Int64?) {

@@ -4,31 +4,38 @@
 package import BootEnvironment
 
 /// The contents of an ESP: files under pve-sb-uki's names, and the free space.
+///
+/// Sizes from the file system are limited, so that sums cannot overflow: sparse files can have up to 8 EiB.
 package struct ESPContents: Hashable, Sendable {
   package var images: [PresentImage]
   /// Temporary files of interrupted writes.
   package var leftovers: [Leftover]
-  /// Free space in bytes.
+  /// Free space in bytes, at most 1 EiB.
   package var free: Int
   /// Files that fsck.vfat created from lost clusters and that are not known to be pve-sb-uki's.
   package var recovered: [Leftover] = []
+  /// The number of files named like UKIs that were not examined and count as unknown, see `ESPReader.countLimit`.
+  package var unexaminedCount = 0
 
   package struct Leftover: Hashable, Sendable {
     package var path: String
-    /// Bytes.
+    /// Bytes, at most `sizeLimit`.
     package var size: Int
 
     package init(path: String, size: Int) {
       self.path = path
-      self.size = size
+      self.size = min(size, ESPContents.sizeLimit)
     }
   }
 
   package init(images: [PresentImage], leftovers: [Leftover] = [], free: Int) {
     self.images = images
     self.leftovers = leftovers
-    self.free = free
+    self.free = min(free, 1 << 60)
   }
+
+  /// Bytes: 1 TiB, more than any file on an ESP has.
+  package static let sizeLimit = 1 << 40
 
   /// pve-sb-uki's intact UKIs.
   package var own: [UKIName] { images.filter(\.isOurs).map(\.name) }
@@ -51,13 +58,13 @@ package struct PresentImage: Hashable, Sendable {
   }
 
   package var name: UKIName
-  /// Bytes.
+  /// Bytes, at most `ESPContents.sizeLimit`.
   package var size: Int
   package var content: Content
 
   package init(_ name: UKIName, size: Int, content: Content) {
     self.name = name
-    self.size = size
+    self.size = min(size, ESPContents.sizeLimit)
     self.content = content
   }
 

@@ -15,31 +15,43 @@ struct ESPReader: ~Copyable {
   /// The current certificate; nil if it cannot be read.
   let certificate: Certificate?
   let paths: LoaderPath
+  /// Releases of the kernels in `/boot`, whose UKIs are always examined.
+  let installed: Set<String>
+
+  /// The number of other files that are opened if the manifest does not have them; there could be thousands.
+  static let countLimit = 256
 
   /// Reads the ESP.
   ///
   /// Updates the manifest where a file turns out to match it, or not to match it. Throws `HostError`.
   func read(_ manifest: inout Manifest) throws -> ESPContents {
     var contents = ESPContents(images: [], free: try files.availableSpace(at: "/"))
+    var budget = Self.countLimit
     for fileName in try files.list(UKIName.directory) ?? [] {
       let path = "\(UKIName.directory)/\(fileName)"
       guard let status = try files.linkStatus(of: path), status.kind == .regular else { continue }
       if fileName.hasPrefix(".pve-"), TemporaryName.matches(fileName) {
         contents.leftovers.append(ESPContents.Leftover(path: path, size: status.size))
       } else if let name = UKIName(fileName: fileName) {
-        let content = try recognize(name, status: status, manifest: &manifest)
-        if case .recorded = content {} else { manifest.remove(name, on: esp.name) }
+        let content = try recognize(name, status: status, manifest: &manifest, budget: &budget)
+        if case .recorded = content {} else { forget(name, &manifest) }
         contents.images.append(PresentImage(name, size: status.size, content: content))
       }
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
     try addRecovered(manifest, to: &contents)
+    let present = Set(contents.images.map(\.name))
     for image in manifest.images {
-      for copy in image.copies where copy.esp == esp.name {
-        if !contents.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: esp.name) }
+      for copy in image.copies where copy.esp == esp.name && !present.contains(copy.name) {
+        manifest.remove(copy.name, on: esp.name)
       }
     }
+    contents.unexaminedCount = max(0, -budget)
     return contents
+  }
+
+  private func forget(_ name: UKIName, _ manifest: inout Manifest) {
+    if manifest.image(on: esp.name, name) != nil { manifest.remove(name, on: esp.name) }
   }
 
   /// Adds temporary files of `path` left by an interrupted write.
@@ -70,13 +82,18 @@ struct ESPReader: ~Copyable {
     }
   }
 
+  /// `budget` is the number of files that may still be opened; negative if some were not.
   private func recognize(
-    _ name: UKIName, status: FileStatus, manifest: inout Manifest
+    _ name: UKIName, status: FileStatus, manifest: inout Manifest, budget: inout Int
   ) throws -> PresentImage.Content {
     if let image = manifest.image(on: esp.name, name), image.size == status.size,
       image.copy(on: esp.name, name)?.modified == status.modified
     {
       return .recorded(digest: image.digest, booted: image.booted)
+    }
+    if !installed.contains(name.kernel.release) {
+      budget -= 1
+      if budget < 0 { return .unknown }
     }
     let file = try files.openFile(name.path)
     if manifest.images.contains(where: { $0.size == status.size }),

@@ -20,7 +20,7 @@ package struct HostObservation: Sendable {
   let readFailures: [Failure]
   /// ESPs that the kernel cannot read although they are marked as cleanly unmounted.
   let unreadable: Set<String>
-  /// Files that a file system check left on ESPs, one sentence each.
+  /// Files that a file system check left on ESPs and unexamined files, one sentence each.
   let recoveryNotes: [Message]
   /// UKIs that do not match their record, by ESP.
   package let damaged: [(esp: String, name: UKIName)]
@@ -33,6 +33,9 @@ package struct HostObservation: Sendable {
   let sources: [Kernel: ImageSource]
   /// Findings about the command lines of the UKIs.
   package let lineFindings: [LineFinding]
+
+  /// Files with secrets that other users can read or replace.
+  package let exposures: [Failure]
 
   /// The current certificate; nil if it cannot be read.
   package let certificate: Certificate?

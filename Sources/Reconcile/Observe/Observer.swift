@@ -59,8 +59,8 @@ final class Observer {
     commandLines = try CommandLines(of: host.files, for: inventory.kernels)
     (manifest, manifestNote) = Manifest.load(from: host.files)
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
-    lineFindings = try commandLines.lines(for: inventory.kernels).flatMap { line in
-      try rules.findings(in: line).map { LineFinding(line: line, finding: $0) }
+    lineFindings = commandLines.lines(for: inventory.kernels).flatMap { line in
+      rules.findings(in: line).map { LineFinding(line: line, finding: $0) }
     }
     for esp in survey.esps { read(esp) }
   }
@@ -68,9 +68,18 @@ final class Observer {
   private func read(_ esp: ESP) {
     do {
       let files = try open.openForReading(esp)
-      let reader = ESPReader(esp: esp, files: files, certificate: certificate, paths: LoaderPath(try host.machine))
+      let reader = ESPReader(
+        esp: esp, files: files, certificate: certificate, paths: LoaderPath(try host.machine),
+        installed: inventory.present)
       let found = try reader.read(&manifest)
       contents[esp.name] = found
+      if found.unexaminedCount > 0 {
+        recoveryNotes.append(
+          """
+          \(files.display(UKIName.directory)): \(found.unexaminedCount) files named pve-*.efi were not examined and are \
+          kept; remove those that are not needed
+          """)
+      }
       for file in found.recovered {
         recoveryNotes.append(
           """
@@ -130,7 +139,8 @@ final class Observer {
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
       unreadable: unreadable, recoveryNotes: recoveryNotes, damaged: damaged, inventory: inventory,
       running: requests.running,
-      choice: choice, sources: sources, lineFindings: lineFindings, certificate: certificate, chain: chain,
+      choice: choice, sources: sources, lineFindings: lineFindings,
+      exposures: SecretFiles.exposures(configuration, on: host), certificate: certificate, chain: chain,
       forbiddenDigests: forbiddenDigests, imageDigests: imageDigests, accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
@@ -315,7 +325,13 @@ final class Observer {
     var accepted: [String: Set<UKIName>] = [:]
     for (esp, found) in contents {
       guard let files = open.files(of: esp) else { continue }
+      // As many as `ESPReader` examines.
+      var budget = ESPReader.countLimit
       let names = found.images.filter { image in
+        if !inventory.present.contains(image.name.kernel.release), !image.isOurs {
+          budget -= 1
+          if budget < 0 { return false }
+        }
         let known = manifest.image(on: esp, image.name)
         return image.content != .signed && (known == nil || known?.certificate != fingerprint)
           && (try? isAccepted(image, in: files, by: decision.database, throughShim: decision.chain.hasShim)) == true

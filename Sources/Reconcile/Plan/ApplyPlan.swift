@@ -37,9 +37,11 @@ package struct ApplyPlan: Sendable {
   /// Changes to the dkms settings.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
-  package internal(set) var notes: [Message] = []
+  package private(set) var notes: [Message] = []
   /// Failures that are known before anything is executed.
-  package internal(set) var failures: [Failure] = []
+  package private(set) var failures: [Failure] = []
+  /// The English text of the notes and failures: comparing each with all others would render them anew.
+  private var said: Set<String> = []
 
   /// An empty plan.
   init(_ observation: HostObservation) {
@@ -57,12 +59,17 @@ package struct ApplyPlan: Sendable {
       hint: "boot another kernel and install another version of kernel \(name.kernel.release)")
   }
 
-  mutating func note(_ note: Message) { if !notes.contains(note) { notes.append(note) } }
+  /// Adds a note.
+  ///
+  /// Notes with the same text are listed once.
+  mutating func note(_ note: Message) { if said.insert("note: \(note)").inserted { notes.append(note) } }
 
   /// Adds a failure.
   ///
   /// Failures with the same text are listed once.
-  mutating func fail(_ failure: Failure) { if !failures.contains(failure) { failures.append(failure) } }
+  mutating func fail(_ failure: Failure) {
+    if said.insert("failure: \(failure.withHint)").inserted { failures.append(failure) }
+  }
 
   /// The UKIs on each ESP after the plan is executed, by name of the ESP.
   var outcome: [String: [UKIName]] { Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0.images.outcome) }) }

@@ -4,6 +4,7 @@
 internal import BootEnvironment
 package import HostSystem
 package import Messages
+internal import SigningKeys
 
 /// The settings that make dkms sign the modules it builds with pve-sb-uki's key.
 ///
@@ -34,7 +35,7 @@ package struct DKMSSigning: Hashable, Sendable {
     let isPath = key.hasPrefix("/")
     // A message must not show a URI, which may contain a PIN (RFC 7512 section 2.4). The dkms settings would not keep a
     // PIN secret.
-    guard isPath || key.hasPrefix("pkcs11:") && !Self.holdsPIN(key) else {
+    guard isPath || key.hasPrefix("pkcs11:") && !KeySource.holdsPIN(key) else {
       throw BootEnvironmentError(
         Configuration.path, "Dkms=yes, but dkms cannot use the key in Key=",
         hint: "set Dkms=no, or set Key= to a path or a pkcs11: URI without a PIN")
@@ -67,10 +68,6 @@ package struct DKMSSigning: Hashable, Sendable {
   }
 
   private static let heading = "# Written by pve-sb-uki; changes are lost."
-
-  private static func holdsPIN(_ uri: String) -> Bool {
-    uri.utf8.split { "?;&".utf8.contains($0) }.contains { $0.starts(with: "pin-value=".utf8) }
-  }
 
   private static func isPlain(_ byte: UInt8) -> Bool {
     (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

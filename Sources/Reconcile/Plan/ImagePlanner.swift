@@ -10,6 +10,8 @@ package import BootEnvironment
 package struct ImagePlanner: ~Copyable {
   /// In order of precedence.
   private let wanted: [PlannedKernel]
+  private let wantedKernels: Set<Kernel>
+  private let installed: Set<Kernel>
   private let inventory: KernelInventory
   private let running: String?
   /// UKIs that are neither removed to make room nor replaced.
@@ -49,6 +51,8 @@ package struct ImagePlanner: ~Copyable {
     keeping: Set<UKIName>
   ) {
     self.wanted = wanted
+    wantedKernels = Set(wanted.map(\.kernel))
+    installed = Set(inventory.kernels)
     self.inventory = inventory
     self.running = running
     self.keeping = keeping
@@ -153,8 +157,8 @@ package struct ImagePlanner: ~Copyable {
   }
 
   private func removalReason(of kernel: Kernel) -> ImageChanges.RemovalReason? {
-    if wanted.contains(where: { $0.kernel == kernel }) { return nil }
-    if inventory.kernels.contains(kernel) { return .unwanted }
+    if wantedKernels.contains(kernel) { return nil }
+    if installed.contains(kernel) { return .unwanted }
     return inventory.present.contains(kernel.release) ? nil : .gone
   }
 

@@ -47,9 +47,8 @@ struct KernelChoice: Sendable {
   init(
     _ inventory: KernelInventory, requests: KernelRequests, contents: [String: ESPContents], options: ApplyOptions
   ) {
-    let imageOnly = inventory.withoutInitrd.filter { kernel in
-      contents.values.contains { $0.own.contains(UKIName(kernel)) }
-    }
+    let made = Set(contents.values.flatMap(\.own))
+    let imageOnly = inventory.withoutInitrd.filter { made.contains(UKIName($0)) }
     let wanted = requests.wanted(inventory, imageOnly: imageOnly)
     let extra = inventory.kernels.filter { kernel in
       options.kernels.contains(kernel.release) && !wanted.kernels.contains { $0.kernel == kernel }
@@ -60,10 +59,15 @@ struct KernelChoice: Sendable {
       wanted.kernels.map { PlannedKernel($0.kernel, reasons: $0.reasons, hasLostInitrd: imageOnly.contains($0.kernel)) }
       + extra.map { PlannedKernel($0) }
     for kernel in inventory.withoutInitrd {
-      noteMissingInitrd(kernel, hasLostInitrd: imageOnly.contains(kernel), options: options)
+      if let failure = inventory.unreadable[kernel] {
+        if options.kernels.isEmpty || options.kernels.contains(kernel.release) { failures.append(failure) }
+      } else {
+        noteMissingInitrd(kernel, hasLostInitrd: made.contains(UKIName(kernel)), options: options)
+      }
     }
     for release in options.kernels + [options.expected].compactMap({ $0 }) {
-      guard !(inventory.kernels + imageOnly).contains(where: { $0.release == release }) else { continue }
+      let isReported = Kernel(release: release).map { inventory.unreadable[$0] != nil } ?? false
+      guard !isReported, !(inventory.kernels + imageOnly).contains(where: { $0.release == release }) else { continue }
       failures.append(
         Failure(
           """

@@ -35,6 +35,7 @@ final class Planner {
     if let note = observation.manifestNote { plan.note(note) }
     // The administrator may insist on a command line: a finding does not prevent the UKI.
     for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
+    for exposure in observation.exposures { plan.note(exposure.withHint) }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     for note in observation.recoveryNotes { plan.note(note) }
     for failure in observation.readFailures { plan.fail(failure) }

@@ -122,7 +122,7 @@ extension WantedKernels {
   ///
   /// Those in `refused` come last.
   func bootOrder(of images: Set<UKIName>, refused: Set<UKIName> = []) -> [UKIName] {
-    let others = images.map(\.kernel).sorted { $0.isNewer(than: $1) }.filter { !bootOrder.contains($0) }
+    let others = Set(images.map(\.kernel)).subtracting(bootOrder).sorted { $0.isNewer(than: $1) }
     let ranked = bootOrder + others
     var seen: Set<UKIName> = []
     let names = ranked.map { UKIName($0) } + ranked.map { UKIName($0, isPrevious: true) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import EFIData
 package import HostSystem
 internal import Messages
 
@@ -26,8 +27,9 @@ package struct FailureRecord: Hashable, Sendable {
   package static func load(from files: FileSystem) throws -> FailureRecord? {
     guard let text = try files.readTextIfPresent(path) else { return nil }
     let lines = text.split(separator: "\n").map(String.init)
-    let time = lines.first.flatMap { Int64($0) }
-    return FailureRecord(time: time ?? 0, messages: Array(lines.dropFirst(time == nil ? 0 : 1)))
+    let number = lines.first.flatMap { Int64($0) }
+    let time = lines.first.flatMap { EFITime.unixSeconds(parsing: $0) }
+    return FailureRecord(time: time ?? 0, messages: Array(lines.dropFirst(number == nil ? 0 : 1)))
   }
 
   package func save(to files: FileSystem) throws {

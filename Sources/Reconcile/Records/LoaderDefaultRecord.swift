@@ -50,7 +50,9 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
   package func save(to files: FileSystem) throws {
     try files.makeDirectory("/var/lib/pve-sb-uki")
     let lines =
-      variables.map { "variable \($0)" } + defaults.sorted { $0.key < $1.key }.map { "esp \($0.value) \($0.key)" }
+      // A variable can contain anything; a line feed would start another record.
+      variables.filter { !$0.unicodeScalars.contains("\n") }.map { "variable \($0)" }
+      + defaults.sorted { $0.key < $1.key }.map { "esp \($0.value) \($0.key)" }
     try files.replaceFile(Self.path, content: Array(lines.map { $0 + "\n" }.joined().utf8))
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import EFIData
 package import HostSystem
 
 /// Repairs of ESPs, in `/var/lib/pve-sb-uki/repairs`.
@@ -21,7 +22,7 @@ package struct RepairRecord: Hashable, Sendable {
     let text = (try? files.readTextIfPresent(path)).flatMap { $0 } ?? ""
     return text.split(separator: "\n").suffix(countLimit).compactMap { line in
       let fields = line.split(separator: " ", maxSplits: 1)
-      guard fields.count == 2, let time = Int64(fields[0]), (0...1 << 40).contains(time) else { return nil }
+      guard fields.count == 2, let time = EFITime.unixSeconds(parsing: fields[0]) else { return nil }
       return RepairRecord(time: time, message: String(fields[1]))
     }
   }

@@ -41,7 +41,7 @@ extension InspectImage.Report {
         ? "\(path): Unified Kernel Image, \(machine), \(fileSize) bytes"
         : "\(path): EFI image, \(machine), \(fileSize) bytes"
     ]
-    if let stub { lines.append("  stub:     \(Self.oneLine(stub))") }
+    if let stub { lines.append("  stub:     \(stub)") }
     lines.append(isNXCompatible ? "  NX:       compatible" : "  NX:       not claimed")
     lines.append("  checksum: 0x\(String(checkSum, radix: 16))")
     lines += digests.sorted { $0.key < $1.key }.map { "  Authenticode \($0.key): \($0.value)" }
@@ -50,7 +50,7 @@ extension InspectImage.Report {
     lines.append("  name            size   address      file  sha256")
     lines += sections.map { section in
       let columns = [
-        Self.pad(Self.oneLine(section.name), to: 9, left: true), Self.pad("\(section.size)", to: 11),
+        Self.pad(section.name, to: 9, left: true), Self.pad("\(section.size)", to: 11),
         Self.pad(Self.hex(section.virtualAddress), to: 10),
         Self.pad(Self.hex(section.fileOffset), to: 10),
       ]
@@ -60,8 +60,7 @@ extension InspectImage.Report {
       guard let text = section.text, !text.isEmpty else { continue }
       lines.append("")
       lines.append("\(section.name):")
-      lines += text.split(separator: "\n", omittingEmptySubsequences: false).map { "  \($0)" }
-      if lines.last == "  " { lines.removeLast() }
+      lines += Self.quoted(text).map { "  | \($0)" }
     }
     lines.append("")
     lines.append(signatures.isEmpty ? "Not signed." : "Signatures: \(signatures.count)")
@@ -88,8 +87,11 @@ extension InspectImage.Report {
     return left ? text + fill : fill + text
   }
 
-  private static func oneLine(_ text: String) -> String {
-    text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "?")
+  /// The lines of a section's text, to be marked so that they cannot look like lines of the report.
+  private static func quoted(_ text: String) -> [Substring] {
+    var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { Substring($0) }
+    if lines.last == "" { lines.removeLast() }
+    return lines
   }
 }
 

@@ -11,6 +11,8 @@ internal import Messages
 /// The part of `status` about modules that dkms has built for kernels with UKIs.
 struct ModuleReport {
   let modules: [BuiltModule]
+  /// Directories of modules that cannot be listed.
+  private var failures: [Failure] = []
 
   init(_ status: Status.Report, on host: Host) throws {
     guard status.skipReason == nil else {
@@ -18,18 +20,23 @@ struct ModuleReport {
       return
     }
     let survey = try ModuleSurvey(on: host, own: status.ownCertificate)
-    modules = try survey.modules(of: status.kernels.map(\.release))
+    var failures: [Failure] = []
+    modules = survey.modules(of: status.kernels.map(\.release)) {
+      failures.append(Failure(of: "the modules built by dkms", $0))
+    }
+    self.failures = failures
   }
 
   /// Modules that the kernel rejects while Secure Boot is on and, with `Dkms=yes`, modules that another key has signed.
   func problems(_ status: Status.Report) -> [Failure] {
-    modules.compactMap { module in
+    let unsuitable = modules.compactMap { module -> Failure? in
       let isEnforced = status.secureBoot == "on"
       let isOther = status.signsModules && module.signer != status.ownCertificate
       guard isOther || isEnforced && !module.isTrusted else { return nil }
       return Failure(
         "module \(module.name) of kernel \(module.kernel) is \(module.signatureText)", hint: Self.hint(module, status))
     }
+    return failures + unsuitable
   }
 
   private static func hint(_ module: BuiltModule, _ status: Status.Report) -> Message {

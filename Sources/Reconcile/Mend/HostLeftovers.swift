@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+internal import HostSystem
+internal import Messages
+internal import SigningKeys
+
+/// Temporary files of pve-sb-uki on the host that a killed process left behind; those of `keys create` have complete
+/// private keys.
+enum HostLeftovers {
+  /// Every directory in which the package writes files.
+  private static let directories = [
+    "/etc/pve-sb-uki", KeyStore.standardDirectory, "/var/lib/pve-sb-uki", "/run/pve-sb-uki", "/etc/kernel",
+    CommandLine.fragmentDirectory, PathName(DKMSSigning.path).directory,
+  ]
+
+  /// Removes them, and returns a failure for each directory in which that is not possible.
+  static func sweep(_ files: FileSystem) -> [Failure] {
+    directories.compactMap { directory in
+      do {
+        try files.removeAbandoned(in: directory)
+        return nil
+      } catch {
+        return Failure(directory, error)
+      }
+    }
+  }
+}

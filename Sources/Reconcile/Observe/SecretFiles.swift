@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+internal import HostSystem
+internal import Messages
+internal import SigningKeys
+
+/// Files with secrets that users other than root can read, or replace.
+enum SecretFiles {
+  /// The findings about the keys and about settings that contain its PIN.
+  ///
+  /// Empty if the host cannot be read, which is reported elsewhere.
+  static func exposures(_ configuration: Configuration, on host: Host) -> [Failure] {
+    var files = KeyRole.allCases.map { "\(KeyStore.standardDirectory)/\(KeyStore.keyFile(of: $0))" }
+    var found: [Failure] = []
+    if configuration.key.hasPrefix("/") {
+      if !files.contains(configuration.key) { files.append(configuration.key) }
+      let directory = PathName(configuration.key).directory
+      found += (try? host.exposures(of: directory, forbidden: 0o022, wanted: 0o700)) ?? []
+    }
+    for assignment in (try? SettingsSurvey(of: host.files))?.assignments ?? []
+    where assignment.entry.key == "Key" && KeySource.holdsPIN(assignment.entry.value) {
+      if files.last != assignment.path { files.append(assignment.path) }
+    }
+    return found + files.flatMap { (try? host.exposures(of: $0, forbidden: 0o077, wanted: 0o600)) ?? [] }
+  }
+}
