@@ -39,3 +39,9 @@ package enum Fixture: String, CaseIterable, Sendable {
     }
   }
 }
+
+  /// The lines of a table in `Tests/System/lib`, without comments.
+  package static func table(_ name: String) throws -> [String] {
+    let content = try FileSystem().readFile("\(projectDirectory)/Tests/System/lib/\(name)", limit: 1 << 16)
+    return String(decoding: content, as: UTF8.self).split(separator: "\n").map(String.init).filter { $0.first != "#" }
+  }
