@@ -247,8 +247,8 @@ final class Observer {
 
   /// Also true if the ESP from which the machine was booted is unknown.
   private func isBootedFrom(_ esp: ESP, _ evidence: BootEvidence) -> Bool {
-    guard let booted = evidence.partition, let own = esp.location?.guid else { return true }
-    return booted == own
+    guard let booted = evidence.partition, let own = esp.location else { return true }
+    return booted == own.guid && !own.isMBR
   }
 
   private func setBooted(_ digest: [UInt8], _ time: Int64) {

@@ -130,8 +130,10 @@ final class Planner {
       return
     }
     for esp in observation.survey.esps {
-      guard esp.location == nil, let reason = esp.locationNote else { continue }
-      plan.note("\(esp.name) cannot have boot entries: \(reason)")
+      guard esp.location == nil, observation.firmware.variables != nil, let problem = esp.locationProblem else {
+        continue
+      }
+      plan.fail(Failure("\(esp.name) cannot have boot entries: \(problem.message)", hint: problem.hint))
     }
     findRefused()
     switch loaders {
