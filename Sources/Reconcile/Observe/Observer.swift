@@ -59,8 +59,10 @@ final class Observer {
     commandLines = try CommandLines(of: host.files, for: inventory.kernels)
     (manifest, manifestNote) = Manifest.load(from: host.files)
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
+    let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
+    let proven = running.map { CommandLineWord.split($0) }
     lineFindings = try commandLines.lines(for: inventory.kernels).flatMap { line in
-      try rules.findings(in: line).map { LineFinding(line: line, finding: $0) }
+      try rules.findings(in: line).map { LineFinding(line: line, finding: $0, isProven: line.words == proven) }
     }
     for esp in survey.esps { read(esp) }
   }

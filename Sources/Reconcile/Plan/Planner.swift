@@ -34,7 +34,13 @@ final class Planner {
   private func noteProblems() {
     if let note = observation.manifestNote { plan.note(note) }
     // The administrator may insist on a command line: a finding does not prevent the UKI.
-    for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
+    for found in observation.lineFindings where found.finding.severity != .warning {
+      if let hint = found.finding.hint, !found.isProven {
+        plan.fail(Failure(found.message, hint: hint))
+      } else {
+        plan.note(found.message)
+      }
+    }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     for note in observation.recoveryNotes { plan.note(note) }
     for failure in observation.readFailures { plan.fail(failure) }
