@@ -128,6 +128,8 @@ struct OwnESPs {
     guard let option = entry.option, let file = option.file, file.isInOurNameSpace else { return .foreign }
     if let locations, locations.contains(where: { $0.isSamePartition(as: file.partition) }) { return .ours }
     guard option.description.hasPrefix(BootTarget.labelPrefix) else { return .foreign }
-    return locations == nil || file.partition.isMBR ? .ours : .leftover
+    if locations == nil { return .ours }
+    // Whether a disk with an MBR is gone is not known.
+    return file.partition.isMBR ? .foreign : .leftover
   }
 }
