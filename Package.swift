@@ -157,7 +157,7 @@ let package = Package(
     .testTarget(
       name: "FATFileSystemTests",
       dependencies: ["BinaryFormat", "FATFileSystem", "HostSystem", "Messages", "TestSupport"]),
-    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "Messages"]),
+    .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport", "Messages", "TestSupport"]),
     .testTarget(
       name: "SecureBootTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),

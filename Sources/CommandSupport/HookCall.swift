@@ -9,8 +9,8 @@ internal import HostSystem
 /// slash. The link that replaces Proxmox's hook is identified by its name. apt's configuration and the package's
 /// scripts call the executable by its own name and pass a word.
 ///
-/// Debian's kernel packages put the arguments of their maintainer script into DEB_MAINT_PARAMS. Proxmox's leave it
-/// unset, so it can only be a reason to skip work.
+/// Debian's kernel packages put the arguments of their maintainer script into DEB_MAINT_PARAMS, some of them quoted for
+/// `eval set --`. Proxmox's leave it unset, so it can only be a reason to skip work.
 package struct HookCall: Hashable, Sendable {
   /// The end of the link's path, or the first argument.
   package enum Place: String, CaseIterable, Sendable {
@@ -28,7 +28,7 @@ package struct HookCall: Hashable, Sendable {
   package let place: Place
   /// The arguments after the path or the word.
   package let arguments: [String]
-  /// The first word of DEB_MAINT_PARAMS; nil if that is unset or empty.
+  /// The first word of DEB_MAINT_PARAMS; nil if that is unset, empty or not readable without a shell.
   package let action: String?
 
   /// The name under which the executable is installed.
@@ -52,7 +52,7 @@ package struct HookCall: Hashable, Sendable {
       self.place = place
       self.arguments = Array(arguments.dropFirst())
     }
-    action = maintainerParameters?.split(separator: " ").first.map(String.init)
+    action = maintainerParameters.flatMap(ShellWord.first)
   }
 
   /// The kernel release; nil if the hook was called without one, as by `proxmox-boot-tool refresh`.

@@ -30,14 +30,22 @@ package struct ImagePlan: Sendable {
         hint: "specify a stub for \(kernel.header.machine) with --stub")
     }
     var notes: [Message] = []
-    uname = recipe.uname ?? kernel.release
+    uname = try recipe.uname ?? kernel.release ?? KernelImage.releaseInBanner(of: recipe.linux.bytes)
+    if uname == nil { notes.append(try Self.missingRelease(recipe.linux)) }
     let ramDisks = try RAMDisks(recipe, stub: stub, notes: &notes)
 
     var contents: [SectionContent] = []
     func add(_ name: String, _ parts: [any RandomAccessBytes]) {
       contents.append(SectionContent(name: name, parts: parts))
     }
-    if let osRelease = recipe.osRelease { add(SectionName.osRelease, [try Self.text(osRelease)]) }
+    if let osRelease = recipe.osRelease {
+      let text = try Self.text(osRelease)
+      add(SectionName.osRelease, [text])
+      if !OSRelease.hasTitle(text) {
+        let keys = OSRelease.titleKeys.joined(separator: ", ")
+        notes.append("systemd-boot does not list this UKI: \(osRelease.name) contains none of \(keys)")
+      }
+    }
     if let line = recipe.commandLine {
       add(SectionName.commandLine, [try CommandLineCheck.checked(line, limit: kernel.commandLineLimit)])
     }
@@ -72,6 +80,14 @@ package struct ImagePlan: Sendable {
 
   /// The size of the UKI before signing, in bytes.
   package var size: Int { layout.fileSize }
+
+  /// The note about a kernel whose release is unknown.
+  private static func missingRelease(_ linux: NamedInput) throws -> Message {
+    let start = try linux.bytes.readBytes(at: 0, count: min(64, linux.bytes.count), format: "kernel")
+    return KernelImage.selfExtractingCompression(of: start).map {
+      "the UKI has no .uname: the release of \(linux.name) is compressed (\($0)); specify it with --uname"
+    } ?? "the UKI has no .uname: \(linux.name) does not contain its release; specify it with --uname"
+  }
 
   private static func text(_ input: NamedInput) throws -> [UInt8] {
     let bytes = try input.contents(limit: 1 << 16, of: .content)

@@ -8,7 +8,7 @@ package import PortableExecutable
 /// A kernel with an EFI stub, such as `/boot/vmlinuz-K`: the content of `.linux`.
 package struct KernelImage: Sendable {
   package let header: PEHeader
-  /// `uname -r` of the kernel from its x86 setup header; nil for other formats.
+  /// `uname -r` of the kernel from its x86 setup header; nil for other formats, see `releaseInBanner`.
   package let release: String?
   /// Maximum length of the command line in bytes, without the final NUL.
   package let commandLineLimit: Int
@@ -26,6 +26,12 @@ package struct KernelImage: Sendable {
     do {
       header = try PEHeader(parsing: input.bytes)
     } catch let error as ParseError where error.rule == .magic || error.rule == .truncated && error.offset < 0x40 {
+      let start = try input.bytes.readBytes(at: 0, count: min(8, input.bytes.count), format: "kernel")
+      if let program = Self.compressor(of: start) {
+        throw ImageError(
+          .kernel, "\(input.name) is compressed with \(program); EFI firmware cannot start it",
+          hint: "decompress it first: \(program) -dc \(input.name) >FILE")
+      }
       throw ImageError(
         .kernel, "\(input.name) is not a kernel that EFI firmware can start: \(error)",
         hint: "use a kernel with CONFIG_EFI_STUB, such as /boot/vmlinuz-*")

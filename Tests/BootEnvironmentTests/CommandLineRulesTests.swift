@@ -99,7 +99,8 @@ import Testing
     ("root=/dev/sda1 a\nb", "a line break at byte 16"), ("root=/dev/sda1\u{0}", "a NUL byte"),
     ("root=/dev/sda1 \u{1b}[2J", "control character 27"), ("root=/dev/sda1\r", "control character 13"),
     ("root=/dev/sda1 x=\u{e0}", "splits the word there"), ("root=/dev/sda1\u{a0}x", "splits the word there"),
-    ("root=/dev/sda1 \u{fffd}", "UTF-8"), ("root=/dev/sda1 x=\"a b", "quotation mark"), ("", "empty"),
+    ("root=/dev/sda1 \u{fffd}", "UTF-8"), ("\u{feff}root=/dev/sda1", "byte order mark"), ("#root=/dev/sda1", "comment"),
+    ("root=/dev/sda1 x=\"a b", "quotation mark"), ("", "empty"),
   ])
   func linesThatTheKernelRejectsAreImpossible(line: String, reason: String) throws {
     let found = try findings(line)

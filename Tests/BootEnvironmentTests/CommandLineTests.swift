@@ -3,6 +3,7 @@
 
 import BootEnvironment
 import HostSystem
+internal import Messages
 import TestSupport
 import Testing
 
@@ -111,6 +112,24 @@ import Testing
     try directory.write("etc/kernel/cmdline", content)
     let error = thrown(BootEnvironmentError.self) { try line() }
     #expect(error?.path == "/etc/kernel/cmdline" && error?.line == number && error?.hint != nil)
+  }
+
+  /// Windows line ends, a byte order mark, Latin-1, a byte that the kernel takes for a space, an open quotation mark.
+  @Test(
+    arguments: [
+      (Array("root=/dev/sda1\r\nquiet\r\n".utf8), "line 1: contains the control character 13", "sed -i"),
+      ([0xef, 0xbb, 0xbf] + Array("root=/dev/sda1\n".utf8), "byte order mark", "plain text"),
+      (Array("root=LABEL=W".utf8) + [0xfc, 0x0a], "not UTF-8", "plain text"),
+      (Array("root=/dev/sda1 x=\u{e0}\n".utf8), "splits the word there", "plain text"),
+      (Array("root=/dev/sda1 x=\"a b\nquiet\n".utf8), "quotation mark", "plain text"),
+    ] as [([UInt8], String, String)])
+  func filesHaveTheRulesOfArguments(content: [UInt8], reason: String, hint: String) throws {
+    for name in ["cmdline", "cmdline.d/a.conf", "cmdline-6.8.12-1-pve"] {
+      let error = thrown(BootEnvironmentError.self) { try CommandLine.part("/etc/kernel/\(name)", content) }
+      #expect(
+        error?.description.contains(reason) == true && error?.description.hasPrefix("/etc/kernel/\(name)") == true)
+      #expect(error?.hint?.contains(hint) == true)
+    }
   }
 
   @Test func aMissingFileIsAnErrorWithAHint() throws {

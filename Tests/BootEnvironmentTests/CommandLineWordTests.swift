@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BootEnvironment
+import TestSupport
 import Testing
 
 /// Expected values were derived by hand from `next_arg` of Linux 6.12 (lib/cmdline.c).
@@ -14,6 +15,25 @@ import Testing
   ])
   func quotedWhiteSpaceDoesNotSplitWords(line: String, wanted: [String]) {
     #expect(CommandLineWord.split(line).map(\.text) == wanted)
+  }
+
+  /// The first argument may be a line; further ones are words.
+  @Test(arguments: [
+    (["a", "x=a b"], "a x=\"a b\"", 1), (["x=a b"], "x=a b", 0),
+    (["root=/dev/sda1 ro", "quiet"], "root=/dev/sda1 ro quiet", 0),
+    (["a", "b c"], "a \"b c\"", 1), (["a", "x y=z"], "a \"x y=z\"", 1),
+    (["a", "x=b\tc", "", " d "], "a x=\"b\tc\" d", 1),
+    (["a", "x=\"b c\""], "a x=\"b c\"", 0),
+    (["a", "dyndbg=file a.c +p; file b.c +p"], "a dyndbg=\"file a.c +p; file b.c +p\"", 1),
+    ([], "", 0), ([" a "], "a", 0),
+  ])
+  func argumentsBecomeWords(arguments: [String], line: String, quoted: Int) throws {
+    let (text, words) = try CommandLineText.line(of: arguments)
+    #expect(text == line && words.count == quoted)
+  }
+
+  @Test(arguments: ["x=\"a b\" c", "x=a \"b"]) func aWordWithSpacesAndAQuotationMarkIsRejected(argument: String) {
+    #expect(thrown(BootEnvironmentError.self) { try CommandLineText.line(of: ["a", argument]) }?.hint != nil)
   }
 
   @Test(

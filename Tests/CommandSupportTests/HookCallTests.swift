@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import CommandSupport
+import TestSupport
 import Testing
 
 @Suite struct HookCallTests {
@@ -58,6 +59,34 @@ import Testing
     ] as [(String, String?, Bool)])
   func maintainerParametersDecideWhetherAHookActs(directory: String, parameters: String?, wanted: Bool) {
     #expect(call(["/etc/kernel/\(directory)/x", "6.1"], parameters)?.isSettled == wanted)
+  }
+
+  /// Debian's hooks read the variable with `eval set -- "$DEB_MAINT_PARAMS"`, so this compares with a shell.
+  @Test(arguments: [
+    "'configure' '1.2'", "\"configure\" \"1.2\"", "configure\t1.2", "\tconfigure", "  configure  ", "configure\n1.2",
+    "con'fig'ure", "con\\figure 1", "\\c\\o\"nfig\"'ure'", "'configure '", "\"con\\figure\"", "\"con\\\\figure\"",
+    "conf\\\nigure x",
+    "'remove'", "'upgrade' '1'", "\"abort-upgrade\" 1", "configure;upgrade", "configure&", "configure #x",
+    "configure#x",
+    "'con\\figure'", "configure\r", "configure\u{b}1", "'purge'", "configure\u{a0}1", "\"configure\n\"", "'it'\\''s'",
+  ])
+  func quotedParametersAreReadLikeAShellDoes(parameters: String) throws {
+    let script = "eval \"set -- $1\" 2>/dev/null; printf %s \"$1\""
+    let word = String(decoding: try ExternalTool("sh").run(["-c", script, "sh", parameters]), as: UTF8.self)
+    #expect(call(["/etc/kernel/postinst.d/x", "6.1"], parameters)?.action == word)
+    #expect(call(["/etc/kernel/postinst.d/x", "6.1"], parameters)?.isSettled == (word == "configure"))
+    #expect(call(["/etc/kernel/postrm.d/x", "6.1"], parameters)?.isSettled == ["remove", "purge"].contains(word))
+  }
+
+  /// A shell would run a command, expand a variable or fail: no reason to skip the work, and nothing is run.
+  @Test(arguments: [
+    "$(touch /tmp/x)", "`id`", "\"$HOME\"", "'configure", "\"configure", "conf\\", "", " \t\n", "''", "#x", ";x",
+  ])
+  func otherParametersForbidNothing(parameters: String) {
+    #expect(call(["/etc/kernel/postinst.d/x", "6.1"], parameters)?.action == nil)
+    for directory in ["postinst.d", "postrm.d"] {
+      #expect(call(["/etc/kernel/\(directory)/x", "6.1"], parameters)?.isSettled == true)
+    }
   }
 
   @Test func initrdHooksIgnoreMaintainerParameters() {

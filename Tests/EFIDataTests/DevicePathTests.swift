@@ -73,6 +73,21 @@ import Testing
     #expect(two.description == "Path(1,1,0001)/Path(1,1,0102)," + text.prefix { $0 != "/" })
   }
 
+  /// UEFI 2.10 section 10.3.5.1: MBRType 1, SignatureType 1, and the disk's signature with 12 bytes of zeros.
+  ///
+  /// The same bytes as efibootmgr prints for a partition of an SD card (ValveSoftware/SteamOS, issue 982).
+  @Test func aPartitionOfAnMBRIsNamedByTheDisksSignature() throws {
+    let drive =
+      "04012a0002000000" + "0000af3b00000000" + "0000010000000000" + "084f7a67" + "000000000000000000000000" + "0101"
+    let partition = PartitionLocation(
+      number: 2, startBlock: 0x3baf_0000, blockCount: 0x10000, diskSignature: 0x677a_4f08)
+    let file = DevicePath.File(partition: partition, path: "/EFI/a.efi")
+    let text = drive + Self.name(#"\EFI\a.efi"#) + Self.end
+    #expect(try Self.serialize(DevicePath(file)) == text)
+    #expect(try Self.path(text).file == file && partition.name == "677a4f08-02")
+    #expect(try Self.path(text).description == #"HD(2,MBR,0x677a4f08,0x3baf0000,0x10000)/\EFI\a.efi"#)
+  }
+
   @Test(arguments: [
     ("", ParseError.Rule.truncated), ("04", .truncated), ("04010300", .range), ("04010000", .range),
     ("0401ffff", .truncated), ("7fff0500" + "00", .range), ("7f010400", .truncated), ("0404050000", .truncated),
@@ -98,10 +113,15 @@ import Testing
     try directory.write(EFIVariableName.bootOption(0xab).fileName, content.serialize())
     let order = EFIVariableContent(attributes: .bootManager, data: BootOrder([0xab, 3]).serialize())
     try directory.write(EFIVariableName.bootOrder.fileName, order.serialize())
+    let disk = PartitionLocation(number: 2, startBlock: 0x3baf_0000, blockCount: 0x10000, diskSignature: 0x677a_4f08)
+    let other = try LoadOption(description: "MBR", file: DevicePath.File(partition: disk, path: "/a.efi"))
+    let second = EFIVariableContent(attributes: .bootManager, data: other.serialize())
+    try directory.write(EFIVariableName.bootOption(0xac).fileName, second.serialize())
     let listing = try ExternalTool("env").run(["EFIVARFS_PATH=\(directory.path)/", "efibootmgr", "-v"])
     let expected = """
       BootOrder: 00AB,0003
       Boot00AB* Proxmox VE 1\tHD(1,GPT,11223344-5566-7788-99aa-bbccddeeff00,0x800,0x14000)/File(\\EFI\\Linux\\pve-1~previous.efi)
+      Boot00AC* MBR\tHD(2,MBR,0x677a4f08,0x3baf0000,0x10000)/File(\\a.efi)
 
       """
     #expect(String(decoding: listing, as: UTF8.self) == expected)

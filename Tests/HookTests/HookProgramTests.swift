@@ -20,6 +20,12 @@ import Testing
     }
   }
 
+  @Test(arguments: ["'configure' '1.2'", "\"configure\"", "\tconfigure 1.2", "configure\n"])
+  func quotedParametersOfTheKernelPackageAreUnderstood(parameters: String) throws {
+    let result = try scene.run(HookScene.postinst, parameters: parameters)
+    #expect(result.code == 0 && result.text == HookScene.signed)
+  }
+
   @Test func upgradesAreIgnored() throws {
     for hook in [HookScene.postinst, HookScene.postrm] {
       let result = try scene.run(hook, parameters: "upgrade 6.8.12-11")

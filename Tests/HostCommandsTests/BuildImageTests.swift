@@ -134,6 +134,37 @@ import Testing
 }
 
 extension BuildImageTests {
+  /// A file has the syntax of /etc/kernel/cmdline.
+  @Test(arguments: [
+    ("root=/dev/sda1 ro\n", "root=/dev/sda1 ro"), ("# comment\n\nroot=/dev/sda1\n  quiet \n", "root=/dev/sda1 quiet"),
+    ("root=/dev/sda1", "root=/dev/sda1"), ("\troot=/dev/sda1 x=\"a  b\"\n\n", "root=/dev/sda1 x=\"a  b\""),
+  ])
+  func aFileWithTheCommandLineIsReadLikeTheHosts(content: String, line: String) throws {
+    try directory.write("line", content)
+    _ = try run(build { $0.commandLine = "@\(path("line"))" })
+    let copy = try ScratchFile()
+    try ExternalTool("objcopy").run(["-O", "binary", "--only-section=.cmdline", path("out/pve.efi"), copy.path])
+    let bytes = try copy.bytes().prefix { $0 != 0 }
+    #expect(String(decoding: bytes, as: UTF8.self) == line)
+  }
+
+  @Test(
+    arguments: [
+      (Array("root=/dev/sda1\r\n".utf8), "control character 13"), ([0xef, 0xbb, 0xbf, 0x61, 0x0a], "byte order mark"),
+      ([0x61, 0xfc, 0x0a], "UTF-8"), (Array("a x=\"b\n".utf8), "quotation mark"), (Array("# only\n".utf8), "empty"),
+      (Array("x=\u{e0}".utf8), "splits the word"),
+    ] as [([UInt8], String)])
+  func aFileWithAnInvalidCommandLineIsRejected(content: [UInt8], reason: String) throws {
+    try directory.write("line", content)
+    let failure = thrown(Failure.self) { try run(build { $0.commandLine = "@\(path("line"))" }) }
+    #expect(failure?.description.contains(reason) == true, "\(failure?.description ?? "none")")
+  }
+
+  @Test(arguments: ["x=\"a", "a\u{feff}", "a\rb", "#a", "x=\u{e0}", "\u{fffd}", " "])
+  func anArgumentHasTheSameRules(text: String) throws {
+    #expect(thrown(Failure.self) { try run(build { $0.commandLine = text }) }?.hint != nil)
+  }
+
   /// The initrd grows while the UKI is written: the bytes read are neither the old file nor the new one.
   @Test func anInputThatChangesWhileItIsReadIsRejected() throws {
     let initrd = path("initrd")

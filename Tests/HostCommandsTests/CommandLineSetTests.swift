@@ -128,6 +128,21 @@ import Testing
     #expect(throws: HostError.self) { try set("root=/dev/sda1 x", recorder: MutationRecorder(.only(1))) }
   }
 
+  @Test func anArgumentWithSpacesIsOneWord() throws {
+    var set = try CommandLineSet(arguments: ["root=/dev/sda1 ro", "x=a b"])
+    set.lockTimeout = 0
+    let result = try set.run(on: directory.host())
+    #expect(result.errors.isEmpty && result.difference == nil)
+    #expect(result.warnings.count == 1 && result.warnings[0].contains("x=\"a b\""))
+    #expect(try text() == "root=/dev/sda1 ro x=\"a b\"\n")
+  }
+
+  /// The file would be read as a comment.
+  @Test func aLineThatIsACommentIsRejected() throws {
+    let result = try set("#root=/dev/sda1") { $0.isForced = true }
+    #expect(result.errors.count == 1 && !result.isChange)
+  }
+
   @Test func theBaseLineIsShown() throws {
     #expect(throws: (any Error).self) { try CommandLineBase().run(on: directory.host()) }
     try directory.write("proc/cmdline", "BOOT_IMAGE=x root=/dev/sda1\n")

@@ -64,6 +64,46 @@ import Testing
     #expect(try find() == nil)
   }
 
+  private func makeMBR(_ lines: String) throws {
+    let image = directory.path(of: "dev/disks/sda")
+    try ExternalTool("dd").run(["if=/dev/zero", "of=\(image)", "bs=8M", "count=1", "status=none"])
+    try ExternalTool("sfdisk").run(["-q", image], input: Array("label: dos\n\(lines)\n".utf8))
+  }
+
+  private func absence(_ number: DeviceNumber = number) throws -> String {
+    try PartitionLocation.absence(number, in: system).description
+  }
+
+  /// sfdisk makes the table; its --disk-id is the signature in the device path.
+  @Test func aPrimaryPartitionOfAnMBRHasAPlace() throws {
+    try makeMBR("label-id: 0x1234abcd\n1: start=2048, size=2048, type=ef\n3: start=4096, size=2048, type=83")
+    try directory.write("sys/devices/pci0/block/sda/sda7/partition", "3\n")
+    #expect(
+      try find() == PartitionLocation(number: 3, startBlock: 4096, blockCount: 2048, diskSignature: 0x1234_abcd))
+    try setPlace(start: 4096, size: 1024)
+    #expect(thrown(HostError.self) { try find() }?.hint?.contains("partprobe") == true)
+  }
+
+  @Test func aLogicalPartitionAndADiskWithoutASignatureHaveNone() throws {
+    try makeMBR("label-id: 0x1234abcd\n2: start=2048, size=8192, type=f\n5: start=4096, size=2048, type=ef")
+    try directory.write("sys/devices/pci0/block/sda/sda7/partition", "5\n")
+    #expect(try find() == nil && absence().contains("logical"))
+    try makeMBR("label-id: 0x00000000\n1: start=4096, size=2048, type=ef")
+    try directory.write("sys/devices/pci0/block/sda/sda7/partition", "1\n")
+    #expect(try find() == nil && absence().contains("signature"))
+    try directory.write("dev/disks/sda", [UInt8](repeating: 0, count: 8 << 20))
+    #expect(try find() == nil)
+  }
+
+  @Test(arguments: [("md", "RAID array md127"), ("dm", "device-mapper volume md127"), ("queue", "whole disk md127")])
+  func devicesWithoutAPlaceAreNamed(kind: String, reason: String) throws {
+    try directory.write("sys/devices/virtual/block/md127/uevent", "MAJOR=9\nDEVNAME=md127\nDEVTYPE=disk\n")
+    try directory.write("sys/devices/virtual/block/md127/\(kind)/level", "raid1\n")
+    symlink("../../devices/virtual/block/md127", directory.path(of: "sys/dev/block/9:127"))
+    let number = DeviceNumber(major: 9, minor: 127)
+    #expect(try PartitionLocation.find(number, in: system) == nil && absence(number).contains(reason))
+  }
+
   @Test func aChangedTableIsReported() throws {
     for (start, size) in [(2048, 2048), (4096, 2047), (Int.max, 2048)] {
       try setPlace(start: start, size: size)

@@ -29,7 +29,10 @@ package enum Fixture: String, CaseIterable, Sendable {
   package static let packageDirectory = "\(directory)/debs"
 
   /// Absolute path of the file.
-  package var path: String { "\(Self.directory)/\(rawValue)" }
+  package var path: String { Self.path(of: rawValue) }
+
+  /// Absolute path of another file that `Tests/fixtures.sh` downloads.
+  package static func path(of name: String) -> String { "\(directory)/\(name)" }
 
   package func bytes() throws -> [UInt8] {
     do {
@@ -37,5 +40,11 @@ package enum Fixture: String, CaseIterable, Sendable {
     } catch {
       throw ExternalTool.Failure(description: "\(error); run Tests/fixtures.sh (make check does)")
     }
+  }
+
+  /// The lines of a table in `Tests/System/lib`, without comments.
+  package static func table(_ name: String) throws -> [String] {
+    let content = try FileSystem().readFile("\(projectDirectory)/Tests/System/lib/\(name)", limit: 1 << 16)
+    return String(decoding: content, as: UTF8.self).split(separator: "\n").map(String.init).filter { $0.first != "#" }
   }
 }

@@ -139,7 +139,10 @@ extension CommandLine {
   /// `BootEnvironmentError` if the content is invalid.
   package static func part(_ path: String, _ content: [UInt8]) throws -> Part {
     let lines = try checked(content, path: path).split(separator: "\n").map(trimmed)
-    let text = lines.filter { !$0.isEmpty && $0.first != "#" }.joined(separator: " ")
+    let text = lines.filter { !$0.isEmpty && $0.utf8.first != UInt8(ascii: "#") }.joined(separator: " ")
+    if let problem = CommandLineText.problem(in: text) {
+      throw BootEnvironmentError(path, problem.detail, hint: "write it as plain text")
+    }
     return Part(path: path, text: text)
   }
 
@@ -148,25 +151,16 @@ extension CommandLine {
     var line = 1
     for byte in content {
       if byte == 0x0a { line += 1 }
-      guard byte != 0x0a, let name = controlName(byte) else { continue }
-      throw BootEnvironmentError(path, line: line, "contains \(name)", hint: "write it as plain text")
+      guard byte != 0x0a, let name = CommandLineText.controlName(byte) else { continue }
+      throw BootEnvironmentError(
+        path, line: line, "contains \(name)",
+        hint: byte == 0x0d ? "remove it with: sed -i 's/\\r$//' \(path)" : "write it as plain text")
     }
     let text = String(decoding: content, as: UTF8.self)
     guard text.utf8.elementsEqual(content) else {
       throw BootEnvironmentError(path, "not UTF-8 text", hint: "write it as plain text")
     }
     return text
-  }
-
-  /// The name of a byte that a command line cannot contain; nil for other bytes.
-  static func controlName(_ byte: UInt8) -> Message? {
-    switch byte {
-    case 0: "a NUL byte"
-    case 0x0a: "a line break"
-    case 0x09: nil
-    case 0..<0x20, 0x7f: "the control character \(byte)"
-    default: nil
-    }
   }
 
   package static func trimmed(_ line: some StringProtocol) -> String {

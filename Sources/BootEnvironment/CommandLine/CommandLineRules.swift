@@ -20,11 +20,14 @@ package struct CommandLineFinding: Hashable, Sendable {
   package let path: String?
   /// A sentence without the path.
   package let detail: Message
+  /// What to do about an error that makes `apply` fail; nil if the error may be intended.
+  package let hint: Message?
 
-  package init(_ severity: Severity, in path: String? = nil, _ detail: Message) {
+  package init(_ severity: Severity, in path: String? = nil, _ detail: Message, hint: Message? = nil) {
     self.severity = severity
     self.path = path
     self.detail = detail
+    self.hint = hint
   }
 }
 
@@ -50,7 +53,9 @@ package struct CommandLineRules {
   /// A word that cannot be checked, because the host cannot be read, is a finding.
   package func findings(in line: CommandLine, namedLike path: String? = nil) -> [CommandLineFinding] {
     func place(_ part: CommandLine.Part) -> String? { part.path == path ? nil : part.path }
-    var findings = line.parts.flatMap { part in bytes(of: part.text).map { $0.at(place(part)) } }
+    var findings = line.parts.compactMap { part in
+      CommandLineText.problem(in: part.text).map { CommandLineFinding(.impossible, in: place(part), $0.detail) }
+    }
     if line.parts.isEmpty { findings.append(CommandLineFinding(.impossible, "the command line is empty")) }
     let count = line.text.utf8.count
     if count > lengthLimit {
@@ -62,7 +67,8 @@ package struct CommandLineRules {
     guard findings.isEmpty else { return findings }
     for part in line.parts {
       for word in CommandLineWord.split(part.text) {
-        if let finding = word.finding { findings.append(finding.at(place(part))) }
+        let found = [word.finding].compactMap { $0 } + checked(word.name) { try quotationMarks(word) }
+        findings += found.map { $0.at(place(part)) }
       }
     }
     findings += checked("root=") { try root(line.words) }
@@ -77,33 +83,10 @@ package struct CommandLineRules {
       return [CommandLineFinding(.warning, "\(name) cannot be checked: \(error)")]
     }
   }
-
-  /// Findings about bytes that a command line cannot contain or that the kernel reads differently.
-  private func bytes(of text: String) -> [CommandLineFinding] {
-    var findings: [CommandLineFinding] = []
-    for (index, byte) in text.utf8.enumerated() {
-      guard let name = CommandLine.controlName(byte) else { continue }
-      findings.append(CommandLineFinding(.impossible, "\(name) at byte \(index) is not allowed"))
-      break
-    }
-    // A program argument that is not UTF-8 contains this character.
-    if text.unicodeScalars.contains("\u{fffd}") {
-      findings.append(CommandLineFinding(.impossible, "not UTF-8 text"))
-    }
-    // The kernel treats single bytes as Latin-1 (lib/ctype.c).
-    if let scalar = text.unicodeScalars.first(where: { $0.value >= 0x80 && String($0).utf8.contains(0xa0) }) {
-      findings.append(
-        CommandLineFinding(
-          .impossible, "the kernel treats a byte of '\(String(scalar))' as a space and splits the word there"))
-    }
-    if text.utf8.count(where: { $0 == UInt8(ascii: "\"") }) % 2 != 0 {
-      findings.append(
-        CommandLineFinding(.impossible, "a quotation mark is not closed; everything after it is one word"))
-    }
-    return findings
-  }
 }
 
 extension CommandLineFinding {
-  fileprivate func at(_ path: String?) -> CommandLineFinding { CommandLineFinding(severity, in: path, detail) }
+  fileprivate func at(_ path: String?) -> CommandLineFinding {
+    CommandLineFinding(severity, in: path, detail, hint: hint)
+  }
 }

@@ -51,6 +51,16 @@ package struct CommandLineWord: Hashable, Sendable {
     return words.map { CommandLineWord(String(decoding: $0, as: UTF8.self)) }
   }
 
+  /// The word for a text with white space: `x="a b"` for `x=a b`.
+  ///
+  /// Nil if the text contains a quotation mark, which cannot be escaped.
+  init?(quoting text: String) {
+    guard !text.utf8.contains(UInt8(ascii: "\"")) else { return nil }
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let isValue = parts.count == 2 && Self.split(String(parts[0])).count == 1
+    self.init(isValue ? "\(parts[0])=\"\(parts[1])\"" : "\"\(text)\"")
+  }
+
   private static func name(_ bytes: ArraySlice<UInt8>) -> String {
     let hyphen = UInt8(ascii: "-")
     return String(decoding: bytes.map { $0 == hyphen ? UInt8(ascii: "_") : $0 }, as: UTF8.self)

@@ -57,12 +57,6 @@ extension CommandLineRules {
     return [CommandLineFinding(.error, "root= is missing; most initrds stop without it")]
   }
 
-  /// Whether only dracut makes initrds: unlike those of initramfs-tools, they find the root file system by systemd's
-  /// rules.
-  private var hasOnlyDracut: Bool {
-    get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists("/usr/sbin/mkinitramfs") }
-  }
-
   /// Whether the visible devices are those of the machine that will boot.
   ///
   /// In a chroot or container they are not: the root there is not a mounted device, or only a directory of one.

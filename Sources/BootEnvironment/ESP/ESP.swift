@@ -15,10 +15,10 @@ package struct ESP: Hashable, Sendable {
   }
 
   package let source: Source
-  /// Its location in a GPT; nil if unknown, in which case no boot entry can refer to it.
+  /// Its location on a disk; nil if unknown, in which case no boot entry can refer to it.
   package let location: PartitionLocation?
-  /// Why there is no location; nil if that is unknown.
-  package let locationNote: Message?
+  /// Why there is no location, and what to do; nil if that is unknown.
+  package let locationProblem: Failure?
   /// Host path of its device; nil for a directory used as an ESP.
   package let device: String?
   /// Why it must be repaired before it is written to; nil if it was unmounted cleanly.
@@ -35,12 +35,12 @@ package struct ESP: Hashable, Sendable {
   }
 
   package init(
-    source: Source, location: PartitionLocation? = nil, locationNote: Message? = nil, device: String? = nil,
+    source: Source, location: PartitionLocation? = nil, locationProblem: Failure? = nil, device: String? = nil,
     uncleanState: UncleanState? = nil
   ) {
     self.source = source
     self.location = location
-    self.locationNote = locationNote
+    self.locationProblem = locationProblem
     self.device = device
     self.uncleanState = uncleanState
   }

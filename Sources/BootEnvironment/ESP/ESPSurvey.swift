@@ -72,9 +72,12 @@ package struct ESPSurvey: Hashable, Sendable {
       // The name may now refer to another device.
       guard facts.number == mount.device else { return ESP(source: .directory(path)) }
       return ESP(
-        source: .directory(path), location: facts.location, locationNote: facts.locationNote, device: mount.source)
+        source: .directory(path), location: facts.location, locationProblem: facts.locationProblem, device: mount.source
+      )
     } catch {
-      return ESP(source: .directory(path), locationNote: Message(error))
+      return ESP(
+        source: .directory(path),
+        locationProblem: Failure(Message(error), hint: (error as? any HintedError)?.hint))
     }
   }
 }
@@ -147,7 +150,7 @@ extension ESPSurvey {
     do {
       let facts = try host.partitions.facts(device: esp.path)
       var found = ESP(
-        source: esp.source, location: facts.location, locationNote: facts.locationNote, device: esp.path)
+        source: esp.source, location: facts.location, locationProblem: facts.locationProblem, device: esp.path)
       if case .damagedFAT(let error) = facts.content {
         let problem = ESPProblem(
           name: serial, kind: .damaged, message: "ESP \(serial) is damaged: \(error)",

@@ -47,11 +47,9 @@ extension Kernel {
 
   /// Whether the kernel is newer than `other`.
   ///
-  /// Releases of equal version, such as `6.8` and `6.08`, also have a fixed order.
-  package func isNewer(than other: Kernel) -> Bool {
-    let (left, right) = (DebianVersion(release), DebianVersion(other.release))
-    return left == right ? other.release.utf8.lexicographicallyPrecedes(release.utf8) : left > right
-  }
+  /// The order is that of `sort -V`, with which proxmox-boot-tool chooses kernels. It compares the whole release: unlike
+  /// a Debian version, it has no revision after its last hyphen. So `6.14.8-2-pve` is newer than `6.14.8-2-bpo12-pve`.
+  package func isNewer(than other: Kernel) -> Bool { VersionSort.compareLines(release, other.release) > 0 }
 }
 
 /// The kernels in `/boot`.
@@ -80,7 +78,7 @@ package struct KernelInventory: Hashable, Sendable {
   package init(of files: FileSystem) throws {
     let names = try files.list("/boot") ?? []
     let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }
-    for kernel in found.sorted(by: { DebianVersion($0.release) > DebianVersion($1.release) }) {
+    for kernel in found.sorted(by: { $0.isNewer(than: $1) }) {
       do {
         try add(kernel, files)
       } catch {

@@ -63,7 +63,7 @@ package struct DevicePath: Hashable, Sendable {
   /// Size in bytes, including the end node.
   var size: Int { nodes.reduce(DevicePathNode.headerSize) { $0 + DevicePathNode.headerSize + $1.data.count } }
 
-  /// The file it refers to: a GPT partition followed by file path nodes only, with any hardware nodes before, since
+  /// The file it refers to: a partition followed by file path nodes only, with any hardware nodes before, since
   /// some firmware completes the short form in place.
   ///
   /// Nil for any other path and for one with several instances.

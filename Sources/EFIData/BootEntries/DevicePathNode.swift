@@ -72,32 +72,35 @@ package struct DevicePathNode: Hashable, Sendable {
 extension DevicePathNode {
   private static let hardDrive: UInt8 = 0x01
   private static let filePath: UInt8 = 0x04
-  /// The last two bytes of a hard drive node: GPT, and a GUID as signature.
-  private static let gptByGUID: [UInt8] = [0x02, 0x02]
+  /// The last two bytes of a hard drive node, PartitionFormat and SignatureType: GPT with a GUID, or MBR with 32 bits.
+  private static func kind(isMBR: Bool) -> [UInt8] { isMBR ? [0x01, 0x01] : [0x02, 0x02] }
 
-  /// A hard drive node for a GPT partition (section 10.3.5.1).
+  /// A hard drive node (section 10.3.5.1).
   package init(_ partition: PartitionLocation) {
     var writer = ByteWriter()
     writer.write(partition.number)
     writer.write(partition.startBlock)
     writer.write(partition.blockCount)
     writer.write(partition.guid.bytes)
-    writer.write(Self.gptByGUID)
+    writer.write(Self.kind(isMBR: partition.isMBR))
     type = Self.media
     subtype = Self.hardDrive
     data = writer.bytes
   }
 
-  /// The GPT partition of a hard drive node; nil for any other node.
+  /// The GPT or MBR partition of a hard drive node; nil for any other node, and for one without a signature.
   package var partition: PartitionLocation? {
-    guard type == Self.media, subtype == Self.hardDrive, data.count == 38, data.suffix(2) == Self.gptByGUID[...],
-      let guid = GUID(bytes: data[20..<36])
+    guard type == Self.media, subtype == Self.hardDrive, data.count == 38, let guid = GUID(bytes: data[20..<36])
     else { return nil }
+    let isMBR = data.suffix(2) == Self.kind(isMBR: true)[...]
+    guard isMBR ? data[24..<36].allSatisfy({ $0 == 0 }) : data.suffix(2) == Self.kind(isMBR: false)[...] else {
+      return nil
+    }
     var reader = ByteReader(data, format: Self.format)
     guard let number = try? reader.read(UInt32.self), let start = try? reader.read(UInt64.self),
       let count = try? reader.read(UInt64.self)
     else { return nil }
-    return PartitionLocation(number: number, startBlock: start, blockCount: count, guid: guid)
+    return PartitionLocation(number: number, startBlock: start, blockCount: count, guid: guid, isMBR: isMBR)
   }
 
   /// A file path node (section 10.3.5.4).
@@ -121,12 +124,13 @@ extension DevicePathNode {
 }
 
 extension DevicePathNode: CustomStringConvertible {
-  /// The text form of UEFI 2.10 section 10.6.1.6: `HD(1,GPT,GUID,0x800,0x14000)`, a path as is, and
-  /// `Path(type,subtype,data)` for any other node.
+  /// The text form of UEFI 2.10 section 10.6.1.6: `HD(1,GPT,GUID,0x800,0x14000)`, `HD(1,MBR,0x1234abcd,0x800,0x14000)`,
+  /// a path as is, and `Path(type,subtype,data)` for any other node.
   package var description: String {
     if let partition {
       let range = "0x\(String(partition.startBlock, radix: 16)),0x\(String(partition.blockCount, radix: 16))"
-      return "HD(\(partition.number),GPT,\(partition.guid),\(range))"
+      let signature = partition.isMBR ? "MBR,0x\(partition.guid.description.prefix(8))" : "GPT,\(partition.guid)"
+      return "HD(\(partition.number),\(signature),\(range))"
     }
     return filePathText ?? "Path(\(type),\(subtype)\(data.isEmpty ? "" : ",")\(data.hexadecimal))"
   }

@@ -41,8 +41,16 @@ package struct LoadOption: Hashable, Sendable {
     set { descriptionUnits = Array(newValue.utf16.prefix { $0 != 0 }) }
   }
 
-  /// The file it loads, if that is on a GPT partition.
+  /// The file it loads, if that is on a GPT or MBR partition.
   package var file: DevicePath.File? { paths.first?.file }
+
+  /// Whether the optional data are nothing but marks that firmware appends to entries: `GO`, `NO`, `BO` or `RC`, with
+  /// NUL bytes around them, such as `00 00 42 4f`.
+  package var hasOnlyFirmwareMarks: Bool {
+    var letters = optionalData.filter { $0 != 0 }[...]
+    while ["GO", "NO", "BO", "RC"].contains(where: { letters.starts(with: $0.utf8) }) { letters = letters.dropFirst(2) }
+    return letters.isEmpty
+  }
 
   private static let format = "EFI_LOAD_OPTION"
 

@@ -35,7 +35,7 @@ package struct BootList: Sendable {
     package var label: String?
     /// The file that it starts, from the root of its partition; nil if it starts something else.
     package var path: String?
-    /// Unique GUID of the partition with that file.
+    /// Unique GUID of the partition with that file, or `1234abcd-01` on a disk with an MBR.
     package var partition: String?
     /// The whole device path as text; nil if it is not valid.
     package var devicePath: String?
@@ -72,7 +72,7 @@ package struct BootList: Sendable {
     return Entry(
       number: BootEntryNumber(number), place: place, isMissing: entry == nil, isActive: entry?.isActive ?? false,
       isCurrent: number == variables.current, isNext: number == variables.next, label: option?.description,
-      path: option?.file?.path, partition: option?.file?.partition.guid.description,
+      path: option?.file?.path, partition: option?.file?.partition.name,
       devicePath: option?.paths.first?.description, owner: entry.map { esps.owner(of: $0) } ?? .foreign)
   }
 }
@@ -103,7 +103,7 @@ package struct BootEntryNumber: Hashable, Sendable {
 
 /// The ESPs that identify our boot entries.
 struct OwnESPs {
-  /// Nil unless all of them are present and are GPT partitions.
+  /// Nil unless all of them are present and are GPT or MBR partitions.
   let locations: [PartitionLocation]?
   /// Sentences about ESPs that cannot be found.
   let problems: [Message]
@@ -126,8 +126,10 @@ struct OwnESPs {
   /// If not all ESPs are known, its path and label decide.
   func owner(of entry: BootVariables.Entry) -> BootList.Owner {
     guard let option = entry.option, let file = option.file, file.isInOurNameSpace else { return .foreign }
-    if let locations, locations.contains(where: { $0.guid == file.partition.guid }) { return .ours }
+    if let locations, locations.contains(where: { $0.isSamePartition(as: file.partition) }) { return .ours }
     guard option.description.hasPrefix(BootTarget.labelPrefix) else { return .foreign }
-    return locations == nil ? .ours : .leftover
+    if locations == nil { return .ours }
+    // Whether a disk with an MBR is gone is not known.
+    return file.partition.isMBR ? .foreign : .leftover
   }
 }

@@ -91,7 +91,7 @@ extension BootPrefer {
     let database = try TrustDatabase(readingFrom: host)
     guard database.isEnforced, !database.forbiddenImageDigests.isEmpty,
       let esp = try ESPSurvey(of: host, Configuration(of: host.files)).esps
-        .first(where: { $0.location?.guid == file.partition.guid }),
+        .first(where: { $0.location?.isSamePartition(as: file.partition) == true }),
       let image = try? esp.open(on: host, for: .reading).openFile(file.path),
       let header = try? SignedImage(parsing: image).header
     else { return }

@@ -22,9 +22,21 @@ package struct CommandLineSet: Sendable {
   /// How long to wait for another run to end, in seconds.
   package var lockTimeout = 120
 
+  private var notes: [Message] = []
+
   package init(line: String?, kernel: String? = nil) {
     self.line = line
     self.kernel = kernel
+  }
+
+  /// Sets the line in several arguments: the first one may be a line, each further one is a word.
+  ///
+  /// A word with white space gets quotation marks, which a warning reports. Throws `BootEnvironmentError` if it already
+  /// contains some.
+  package init(arguments: [String], kernel: String? = nil) throws {
+    let (line, quoted) = try CommandLineText.line(of: arguments)
+    self.init(line: line, kernel: kernel)
+    notes = quoted.map { "an argument contains white space and becomes one word: \($0.text)" }
   }
 
   package struct Result: Sendable {
@@ -58,6 +70,7 @@ package struct CommandLineSet: Sendable {
     guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, result: &result) }
     result.new = line
     result.classify(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
+    result.warnings = notes + result.warnings
     result.old = target.present(in: host.files)
     guard result.errors.isEmpty else { return result }
     return try write(line, to: target, on: host, result: &result)

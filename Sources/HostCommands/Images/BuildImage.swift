@@ -53,7 +53,8 @@ package struct BuildImage: Sendable {
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let identity = try key?.load(from: host)
-    let plan = try describing(linux) { try ImagePlan(try recipe(host)) }
+    let recipe = try recipe(host)
+    let plan = try describing(linux) { try ImagePlan(recipe) }
     let path = output ?? "\(PathName(linux).fileName).efi"
     try ImageWriter.require(path, toBeNoneOf: inputs, in: host.userFiles)
     return try describing(path) {
@@ -93,10 +94,12 @@ package struct BuildImage: Sendable {
     return NamedInput(name: path, bytes: try ImageInputs.openStub(path, host))
   }
 
-  /// The argument itself, or the content of the file after `@` without its final line feed.
+  /// The line in the argument, or in the file after `@`, which has the syntax of `/etc/kernel/cmdline`.
   private static func line(_ argument: String, _ host: Host) throws -> [UInt8] {
-    guard argument.hasPrefix("@") else { return Array(argument.utf8) }
-    let content = try host.userFiles.readFile(String(argument.dropFirst()), limit: 1 << 16)
-    return content.last == 0x0a ? content.dropLast() : content
+    guard argument.hasPrefix("@") else { return Array(try CommandLineText.line(argument).utf8) }
+    let path = String(argument.dropFirst())
+    return try describing(path) {
+      Array(try CommandLine.part(path, host.userFiles.readFile(path, limit: 1 << 16)).text.utf8)
+    }
   }
 }

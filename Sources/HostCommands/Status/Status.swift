@@ -170,13 +170,12 @@ private struct StatusReporter: ~Copyable {
 
   /// Reports findings about command lines; they are not problems if this machine runs with that line.
   private mutating func describeCommandLines() {
-    let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
     for found in observation.lineFindings {
-      let isProven = running.map { WordDifference(from: $0, to: found.line.text).isEmpty } ?? false
       if found.finding.severity == .warning {
         report.notes.append(found.message)
-      } else if !isProven {
+      } else if !found.isProven {
         report.notes.removeAll { $0 == found.message }
+        report.problems.removeAll { $0.message == found.message }
         report.problems.append(Failure(found.message, hint: "pve-sb-uki cmdline edit"))
       }
     }

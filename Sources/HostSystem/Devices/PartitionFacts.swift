@@ -16,21 +16,21 @@ package struct PartitionFacts: Hashable, Sendable {
   }
 
   package var number: DeviceNumber
-  /// Nil unless it is a GPT partition: firmware has no permanent device path for others.
+  /// Nil unless it is a GPT partition or a primary one of an MBR: firmware has no permanent device path for others.
   package var location: PartitionLocation?
-  /// Why a partition has no `location`.
-  package var locationNote: Message?
+  /// Why it has no `location`, and what to do.
+  package var locationProblem: Failure?
   package var content: Content
   /// Whether its FAT file system was not unmounted cleanly: the dirty bit is set and it is not mounted.
   package var isDirty: Bool
 
   package init(
-    number: DeviceNumber, location: PartitionLocation?, locationNote: Message? = nil, content: Content,
+    number: DeviceNumber, location: PartitionLocation?, locationProblem: Failure? = nil, content: Content,
     isDirty: Bool = false
   ) {
     self.number = number
     self.location = location
-    self.locationNote = locationNote
+    self.locationProblem = locationProblem
     self.content = content
     self.isDirty = isDirty
   }

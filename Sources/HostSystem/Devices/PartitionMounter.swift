@@ -20,8 +20,12 @@ struct PartitionMounter: Sendable {
     var facts = PartitionFacts(number: number, location: nil, content: try .init(of: device))
     do {
       facts.location = try PartitionLocation.find(number, in: system)
+      if facts.location == nil {
+        facts.locationProblem = Failure(
+          try PartitionLocation.absence(number, in: system), hint: "use a primary partition of a disk as the ESP")
+      }
     } catch {
-      facts.locationNote = Message(error)
+      facts.locationProblem = Failure(Message(error), hint: (error as? any HintedError)?.hint)
     }
     // It may be mounted now and unmounted at any moment: read the bit again once the device is not in use.
     if facts.content.hasDirtyBit, try !device.isInUse(path: path, in: files) {

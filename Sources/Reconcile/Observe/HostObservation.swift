@@ -83,6 +83,8 @@ enum ImageSource: Sendable {
 package struct LineFinding: MessageConvertible, Sendable {
   package let line: CommandLine
   package let finding: CommandLineFinding
+  /// Whether this machine runs with that line.
+  package let isProven: Bool
 
   package var message: Message { "the command line in \(finding.path ?? line.path): \(finding.detail)" }
 }

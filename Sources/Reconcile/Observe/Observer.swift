@@ -59,8 +59,10 @@ final class Observer {
     commandLines = try CommandLines(of: host.files, for: inventory.kernels)
     (manifest, manifestNote) = Manifest.load(from: host.files)
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
+    let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
+    let proven = running.map { CommandLineWord.split($0) }
     lineFindings = commandLines.lines(for: inventory.kernels).flatMap { line in
-      rules.findings(in: line).map { LineFinding(line: line, finding: $0) }
+      rules.findings(in: line).map { LineFinding(line: line, finding: $0, isProven: line.words == proven) }
     }
     for esp in survey.esps { read(esp) }
   }
@@ -257,8 +259,8 @@ final class Observer {
 
   /// Also true if the ESP from which the machine was booted is unknown.
   private func isBootedFrom(_ esp: ESP, _ evidence: BootEvidence) -> Bool {
-    guard let booted = evidence.partition, let own = esp.location?.guid else { return true }
-    return booted == own
+    guard let booted = evidence.partition, let own = esp.location else { return true }
+    return booted == own.guid && !own.isMBR
   }
 
   private func setBooted(_ digest: [UInt8], _ time: Int64) {

@@ -14,7 +14,7 @@ struct BootEntryGoals: Sendable {
   private let decision: ChainDecision
   private let loaders: LoaderPath
   private let wanted: WantedKernels
-  /// ESPs that are GPT partitions and could be read.
+  /// ESPs that are GPT or MBR partitions and could be read.
   private let esps: [ESP]
   private let isComplete: Bool
   /// GPT partitions of this machine that are not among `esps`.
@@ -24,7 +24,7 @@ struct BootEntryGoals: Sendable {
   /// The machine may boot from them, so their entries are kept.
   private let unknownFiles: [DevicePath.File]
 
-  /// Nil if no entry can be created: the firmware has no variables, or no ESP is a GPT partition.
+  /// Nil if no entry can be created: the firmware has no variables, or no ESP is a GPT or MBR partition.
   ///
   /// Throws the error from reading the EFI variables or the boot loaders.
   init?(_ observation: HostObservation, _ decision: ChainDecision) throws {

@@ -71,7 +71,7 @@ package struct BootEntryPlan: Hashable, Sendable {
   /// Whether an entry is ours: it leads to a file with one of pve-sb-uki's names on one of `partitions`.
   package static func isOurs(_ entry: BootVariables.Entry, on partitions: [PartitionLocation]) -> Bool {
     guard let file = entry.option?.file, file.isInOurNameSpace else { return false }
-    return partitions.contains { $0.guid == file.partition.guid }
+    return partitions.contains { $0.isSamePartition(as: file.partition) }
   }
 
   /// Plans one active entry for each of `targets`, and no other entry of ours.

@@ -31,9 +31,11 @@ struct BootEntryPlanner: ~Copyable {
     self.unknownFiles = unknownFiles
     own = present.entries.filter { BootEntryPlan.isOurs($0, on: partitions) }
     stale = present.entries.filter { entry in
-      guard let option = entry.option, let file = option.file, isGone(file.partition.guid) else { return false }
+      // Whether a disk with an MBR is gone is not known.
+      guard let option = entry.option, let file = option.file, !file.partition.isMBR, isGone(file.partition.guid)
+      else { return false }
       return file.isInOurNameSpace && option.description.hasPrefix(BootTarget.labelPrefix)
-        && !partitions.contains { $0.guid == file.partition.guid }
+        && !partitions.contains { $0.isSamePartition(as: file.partition) }
     }
     usedNumbers = Set(present.entries.map(\.number) + present.order)
     usedNumbers.formUnion([present.next, present.current].compactMap { $0 })
@@ -128,9 +130,13 @@ struct BootEntryPlanner: ~Copyable {
   private static func correction(of option: LoadOption, to wanted: LoadOption) -> LoadOption? {
     var corrected = option.file?.partition == wanted.file?.partition ? option : wanted
     corrected.attributes = option.attributes.union(.active)
-    // Some firmware appends its own data to all entries; shim ignores it.
-    let isMarked = !wanted.optionalData.isEmpty && option.optionalData.starts(with: wanted.optionalData)
-    corrected.optionalData = isMarked ? option.optionalData : wanted.optionalData
+    // Some firmware appends its own data to all entries at every boot; shim and the stub ignore it.
+    let isMarked = !wanted.optionalData.isEmpty || option.hasOnlyFirmwareMarks
+    if !isMarked || !option.optionalData.starts(with: wanted.optionalData) {
+      corrected.optionalData = wanted.optionalData
+    } else {
+      corrected.optionalData = option.optionalData
+    }
     if corrected.description != wanted.description { corrected.description = wanted.description }
     return corrected == option ? nil : corrected
   }

@@ -39,9 +39,9 @@ extension DevicePath.File {
     return names.count == 3 && names[1] == "linux" && UKIName(fileName: String(names[2])) != nil
   }
 
-  /// Whether both are the same file: FAT ignores case, and only the GUID identifies a partition.
+  /// Whether both are the same file: FAT ignores case, and the place of a partition may change.
   package func isSameFile(as other: Self) -> Bool {
-    partition.guid == other.partition.guid && PathName(path).isSameOnFAT(as: PathName(other.path))
+    partition.isSamePartition(as: other.partition) && PathName(path).isSameOnFAT(as: PathName(other.path))
   }
 }
 

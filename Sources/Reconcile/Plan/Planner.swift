@@ -34,7 +34,13 @@ final class Planner {
   private func noteProblems() {
     if let note = observation.manifestNote { plan.note(note) }
     // The administrator may insist on a command line: a finding does not prevent the UKI.
-    for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
+    for found in observation.lineFindings where found.finding.severity != .warning {
+      if let hint = found.finding.hint, !found.isProven {
+        plan.fail(Failure(found.message, hint: hint))
+      } else {
+        plan.note(found.message)
+      }
+    }
     for exposure in observation.exposures { plan.note(exposure.withHint) }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
     for note in observation.recoveryNotes { plan.note(note) }
@@ -131,8 +137,10 @@ final class Planner {
       return
     }
     for esp in observation.survey.esps {
-      guard esp.location == nil, let reason = esp.locationNote else { continue }
-      plan.note("\(esp.name) cannot have boot entries: \(reason)")
+      guard esp.location == nil, observation.firmware.variables != nil, let problem = esp.locationProblem else {
+        continue
+      }
+      plan.fail(Failure("\(esp.name) cannot have boot entries: \(problem.message)", hint: problem.hint))
     }
     findRefused()
     switch loaders {

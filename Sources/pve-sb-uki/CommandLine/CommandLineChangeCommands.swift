@@ -13,9 +13,9 @@ struct CommandLineSetCommand: ParsableCommand {
     commandName: "set",
     abstract: "Set the kernel command line and rebuild the UKIs",
     discussion: """
-      The line may be one argument or several. It is rejected if this machine cannot boot with it: root= must be set \
-      and lead to a file system of this machine, and parameters of live systems, installers and maintenance modes are \
-      not accepted.
+      The first argument may be a whole line; each further one is a word. The line is rejected if this machine cannot \
+      boot with it: root= must be set and lead to a file system of this machine, and parameters of live systems, \
+      installers and maintenance modes are not accepted.
 
       Example: pve-sb-uki cmdline set root=ZFS=rpool/ROOT/pve-1 boot=zfs quiet
       """)
@@ -38,7 +38,9 @@ struct CommandLineSetCommand: ParsableCommand {
   }
 
   func run() throws {
-    var set = CommandLineSet(line: none ? nil : words.joined(separator: " "), kernel: change.kernel)
+    var set =
+      try none
+      ? CommandLineSet(line: nil, kernel: change.kernel) : CommandLineSet(arguments: words, kernel: change.kernel)
     set.isDryRun = dryRun
     set.isForced = change.force
     let result = try set.run(on: global.host())

@@ -56,6 +56,27 @@ import Testing
     #expect(try embedded(newer) == "root=/dev/mapper/pve-root new")
   }
 
+  /// initramfs-tools would not find the root file system, so a note is not enough.
+  @Test func quotationMarksThatTheInitrdCannotReadAreAFailure() throws {
+    try scene.directory.write("usr/sbin/mkinitramfs", "")
+    try scene.directory.write("etc/kernel/cmdline", "root=\"UUID=0a3407de\" ro\n")
+    let result = try scene.apply()
+    #expect(result.failures.count == 1 && result.failures[0].hint?.contains("cmdline edit") == true)
+    #expect(
+      result.failures[0].description.hasPrefix("the command line in /etc/kernel/cmdline: initramfs-tools cannot read"))
+    #expect(try scene.apply().failures.count == 1)
+    try scene.directory.write("etc/kernel/cmdline", "root=UUID=0a3407de ro dyndbg=\"file a.c +p\"\n")
+    #expect(try scene.apply().failures.isEmpty)
+  }
+
+  @Test func anOpenQuotationMarkKeepsTheImages() throws {
+    try scene.apply()
+    let old = try scene.image(newer)
+    try scene.directory.write("etc/kernel/cmdline", "root=/dev/sda1 x=\"a b\n")
+    #expect(throws: (any Error).self) { try scene.apply() }
+    #expect(try scene.image(newer) == old)
+  }
+
   @Test func problemsOfALineAreNotes() throws {
     try scene.directory.write("etc/kernel/cmdline", "quiet init=/bin/sh nokaslr\n")
     let result = try scene.apply()

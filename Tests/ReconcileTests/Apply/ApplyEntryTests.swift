@@ -72,6 +72,61 @@ import Testing
     #expect(try Set(machine.order()) == Set(whole))
   }
 
+  private func host(_ change: @escaping @Sendable (String, inout PartitionFacts) -> Void) throws -> Host {
+    var host = try machine.host()
+    let good = host.partitions
+    host.partitions = PartitionAccess { device, access, label in
+      try good.mount(device: device, access: access, label: label)
+    } facts: { device in
+      var facts = try good.facts(device: device)
+      change(device, &facts)
+      return facts
+    }
+    return host
+  }
+
+  /// An ESP on md RAID, on LVM or on a whole disk.
+  @Test func ofADeviceWithoutADevicePathIsAFailure() throws {
+    let odd = serials[1]
+    let host = try host { device, facts in
+      guard device.hasSuffix(odd) else { return }
+      facts.location = nil
+      facts.locationProblem = Failure("it is on the RAID array md0", hint: "use a partition")
+    }
+    let result = try machine.apply(on: host)
+    #expect(
+      result.failures == [
+        Failure("\(odd) cannot have boot entries: it is on the RAID array md0", hint: "use a partition")
+      ])
+    #expect(try Set(machine.order()) == Set(whole))
+  }
+
+  @Test func ofAPartitionOnADiskWithAnMBR() throws {
+    let odd = serials[1]
+    let host = try host { device, facts in
+      guard device.hasSuffix(odd) else { return }
+      facts.location = PartitionLocation(number: 1, startBlock: 2048, blockCount: 1 << 20, diskSignature: 0x1234_abcd)
+    }
+    #expect(try machine.apply(on: host).failures.isEmpty)
+    let paths = try machine.variables().entries.compactMap { $0.option?.paths.first?.description }
+    for release in [MirrorScene.newer, MirrorScene.older] {
+      #expect(paths.contains(#"HD(1,MBR,0x1234abcd,0x800,0x100000)/\EFI\Linux\pve-"# + "\(release).efi"))
+    }
+    let second = try machine.apply(on: host)
+    #expect(!second.isChange && second.failures.isEmpty)
+  }
+
+  /// Firmware that appends marks to each entry at each boot: nothing is written.
+  @Test func withMarksOfTheFirmwareAreLeftAlone() throws {
+    for entry in try machine.variables().entries {
+      var option = try #require(entry.option)
+      option.optionalData += [0, 0, 0x42, 0x4f]
+      try machine.put(.bootOption(entry.number), option.serialize())
+    }
+    let result = try machine.apply()
+    #expect(!result.isChange && result.failures.isEmpty && result.entries.isEmpty)
+  }
+
   /// Another installation on this machine also uses pve-sb-uki.
   @Test func entriesOfAnotherInstallationAreKept() throws {
     try machine.put(0x20, label: "Proxmox VE 6.8.12-9-pve", on: 2, path: "/EFI/Linux/pve-6.8.12-9-pve.efi")

@@ -56,6 +56,48 @@ import Testing
     #expect(try scene.plan([newer]).steps == [.update(7, expected)])
   }
 
+  /// As efibootmgr shows them on machines with AMI's firmware: `..BO`, `RC`, `..GO..NO..`.
+  @Test(arguments: ["0000424f", "5243", "0000474f00004e4f0000", "474f", "42004f00", "00004e4f0000424f", "0000"])
+  func marksOfTheFirmwareAreKept(mark: String) throws {
+    let mark = try #require([UInt8](hexadecimal: mark))
+    var marked = newer
+    marked.optionalData = mark
+    try scene.put(0, marked)
+    try scene.put(order: [0])
+    #expect(try scene.plan([newer]).isEmpty)
+    // Another correction keeps them, too.
+    marked.label = "UEFI OS"
+    try scene.put(0, marked)
+    var expected = try option(newer)
+    expected.optionalData = mark
+    #expect(try scene.plan([newer]).steps == [.update(0, expected)])
+  }
+
+  /// The stub would use these as a command line.
+  @Test(arguments: ["0102", "424f4f54", "7100750069006500740000", "0000424f01", "4f42", "5200430031"])
+  func otherDataAreRemoved(data: String) throws {
+    var wrong = newer
+    wrong.optionalData = try #require([UInt8](hexadecimal: data))
+    try scene.put(0, wrong)
+    try scene.put(order: [0])
+    #expect(try scene.plan([newer]).steps == [.update(0, option(newer))])
+  }
+
+  /// Partitions of one disk with an MBR have the same signature.
+  @Test func partitionsOfAnMBRAreToldApart() throws {
+    func partition(_ number: UInt32) -> PartitionLocation {
+      PartitionLocation(number: number, startBlock: 2048, blockCount: 1 << 20, diskSignature: 0x1234_abcd)
+    }
+    let (first, other) = (
+      BootScene.target("6.8.12-10-pve", partition(1)), BootScene.target("6.8.12-9-pve", partition(2))
+    )
+    try scene.put(0, first)
+    try scene.put(1, other)
+    try scene.put(order: [1, 0])
+    #expect(try scene.plan([first], on: [partition(1)]).steps == [.order([0, 1])])
+    #expect(try scene.plan([first], on: [partition(1), partition(2)]).steps == [.order([0]), .remove(1)])
+  }
+
   /// shim starts the program named in its optional data, so each value needs its own entry.
   @Test func optionalDataDistinguishesEntriesOfOneFile() throws {
     func shim(_ kernel: String) -> BootTarget {

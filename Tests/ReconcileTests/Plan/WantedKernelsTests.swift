@@ -42,6 +42,13 @@ import Testing
       name: "the newest two by version, not by text", complete: "6.8.12-9-pve 6.8.12-10-pve 6.8.12-11-pve",
       wanted: "6.8.12-11-pve:newest 6.8.12-10-pve:newest", bootOrder: "6.8.12-11-pve 6.8.12-10-pve"),
     Row(
+      name: "Keep=1 after an upgrade from PVE 8 to 9 keeps the kernel of PVE 9",
+      complete: "6.14.8-2-bpo12-pve 6.14.8-2-pve", keep: 1, wanted: "6.14.8-2-pve:newest", bootOrder: "6.14.8-2-pve"),
+    Row(
+      name: "Keep=1 keeps the kernel that proxmox-boot-tool considers the newest",
+      complete: "6.18.0-1-pve 6.18.0-rc3-1-pve", keep: 1, wanted: "6.18.0-rc3-1-pve:newest",
+      bootOrder: "6.18.0-rc3-1-pve"),
+    Row(
       name: "the newest kernel of the previous series is wanted",
       complete: "6.14.8-2-pve 6.14.8-1-pve 6.11.11-2-pve 6.11.11-1-pve 6.8.12-9-pve",
       running: "6.14.8-2-pve",

@@ -42,6 +42,7 @@ add_steps() {
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
+  step version-order "the order of versions and kernel releases" Tests/System/version-order-test
   step boot-entry "boot entries in OVMF" Tests/System/boot-entry-test
   step repack-options "options of the repacker" Tests/System/repack-options-test
   both source-build "the source package without network" Tests/System/source-build-test
