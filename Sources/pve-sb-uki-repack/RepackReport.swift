@@ -46,9 +46,9 @@ enum RepackReport {
 
   private static func file(_ change: FileChange) -> JSONValue {
     var members: [String: JSONValue] = [
-      "path": .string(change.path), "links": .array(change.links.map { .string($0) }), "old": state(change.old),
-      "new": state(change.new),
+      "path": .string(change.path), "old": state(change.old), "new": state(change.new),
     ]
+    if !change.links.isEmpty { members["links"] = .array(change.links.map { .string($0) }) }
     switch change.kind {
     case .image(let before, let after):
       members["kind"] = "image"

@@ -780,6 +780,12 @@ enum Golden {
         {
           "detail": "*",
           "expected": true,
+          "kind": "control-field",
+          "subject": "Provides"
+        },
+        {
+          "detail": "*",
+          "expected": true,
           "kind": "image-signature",
           "subject": "boot/vmlinuz-6.8.12-9-pve"
         },
