@@ -17,6 +17,7 @@ import Testing
       "mkdir -p a; cp $IMAGE a/b; ln a/b boot/c; ln a/b boot/vmlinuz-$K; ln a/b usr/share/d",
       "mkdir -p opt; cp $IMAGE opt/kernel; ln -s ../opt/kernel boot/vmlinuz-$K",
       "mkdir -p opt; cp $IMAGE opt/kernel; ln -s /opt/kernel boot/vmlinuz-$K",
+      "mkdir -p opt; cp $IMAGE opt/kernel; ln -s kernel opt/a; ln -s ../opt/a boot/vmlinuz-$K; ln -s loop boot/loop",
       "mkdir -p opt; cp $IMAGE opt/kernel; ln opt/kernel opt/name; ln -s ../opt/name boot/vmlinuz-$K",
       """
       mkdir -p usr/lib/modules/$K; cp $IMAGE usr/lib/modules/$K/vmlinuz

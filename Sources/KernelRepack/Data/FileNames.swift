@@ -19,7 +19,9 @@ struct FileNames: Sendable {
   /// The hard links of each entry, in the archive's order.
   private var links: [ArchivePath: [ArchivePath]] = [:]
   /// Symbolic links with the paths they lead to, which may come later in the archive.
-  private var symbolicLinks: [(path: ArchivePath, target: ArchivePath)] = []
+  private var symbolicLinks: [ArchivePath: ArchivePath] = [:]
+  /// As in Linux.
+  private static let symbolicLinkLimit = 40
 
   /// Adds a link; does nothing for other entries.
   mutating func add(_ entry: TarEntry) {
@@ -29,7 +31,7 @@ struct FileNames: Sendable {
       files[entry.path] = file
       links[file, default: []].append(entry.path)
     case .symbolicLink:
-      if let target = Self.target(of: entry) { symbolicLinks.append((entry.path, target)) }
+      symbolicLinks[entry.path] = Self.target(of: entry)
     default: break
     }
   }
@@ -48,13 +50,24 @@ struct FileNames: Sendable {
   ) -> [ArchivePath: Alias] {
     var found: [ArchivePath: Alias] = [:]
     let hardLinks = links.sorted { $0.key < $1.key }.flatMap { file, names in names.map { ($0, file) } }
-    for (link, target) in hardLinks + symbolicLinks.map({ ($0.path, file(at: $0.target)) }) {
+    let others = symbolicLinks.keys.sorted().map { ($0, file(behind: $0)) }
+    for (link, target) in hardLinks + others {
       if found[target] == nil, !isRead(target), let kind = kind(link) { found[target] = Alias(kind: kind, path: link) }
     }
     return found
   }
 
-  /// The path that a symbolic link leads to, without regard to other links; nil if it leads above the root.
+  /// The entry that a symbolic link leads to, through others.
+  private func file(behind link: ArchivePath) -> ArchivePath {
+    var path = link
+    for _ in 0..<Self.symbolicLinkLimit {
+      guard let target = symbolicLinks[path] else { break }
+      path = target
+    }
+    return file(at: path)
+  }
+
+  /// The path that a symbolic link leads to, without regard to links of directories; nil if it leads above the root.
   private static func target(of entry: TarEntry) -> ArchivePath? {
     let slash = UInt8(ascii: "/")
     var components = entry.rawLink.first == slash ? [] : entry.path.bytes.split(separator: slash).dropLast()
