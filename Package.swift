@@ -187,7 +187,7 @@ let package = Package(
       name: "KernelRepackTests",
       dependencies: [
         "BinaryFormat", "Cryptography", "DebianArchive", "HostSystem", "KernelRepack", "Messages", "ModuleSignature",
-        "TestSupport",
+        "SigningKeys", "TestSupport",
       ]),
     .testTarget(
       name: "ModuleSignatureTests",

@@ -98,6 +98,11 @@ package struct ArchivePath: Hashable, Sendable {
     return result
   }
 
+  /// The name without directories; empty for the root.
+  package var lastComponent: ArraySlice<UInt8> {
+    bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[($0 + 1)...] } ?? bytes[...]
+  }
+
   /// Whether the path starts with these bytes, such as `boot/vmlinuz-`.
   package func hasPrefix(_ prefix: String) -> Bool { bytes.starts(with: prefix.utf8) }
   package func hasSuffix(_ suffix: String) -> Bool { bytes.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }

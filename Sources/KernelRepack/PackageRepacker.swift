@@ -11,6 +11,7 @@ internal import RepositoryTrust
 struct PackageRepacker {
   var options: Repack
   let signatures: any SignatureSource
+  let digests: ModuleDigests
   let host: Host
   let workers: Int
   /// The input that each output path belongs to, shared by all packages of a call.
@@ -24,14 +25,18 @@ struct PackageRepacker {
     try claim(output, for: input.path)
 
     let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
-    let signer = FileSigner(signatures: signatures, images: options.images, modules: options.modules)
-    var editor = DataEditor(
-      signer: signer, name: name, sums: input.control.sums, checksAll: options.checksContents, workers: workers)
+    let signer = FileSigner(
+      signatures: signatures, images: options.images, modules: options.modules, digests: digests)
     let provenance = ProvenanceWriter(
       input: input, name: name, signatures: signatures, toolVersion: options.toolVersion)
-    let data = try DataRewriter(options: options, input: input, workers: workers, spool: spool).run(&editor) {
-      try requireChanges($0)
-      return try provenance.add(to: &$0, at: $1)
+    let rewriter = DataRewriter(options: options, input: input, workers: workers, spool: spool)
+    let (data, editor) = try rewriter.run { aliases in
+      DataEditor(
+        signer: signer, name: name, sums: input.control.sums, checksAll: options.checksContents, workers: workers,
+        aliases: aliases)
+    } addFiles: { editor, end in
+      try requireChanges(editor)
+      return try provenance.add(to: &editor, at: end)
     }
     let control = try rewriteControl(
       of: input, name: name, editor: editor, provenance: data.provenance, spool: spool)
@@ -46,7 +51,7 @@ struct PackageRepacker {
       architecture: input.identity.architecture, trust: trust, signer: signatures.signer,
       certificateFingerprint: try signatures.certificateFingerprint(), changes: editor.changes,
       provenancePath: data.provenance?.path.description, packing: data.packing,
-      notes: notes(on: input, editor: editor, data: data, trust: trust))
+      notes: notes(on: input, name: name, editor: editor, data: data, trust: trust))
   }
 
   /// Throws `Failure` if the output is the input file, even by another path or link.
@@ -70,26 +75,56 @@ struct PackageRepacker {
     }
   }
 
+  /// The package has no file that may be signed.
+  struct NoKernelFiles: HintedError {
+    /// Whether modules were to be signed.
+    var includesModules: Bool
+    /// Whether the package has modules.
+    var hasModules: Bool
+
+    var message: Message {
+      includesModules ? "it contains no kernel image and no modules" : "it contains no kernel image"
+    }
+    var hint: Message? {
+      hasModules
+        ? "to sign its modules, use --sign-modules or --resign-modules"
+        : "specify the packages with the kernel files, such as proxmox-kernel-* or linux-binary-*"
+    }
+  }
+
   private func requireChanges(_ editor: DataEditor) throws {
     if options.checksContents { try editor.requireListedFiles() }
-    guard editor.changes.isEmpty else { return }
-    if editor.imageCount == 0, options.modules == .none {
+    if let path = signatures.paths.first(where: { !isFile($0, in: editor.scan) }) {
       throw Failure(
-        "it contains no kernel image boot/vmlinuz-…", hint: "specify kernel packages, such as proxmox-kernel-*")
+        "\(path) has a signature, but it is missing from the package or not a regular file",
+        hint: "create the signatures from exactly this package")
+    }
+    guard editor.changes.isEmpty else { return }
+    if editor.imageCount + editor.moduleCount == 0 {
+      let hasModules = editor.scan.entryKinds.keys.contains { KernelFiles.kind(of: $0) == .module }
+      if case .none = options.modules { throw NoKernelFiles(includesModules: false, hasModules: hasModules) }
+      throw NoKernelFiles(includesModules: true, hasModules: false)
     }
     throw Failure(
       "nothing to sign: everything that can be signed already has a signature",
       hint: "use the package unchanged, or replace the signatures with --signature replace or --resign-modules")
   }
 
+  private func isFile(_ path: ArchivePath, in scan: DataScan) -> Bool {
+    switch scan.entryKinds[path] {
+    case .file, .hardLink, .symbolicLink: true
+    default: false
+    }
+  }
+
   private func rewriteControl(
     of input: PackageInput, name: PackageName, editor: DataEditor, provenance: AddedFiles?, spool: SpoolFile
   ) throws -> RewrittenMember {
     var sums = input.control.sums
-    for (old, new) in editor.renamed { sums.rename(old, to: new) }
-    for change in editor.changes where sums.digest(of: change.archivePath) != nil {
-      sums.set(change.archivePath, to: change.new.md5)
+    for change in editor.changes {
+      for name in change.names where sums.digest(of: name) != nil { sums.set(name, to: change.new.md5) }
     }
+    for (old, new) in editor.renamed { sums.rename(old, to: new) }
     if let provenance { sums.set(provenance.path, to: provenance.md5) }
     let growth = editor.changes.reduce(provenance?.kibibytes ?? 0) { $0 + $1.new.kibibytes - $1.old.kibibytes }
     let stanza = try input.control.stanza.repacked(as: name, growth: growth, signer: signatures.signer)
@@ -111,13 +146,13 @@ struct PackageRepacker {
   }
 
   private func notes(
-    on input: PackageInput, editor: DataEditor, data: DataRewriter.Result, trust: TrustFinding
+    on input: PackageInput, name: PackageName, editor: DataEditor, data: DataRewriter.Result, trust: TrustFinding
   ) -> [Message] {
-    var notes = [trust.warning].compactMap { $0 }
+    var notes = [trust.warning, name.warning].compactMap { $0 }
     let replaced = editor.changes.filter { $0.kind.replacesModuleSignature }.count
     if replaced > 0 {
       notes.append(
-        "replaced the kernel's own signature on \(replaced) modules: a host loads them only if it trusts the new key")
+        "replaced the signatures of \(replaced) modules: a host loads these only if it trusts the new key")
     }
     if data.provenance == nil {
       notes.append("provenance file skipped: the package's directory in /usr/share/doc is a symbolic link")

@@ -24,7 +24,7 @@ package struct Repack: Sendable {
   package var signing = Signing.key(.hostDefault)
   package var images = ImagePolicy.add
   package var modules = ModulePolicy.none
-  package var versionSuffix = "+sb1"
+  package var versionSuffix = PackageName.defaultSuffix
   package var naming = PackageNaming.keep
   package var compression = OutputCompression.keep
   /// Whether all data is compressed again, including blocks that could be copied.
@@ -45,8 +45,15 @@ package struct Repack: Sendable {
 
   /// The result for one input.
   package struct Outcome: Sendable {
+    package enum Result: Sendable {
+      case repacked(PackageReport)
+      /// The package has nothing to sign; the other packages of the call needed its kernel configuration.
+      case configuration
+      case failed(Failure)
+    }
+
     package let input: String
-    package let result: Result<PackageReport, Failure>
+    package let result: Result
   }
 
   /// Repacks all inputs, several at a time; one that fails does not stop the others.
@@ -54,8 +61,9 @@ package struct Repack: Sendable {
   /// Calls `progress` as soon as each is done, one call at a time but on any thread. Throws `Failure` if the key
   /// cannot be loaded, `HostError` if the output directory cannot be created.
   package func run(on host: Host, progress: @escaping @Sendable (Outcome) -> Void = { _ in }) throws -> [Outcome] {
-    let key = try keySignatures(on: host)
+    let sources = try signatureSources(on: host)
     try host.userFiles.makeDirectory(outputDirectory)
+    let digests = try moduleDigests(on: host)
     let together = max(1, min(jobs, inputs.count))
     let inputs = inputs
     let workers = max(1, jobs / together)
@@ -65,42 +73,67 @@ package struct Repack: Sendable {
       let input = inputs[index]
       let outcome: Outcome
       do throws(Failure) {
-        outcome = Outcome(
-          input: input,
-          result: .success(
-            try describingPackage(input) {
-              try repack(input, key: key, workers: workers, claimed: claimed, on: host)
-            }))
+        let result = try describingPackage(input) {
+          try repack(input, signatures: sources, digests: digests, workers: workers, claimed: claimed, on: host)
+        }
+        outcome = Outcome(input: input, result: result)
       } catch {
-        outcome = Outcome(input: input, result: .failure(error))
+        outcome = Outcome(input: input, result: .failed(error))
       }
       progress.withLock { $0(outcome) }
       return outcome
     }
   }
 
-  /// Nil for signatures that were made elsewhere.
-  private func keySignatures(on host: Host) throws -> KeySignatures? {
-    guard case .key(let key) = signing else { return nil }
-    return try KeySignatures(identity: key.load(from: host), signingTime: host.buildTime)
+  /// Returns the signatures for a package, and which of its modules get one; nil if there are none.
+  private typealias SignatureSources =
+    @Sendable (PackageInput) throws -> (source: any SignatureSource, modules: ModulePolicy)?
+
+  private func signatureSources(on host: Host) throws -> SignatureSources {
+    let modules = modules
+    switch signing {
+    case .key(let key):
+      let signatures = try KeySignatures(identity: key.load(from: host), signingTime: host.buildTime)
+      return { _ in (signatures, modules) }
+    case .attached(let directory):
+      return { input in
+        try AttachedSignatures(directory, package: input.identity.package, from: host.userFiles).map {
+          ($0, $0.modules)
+        }
+      }
+    }
+  }
+
+  /// Empty if no modules are signed.
+  private func moduleDigests(on host: Host) throws -> ModuleDigests {
+    if case .key = signing, case .none = modules { return ModuleDigests() }
+    let trust = trust
+    return try ModuleDigests(from: inputs, workers: jobs, on: host) { input in
+      _ = try trust.establish(for: input.trustIdentity, on: host)
+    }
   }
 
   private func repack(
-    _ path: String, key: KeySignatures?, workers: Int, claimed: Guarded<[String: String]>, on host: Host
-  ) throws -> PackageReport {
+    _ path: String, signatures: SignatureSources, digests: ModuleDigests, workers: Int,
+    claimed: Guarded<[String: String]>, on host: Host
+  ) throws -> Outcome.Result {
     let input = try PackageInput(path, from: host.userFiles)
-    var repacker = PackageRepacker(
-      options: self, signatures: try key ?? attachedSignatures(for: input, on: host), host: host, workers: workers,
-      claimed: claimed)
-    if let attached = repacker.signatures as? AttachedSignatures { repacker.options.modules = attached.modules }
-    return try repacker.run(input)
-  }
-
-  private func attachedSignatures(for input: PackageInput, on host: Host) throws -> any SignatureSource {
-    guard case .attached(let directory) = signing else {
-      throw Failure("neither a signing key nor signatures specified")
+    let isShared = inputs.count > 1 && digests.sources.contains(path)
+    guard let (source, modules) = try signatures(input) else {
+      if isShared { return .configuration }
+      throw Failure(
+        "no signatures for package \(input.identity.package) found",
+        hint: "create them with --detached-signatures, or specify the directory with \(input.identity.package)")
     }
-    return try AttachedSignatures(directory, package: input.identity.package, from: host.userFiles)
+    var options = self
+    options.modules = modules
+    let repacker = PackageRepacker(
+      options: options, signatures: source, digests: digests, host: host, workers: workers, claimed: claimed)
+    do {
+      return .repacked(try repacker.run(input))
+    } catch is PackageRepacker.NoKernelFiles where isShared {
+      return .configuration
+    }
   }
 }
 

@@ -72,7 +72,7 @@ extension EncodedBlock {
   ) throws -> [EncodedBlock] {
     let pieces = pieces(of: text.count, storing: storing)
     let runs = pieces.filter { !$0.isStored }.map { UnsafeRawBufferPointer(rebasing: text[$0.range]) }
-    var compressed = try compress(runs, check: check, preset: preset, workers: workers)[...]
+    var compressed = try compressOnFewerThreads(runs, check: check, preset: preset, workers: workers)[...]
     var blocks: [EncodedBlock] = []
     for piece in pieces {
       if piece.isStored {
@@ -105,6 +105,17 @@ extension EncodedBlock {
     }
     add(to: count, isStored: false)
     return pieces
+  }
+
+  /// Tries again on one thread, with the same result, if liblzma cannot start all threads or get memory for them.
+  private static func compressOnFewerThreads(
+    _ runs: [UnsafeRawBufferPointer], check: XZCheck, preset: UInt32, workers: Int
+  ) throws -> [EncodedBlock] {
+    do {
+      return try compress(runs, check: check, preset: preset, workers: workers)
+    } catch is XZError where workers > 1 {
+      return try compress(runs, check: check, preset: preset, workers: 1)
+    }
   }
 
   /// Compresses the runs to the blocks of a stream; each run starts a new block.

@@ -37,7 +37,7 @@ struct SigningOptions: ParsableArguments {
 /// Version, name and compression of the output.
 struct PackageOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Suffix to append to the version", valueName: "suffix"))
-  var versionSuffix = "+sb1"
+  var versionSuffix = PackageName.defaultSuffix
 
   @Flag(help: "Rename proxmox-kernel-K to proxmox-kernel-K-signed, as Proxmox does")
   var asSigned = false

@@ -79,7 +79,7 @@ struct RepackCommand: ParsableCommand {
       try host.userFiles.replaceFile(report, content: Array(document.utf8))
     }
     if output.json { try StandardStream.output.write(RepackReport.document(outcomes).serialize()) }
-    let failed = outcomes.contains { if case .failure = $0.result { true } else { false } }
+    let failed = outcomes.contains { if case .failed = $0.result { true } else { false } }
     if failed { throw ExitCode(1) }
   }
 }

@@ -20,8 +20,12 @@ struct RepackProgress: Sendable {
 
   func tell(_ outcome: Repack.Outcome) {
     switch outcome.result {
-    case .failure(let failure): ErrorReport.write(failure, program: "pve-sb-uki-repack")
-    case .success(let report):
+    case .failed(let failure): ErrorReport.write(failure, program: "pve-sb-uki-repack")
+    case .configuration:
+      guard !isQuiet else { return }
+      let line: Message = "\(outcome.input): unchanged, it contributed the kernel's configuration"
+      try? StandardStream.output.write(line.localLine.terminalText)
+    case .repacked(let report):
       for note in report.notes where !isQuiet {
         let line: Message = "pve-sb-uki-repack: note: \(report.input.path): \(note)"
         try? StandardStream.error.write(line.localLine.terminalText)

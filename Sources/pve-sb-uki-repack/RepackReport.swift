@@ -17,12 +17,13 @@ enum RepackReport {
 
   private static func package(_ outcome: Repack.Outcome) -> JSONValue {
     switch outcome.result {
-    case .failure(let failure):
+    case .failed(let failure):
       .object([
         "input": .object(["path": .string(outcome.input)]), "status": "failed",
         "error": .string(failure.message.description), "hint": JSONValue(failure.hint),
       ])
-    case .success(let report):
+    case .configuration: .object(["input": .object(["path": .string(outcome.input)]), "status": "unchanged"])
+    case .repacked(let report):
       .object([
         "status": "repacked", "input": side(report.input), "output": side(report.output),
         "architecture": .string(report.architecture), "trust": trust(report.trust),
@@ -47,6 +48,7 @@ enum RepackReport {
     var members: [String: JSONValue] = [
       "path": .string(change.path), "old": state(change.old), "new": state(change.new),
     ]
+    if !change.links.isEmpty { members["links"] = .array(change.links.map { .string($0) }) }
     switch change.kind {
     case .image(let before, let after):
       members["kind"] = "image"

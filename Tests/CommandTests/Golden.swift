@@ -719,10 +719,10 @@ enum Golden {
           ],
           "output": {
             "package": "proxmox-kernel-6.8.12-9-pve",
-            "path": "ROOT/out/proxmox-kernel-6.8.12-9-pve_6.8.12-9+sb1_amd64.deb",
+            "path": "ROOT/out/proxmox-kernel-6.8.12-9-pve_6.8.12-9+0sb1_amd64.deb",
             "sha256": "*",
             "size": 0,
-            "version": "6.8.12-9+sb1"
+            "version": "6.8.12-9+0sb1"
           },
           "packing": "transcoded",
           "provenance": "usr/share/doc/proxmox-kernel-6.8.12-9-pve/pve-sb-uki-repack.provenance",
@@ -780,6 +780,12 @@ enum Golden {
         {
           "detail": "*",
           "expected": true,
+          "kind": "control-field",
+          "subject": "Provides"
+        },
+        {
+          "detail": "*",
+          "expected": true,
           "kind": "image-signature",
           "subject": "boot/vmlinuz-6.8.12-9-pve"
         },
@@ -824,9 +830,9 @@ enum Golden {
       "repacked": {
         "architecture": "amd64",
         "package": "proxmox-kernel-6.8.12-9-pve",
-        "path": "ROOT/out/proxmox-kernel-6.8.12-9-pve_6.8.12-9+sb1_amd64.deb",
+        "path": "ROOT/out/proxmox-kernel-6.8.12-9-pve_6.8.12-9+0sb1_amd64.deb",
         "sha256": "*",
-        "version": "6.8.12-9+sb1"
+        "version": "6.8.12-9+0sb1"
       },
       "schema": 1
     }

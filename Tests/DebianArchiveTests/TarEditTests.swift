@@ -81,6 +81,34 @@ import Testing
     }
   }
 
+  /// Python's tarfile reads name and target back.
+  @Test("Name and target of a hard link change together", arguments: [1, 99, 100, 101, 300], [1, 98, 101, 600])
+  func linkTarget(_ length: Int, _ targetLength: Int) throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("file", "0123456789")
+    try ExternalTool("ln").run([directory.path(of: "file"), directory.path(of: "link")])
+    let archive = try ExternalTool("tar").run(["-C", directory.path, "--format=gnu", "-c", "./file", "./link"])
+    let name = ArchivePath(String(repeating: "n", count: min(length, 200)) + (length > 200 ? "/m" : ""))
+    let target = ArchivePath(
+      (0..<(targetLength / 200 + 1)).map { _ in String(repeating: "t", count: min(targetLength, 200)) }.joined(
+        separator: "/"))
+    let entry = try Self.entry("link", archive)
+    let edits = try entry.edits(renamedTo: name, linkedTo: target)
+    #expect(edits.areOrdered(within: entry.start..<entry.contentRange.lowerBound))
+    let changed = Self.apply(edits, to: archive)
+    let script = """
+      import sys, tarfile
+      print([(e.name, e.linkname) for e in tarfile.open(fileobj=sys.stdin.buffer, mode="r|")][1])
+      """
+    let read = try ExternalTool("python3").run(["-c", script], input: changed)
+    #expect(String(decoding: read, as: UTF8.self) == "('./\(name)', './\(target)')\n")
+    // Back to the short ones: the extensions disappear.
+    let back = try Self.entry(name, changed).edits(renamedTo: "link", linkedTo: "file")
+    #expect(Self.apply(back, to: changed) == archive)
+    let file = try Self.entry("file", archive)
+    #expect(thrown(ParseError.self) { try file.edits(renamedTo: "x", linkedTo: "y") }?.rule == .unsupported)
+  }
+
   @Test func ustarEntriesAreRenamedWithAndWithoutPrefix() throws {
     let archive = try TarScene.archive("ustar")
     let long = ArchivePath("a/" + String(repeating: "b", count: 90) + "/" + String(repeating: "c", count: 60))

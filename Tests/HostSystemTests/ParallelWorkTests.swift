@@ -25,6 +25,21 @@ import Testing
     #expect(refusal == Refusal(number: 3))
   }
 
+  /// As pthread_create fails at RLIMIT_NPROC.
+  @Test("The threads that could be started do all the work", arguments: [0, 1, 2, 5])
+  func fewerThreads(_ limit: Int) throws {
+    var started = 0
+    let squares = try ParallelWork.map(
+      200, workers: 24,
+      startingThreads: { body in
+        guard started < limit else { return nil }
+        started += 1
+        return ParallelWork.startThread(body)
+      }, { $0 * $0 })
+    #expect(squares == (0..<200).map { $0 * $0 })
+    #expect(started == limit)
+  }
+
   @Test func theProcessorCountIsPositive() {
     #expect(ParallelWork.processorCount >= 1)
   }

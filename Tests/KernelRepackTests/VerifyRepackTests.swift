@@ -28,7 +28,7 @@ import Testing
     let report = try scene.verify(certificates: [scene.certificate])
     #expect(report.problems == [] && report.isClean)
     #expect(report.expected == Self.signed)
-    #expect((report.original.version, report.repacked.version) == ("6.1.0-1", "6.1.0-1+sb1"))
+    #expect((report.original.version, report.repacked.version) == ("6.1.0-1", "6.1.0-1+0sb1"))
     // All entries of data.tar except the image; the directory and postinst of control.tar.
     #expect(report.equalCount == 16)
   }
@@ -179,8 +179,23 @@ import Testing
     let report = try scene.verify()
     #expect(report.problems == [])
     #expect(report.expected.contains("file-renamed usr/share/doc/\(new)/copyright"))
+    let versioned = "Provides: \(old) (= 6.1.0-1), \(new) (= 6.1.0-1)\n"
+    try scene.write("DEBIAN/control", scene.control(fields: versioned, package: new))
+    #expect(try scene.verify().problems == [])
     try scene.write("DEBIAN/control", scene.control(fields: "Conflicts: \(old), apt\n", package: new))
     #expect(try scene.verify().problems == ["control-field Conflicts"])
+  }
+
+  @Test("Only the original version may be provided")
+  func providedVersions() throws {
+    let scene = try Self.scene()
+    try scene.sign()
+    try scene.write("DEBIAN/control", scene.control(fields: "Provides: \(VerifyScene.name) (= 6.1.0-1)\n"))
+    #expect(try scene.verify().problems == [])
+    for other in ["\(VerifyScene.name) (= 6.1.0-2)", VerifyScene.name, "apt (= 6.1.0-1)"] {
+      try scene.write("DEBIAN/control", scene.control(fields: "Provides: \(other)\n"))
+      #expect(try scene.verify().problems == ["control-field Provides"])
+    }
   }
 
   @Test func theProvenanceFileIsChecked() throws {

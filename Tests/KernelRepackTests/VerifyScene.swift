@@ -85,7 +85,7 @@ final class VerifyScene {
   }
 
   /// The control file for the current files.
-  func control(version: String = "6.1.0-1+sb1", growth: Int = 0, fields: String = "", package: String = name) throws
+  func control(version: String = "6.1.0-1+0sb1", growth: Int = 0, fields: String = "", package: String = name) throws
     -> String
   {
     let before = try directory.read("o/\(Self.image)")?.count ?? 0

@@ -21,42 +21,68 @@ extension TarEntry {
     return header.edits([(TarHeaderBlock.sizeField, field)])
   }
 
-  /// Edits that rename the entry, keeping a leading `./` and the trailing `/` of a directory.
+  /// Edits that rename the entry, and for a hard link also change its target, keeping a leading `./` and the trailing `/`
+  /// of a directory.
   ///
   /// In GNU archives, a name of more than 100 bytes gets a header extension. Throws `ParseError` `unsupported` for an
   /// unsafe name, for a name that does not fit in a ustar header, and if the entry has its name in a pax record.
-  package func edits(renamedTo newPath: ArchivePath) throws(ParseError) -> [ByteEdit] {
+  package func edits(renamedTo newPath: ArchivePath, linkedTo newLink: ArchivePath? = nil) throws(ParseError)
+    -> [ByteEdit]
+  {
     guard newPath.isConfined, !newPath.bytes.isEmpty, !path.bytes.isEmpty, !hasRecord("path"),
-      !hasRecord("GNU.sparse.name")
+      !hasRecord("GNU.sparse.name"), newLink?.isConfined ?? true, newLink == nil || kind == .hardLink,
+      newLink == nil || !hasRecord("linkpath")
     else { throw unsupported("cannot rename \(path) to \(newPath) in place") }
-    let name =
-      (rawName.starts(with: "./".utf8) ? Array("./".utf8) : []) + newPath.bytes
-      + (rawName.last == UInt8(ascii: "/") ? [UInt8(ascii: "/")] : [])
-    let isLong = name.count > TarHeaderBlock.nameField.count
+    let name = Self.spelled(newPath, like: rawName)
+    let link = newLink.map { Self.spelled($0, like: rawLink) }
     if header.dialect == .gnu {
-      return gnuEdits(name, extension: isLong ? TarHeader.long(name, type: "L") : [])
+      var changes = [LongField(type: "L", field: TarHeaderBlock.nameField, text: name)]
+      if let link { changes.append(LongField(type: "K", field: TarHeaderBlock.linkField, text: link)) }
+      return gnuEdits(changes)
     }
-    guard extensions.isEmpty, let split = isLong ? Self.split(name) : ([], name), !isLong || header.dialect == .ustar
+    let isLong = name.count > TarHeaderBlock.nameField.count
+    guard extensions.isEmpty, let split = isLong ? Self.split(name) : ([], name), !isLong || header.dialect == .ustar,
+      link?.count ?? 0 <= TarHeaderBlock.linkField.count
     else { throw unsupported("the name \(newPath) does not fit in the header") }
     let prefix = header.dialect == .ustar ? [(TarHeaderBlock.prefixField, Self.padded(split.0, 155))] : []
-    return header.edits([(TarHeaderBlock.nameField, Self.padded(split.1, 100))] + prefix)
+    let target = link.map { [(TarHeaderBlock.linkField, Self.padded($0, 100))] } ?? []
+    return header.edits([(TarHeaderBlock.nameField, Self.padded(split.1, 100))] + target + prefix)
   }
 
-  private func gnuEdits(_ name: [UInt8], extension long: [UInt8]) -> [ByteEdit] {
-    var edits = header.edits([(TarHeaderBlock.nameField, Self.padded(name, 100))])
-    let old = extensions.filter { $0.type == UInt8(ascii: "L") }.map { old in
-      let end = old.contentRange.upperBound.roundedUp(toMultipleOf: TarHeaderBlock.size) ?? headerOffset
-      return old.header.offset..<max(end, old.contentRange.upperBound)
+  private static func spelled(_ path: ArchivePath, like raw: [UInt8]) -> [UInt8] {
+    (raw.starts(with: "./".utf8) ? Array("./".utf8) : []) + path.bytes
+      + (raw.last == UInt8(ascii: "/") ? [UInt8(ascii: "/")] : [])
+  }
+
+  /// A new text for a field, and the type of the header extension that it needs if it is longer than the field.
+  private struct LongField {
+    var type: Unicode.Scalar
+    var field: Range<Int>
+    var text: [UInt8]
+  }
+
+  private func gnuEdits(_ changes: [LongField]) -> [ByteEdit] {
+    var edits = header.edits(changes.map { ($0.field, Self.padded($0.text, $0.field.count)) })
+    var replaced: [ByteEdit] = []
+    var added: [UInt8] = []
+    for change in changes {
+      let long = change.text.count > change.field.count ? TarHeader.long(change.text, type: change.type) : []
+      let old = extensions.filter { $0.type == UInt8(ascii: change.type) }.map { old in
+        let end = old.contentRange.upperBound.roundedUp(toMultipleOf: TarHeaderBlock.size) ?? headerOffset
+        return old.header.offset..<max(end, old.contentRange.upperBound)
+      }
+      if old.isEmpty { added += long }
+      replaced += old.enumerated().map { ByteEdit(range: $1, replacement: $0 == old.count - 1 ? long : []) }
     }
-    if old.isEmpty, !long.isEmpty {
+    if !added.isEmpty {
       // The order of two edits at the same offset is undefined, so make it one edit.
       if let first = edits.first, first.range.lowerBound == headerOffset {
-        edits[0].replacement = long + first.replacement
+        edits[0].replacement = added + first.replacement
       } else {
-        edits.insert(ByteEdit(range: headerOffset..<headerOffset, replacement: long), at: 0)
+        edits.insert(ByteEdit(range: headerOffset..<headerOffset, replacement: added), at: 0)
       }
     }
-    return old.enumerated().map { ByteEdit(range: $1, replacement: $0 == old.count - 1 ? long : []) } + edits
+    return replaced.sorted { $0.range.lowerBound < $1.range.lowerBound } + edits
   }
 
   /// Splits a long name for ustar: a prefix of up to 155 bytes, a slash that is not written, and up to 100 bytes.

@@ -17,23 +17,30 @@ package enum ParallelWork {
 
   /// The results of `body` for 0 to `count` - 1, in order, from up to `workers` threads including this one.
   ///
+  /// If the system starts fewer threads, those do all the work. `start` is `startThread`, except in tests.
   /// Throws the error of `body` for the lowest number; numbers that were not started by then are skipped. They are also
   /// skipped after a termination signal, which is delivered when all threads have finished their current call.
   package static func map<Value: Sendable>(
-    _ count: Int, workers: Int, _ body: @escaping @Sendable (Int) throws -> Value
+    _ count: Int, workers: Int, startingThreads start: ThreadStart = startThread,
+    _ body: @escaping @Sendable (Int) throws -> Value
   ) throws -> [Value] {
     let helpers = min(count, workers) - 1
     guard helpers > 0 else { return try (0..<count).map(body) }
     let termination = HeldTermination()
     defer { termination.release() }
     let queue = WorkQueue(count: count, termination: termination, body: body)
-    let threads = try (0..<helpers).map { _ in try Self.start { queue.drain() } }
+    var threads: [() -> Void] = []
+    while threads.count < helpers, let join = start({ queue.drain() }) { threads.append(join) }
     queue.drain()
-    for thread in threads { pthread_join(thread, nil) }
+    for join in threads { join() }
     return try queue.results()
   }
 
-  private static func start(_ body: @escaping @Sendable () -> Void) throws -> pthread_t {
+  /// Runs its argument in a new thread and returns a function that waits for its end.
+  package typealias ThreadStart = (@escaping @Sendable () -> Void) -> (() -> Void)?
+
+  /// Returns nil if the system cannot start a thread, as at its limit of processes or memory.
+  package static func startThread(_ body: @escaping @Sendable () -> Void) -> (() -> Void)? {
     let box = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()
     let code = pthread_create(
@@ -44,9 +51,9 @@ package enum ParallelWork {
       }, box.toOpaque())
     guard code == 0 else {
       box.release()
-      throw HostError("start", of: "a thread", errno: code, hint: "use a smaller number with --jobs")
+      return nil
     }
-    return thread
+    return { pthread_join(thread, nil) }
   }
 }
 

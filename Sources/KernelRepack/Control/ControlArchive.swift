@@ -81,10 +81,8 @@ extension ControlStanza {
     if let size = self["Installed-Size"].flatMap({ Int($0) }), size >= 0, size < 1 << 40 {
       try stanza.set("Installed-Size", to: "\(max(0, size + growth))")
     }
-    if name.isRenamed {
-      try stanza.set("Package", to: name.new)
-      try stanza.setRelations(name)
-    }
+    if name.isRenamed { try stanza.set("Package", to: name.new) }
+    try stanza.setRelations(name)
     try stanza.describe(name, signer: signer)
     return stanza
   }
@@ -96,12 +94,18 @@ extension ControlStanza {
     try set("Source", to: "\(source) (\(name.oldVersion))", after: "Package")
   }
 
-  /// Declares that the new package replaces the old one.
+  /// Declares that the new package is also the original version, and in a renamed package, that it replaces the old one.
+  ///
+  /// Debian's metapackages depend on `linux-image-K (= V)`, which the new version alone would not satisfy.
   private mutating func setRelations(_ name: PackageName) throws(ParseError) {
-    let isProxmox = PackageName.isProxmoxKernel(name.old)
+    var provided = relations("Provides")
     // Proxmox's own signed packages do not provide pve-kernel-…, the names of kernels before Proxmox VE 8.
-    let provided = relations("Provides").filter { !isProxmox || !$0.hasPrefix("pve-kernel-") }
-    try setRelations("Provides", provided + [isProxmox ? name.old : "\(name.old) (= \(name.newVersion))"])
+    if name.isRenamed, PackageName.isProxmoxKernel(name.old) {
+      provided.removeAll { $0.hasPrefix("pve-kernel-") && $0 != name.old }
+    }
+    let names = name.isRenamed ? [name.old, name.new] : [name.old]
+    try setRelations("Provides", provided + names.map { "\($0) (= \(name.oldVersion))" })
+    guard name.isRenamed else { return }
     try setRelations("Conflicts", relations("Conflicts") + [name.old])
     try setRelations("Replaces", relations("Replaces") + [name.old])
   }

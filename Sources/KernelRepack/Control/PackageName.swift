@@ -3,10 +3,19 @@
 
 package import DebianArchive
 internal import DebianPackage
-internal import Messages
+package import Messages
 
 /// Name and version of a package before and after repacking.
 package struct PackageName: Sendable {
+  /// Sorts above the version it is appended to, and below each of its successors: `+0` is the lowest number after a plus
+  /// sign, and Debian and Proxmox start their suffixes with a letter.
+  package static let defaultSuffix = "+0sb1"
+  /// How Debian and Proxmox continue a version: a rebuild, an update of a stable release, a build by Proxmox, an upload
+  /// by another maintainer.
+  ///
+  /// A digit continues the version's last number.
+  private static let successors = ["+b1", "+deb12u1", "+pmx1", "+pve1", ".1"]
+
   package let old: String
   package let new: String
   let oldVersion: String
@@ -24,19 +33,35 @@ package struct PackageName: Sendable {
     guard suffix.utf8.allSatisfy(Self.isSuffixByte) else {
       throw Failure(
         "\(suffix) is not a valid version suffix",
-        hint: "use only letters, digits, +, . and ~ in --version-suffix, such as +sb1")
+        hint: "use only letters, digits, +, . and ~ in --version-suffix, such as \(Self.defaultSuffix)")
     }
     let repacked = DebianVersion(newVersion)
-    guard suffix.isEmpty || DebianVersion(oldVersion) < repacked else {
+    guard DebianVersion(oldVersion) < repacked || suffix.isEmpty && isRenamed else {
       throw Failure(
-        "version \(newVersion) is not newer than \(oldVersion); apt would not install it",
-        hint: "use a --version-suffix that starts with a plus sign")
+        "version \(newVersion) is not newer than \(oldVersion); apt would not install it", hint: Self.suffixHint)
     }
-    if let next = Self.nextBuild(after: oldVersion), !(repacked < DebianVersion(next)) {
+    let next = Self.successors.map { oldVersion + $0 } + [Self.nextBuild(after: oldVersion)].compactMap { $0 }
+    if let later = next.first(where: { !(repacked < DebianVersion($0)) }) {
       throw Failure(
-        "version \(newVersion) is not older than \(next); apt would not upgrade to the next build",
-        hint: "use a --version-suffix that starts with a plus sign")
+        "version \(newVersion) is not older than \(later); apt would not install such an update",
+        hint: Self.suffixHint)
     }
+  }
+
+  private static let suffixHint: Message = "use a --version-suffix that starts with +0, such as \(defaultSuffix)"
+
+  /// A note on versions that sort below the new one, although they may be newer; nil if there are none.
+  ///
+  /// Debian and Proxmox do not put a letter directly after a version, but Ubuntu does, as in `-1ubuntu1`.
+  package var warning: Message? {
+    let revision = oldVersion.utf8.split(separator: UInt8(ascii: "-")).last ?? oldVersion.utf8[...]
+    let own = revision.prefix { $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "~") }
+    let isLettered = zip(own, own.dropFirst()).contains { Self.isDigit($0) && Self.isLetter($1) }
+    guard isLettered, DebianVersion(newVersion) >= DebianVersion(oldVersion + "build1") else { return nil }
+    return """
+      apt would not upgrade from version \(newVersion) to one with a letter after \(oldVersion), such as \
+      \(oldVersion)build1
+      """
   }
 
   /// The file name that dpkg-name uses.
@@ -95,8 +120,10 @@ package struct PackageName: Sendable {
   }
 
   private static func isSuffixByte(_ byte: UInt8) -> Bool {
-    isDigit(byte) || (0x61...0x7a).contains(byte | 0x20) || "+.~".utf8.contains(byte)
+    isDigit(byte) || isLetter(byte) || "+.~".utf8.contains(byte)
   }
+
+  private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7a).contains(byte | 0x20) }
 
   private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 }

@@ -21,23 +21,28 @@ struct DataEditor {
   private(set) var images: [Range<Int>] = []
   /// The number of images read, changed or not.
   private(set) var imageCount = 0
+  /// The number of modules read, changed or not; 0 unless modules are signed.
+  private(set) var moduleCount = 0
   /// Modification time of the newest image in seconds since 1970, which added files get.
   private(set) var modified = 0
   /// Old and new paths of renamed entries.
   private(set) var renamed: [(old: ArchivePath, new: ArchivePath)] = []
   private var unsorted: [ByteEdit] = []
 
-  init(signer: FileSigner, name: PackageName, sums: MD5Sums, checksAll: Bool, workers: Int) {
+  /// `aliases` are files that only a link's name shows to be kernel files.
+  init(
+    signer: FileSigner, name: PackageName, sums: MD5Sums, checksAll: Bool, workers: Int,
+    aliases: [ArchivePath: Alias] = [:]
+  ) {
     self.signer = signer
     self.name = name
     self.sums = sums
     self.workers = workers
-    let modules = signer.modules
     let directories = name.isRenamed ? Self.directories(of: name.old) : []
     scan = DataScan(
-      checksAll: checksAll,
+      checksAll: checksAll, aliases: aliases,
       isRenamed: { path in directories.contains { path == $0 || path.parents.contains($0) } },
-      kind: { KernelFiles.kind(of: $0.path, modules: modules) })
+      prefers: signer.signatures.covers, kind: signer.kind)
   }
 
   /// The directories named after the package.
@@ -59,10 +64,8 @@ struct DataEditor {
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
     try scan.feed(bytes)
     let files = scan.takeFiles()
-    for file in files where file.kind == .configuration {
-      signer.moduleDigests[KernelFiles.kernel(ofConfiguration: file.entry.path)] = KernelFiles.moduleDigest(
-        in: file.content)
-    }
+    for file in files where file.kind == .configuration { signer.digests.add(file) }
+    moduleCount += files.filter { $0.kind == .module }.count
     for file in files where file.kind == .image {
       imageCount += 1
       images.append(file.entry.contentRange)
@@ -70,9 +73,8 @@ struct DataEditor {
     }
     let (signer, sums) = (signer, sums)
     let found = try ParallelWork.map(files.count, workers: workers) { index in
-      let file = files[index]
-      guard let change = try signer.change(of: file) else { return nil as FileChange? }
-      try Self.require(change.old.md5, of: change.archivePath, in: sums)
+      guard let change = try signer.change(of: files[index]) else { return nil as FileChange? }
+      try Self.require(change.old.md5, of: change.entryPath, in: sums)
       return change
     }
     for change in found.compactMap({ $0 }) {
@@ -82,17 +84,31 @@ struct DataEditor {
     for entry in scan.takeRenamed() { try rename(entry) }
   }
 
+  /// Adds to each change the names that hard links give to its file.
+  ///
+  /// Call after the whole archive was read. Throws `Failure` if one of these names has another digest in md5sums.
+  mutating func settleLinks() throws {
+    for index in changes.indices {
+      changes[index].names = scan.links.names(of: changes[index].entryPath)
+      for name in changes[index].names { try Self.require(changes[index].old.md5, of: name, in: sums) }
+    }
+  }
+
   private mutating func rename(_ entry: TarEntry) throws {
+    let new = newPath(of: entry.path)
+    let link = entry.kind == .hardLink ? newPath(of: entry.linkPath) : nil
+    unsorted += try entry.edits(renamedTo: new ?? entry.path, linkedTo: link)
+    if let new { renamed.append((entry.path, new)) }
+  }
+
+  /// The path in the renamed package; nil if it stays the same.
+  private func newPath(of path: ArchivePath) -> ArchivePath? {
     guard
-      let directory = Self.directories(of: name.old).first(where: {
-        $0 == entry.path || entry.path.parents.contains($0)
-      })
-    else { return }
+      let directory = Self.directories(of: name.old).first(where: { $0 == path || path.parents.contains($0) })
+    else { return nil }
     let parent = Array(directory.bytes.dropLast(name.old.utf8.count))
-    let rest = Array(entry.path.bytes.dropFirst(directory.bytes.count))
-    let new = ArchivePath(normalizing: parent + Array(name.new.utf8) + rest)
-    unsorted += try entry.edits(renamedTo: new)
-    renamed.append((entry.path, new))
+    let rest = Array(path.bytes.dropFirst(directory.bytes.count))
+    return ArchivePath(normalizing: parent + Array(name.new.utf8) + rest)
   }
 
   /// Throws `Failure` unless every file in md5sums is in the archive and matches.

@@ -20,35 +20,52 @@ struct DataRewriter {
     var provenance: AddedFiles?
   }
 
-  /// Reads the archive through `editor` and applies its edits.
+  /// Reads the whole archive through an editor and applies its edits.
   ///
-  /// Calls `addFiles` when everything is signed, with the offset at which entries can be added.
-  func run(_ editor: inout DataEditor, addFiles: (inout DataEditor, Int) throws -> AddedFiles?) throws -> Result {
+  /// Any part of the archive can contain another image, so none is skipped. `makeEditor` gets the files that only a
+  /// link's name shows to be kernel files; they are known after the first reading, and cause a second one. Calls
+  /// `addFiles` when everything is signed, with the offset at which entries can be added.
+  func run(
+    _ makeEditor: ([ArchivePath: Alias]) -> DataEditor,
+    addFiles: (inout DataEditor, Int) throws -> AddedFiles?
+  ) throws -> (result: Result, editor: DataEditor) {
     let archive = input.layout.data
     let wanted = options.compression.member ?? archive.compression
     guard archive.compression == .xz, wanted == .xz, !options.recompresses else {
       let rewriter = StreamDataRewriter(
         input.file, member: archive.member.contentRange, isCompressed: archive.compression != .none)
-      let end = try rewriter.scan(&editor)
+      var (editor, end) = try read(makeEditor) { try rewriter.scan(&$0) }
       let added = try addFiles(&editor, end)
       let member = try rewriter.finish(editor, as: wanted, workers: workers, to: spool)
-      return Result(member: member, compression: wanted, packing: .whole, provenance: added)
+      return (Result(member: member, compression: wanted, packing: .whole, provenance: added), editor)
     }
-    var rewriter = try XZMemberRewriter(
-      input.file, member: archive.member.contentRange, workers: workers, spool: spool)
-    let end = try rewriter.scan(&editor, stoppingAfter: expectedImageCount(editor))
+    func newRewriter() throws -> XZMemberRewriter {
+      try XZMemberRewriter(input.file, member: archive.member.contentRange, workers: workers, spool: spool)
+    }
+    var rewriter = try newRewriter()
+    var (editor, end) = try read(makeEditor) { editor in
+      rewriter = try newRewriter()
+      return try rewriter.scan(&editor)
+    }
     let added = try addFiles(&editor, end)
     let member = try rewriter.finish(editor.edits, storing: editor.images)
-    return Result(
-      member: member, compression: .xz, packing: member.fellBack ? .blocks : .transcoded, provenance: added)
+    let packing = member.fellBack ? PackageReport.Packing.blocks : .transcoded
+    return (Result(member: member, compression: .xz, packing: packing, provenance: added), editor)
   }
 
-  /// The number of images according to md5sums; nil if the whole archive has to be read anyway.
-  private func expectedImageCount(_ editor: DataEditor) -> Int? {
-    guard options.modules == .none, !options.checksContents, !editor.name.isRenamed,
-      ProvenanceWriter.hasDirectory(of: editor.name.new, in: editor.sums)
-    else { return nil }
-    return editor.sums.paths.filter { KernelFiles.kind(of: $0, modules: .none) == .image }.count
+  /// Returns the editor that has read the archive with all its aliases, and the offset at which entries can be added.
+  private func read(
+    _ makeEditor: ([ArchivePath: Alias]) -> DataEditor, scan: (inout DataEditor) throws -> Int
+  ) throws -> (DataEditor, Int) {
+    var editor = makeEditor([:])
+    var end = try scan(&editor)
+    let aliases = editor.scan.missedAliases
+    if !aliases.isEmpty {
+      editor = makeEditor(aliases)
+      end = try scan(&editor)
+    }
+    try editor.settleLinks()
+    return (editor, end)
   }
 }
 

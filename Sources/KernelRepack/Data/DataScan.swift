@@ -11,6 +11,8 @@ struct DataScan {
   struct File: Sendable {
     let entry: TarEntry
     let kind: KernelFiles.Kind
+    /// The name that shows the kind; a link's, if the entry has another one.
+    let path: ArchivePath
     let content: [UInt8]
   }
 
@@ -20,11 +22,15 @@ struct DataScan {
   static let fileLimit = 128 << 20
 
   /// Which files are kept, and as what.
-  private let kind: @Sendable (TarEntry) -> KernelFiles.Kind?
+  private let kind: @Sendable (ArchivePath) -> KernelFiles.Kind?
+  /// Files that are kept because of a link's name.
+  private let aliases: [ArchivePath: Alias]
+  /// Whether a file with several names should be kept under this one.
+  private let prefers: @Sendable (ArchivePath) -> Bool
   private let checksAll: Bool
   private var reader = TarReader()
   private var names = TarNames()
-  private var current: (entry: TarEntry, kind: KernelFiles.Kind?)?
+  private var current: (entry: TarEntry, alias: Alias?)?
   private var content: [UInt8] = []
   private var digest: RunningDigest?
   /// Offset at which the next entry starts.
@@ -36,23 +42,40 @@ struct DataScan {
   private(set) var digests: [ArchivePath: [UInt8]] = [:]
   /// The kind of each path: directory, file or something else.
   private(set) var entryKinds: [ArchivePath: TarEntry.Kind] = [:]
+  /// The names that links give to files.
+  private(set) var links = FileNames()
+  /// The names under which entries were kept.
+  private var kept: [ArchivePath: ArchivePath] = [:]
   /// Entries that must be renamed and were not taken yet.
   private var renamed: [TarEntry] = []
   private let isRenamed: @Sendable (ArchivePath) -> Bool
 
   init(
-    checksAll: Bool, isRenamed: @escaping @Sendable (ArchivePath) -> Bool = { _ in false },
-    kind: @escaping @Sendable (TarEntry) -> KernelFiles.Kind?
+    checksAll: Bool, aliases: [ArchivePath: Alias] = [:],
+    isRenamed: @escaping @Sendable (ArchivePath) -> Bool = { _ in false },
+    prefers: @escaping @Sendable (ArchivePath) -> Bool = { _ in true },
+    kind: @escaping @Sendable (ArchivePath) -> KernelFiles.Kind?
   ) {
     self.checksAll = checksAll
+    self.aliases = aliases
+    self.prefers = prefers
     self.isRenamed = isRenamed
     self.kind = kind
+  }
+
+  /// Files that were not kept under a preferred name, although a link has one; complete after `finish`.
+  ///
+  /// A link comes after its file, so the archive must be read again with these.
+  var missedAliases: [ArchivePath: Alias] {
+    let (kinds, kept, prefers, kind) = (entryKinds, kept, prefers, kind)
+    return links.aliases(
+      isRead: { kinds[$0] != .file || kept[$0].map(prefers) ?? false }, kind: { prefers($0) ? kind($0) : nil })
   }
 
   /// All edits before this offset are known, apart from those of `files`.
   var settled: Int {
     guard let current else { return boundary }
-    return current.kind == nil ? reader.offset : current.entry.start
+    return current.alias == nil ? reader.offset : current.entry.start
   }
 
   /// Reads the next bytes of the archive.
@@ -85,28 +108,46 @@ struct DataScan {
     switch event {
     case .entry(let entry):
       try names.admit(entry)
-      let kind = entry.kind == .file ? kind(entry) : nil
-      guard kind == nil || entry.size <= Self.fileLimit else {
+      guard entry.kind != .sparseFile else { throw entry.sparseFileError }
+      let alias = entry.kind == .file ? alias(for: entry.path) : nil
+      guard alias == nil || entry.size <= Self.fileLimit else {
         throw ParseError(
           "tar", at: entry.headerOffset, .range, "\(entry.path) has \(entry.size) bytes; the limit is \(Self.fileLimit)"
         )
       }
-      current = (entry, kind)
-      if kind != nil { content.reserveCapacity(entry.size) }
+      current = (entry, alias)
+      links.add(entry)
+      if let alias {
+        kept[entry.path] = alias.path
+        content.reserveCapacity(entry.size)
+      }
       if checksAll, entry.kind == .file { digest = try RunningDigest(.md5) }
-      if isRenamed(entry.path) { renamed.append(entry) }
+      if isRenamed(entry.path) || entry.kind == .hardLink && isRenamed(entry.linkPath) { renamed.append(entry) }
       entryKinds[entry.path] = entry.kind
     case .content(let bytes):
-      if current?.kind != nil { content.append(contentsOf: bytes) }
+      if current?.alias != nil { content.append(contentsOf: bytes) }
       try digest?.update(bytes)
     case .endOfEntry:
       guard let current else { return }
       boundary = current.entry.end
       if let digest { digests[current.entry.path] = try digest.finish() }
       if checksAll, current.entry.kind == .hardLink { digests[current.entry.path] = digests[current.entry.linkPath] }
-      if let kind = current.kind { files.append(File(entry: current.entry, kind: kind, content: content)) }
+      if let alias = current.alias {
+        files.append(File(entry: current.entry, kind: alias.kind, path: alias.path, content: content))
+      }
       (self.current, content, digest) = (nil, [], nil)
     case .endOfArchive: break
     }
+  }
+
+  private func alias(for path: ArchivePath) -> Alias? {
+    aliases[path] ?? kind(path).map { Alias(kind: $0, path: path) }
+  }
+}
+
+extension TarEntry {
+  /// The error for a sparse file, which dpkg-deb never writes.
+  var sparseFileError: ParseError {
+    ParseError("tar", at: headerOffset, .unsupported, "\(path) is a sparse file, which dpkg does not support")
   }
 }

@@ -9,7 +9,7 @@ internal import DebianArchive
 struct Provenance {
   var toolVersion: String
   var name: PackageName
-  /// The input's file name, without directories.
+  /// The file name that dpkg-name gives to the input, so that the result does not depend on the file's name.
   var inputName: String
   /// SHA-256 of the input.
   var inputDigest: [UInt8]
@@ -89,11 +89,6 @@ struct ProvenanceWriter {
   let signatures: any SignatureSource
   let toolVersion: String
 
-  /// Whether md5sums lists a file in the package's documentation directory, so that the directory must exist.
-  static func hasDirectory(of package: String, in sums: MD5Sums) -> Bool {
-    sums.hasFile(below: ArchivePath("usr/share/doc/\(package)"))
-  }
-
   /// Adds the file at offset `end` of the archive.
   ///
   /// Returns nil if a directory above it is something else, such as a symbolic link.
@@ -107,7 +102,7 @@ struct ProvenanceWriter {
       return nil
     }
     let provenance = Provenance(
-      toolVersion: toolVersion, name: name, inputName: input.fileName, inputDigest: input.sha256,
+      toolVersion: toolVersion, name: name, inputName: input.identity.fileName, inputDigest: input.sha256,
       signer: signatures.signer, certificateFingerprint: try signatures.certificateFingerprint(),
       changes: editor.changes)
     let text = provenance.text

@@ -39,24 +39,17 @@ struct XZMemberRewriter {
     guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
   }
 
-  /// Reads the archive through `editor`.
+  /// Reads the archive through `editor`, and encodes blocks as soon as their edits are known.
   ///
-  /// Given the number of images, it skips the blocks after the last image and finds the archive's end in its last
-  /// blocks, if possible. Returns the offset at which an entry can be added.
-  mutating func scan(_ editor: inout DataEditor, stoppingAfter images: Int?) throws -> Int {
-    var next = 0
-    while next < stream.blocks.count {
-      if let images, images > 0, editor.imageCount >= images, let end = try endByTail(editor.sums, from: next) {
-        return end
-      }
-      let batch = next..<min(next + (images == nil ? workers : 1), stream.blocks.count)
+  /// Returns the offset at which an entry can be added.
+  mutating func scan(_ editor: inout DataEditor) throws -> Int {
+    // Files are added at the end, so the last block must wait.
+    let last = stream.blocks.last?.text.lowerBound ?? 0
+    for start in stride(from: 0, to: stream.blocks.count, by: workers) {
+      let batch = start..<min(start + workers, stream.blocks.count)
       try decode(Array(batch))
       for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &editor) } }
-      next = batch.upperBound
-      // If all blocks are read, free them as early as possible. If few are, keep them, to encode several at a time.
-      if images == nil || decoded.count > 4 {
-        try encode(editor.edits, storing: editor.images, upTo: editor.scan.settled)
-      }
+      try encode(editor.edits, storing: editor.images, upTo: min(editor.scan.settled, last))
     }
     return try editor.scan.finish()
   }
@@ -66,27 +59,6 @@ struct XZMemberRewriter {
     let part = workers * (4 << 20)
     for start in stride(from: 0, to: text.count, by: part) {
       try editor.feed(UnsafeRawBufferPointer(rebasing: text[start..<min(start + part, text.count)]))
-    }
-  }
-
-  /// The end of the archive as found in the last one or two blocks; nil if these do not show it.
-  ///
-  /// Blocks from `next` on have not been read yet.
-  private mutating func endByTail(_ sums: MD5Sums, from next: Int) throws -> Int? {
-    let last = stream.blocks.count - 1
-    let scan = TailScan(sums: sums)
-    try decode([last].filter { decoded[$0] == nil })
-    let end = decoded[last]?.withUnsafeBytes {
-      scan.endOfArchive(in: $0, startingAt: stream.blocks[last].text.lowerBound)
-    }
-    if let end = end ?? nil { return end }
-    // A short last block may not contain a complete entry.
-    guard last - 1 >= next else { return nil }
-    try decode([last - 1].filter { decoded[$0] == nil })
-    var text: [UInt8] = []
-    for index in [last - 1, last] { decoded[index]?.withUnsafeBytes { text.append(contentsOf: $0) } }
-    return text.withUnsafeBytes {
-      scan.endOfArchive(in: $0, startingAt: stream.blocks[last - 1].text.lowerBound)
     }
   }
 

@@ -33,11 +33,6 @@ struct PackageInput {
     sha256 = try Digest.of(file)
   }
 
-  /// The name without directories.
-  var fileName: String {
-    String(decoding: path.utf8.reversed().prefix { $0 != UInt8(ascii: "/") }.reversed(), as: UTF8.self)
-  }
-
   var trustIdentity: DebIdentity {
     DebIdentity(
       path: path, sha256: sha256, package: identity.package, version: identity.version,
@@ -49,24 +44,35 @@ extension PackageInput {
   /// Thrown to stop reading.
   private struct Stop: Error {}
 
-  /// Calls `body` with each regular file of the data archive that `isWanted` selects, in the archive's order, until it
-  /// returns false.
+  /// Calls `body` with each regular file of the data archive that `isWanted` selects by one of its names, in the
+  /// archive's order, until it returns false.
   ///
-  /// Throws `ParseError` or `CompressionError` for an archive that is damaged or unsafe to unpack.
+  /// Returns the names that links give to the files read so far. Throws `ParseError` or `CompressionError` for an archive
+  /// that is damaged or unsafe to unpack.
+  @discardableResult
   func forEachFile(
     where isWanted: @escaping @Sendable (ArchivePath) -> Bool, _ body: (DataScan.File) throws -> Bool
-  ) throws {
-    var scan = DataScan(checksAll: false) { isWanted($0.path) ? .image : nil }
-    func take(_ bytes: UnsafeRawBufferPointer) throws {
-      try scan.feed(bytes)
-      for file in scan.takeFiles() {
-        guard try body(file) else { throw Stop() }
+  ) throws -> FileNames {
+    var aliases: [ArchivePath: Alias] = [:]
+    while true {
+      let isFirst = aliases.isEmpty
+      let known = aliases
+      var scan = DataScan(checksAll: false, aliases: known) { isFirst && isWanted($0) ? .image : nil }
+      func take(_ bytes: UnsafeRawBufferPointer) throws {
+        try scan.feed(bytes)
+        for file in scan.takeFiles() {
+          guard try body(file) else { throw Stop() }
+        }
       }
+      do {
+        try layout.data.forEachChunk(of: file, limit: layout.data.textLimit, body: take)
+        _ = try scan.finish()
+      } catch is Stop {
+        return scan.links
+      }
+      aliases = scan.missedAliases
+      guard isFirst, !aliases.isEmpty else { return scan.links }
     }
-    do {
-      try layout.data.forEachChunk(of: file, limit: layout.data.textLimit, body: take)
-      _ = try scan.finish()
-    } catch is Stop {}
   }
 }
 

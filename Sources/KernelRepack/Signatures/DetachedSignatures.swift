@@ -56,11 +56,16 @@ package struct DetachedSignatures: Sendable {
     let identity = try key.load(from: host)
     let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
     let source = KeySignatures(identity: identity, signingTime: try host.buildTime)
+    let needsDigests = wanted.packages.contains { $0.files.contains { $0.kind == .linuxModule } }
+    let digests =
+      needsDigests
+      ? try ModuleDigests(from: packages, workers: ParallelWork.processorCount, on: host) { _ in } : ModuleDigests()
     var made: [(signature: Signature, content: [UInt8])] = []
     var missing = wanted.packages.map(\.name)
     for path in packages {
       let input = try describing(path) { try PackageInput(path, from: host.userFiles) }
       guard let package = wanted.packages.first(where: { $0.name == input.identity.package }) else {
+        if digests.sources.contains(path) { continue }
         throw Failure(
           "\(path): \(template) lists no files of package \(input.identity.package)",
           hint: "specify the packages that it names: \(wanted.packages.map(\.name).joined(separator: ", "))")
@@ -69,7 +74,7 @@ package struct DetachedSignatures: Sendable {
         throw Failure("\(path): package \(package.name) was specified twice", hint: "specify each package only once")
       }
       missing.remove(at: index)
-      made += try describing(path) { try sign(package, in: input, by: source) }
+      made += try describing(path) { try sign(package, in: input, by: source, digests: digests) }
     }
     guard missing.isEmpty else {
       throw Failure(
@@ -108,60 +113,52 @@ package struct DetachedSignatures: Sendable {
   }
 
   private func sign(
-    _ package: SigningTemplate.Package, in input: PackageInput, by source: KeySignatures
+    _ package: SigningTemplate.Package, in input: PackageInput, by source: KeySignatures, digests: ModuleDigests
   ) throws -> [(signature: Signature, content: [UInt8])] {
     let kinds = Dictionary(uniqueKeysWithValues: package.files.map { ($0.path, $0.kind) })
     var signatures: [ArchivePath: [UInt8]] = [:]
-    var algorithms: [String: DigestAlgorithm] = [:]
-    let needsConfiguration = kinds.values.contains(.linuxModule)
-    try input.forEachFile(where: { path in
-      kinds[path] != nil
-        || needsConfiguration && KernelFiles.kind(of: path, modules: .all) == .configuration
-    }) { file in
-      let path = file.entry.path
-      switch kinds[path] {
-      case .efi: signatures[path] = try describing(path.description) { try Self.signImage(file, by: source) }
-      case .linuxModule:
-        signatures[path] = try describing(path.description) {
-          try Self.signModule(file, algorithms: algorithms, by: source)
+    /// The entries of these files, which are other ones for hard links.
+    var entries: [ArchivePath: ArchivePath] = [:]
+    let links = try input.forEachFile(where: { kinds[$0] != nil }) { file in
+      guard let kind = kinds[file.path] else { return true }
+      signatures[file.path] = try describing(file.path.description) {
+        switch kind {
+        case .efi: try Self.signImage(file, by: source)
+        case .linuxModule: try Self.signModule(file, digests: digests, by: source)
         }
-      case nil: algorithms[KernelFiles.kernel(ofConfiguration: path)] = KernelFiles.moduleDigest(in: file.content)
       }
+      entries[file.entry.path] = file.path
       return signatures.count < kinds.count
     }
     return try package.files.map { file in
-      guard let content = signatures[file.path] else {
+      // The list can name a file twice, by hard links.
+      let path = signatures[file.path] == nil ? entries[links.file(at: file.path)] : file.path
+      guard let path, let content = signatures[path], kinds[path] == file.kind else {
         throw Failure(
           "\(file.path) is listed in \(template), but it is missing or not a regular file",
           hint: "use the package version that the template was built with")
       }
       let name = file.path.description
-      let path = "\(outputDirectory)/\(package.name)/\(name).sig"
-      return (Signature(package: package.name, file: name, kind: file.kind, path: path), content)
+      let output = "\(outputDirectory)/\(package.name)/\(name).sig"
+      return (Signature(package: package.name, file: name, kind: file.kind, path: output), content)
     }
   }
 
   private static func signImage(_ file: DataScan.File, by source: KeySignatures) throws -> [UInt8] {
     let image = try SignedImage(parsing: file.content)
     let digest = try ImageDigest.compute(of: file.content, header: image.header)
-    return try source.imageSignature(of: file.entry.path, digest: digest).data
+    return try source.imageSignature(of: file.path, digest: digest).data
   }
 
   /// Signs the module without its trailer, if it has one.
-  ///
-  /// `algorithms` maps kernel versions to digests.
   private static func signModule(
-    _ file: DataScan.File, algorithms: [String: DigestAlgorithm], by source: KeySignatures
+    _ file: DataScan.File, digests: ModuleDigests, by source: KeySignatures
   ) throws -> [UInt8] {
-    guard let algorithm = KernelFiles.kernel(ofModule: file.entry.path).flatMap({ algorithms[$0] }) else {
-      throw Failure(
-        "the package does not set CONFIG_MODULE_SIG_HASH, the digest for module signatures, before this file",
-        hint: "specify packages that contain the kernel's boot/config file")
-    }
+    let algorithm = try digests.digest(for: file.path)
     let content = try PackedModule(file.content).content
     let trailer = try ModuleTrailer(tail: content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: content.count)
     let digest = try Digest.of(Array(content.prefix(trailer?.contentCount ?? content.count)), algorithm)
-    return try source.moduleSignature(of: file.entry.path, digest: digest, algorithm: algorithm)
+    return try source.moduleSignature(of: file.path, digest: digest, algorithm: algorithm)
   }
 
   private static func note(on package: SigningTemplate.Package) -> Message? {

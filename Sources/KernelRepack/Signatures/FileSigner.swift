@@ -14,14 +14,21 @@ struct FileSigner: Sendable {
   let signatures: any SignatureSource
   let images: ImagePolicy
   let modules: ModulePolicy
-  /// By kernel version, from the kernels' configurations.
-  var moduleDigests: [String: DigestAlgorithm] = [:]
+  var digests: ModuleDigests
+
+  /// The kind of the file at `path`; nil for a file that has no part in signing.
+  func kind(of path: ArchivePath) -> KernelFiles.Kind? {
+    if let kind = signatures.kind(of: path) { return kind }
+    let kind = KernelFiles.kind(of: path)
+    if case .none = modules, kind != .image { return nil }
+    return kind
+  }
 
   /// Signs a file; returns nil if the file remains unchanged.
   ///
   /// Throws a `Failure` that names the file.
   func change(of file: DataScan.File) throws -> FileChange? {
-    try describing(file.entry.path.description) {
+    try describing(file.path.description) {
       switch file.kind {
       case .image: try image(file)
       case .module: try module(file)
@@ -40,46 +47,36 @@ struct FileSigner: Sendable {
     if isDone, images == .add || before == 1 { return nil }
     let sink = MemorySink(reserving: file.content.count + (64 << 10))
     let signer = ImageSigner(existing: images == .replace ? .replace : .append) { digest in
-      try signatures.imageSignature(of: file.entry.path, digest: digest)
+      try signatures.imageSignature(of: file.path, digest: digest)
     }
     try signer.sign(file.content, to: sink)
     let after = images == .replace ? 1 : before + 1
     let signed = try SignedImage(parsing: sink.bytes).signatures(in: sink.bytes)
     guard signed.count == after, signed.last?.verdict == .valid else {
       throw Failure(
-        "\(file.entry.path): the signature does not belong to this image",
+        "\(file.path): the signature does not belong to this image",
         hint: "create the signature from exactly this package, or sign with --key and --cert")
     }
     if let obstacle = signed.last?.signature.firmwareObstacle {
-      throw Failure("\(file.entry.path): the signature \(obstacle)", hint: "use an RSA key of at least 2048 bits")
+      throw Failure("\(file.path): the signature \(obstacle)", hint: "use an RSA key of at least 2048 bits")
     }
     return try FileChange(file, kind: .image(before: before, after: after), new: sink.bytes)
   }
 
   private func module(_ file: DataScan.File) throws -> FileChange? {
-    guard signatures.covers(file.entry.path) else { return nil }
+    guard signatures.covers(file.path) else { return nil }
     let packed = try PackedModule(file.content)
     let trailer = try ModuleTrailer(
       tail: packed.content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: packed.content.count)
     if case .unsigned = modules, trailer != nil { return nil }
-    let algorithm = try algorithm(for: file.entry.path)
+    let algorithm = try digests.digest(for: file.path)
     let content = trailer.map { Array(packed.content.prefix($0.contentCount)) } ?? packed.content
     let digest = try Digest.of(content, algorithm)
-    let signature = try signatures.moduleSignature(of: file.entry.path, digest: digest, algorithm: algorithm)
+    let signature = try signatures.moduleSignature(of: file.path, digest: digest, algorithm: algorithm)
     let signed = content + (try ModuleTrailer.bytes(for: signature))
     if signed == packed.content { return nil }
     return try FileChange(
       file, kind: .module(algorithm: algorithm.rawValue, replaced: trailer != nil), new: packed.pack(signed))
-  }
-
-  /// The digest that the module's kernel requires, from the kernel's configuration.
-  private func algorithm(for path: ArchivePath) throws -> DigestAlgorithm {
-    guard let kernel = KernelFiles.kernel(ofModule: path), let algorithm = moduleDigests[kernel] else {
-      throw Failure(
-        "\(path): the package does not set CONFIG_MODULE_SIG_HASH, the digest for module signatures",
-        hint: "use a package that contains the kernel's boot/config file, or omit --sign-modules and --resign-modules")
-    }
-    return algorithm
   }
 }
 
@@ -109,18 +106,26 @@ package struct FileChange: Sendable {
     var kibibytes: Int { (size + 1023) / 1024 }
   }
 
-  package let path: String
   package let kind: Kind
   package let old: State
   package let new: State
-  let archivePath: ArchivePath
+  /// The name that shows the kind, unless that is a symbolic link.
+  package var path: String { (names.contains(signedPath) ? signedPath : entryPath).description }
+  /// The other names of the file, which are hard links.
+  package var links: [String] { names.map(\.description).filter { $0 != path } }
+  private let signedPath: ArchivePath
+  /// The path of the entry with the content.
+  let entryPath: ArchivePath
+  /// All names of the file; only `entryPath` until the whole archive was read.
+  var names: [ArchivePath]
   /// Edits of the data archive.
   let edits: [ByteEdit]
 
   init(_ file: DataScan.File, kind: Kind, new content: [UInt8]) throws {
     self.kind = kind
-    archivePath = file.entry.path
-    path = archivePath.description
+    entryPath = file.entry.path
+    names = [entryPath]
+    signedPath = file.path
     old = try State(file.content)
     new = try State(content)
     edits = try file.entry.edits(ofContent: ContentEdits.inPlace(from: file.content, to: content))

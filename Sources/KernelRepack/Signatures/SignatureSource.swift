@@ -15,8 +15,12 @@ protocol SignatureSource: Sendable {
   var signer: String { get }
   /// SHA-256 of the signer's certificate; nil if unknown.
   func certificateFingerprint() throws -> [UInt8]?
-  /// Whether this source has a signature for the module at `path`; otherwise the module remains unchanged.
-  func covers(_ path: ArchivePath) -> Bool
+  /// Whether this source has a signature for the file at `path`; otherwise a module remains unchanged.
+  @Sendable func covers(_ path: ArchivePath) -> Bool
+  /// The kind of a file for which this source has a signature; nil if its path tells it.
+  func kind(of path: ArchivePath) -> KernelFiles.Kind?
+  /// The files for which this source has signatures; empty for a key.
+  var paths: [ArchivePath] { get }
   /// Whether `signers` contains only this source's signer.
   func isOurs(_ signers: [Certificate]) -> Bool
   /// The signature of an image with this SHA-256 Authenticode digest. `path` is its path in the package.
@@ -33,7 +37,9 @@ struct KeySignatures: SignatureSource {
 
   var signer: String { identity.certificate.subject }
   func certificateFingerprint() throws -> [UInt8]? { try identity.certificate.fingerprint() }
-  func covers(_ path: ArchivePath) -> Bool { true }
+  @Sendable func covers(_ path: ArchivePath) -> Bool { true }
+  func kind(of path: ArchivePath) -> KernelFiles.Kind? { nil }
+  var paths: [ArchivePath] { [] }
   func isOurs(_ signers: [Certificate]) -> Bool { signers == [identity.certificate] }
 
   func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry {
@@ -59,20 +65,22 @@ struct AttachedSignatures: SignatureSource {
 
   /// Reads all signatures for a package.
   ///
-  /// Throws `Failure` if there are none or too many, `HostError` if one cannot be read.
-  init(_ directory: String, package: String, from files: FileSystem) throws {
+  /// Returns nil if there are none. Throws `Failure` if there are too many, `HostError` if one cannot be read.
+  init?(_ directory: String, package: String, from files: FileSystem) throws {
     self.directory = "\(directory)/\(package)"
     content = try Self.read(self.directory, from: files)
-    guard !content.isEmpty else {
-      throw Failure(
-        "no signatures for package \(package) found in \(directory)",
-        hint: "create them with --detached-signatures, or specify the directory that contains \(package)")
-    }
-    certificate = try Self.signer(of: content, in: self.directory)
+    guard !content.isEmpty else { return nil }
+    certificate =
+      try Self.signer(of: content, in: self.directory)
+      ?? Self.signer(named: content.values.first, in: directory, from: files)
   }
 
   /// Reads all signatures in and below `directory`, by the path of the signed file.
-  private static func read(_ directory: String, from files: FileSystem) throws -> [ArchivePath: [UInt8]] {
+  ///
+  /// `kind`: the kind of files to read the signatures of; nil for all.
+  private static func read(
+    _ directory: String, kind: KernelFiles.Kind? = nil, from files: FileSystem
+  ) throws -> [ArchivePath: [UInt8]] {
     var found: [ArchivePath: [UInt8]] = [:]
     var directories = [""]
     while let next = directories.popLast() {
@@ -80,8 +88,11 @@ struct AttachedSignatures: SignatureSource {
         let path = next.isEmpty ? name : "\(next)/\(name)"
         let status = try files.linkStatus(of: "\(directory)/\(path)")
         if status?.kind == .directory { directories.append(path) }
-        guard status?.kind == .regular, path.hasSuffix(".sig") else { continue }
-        found[ArchivePath(String(path.dropLast(4)))] = try files.readFile("\(directory)/\(path)", limit: sizeLimit)
+        let file = ArchivePath(String(path.dropLast(4)))
+        guard status?.kind == .regular, path.hasSuffix(".sig"), kind == nil || Self.kind(of: file) == kind else {
+          continue
+        }
+        found[file] = try files.readFile("\(directory)/\(path)", limit: sizeLimit)
         guard found.count <= countLimit, directories.count <= countLimit else {
           throw Failure("more than \(countLimit) signatures in \(directory)")
         }
@@ -95,8 +106,21 @@ struct AttachedSignatures: SignatureSource {
   /// It is in the signatures of images; those of modules only name it.
   private static func signer(of content: [ArchivePath: [UInt8]], in directory: String) throws -> Certificate? {
     for (path, der) in content.sorted(by: { $0.key < $1.key })
-    where KernelFiles.kind(of: path, modules: .none) == .image {
+    where kind(of: path) == .image {
       return try describing("\(directory)/\(path).sig") { try SignedData(parsing: der).signers.first }
+    }
+    return nil
+  }
+
+  /// The certificate that the signature of a module names, from the images of the other packages in `directory`; nil if
+  /// none has it.
+  private static func signer(
+    named signature: [UInt8]?, in directory: String, from files: FileSystem
+  ) throws -> Certificate? {
+    guard let signature, let message = try? SignedData(parsing: signature) else { return nil }
+    for package in try files.list(directory) ?? [] {
+      let images = try read("\(directory)/\(package)", kind: .image, from: files)
+      if let signer = try? signer(of: images, in: directory), message.names(signer) { return signer }
     }
     return nil
   }
@@ -104,12 +128,17 @@ struct AttachedSignatures: SignatureSource {
   var signer: String { certificate?.subject ?? "unknown signer (\(directory))" }
   func certificateFingerprint() throws -> [UInt8]? { try certificate?.fingerprint() }
   func isOurs(_ signers: [Certificate]) -> Bool { certificate.map { signers == [$0] } ?? false }
-  func covers(_ path: ArchivePath) -> Bool { content[path] != nil }
+  @Sendable func covers(_ path: ArchivePath) -> Bool { content[path] != nil }
+  var paths: [ArchivePath] { content.keys.sorted() }
+  func kind(of path: ArchivePath) -> KernelFiles.Kind? { covers(path) ? Self.kind(of: path) : nil }
+
+  /// `--detached-signatures` can sign images anywhere in a package, but modules only where their kernel is known.
+  private static func kind(of path: ArchivePath) -> KernelFiles.Kind {
+    KernelFiles.kind(of: path) == .module ? .module : .image
+  }
 
   /// Modules are signed if there is a signature for any of them.
-  var modules: ModulePolicy {
-    content.keys.contains { KernelFiles.kind(of: $0, modules: .all) == .module } ? .all : .none
-  }
+  var modules: ModulePolicy { content.keys.contains { Self.kind(of: $0) == .module } ? .all : .none }
 
   func imageSignature(of path: ArchivePath, digest: [UInt8]) throws -> CertificateTable.Entry {
     CertificateTable.Entry(data: try signature(of: path))

@@ -30,7 +30,6 @@ struct FileSurvey {
   private static let provenanceLimit = 1 << 20
   /// Bytes of the largest module, unpacked.
   private static let moduleLimit = 1 << 30
-  private static let packedSuffixes = [".ko.xz", ".ko.zst", ".ko.gz"]
 
   private let entry: TarEntry
   private let digestsAll: Bool
@@ -38,34 +37,38 @@ struct FileSurvey {
   private let sha256: RunningDigest
   private var handling: Handling
   private var kept: [UInt8] = []
+  /// Whether no content was read yet.
+  private var isFirst = true
 
-  /// `digestsAll`: whether modules are digested with all algorithms that signatures use.
+  /// Starts with the entry's header.
   ///
-  /// Throws `ParseError` for a sparse file.
-  init(_ entry: TarEntry, digestsAll: Bool) throws {
-    guard entry.kind != .sparseFile else {
-      throw ParseError(
-        "tar", at: entry.headerOffset, .unsupported, "\(entry.path) is a sparse file, which dpkg does not support")
-    }
+  /// `alias`: what a link with a kernel file's name says about the file. `digestsAll`: whether modules are digested with
+  /// all algorithms that signatures use. Throws `ParseError` for a sparse file.
+  init(_ entry: TarEntry, alias: Alias?, digestsAll: Bool) throws {
+    guard entry.kind != .sparseFile else { throw entry.sparseFileError }
     self.entry = entry
     self.digestsAll = digestsAll
     md5 = try RunningDigest(.md5)
     sha256 = try RunningDigest(.sha256)
-    handling = try Self.handling(of: entry, digestsAll: digestsAll)
+    handling = try Self.handling(of: entry, alias: alias, digestsAll: digestsAll)
   }
 
-  private static func handling(of entry: TarEntry, digestsAll: Bool) throws -> Handling {
+  private static func handling(of entry: TarEntry, alias: Alias?, digestsAll: Bool) throws -> Handling {
     guard entry.kind == .file else { return .plain }
-    let path = entry.path
-    let isModulePath = path.hasPrefix("lib/modules/") || path.hasPrefix("usr/lib/modules/")
-    if isModulePath, path.hasSuffix(".ko") { return .module(try ModuleDigest(all: digestsAll)) }
+    let path = alias?.path ?? entry.path
+    let kind = alias?.kind ?? KernelFiles.kind(of: path)
+    if kind == .module, path.hasSuffix(".ko") { return .module(try ModuleDigest(all: digestsAll)) }
     guard entry.size <= keptLimit else { return .plain }
-    if path.hasPrefix("boot/vmlinuz-"), path.parents.count == 1 { return .image }
-    if isModulePath, packedSuffixes.contains(where: path.hasSuffix) { return .packedModule }
-    return Provenance.isPath(path) && entry.size <= provenanceLimit ? .provenance : .plain
+    switch kind {
+    case .image: return .image
+    case .module: return .packedModule
+    case .configuration, nil:
+      return Provenance.isPath(entry.path) && entry.size <= provenanceLimit ? .provenance : .plain
+    }
   }
 
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
+    if isFirst { recognizeImage(bytes) }
     try md5.update(bytes)
     try sha256.update(bytes)
     switch handling {
@@ -77,6 +80,13 @@ struct FileSurvey {
       handling = .module(digest)
     case .image, .packedModule, .provenance: kept.append(contentsOf: bytes)
     }
+  }
+
+  /// Attached signatures can be those of EFI images with any name; all of them start with `MZ`.
+  private mutating func recognizeImage(_ bytes: UnsafeRawBufferPointer) {
+    isFirst = false
+    guard case .plain = handling, entry.kind == .file, entry.size <= Self.keptLimit else { return }
+    if bytes.starts(with: "MZ".utf8) { handling = .image }
   }
 
   mutating func finish() throws -> SurveyedFile {

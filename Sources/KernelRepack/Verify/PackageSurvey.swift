@@ -25,6 +25,7 @@ struct PackageSurvey: Sendable {
   /// Nil if the package has none.
   let sums: MD5Sums?
   let files: [SurveyedFile]
+  private let links: FileNames
   /// Indices into `files` by path.
   let indices: [ArchivePath: Int]
 
@@ -49,14 +50,10 @@ struct PackageSurvey: Sendable {
     guard let stanza = control.first(where: { $0.entry.path == "control" }) else {
       throw ParseError("control archive", at: 0, .truncated, "the file control is missing")
     }
-    var files: [SurveyedFile] = []
-    var survey: FileSurvey?
-    try Self.readEntries(of: layout.data, in: file, limit: layout.data.textLimit) { event in
-      switch event {
-      case .begin(let entry): survey = try FileSurvey(entry, digestsAll: digestsModules)
-      case .bytes(let bytes): try survey?.feed(bytes)
-      case .end: if let file = try survey?.finish() { files.append(file) }
-      }
+    var data = try DataSurvey(of: layout.data, in: file, digestsModules: digestsModules)
+    let aliases = data.missedAliases
+    if !aliases.isEmpty {
+      data = try DataSurvey(of: layout.data, in: file, aliases: aliases, digestsModules: digestsModules)
     }
     let digest = try Digest.of(file)
     try file.requireUnchanged()
@@ -68,26 +65,17 @@ struct PackageSurvey: Sendable {
     self.stanza = try ControlStanza(parsing: stanza.content)
     identity = try self.stanza.identity()
     sums = try control.first { $0.entry.path == "md5sums" }.map { try MD5Sums(parsing: $0.content) }
-    self.files = files
+    files = data.files
+    links = data.links
     indices = [ArchivePath: Int](files.enumerated().map { ($1.entry.path, $0) }) { $1 }
   }
 
-  /// MD5 of the file at a path, hard links followed; nil if there is no file.
-  func md5(of path: ArchivePath) -> [UInt8]? {
-    var path = path
-    // A hard link names an earlier entry, usually the file itself.
-    for _ in 0..<64 {
-      guard let file = indices[path].map({ files[$0] }) else { return nil }
-      switch file.entry.kind {
-      case .file: return file.md5
-      case .hardLink: path = file.entry.linkPath
-      default: return nil
-      }
-    }
-    return nil
+  /// The regular file at a path, hard links followed; nil if there is none.
+  func file(at path: ArchivePath) -> SurveyedFile? {
+    indices[links.file(at: path)].map { files[$0] }.flatMap { $0.entry.kind == .file ? $0 : nil }
   }
 
-  private enum Event {
+  fileprivate enum Event {
     case begin(TarEntry)
     case bytes(UnsafeRawBufferPointer)
     case end(TarEntry)
@@ -95,7 +83,7 @@ struct PackageSurvey: Sendable {
 
   /// Unpacks an archive of at most `limit` bytes and calls `handle` for each entry: at its start, for each piece of
   /// its content, and at its end.
-  private static func readEntries(
+  fileprivate static func readEntries(
     of archive: DebLayout.Archive, in file: any RandomAccessBytes, limit: Int, handle: (Event) throws -> Void
   ) throws {
     var limits = TarLimits()
@@ -128,5 +116,41 @@ struct PackageSurvey: Sendable {
     } catch let error as ParseError {
       throw ParseError("\(member): \(error.format)", at: error.offset, error.rule, error.detail)
     }
+  }
+}
+
+/// The files of a data archive.
+private struct DataSurvey {
+  private(set) var files: [SurveyedFile] = []
+  private(set) var links = FileNames()
+
+  /// `aliases` are files that only a link's name shows to be kernel files.
+  init(
+    of archive: DebLayout.Archive, in file: any RandomAccessBytes, aliases: [ArchivePath: Alias] = [:],
+    digestsModules: Bool
+  ) throws {
+    var survey: FileSurvey?
+    try PackageSurvey.readEntries(of: archive, in: file, limit: archive.textLimit) { event in
+      switch event {
+      case .begin(let entry):
+        links.add(entry)
+        survey = try FileSurvey(entry, alias: aliases[entry.path], digestsAll: digestsModules)
+      case .bytes(let bytes): try survey?.feed(bytes)
+      case .end: if let file = try survey?.finish() { files.append(file) }
+      }
+    }
+  }
+
+  /// Files that were read as other files, although a link with a kernel file's name leads to them.
+  var missedAliases: [ArchivePath: Alias] {
+    let plain = Set(files.filter { $0.entry.kind == .file && $0.content.isPlain }.map(\.entry.path))
+    return links.aliases(isRead: { !plain.contains($0) }) { KernelFiles.kind(of: $0) }
+  }
+}
+
+extension SurveyedFile.Content {
+  fileprivate var isPlain: Bool {
+    if case .plain = self { return true }
+    return false
   }
 }

@@ -109,7 +109,7 @@ struct RepackComparison {
   }
 
   /// The first difference between two entries apart from name, size and content; nil if these are equal.
-  private static func metadataDifference(_ old: TarEntry, _ new: TarEntry) -> Message? {
+  private func metadataDifference(_ old: TarEntry, _ new: TarEntry) -> Message? {
     if old.kind != new.kind { return "its type changed" }
     if old.mode != new.mode {
       return "its permissions are \(String(new.mode, radix: 8)), not \(String(old.mode, radix: 8))"
@@ -118,7 +118,9 @@ struct RepackComparison {
       return "its owner or group changed"
     }
     if old.modified != new.modified { return "its time is \(new.modified), not \(old.modified)" }
-    if old.rawLink != new.rawLink { return "it points to \(new.linkPath), not to \(old.linkPath)" }
+    // A hard link leads to another entry, which may be renamed.
+    let isSameLink = old.kind == .hardLink ? renamed(old.linkPath) == new.linkPath : old.rawLink == new.rawLink
+    if !isSameLink { return "it points to \(new.linkPath), not to \(old.linkPath)" }
     if old.device != new.device { return "its device number changed" }
     if old.paxRecords != new.paxRecords { return "its pax records changed" }
     return nil
@@ -140,7 +142,7 @@ struct RepackComparison {
     }
     for file in new {
       guard let before = old.first(where: { $0.entry.path == file.entry.path }) else { continue }
-      if let difference = Self.metadataDifference(before.entry, file.entry) ?? rawNameDifference(before, file) {
+      if let difference = metadataDifference(before.entry, file.entry) ?? rawNameDifference(before, file) {
         addProblem(.metadata, at: file.entry.path, detail: difference)
       } else if before.content == file.content {
         equalCount += 1
@@ -192,8 +194,9 @@ struct RepackComparison {
       let source = old ?? original.identity.package
       return new == "\(source) (\(original.identity.version))"
     case "Package": return newName != nil
-    case "Provides", "Conflicts", "Replaces":
-      return newName != nil && areExpectedRelations(old ?? "", new)
+    case "Provides": return areExpectedRelations(old ?? "", new, added: providedNames)
+    case "Conflicts", "Replaces":
+      return newName != nil && areExpectedRelations(old ?? "", new, added: [original.identity.package])
     default: return false
     }
   }
@@ -215,13 +218,19 @@ struct RepackComparison {
       && added.last?.hasPrefix(" Repacked with signatures of ") == true
   }
 
-  /// Repacking adds the old name, and removes at most pve-kernel-…, the names of kernels before Proxmox VE 8.
-  private func areExpectedRelations(_ old: String, _ new: String) -> Bool {
+  /// What repacking adds to Provides.
+  private var providedNames: [String] {
+    let (package, version) = (original.identity.package, original.identity.version)
+    return ["\(package) (= \(version))"] + (newName.map { ["\($0) (= \(version))", package] } ?? [])
+  }
+
+  /// Repacking adds some items.
+  ///
+  /// In a renamed package it removes at most pve-kernel-…, the names of kernels before Proxmox VE 8.
+  private func areExpectedRelations(_ old: String, _ new: String, added: [String]) -> Bool {
     let (before, after) = (Self.items(old), Self.items(new))
-    let package = original.identity.package
-    let allowed = [package, "\(package) (= \(repacked.identity.version))"]
-    return after.allSatisfy { before.contains($0) || allowed.contains($0) }
-      && before.allSatisfy { after.contains($0) || $0.hasPrefix("pve-kernel-") }
+    return after.allSatisfy { before.contains($0) || added.contains($0) }
+      && before.allSatisfy { after.contains($0) || newName != nil && $0.hasPrefix("pve-kernel-") }
   }
 
   private static func items(_ value: String) -> [String] {
@@ -235,21 +244,22 @@ struct RepackComparison {
   // MARK: - The data archive
 
   /// Compares the entries of the data archives, in the order of the repacked one.
+  ///
+  /// A directory may have several entries; they are compared in order.
   private mutating func compareFiles() throws {
-    var before: [ArchivePath: SurveyedFile] = [:]
-    for file in original.files { before[renamed(file.entry.path)] = file }
+    var waiting: [ArchivePath: ArraySlice<Int>] = [:]
+    for (index, file) in original.files.enumerated() { waiting[renamed(file.entry.path), default: []].append(index) }
     var order: [Int] = []
     for file in repacked.files {
-      let path = file.entry.path
-      guard let old = before[path] else {
+      guard let index = waiting[file.entry.path]?.popFirst() else {
         addFile(file)
         continue
       }
-      if let index = original.indices[old.entry.path] { order.append(index) }
-      try compare(old, with: file)
+      order.append(index)
+      try compare(original.files[index], with: file)
     }
-    for file in original.files where repacked.indices[renamed(file.entry.path)] == nil {
-      addProblem(.fileRemoved, at: file.entry.path, detail: "it was removed")
+    for index in waiting.values.flatMap({ $0 }).sorted() {
+      addProblem(.fileRemoved, at: original.files[index].entry.path, detail: "it was removed")
     }
     if zip(order, order.dropFirst()).contains(where: { $0 >= $1 }) {
       addProblem(.order, at: "data.tar", detail: "the order of its files changed")
@@ -258,7 +268,7 @@ struct RepackComparison {
 
   private mutating func compare(_ old: SurveyedFile, with new: SurveyedFile) throws {
     let path = new.entry.path
-    if let difference = Self.metadataDifference(old.entry, new.entry) {
+    if let difference = metadataDifference(old.entry, new.entry) {
       return addProblem(.metadata, at: path, detail: difference)
     }
     if old.entry.path != path {
@@ -318,7 +328,7 @@ struct RepackComparison {
   }
 
   private func digest(_ path: Substring, in package: PackageSurvey) -> String? {
-    package.indices[ArchivePath(String(path))].map { package.files[$0].sha256.hexadecimal }
+    package.file(at: ArchivePath(String(path)))?.sha256.hexadecimal
   }
 
   // MARK: - md5sums
@@ -340,7 +350,7 @@ struct RepackComparison {
   private mutating func checkSums(of package: PackageSurvey, named whose: Message) {
     guard let sums = package.sums else { return }
     for path in sums.paths {
-      guard let md5 = package.md5(of: path) else {
+      guard let md5 = package.file(at: path)?.md5 else {
         addProblem(.md5sums, at: path, detail: "\(whose) md5sums lists it, but the file is missing")
         continue
       }

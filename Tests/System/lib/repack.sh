@@ -51,7 +51,7 @@ kernel_of() { sed -E 's:.*"boot/vmlinuz-([^"]*)".*:\1:' "$1"; }
 # expected_changes DEB NAME KERNEL: the changes that repacking makes, as lines of package-facts. A Source field without
 # a version implies the package's own version, which changes.
 expected_changes() {
-  printf '%s\n' "field Description" "field Installed-Size" "field Version" "content control control" \
+  printf '%s\n' "field Description" "field Installed-Size" "field Provides" "field Version" "content control control" \
     "content control md5sums" "content boot/vmlinuz-$3" \
     "new usr/share/doc/$2/pve-sb-uki-repack.provenance 0 644 root:root"
   case $(dpkg-deb -f "$1" Source) in *\(*) ;; *) echo "field Source" ;; esac
@@ -89,10 +89,12 @@ several_blocks() {
 }
 # sorts VERSION DEB: the package's version sorts after VERSION and before possible next versions.
 sorts() {
-  local old=$1 new
+  local old=$1 new next
   new=$(dpkg-deb -f "$2" Version)
-  dpkg --compare-versions "$new" gt "$old" && dpkg --compare-versions "$new" lt "$old.1" &&
-    dpkg --compare-versions "$new" lt "${old%-*}-$((${old##*-} + 1))"
+  dpkg --compare-versions "$new" gt "$old" || return
+  for next in "$old+b1" "$old+deb12u1" "$old.1" "$old+1" "$old+pve1" "${old%-*}-$((${old##*-} + 1))"; do
+    dpkg --compare-versions "$new" lt "$next" || return
+  done
 }
 grown() { [ "$(stat -c %s "$2")" -le $(($(stat -c %s "$1") * 1001 / 1000)) ] || stat -c '%n %s' "$@" | fails cat; }
 
