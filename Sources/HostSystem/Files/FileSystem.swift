@@ -228,10 +228,28 @@ extension FileSystem {
       try SystemCall.check("create directory", display(path)) { mkdirat(directory.number, name, mode) }
       // mkdir(2) applies the umask; a directory for keys must have exactly the specified mode.
       try gate(Mutation(.changeMode, path))
-      try SystemCall.check("change the mode of", display(path)) { fchmodat(directory.number, name, mode, 0) }
+      try changeMode(ofNew: name, in: directory, to: mode, path: display(path))
       try gate(Mutation(.synchronize, path))
       try directory.synchronize(path: display(path))
     }
+  }
+
+  /// Gives a directory that was just created its mode.
+  ///
+  /// The owner of the parent can give the name to another file at any time. So the mode is set through a descriptor,
+  /// and only for an empty directory. Throws `HostError` if the name leads to something else.
+  private func changeMode(
+    ofNew name: String, in parent: Descriptor, to mode: UInt32, path: String
+  ) throws {
+    let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+    let created = Descriptor(owning: try SystemCall.check("open", path) { openat(parent.number, name, flags) })
+    guard try created.status(path: path).mode != mode else { return }
+    guard try names(in: created, path: path).isEmpty else {
+      throw HostError(
+        "change the mode of", path, detail: "another program replaced the new directory",
+        hint: "use a directory whose parents only root can write to")
+    }
+    try SystemCall.check("change the mode of", path) { fchmod(created.number, mode) }
   }
 
   /// Creates a directory of mode 0700 with an unguessable name in `parent`, which must exist, and returns its path.
