@@ -113,7 +113,7 @@ struct PackageRepacker {
   private func notes(
     on input: PackageInput, editor: DataEditor, data: DataRewriter.Result, trust: TrustFinding
   ) -> [Message] {
-    var notes = [trust.warning].compactMap { $0 }
+    var notes = [trust.warning, signatures.note].compactMap { $0 }
     let replaced = editor.changes.filter { $0.kind.replacesModuleSignature }.count
     if replaced > 0 {
       notes.append(

@@ -82,7 +82,7 @@ package struct Repack: Sendable {
   /// Nil for signatures that were made elsewhere.
   private func keySignatures(on host: Host) throws -> KeySignatures? {
     guard case .key(let key) = signing else { return nil }
-    return KeySignatures(identity: try key.load(from: host), signingTime: host.buildTime)
+    return try KeySignatures(key, on: host)
   }
 
   private func repack(

@@ -12,6 +12,8 @@ package struct ESPContents: Hashable, Sendable {
   package var free: Int
   /// Files that fsck.vfat created from lost clusters and that are not known to be pve-sb-uki's.
   package var recovered: [Leftover] = []
+  /// Paths of signed updates that empty a key variable, such as noPK.auth: anyone can turn Secure Boot off with them.
+  package var keyRemovals: [String] = []
 
   package struct Leftover: Hashable, Sendable {
     package var path: String

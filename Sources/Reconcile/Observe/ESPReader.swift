@@ -34,6 +34,7 @@ struct ESPReader: ~Copyable {
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
     try addRecovered(manifest, to: &contents)
+    contents.keyRemovals = KeyRemovals.paths(on: files)
     for image in manifest.images {
       for copy in image.copies where copy.esp == esp.name {
         if !contents.images.contains(where: { $0.name == copy.name }) { manifest.remove(copy.name, on: esp.name) }

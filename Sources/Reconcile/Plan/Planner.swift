@@ -6,6 +6,7 @@ internal import Cryptography
 internal import EFIData
 internal import Messages
 internal import SecureBoot
+internal import SigningKeys
 
 /// Plans the changes for an observation.
 final class Planner {
@@ -35,8 +36,9 @@ final class Planner {
     if let note = observation.manifestNote { plan.note(note) }
     // The administrator may insist on a command line: a finding does not prevent the UKI.
     for found in observation.lineFindings where found.finding.severity != .warning { plan.note(found.message) }
+    if let warning = observation.certificateWarning { plan.note(warning.note) }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
-    for note in observation.recoveryNotes { plan.note(note) }
+    for note in observation.fileNotes { plan.note(note) }
     for failure in observation.readFailures { plan.fail(failure) }
     switch observation.chain {
     case .success(let decision): plan.chain = decision
