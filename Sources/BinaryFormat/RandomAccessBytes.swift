@@ -23,13 +23,16 @@ extension RandomAccessBytes {
   /// Bytes in memory do not change.
   package func requireUnchanged() throws {}
 
+  /// Bytes from `offset` to the end, for messages.
+  fileprivate func remaining(from offset: Int) -> Int { Swift.max(0, count - Swift.max(0, offset)) }
+
   /// `count` bytes from `offset` as an array.
   ///
   /// Throws `ParseError` `truncated` if the range is not within the input.
   package func readBytes(at offset: Int, count wanted: Int, format: String) throws -> [UInt8] {
     guard offset >= 0, wanted >= 0, offset <= count, wanted <= count - offset else {
       throw ParseError(
-        format, at: max(0, offset), .truncated, "expected \(wanted) bytes, the input has \(count)")
+        format, at: max(0, offset), .truncated, "expected \(wanted) bytes, found \(remaining(from: offset))")
     }
     return try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
       try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
@@ -42,7 +45,8 @@ extension Array: RandomAccessBytes where Element == UInt8 {
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     guard offset >= 0, offset <= count, buffer.count <= count - offset else {
       throw ParseError(
-        "bytes", at: Swift.max(0, offset), .truncated, "expected \(buffer.count) bytes, the input has \(count)")
+        "bytes", at: Swift.max(0, offset), .truncated,
+        "expected \(buffer.count) bytes, found \(remaining(from: offset))")
     }
     withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count])) }
   }

@@ -15,7 +15,9 @@ package struct KeyOptions: ParsableArguments {
     completion: .file())
   package var key: String?
 
-  @Option(help: ArgumentHelp("Certificate of the key, PEM or DER", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("Certificate of the key, PEM or DER; in PEM also its issuers", valueName: "file"),
+    completion: .file())
   package var cert: String?
 
   @Option(help: ArgumentHelp("File whose first line is the key's passphrase", valueName: "file"), completion: .file())

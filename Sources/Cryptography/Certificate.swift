@@ -11,14 +11,25 @@ package final class Certificate: @unchecked Sendable {  // X509 is never modifie
   let pointer: OpaquePointer
   /// The DER encoding.
   package let der: [UInt8]
+  /// Other certificates of its chain, which signatures of images contain too: firmware knows only the anchor.
+  package let issuers: [Certificate]
 
   /// Takes ownership of one reference to `pointer`.
-  init(owning pointer: OpaquePointer) throws(CryptoError) {
+  init(owning pointer: OpaquePointer, issuers: [Certificate] = []) throws(CryptoError) {
     self.pointer = pointer
     self.der = try encodeDER("cannot encode the certificate") { i2d_X509(pointer, $0) }
+    self.issuers = issuers
   }
 
-  /// Parses PEM (the first certificate in the file) or DER, which must span the whole input.
+  /// The same certificate with other certificates of its chain.
+  convenience init(_ certificate: Certificate, issuers: [Certificate]) throws(CryptoError) {
+    X509_up_ref(certificate.pointer)
+    try self.init(owning: certificate.pointer, issuers: issuers)
+  }
+
+  /// Parses PEM (the first certificate) or DER, which must span the whole input.
+  ///
+  /// For files of the user, use `CertificateFile`: they may contain several certificates.
   package convenience init(parsing bytes: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the certificate"
     let pointer = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
@@ -59,6 +70,24 @@ package final class Certificate: @unchecked Sendable {  // X509 is never modifie
   /// End of the validity period in seconds since 1970; nil if the encoding is not a time.
   package var notAfter: Int64? { Self.seconds(of: X509_get0_notAfter(pointer)) }
 
+  /// How a moment relates to a certificate's validity period.
+  package enum Validity: Hashable, Sendable {
+    case valid
+    case notYetValid(from: CalendarDate)
+    case expired(on: CalendarDate)
+    /// The encoding of the period is not that of a time.
+    case unknown
+  }
+
+  /// The validity at `time`, in seconds since 1970.
+  ///
+  /// Firmware and shim ignore it.
+  package func validity(at time: Int64) -> Validity {
+    guard let notBefore, let notAfter else { return .unknown }
+    if time < notBefore { return .notYetValid(from: CalendarDate(seconds: notBefore)) }
+    return time > notAfter ? .expired(on: CalendarDate(seconds: notAfter)) : .valid
+  }
+
   package var algorithm: PublicKeyAlgorithm {
     guard let key = X509_get0_pubkey(pointer) else { return .other(name: "unknown", bits: 0) }
     return PublicKeyAlgorithm(of: key)
@@ -96,11 +125,15 @@ extension Certificate: Hashable {
 }
 
 extension Certificate {
-  /// Whether this is `anchor` or a certificate issued directly by it.
+  /// Whether this is `anchor`, or a certificate issued by it directly or through `issuers`.
   ///
   /// Follows EDK2: any certificate can be an anchor; validity dates and purposes are ignored.
   package func descends(from anchor: Certificate) throws(CryptoError) -> Bool {
-    try descends(from: anchor, over: nil)
+    guard !issuers.isEmpty else { return try descends(from: anchor, over: nil) }
+    guard let stack = psu_sk_X509_new_null() else { throw ErrorQueue.drain("cannot check a certificate chain") }
+    defer { psu_sk_X509_free(stack) }
+    for issuer in issuers { psu_sk_X509_push(stack, issuer.pointer) }
+    return try descends(from: anchor, over: stack)
   }
 
   /// As above; certificates in the stack `others` may be intermediates.

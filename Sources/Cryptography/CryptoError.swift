@@ -16,6 +16,14 @@ package struct CryptoError: HintedError, Hashable {
     package static let library = Kind(name: "library")
     /// The input is malformed.
     package static let malformed = Kind(name: "malformed")
+    /// A file is not a private key.
+    package static let keyFile = Kind(name: "key file")
+    /// A file is not a private key but a PKCS#12 container.
+    package static let container = Kind(name: "container")
+    /// A URI does not lead to a private key.
+    package static let keyURI = Kind(name: "key URI")
+    /// A file is not a certificate or a chain of certificates.
+    package static let certificateFile = Kind(name: "certificate file")
     /// A key is encrypted and the passphrase is missing or wrong.
     package static let passphrase = Kind(name: "passphrase")
     /// A key or certificate that firmware rejects.
@@ -44,9 +52,13 @@ extension CryptoError {
 
   package var hint: Message? {
     switch kind {
+    case .keyFile: "convert the key with 'openssl pkey -in FILE -out KEY.pem'"
+    case .container: "extract the key with 'openssl pkcs12 -in FILE -nocerts -out KEY.pem', and specify that file"
+    case .keyURI: "check the URI with 'openssl storeutl -keys URI'"
+    case .certificateFile: "specify a PEM file with the certificate and, if there are any, those that issued it"
     case .passphrase: "specify its passphrase with --passphrase-file, or use a key without one"
     case .mismatch: "specify the certificate of this key with --cert"
-    case .refused: "use an RSA key of at least 2048 bits and a currently valid certificate, such as 'keys create' makes"
+    case .refused: "use an RSA key of at least 2048 bits, such as 'keys create' makes"
     default: nil
     }
   }
@@ -56,6 +68,12 @@ extension CryptoError {
 enum ErrorQueue {
   /// Drops errors left over from earlier operations.
   static func clear() { ERR_clear_error() }
+
+  /// Whether the last error is the end of a PEM file: no further start line.
+  static var endsWithoutStartLine: Bool {
+    let code = ERR_peek_last_error()
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
+  }
 
   /// Empties the queue into an error of `operation`.
   static func drain(_ operation: Message, _ kind: CryptoError.Kind = .library) -> CryptoError {

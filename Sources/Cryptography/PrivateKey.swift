@@ -12,24 +12,40 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modi
   private init(owning pointer: OpaquePointer) { self.pointer = pointer }
   deinit { EVP_PKEY_free(pointer) }
 
-  /// Parses PEM (PKCS#8 or traditional, encrypted or not) or unencrypted DER.
+  /// Parses PEM or DER: PKCS#8, encrypted or not, or a traditional format.
   ///
-  /// Throws `passphrase` if the key is encrypted and its passphrase is missing or wrong, else `malformed`.
+  /// Throws `passphrase` if the key is encrypted and its passphrase is missing or wrong, `container` for PKCS#12, else
+  /// `keyFile`.
   package convenience init(parsing bytes: [UInt8], passphrase source: PassphraseSource) throws(CryptoError) {
     let operation: Message = "cannot read the private key"
     let (key, asked) = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
       ErrorQueue.clear()
-      return source.withCallback { PEM_read_bio_PrivateKey_ex(bio, nil, readPassphrase, $0, nil, nil) }
+      return bytes.first == 0x30
+        ? source.withCallback { d2i_PKCS8PrivateKey_bio(bio, nil, readPassphrase, $0) }
+        : source.withCallback { PEM_read_bio_PrivateKey_ex(bio, nil, readPassphrase, $0, nil, nil) }
     }
+    ErrorQueue.clear()
     if let key {
       self.init(owning: key)
       return
     }
-    let failure = ErrorQueue.drain(operation, asked ? .passphrase : .malformed)
-    guard !asked, bytes.first == 0x30 else { throw failure }
-    let der = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PrivateKey_bio(bio, nil) }
-    guard let der else { throw ErrorQueue.drain(operation, .malformed) }
-    self.init(owning: der)
+    guard !asked else {
+      throw CryptoError(.passphrase, operation, ["it is encrypted, and the passphrase is missing or wrong"])
+    }
+    let plain = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PrivateKey_bio(bio, nil) }
+    ErrorQueue.clear()
+    guard let plain else {
+      guard try !Self.isContainer(bytes) else { throw CryptoError(.container, operation, ["it is a PKCS#12 file"]) }
+      throw CryptoError(.keyFile, operation, ["it is not a private key in PEM or DER"])
+    }
+    self.init(owning: plain)
+  }
+
+  private static func isContainer(_ bytes: [UInt8]) throws(CryptoError) -> Bool {
+    let container = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PKCS12_bio(bio, nil) }
+    ErrorQueue.clear()
+    PKCS12_free(container)
+    return container != nil
   }
 
   /// Loads a key from an OSSL_STORE URI: `file:`, `pkcs11:`, `handle:` or any scheme of the loaded providers.
@@ -37,11 +53,12 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modi
     ErrorQueue.clear()
     let (key, asked) = source.withCallback { Self.firstKey(in: uri, passphraseArgument: $0) }
     guard let key else {
-      var failure = ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .malformed)
-      // Some reasons quote the URI, which may contain a PIN.
+      var failure = ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .keyURI)
+      // Some reasons quote the URI, which may contain a PIN. The first of the others is the cause.
       failure.reasons.removeAll { reason in
         reason.description.utf8.indices.contains { reason.description.utf8[$0...].starts(with: "pin-value".utf8) }
       }
+      failure.reasons.removeLast(max(0, failure.reasons.count - 1))
       throw failure
     }
     self.init(owning: key)

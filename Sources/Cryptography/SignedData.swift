@@ -164,8 +164,8 @@ extension SignedData {
 extension SignedData {
   /// Signs and embeds `content`, a DER SEQUENCE of type `type` (dotted), with SHA-256 and RSA.
   ///
-  /// The result is a ContentInfo with one signer, its certificate, and the signed attributes contentType, messageDigest
-  /// and, if given, signingTime (seconds since 1970). The message digest excludes the SEQUENCE's tag and length, as
+  /// The result is a ContentInfo with one signer, its certificate and that one's `issuers`, and the signed attributes
+  /// contentType, messageDigest and, if given, signingTime (seconds since 1970). The message digest excludes the SEQUENCE's tag and length, as
   /// Authenticode requires.
   package static func sign(
     embedding content: [UInt8], type: String, by identity: SigningIdentity, signingTime: Int64?
@@ -177,6 +177,9 @@ extension SignedData {
     }
     let digest = try Digest.of(Array(inner.readToEnd()))
     return try build(operation, by: identity) { message, signer in
+      for issuer in identity.certificate.issuers {
+        guard PKCS7_add_certificate(message, issuer.pointer) == 1 else { return false }
+      }
       guard let sequence = ASN1_STRING_new() else { return false }
       guard
         ASN1_STRING_set(sequence, content, CInt(content.count)) == 1,

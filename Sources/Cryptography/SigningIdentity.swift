@@ -10,9 +10,10 @@ package struct SigningIdentity: Sendable {
 
   /// Checks that key and certificate match and are suitable.
   ///
-  /// Throws `mismatch` if they do not match. Throws `refused` for a key that is not RSA (EDK2 returns Access Denied),
-  /// for RSA below 2048 bits, and for a certificate that is not valid at `time` (seconds since 1970).
-  package init(key: PrivateKey, certificate: Certificate, at time: Int64) throws(CryptoError) {
+  /// Ignores the certificate's validity period, as firmware and shim do: a wrong clock must not leave a host without
+  /// UKIs. `Certificate.validity(at:)` is for warnings. Throws `mismatch` if key and certificate do not match, `refused`
+  /// for a key that is not RSA (EDK2 returns Access Denied) and for RSA below 2048 bits.
+  package init(key: PrivateKey, certificate: Certificate) throws(CryptoError) {
     let operation: Message = "cannot sign with certificate \(certificate.subject)"
     guard certificate.matches(key) else {
       throw CryptoError(.mismatch, operation, ["the private key does not match it"])
@@ -23,15 +24,6 @@ package struct SigningIdentity: Sendable {
       throw CryptoError(.refused, operation, ["its RSA key has \(bits) bits, at least 2048 are required"])
     case .other(let name, _):
       throw CryptoError(.refused, operation, ["its key is \(name); UEFI firmware verifies RSA only"])
-    }
-    guard let notBefore = certificate.notBefore, let notAfter = certificate.notAfter else {
-      throw CryptoError(.refused, operation, ["its validity period cannot be read"])
-    }
-    guard notBefore <= time else {
-      throw CryptoError(.refused, operation, ["it is not valid before \(CalendarDate(seconds: notBefore))"])
-    }
-    guard time <= notAfter else {
-      throw CryptoError(.refused, operation, ["it expired on \(CalendarDate(seconds: notAfter))"])
     }
     self.key = key
     self.certificate = certificate

@@ -28,6 +28,10 @@ package struct Host: Sendable {
     set { clock = newValue }
   }
   private var clock: @Sendable () -> Int64
+  /// When this program was built, in seconds since 1970; nil if unknown.
+  ///
+  /// Files of a Debian package have the date of its changelog entry.
+  package var programTime: Int64?
   /// Release of the running kernel, from uname(2).
   package var kernelRelease: String
   package var hostName: String
@@ -46,6 +50,7 @@ package struct Host: Sendable {
     terminal = Terminal()
     environment = { name in getenv(name).map { String(cString: $0) } }
     clock = { Int64(time(nil)) }
+    programTime = (try? FileSystem().status(of: "/proc/self/exe"))?.map { $0.modified / 1_000_000_000 }
     var names = utsname()
     try SystemCall.check("read", of: "the name of the running kernel") { uname(&names) }
     kernelRelease = withUnsafeBytes(of: &names.release) { Self.text($0) }
@@ -68,6 +73,14 @@ package struct Host: Sendable {
       return seconds
     }
   }
+
+  /// Whether the clock says a time before this program was built, as it does at boot without a battery.
+  package var isClockBehind: Bool { programTime.map { now() < $0 } ?? false }
+
+  /// The clock's time, or the time when this program was built if that is later.
+  ///
+  /// For dates that outlive a wrong clock.
+  package var plausibleTime: Int64 { max(now(), programTime ?? .min) }
 
   /// `count` random bytes, good enough for keys.
   package func randomBytes(_ count: Int) throws -> [UInt8] { try HostSystem.randomBytes(count) }

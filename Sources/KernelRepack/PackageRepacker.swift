@@ -148,7 +148,7 @@ struct PackageRepacker {
   private func notes(
     on input: PackageInput, name: PackageName, editor: DataEditor, data: DataRewriter.Result, trust: TrustFinding
   ) -> [Message] {
-    var notes = [trust.warning, name.warning].compactMap { $0 }
+    var notes = [trust.warning, name.warning, signatures.note].compactMap { $0 }
     let replaced = editor.changes.filter { $0.kind.replacesModuleSignature }.count
     if replaced > 0 {
       notes.append(

@@ -93,7 +93,7 @@ package struct Repack: Sendable {
     let modules = modules
     switch signing {
     case .key(let key):
-      let signatures = try KeySignatures(identity: key.load(from: host), signingTime: host.buildTime)
+      let signatures = try KeySignatures(key, on: host)
       return { _ in (signatures, modules) }
     case .attached(let directory):
       return { input in

@@ -11,11 +11,17 @@ package struct AddedSection: Hashable, Sendable {
   /// Exact size of the content in bytes.
   package var size: Int
   package var characteristics: SectionHeader.Characteristics
+  /// Whether the image may already have sections with that name.
+  package var mayRepeat: Bool
 
-  package init(name: String, size: Int, characteristics: SectionHeader.Characteristics = [.read, .initializedData]) {
+  package init(
+    name: String, size: Int, characteristics: SectionHeader.Characteristics = [.read, .initializedData],
+    mayRepeat: Bool = false
+  ) {
     self.name = name
     self.size = size
     self.characteristics = characteristics
+    self.mayRepeat = mayRepeat
   }
 }
 
@@ -112,10 +118,13 @@ struct SectionPlanner {
 
   /// Adds a new section after all others.
   mutating func add(_ section: AddedSection, index: Int) throws(LayoutError) {
-    guard 1...8 ~= section.name.utf8.count, !section.name.utf8.contains(0) else {
+    guard 1...8 ~= section.name.utf8.count else {
       throw LayoutError(.name, "the section name '\(section.name)' is not one to eight bytes long")
     }
-    guard !sections.contains(where: { $0.name == section.name }) else {
+    guard !section.name.utf8.contains(0) else {
+      throw LayoutError(.name, "the section name '\(section.name)' contains a NUL byte")
+    }
+    guard section.mayRepeat || !sections.contains(where: { $0.name == section.name }) else {
       throw LayoutError(.name, "section \(section.name) already exists")
     }
     var header = SectionHeader(

@@ -65,12 +65,14 @@ extension BootTrust {
 }
 
 extension TrustDatabase {
-  /// Whether dbx or MokListXRT revokes the certificate or its issuer.
+  /// Whether dbx or MokListXRT revokes the certificate or one of its issuers.
   ///
   /// Throws `CryptoError` if libcrypto fails.
   package func forbids(_ certificate: Certificate) throws -> Bool {
     try certificate.descends(fromAnyOf: forbiddenCertificates) != nil
-      || forbiddenCertificateDigests.contains(certificate.toBeSignedDigest())
+      || ([certificate] + certificate.issuers).contains {
+        forbiddenCertificateDigests.contains(try $0.toBeSignedDigest())
+      }
   }
 }
 

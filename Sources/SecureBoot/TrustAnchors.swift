@@ -16,10 +16,12 @@ package struct TrustAnchors: Sendable {
   var allowedDigests: Set<[UInt8]> = []
   var forbiddenDigests: Set<[UInt8]> = []
 
-  /// Trusts only the certificates in these files of the user.
+  /// Trusts only the certificates in these files of the user, all of them.
   package init(certificates paths: [String], host: Host) throws {
-    allowed = try paths.map { path in
-      try describing(path) { try Certificate(parsing: try host.userFiles.readFile(path, limit: 1 << 20)) }
+    allowed = try paths.flatMap { path in
+      try describing(path) {
+        try CertificateFile(parsing: try host.userFiles.readFile(path, limit: 1 << 20)).certificates
+      }
     }
   }
 

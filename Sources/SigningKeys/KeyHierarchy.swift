@@ -14,6 +14,8 @@ package struct KeyHierarchy: Sendable {
   package let signatureDatabaseKey: SigningIdentity
   /// The owner GUID of the entries in the firmware's databases.
   package let owner: GUID
+  /// The certificate to enrol in db if it is not that of `signatureDatabaseKey`.
+  private var otherCertificate: Certificate?
 
   package init(
     platformKey: SigningIdentity, keyExchangeKey: SigningIdentity, signatureDatabaseKey: SigningIdentity, owner: GUID
@@ -32,9 +34,22 @@ package struct KeyHierarchy: Sendable {
     }
   }
 
+  /// The same owner, whose db gets `certificate` instead.
+  package func enrolling(_ certificate: Certificate) -> KeyHierarchy {
+    var hierarchy = self
+    hierarchy.otherCertificate = certificate
+    return hierarchy
+  }
+
+  /// The certificate that the variable of `role` gets.
+  package func certificate(of role: KeyRole) -> Certificate {
+    if role == .signatureDatabase, let otherCertificate { return otherCertificate }
+    return self[role].certificate
+  }
+
   /// The signature list with the certificate of `role`: the content of an .esl file.
   package func signatureList(for role: KeyRole) -> [UInt8] {
-    SignatureDatabase(certificates: [self[role].certificate.der], owner: owner).serialize()
+    SignatureDatabase(certificates: [certificate(of: role).der], owner: owner).serialize()
   }
 
   /// The signed update that sets the variable to `signatureList(for:)`: the content of an .auth file.
@@ -93,7 +108,11 @@ extension KeyHierarchy {
 
   /// Generates keys, each with a self-signed certificate with its own name, a random serial number and ten years of
   /// validity.
+  ///
+  /// If the clock is behind the date of this program, as it may be before the first contact with a time server, the
+  /// validity starts at that date.
   package init(creating template: Template, on host: Host) throws {
+    let start = host.plausibleTime
     func identity(_ role: KeyRole) throws -> SigningIdentity {
       let key = try PrivateKey.generateRSA(bits: template.bits)
       var serial = try host.randomBytes(16)
@@ -101,10 +120,10 @@ extension KeyHierarchy {
       serial[0] = serial[0] & 0x3f | 0x40
       let certificate = try SelfSignedCertificate(
         commonName: "\(template.name) \(role.name)", serialNumber: serial,
-        notBefore: host.now() - Self.clockTolerance, notAfter: host.now() + Self.validity,
+        notBefore: start - Self.clockTolerance, notAfter: start + Self.validity,
         keyUsage: "critical,digitalSignature", extendedKeyUsage: role.extendedKeyUsage
       ).issue(by: key)
-      return try SigningIdentity(key: key, certificate: certificate, at: host.now())
+      return try SigningIdentity(key: key, certificate: certificate)
     }
     self.init(
       platformKey: try identity(.platformKey), keyExchangeKey: try identity(.keyExchangeKey),

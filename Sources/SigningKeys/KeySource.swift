@@ -40,14 +40,17 @@ package struct KeySource: Sendable {
     let key = try loadKey(from: host)
     let certificate = try loadCertificate(from: host)
     return try describing(self.certificate) {
-      try SigningIdentity(key: key, certificate: certificate, at: host.now())
+      try SigningIdentity(key: key, certificate: certificate)
     }
   }
 
+  /// The certificate, with the other certificates in its file as its issuers.
+  ///
+  /// Throws `Failure`.
   package func loadCertificate(from host: Host) throws -> Certificate {
     let files = isHostPath ? host.files : host.userFiles
     return try describing(certificate) {
-      try Certificate(parsing: try files.readFile(certificate, limit: Self.sizeLimit))
+      try CertificateFile(parsing: try files.readFile(certificate, limit: Self.sizeLimit)).signer()
     }
   }
 

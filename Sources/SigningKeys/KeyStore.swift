@@ -69,7 +69,7 @@ package struct KeyStore: Sendable {
 
   package func certificate(of role: KeyRole) throws -> Certificate {
     let name = Self.certificateFile(of: role)
-    return try describing(name) { try Certificate(parsing: try read(name)) }
+    return try describing(name) { try CertificateFile(parsing: try read(name)).signer() }
   }
 
   package func privateKey(of role: KeyRole, passphrase: PassphraseSource = .none) throws -> PrivateKey {
@@ -77,25 +77,23 @@ package struct KeyStore: Sendable {
     return try describing(name) { try PrivateKey(parsing: try read(name), passphrase: passphrase) }
   }
 
-  /// The key and its certificate, valid at `time` in seconds since 1970.
-  package func identity(
-    of role: KeyRole, at time: Int64, passphrase: PassphraseSource = .none
-  ) throws -> SigningIdentity {
+  /// The key and its certificate.
+  package func identity(of role: KeyRole, passphrase: PassphraseSource = .none) throws -> SigningIdentity {
     let key = try privateKey(of: role, passphrase: passphrase)
     let certificate = try certificate(of: role)
     return try describing(Self.certificateFile(of: role)) {
-      try SigningIdentity(key: key, certificate: certificate, at: time)
+      try SigningIdentity(key: key, certificate: certificate)
     }
   }
 
   /// All three keys.
   ///
   /// Throws a `HostError` that names the missing or unsuitable file.
-  package func hierarchy(at time: Int64) throws -> KeyHierarchy {
+  package func hierarchy() throws -> KeyHierarchy {
     KeyHierarchy(
-      platformKey: try identity(of: .platformKey, at: time),
-      keyExchangeKey: try identity(of: .keyExchangeKey, at: time),
-      signatureDatabaseKey: try identity(of: .signatureDatabase, at: time), owner: try owner())
+      platformKey: try identity(of: .platformKey),
+      keyExchangeKey: try identity(of: .keyExchangeKey),
+      signatureDatabaseKey: try identity(of: .signatureDatabase), owner: try owner())
   }
 
   /// The path of the file with the time of the latest update, for messages.
@@ -143,7 +141,7 @@ extension KeyStore {
       }
       let owner = Array("\(hierarchy.owner)\n".utf8)
       try host.files.replaceFile("\(temporary)/\(Self.ownerFile)", mode: 0o644, content: owner)
-      let written = try KeyStore(of: host, directory: temporary).hierarchy(at: host.now())
+      let written = try KeyStore(of: host, directory: temporary).hierarchy()
       guard
         KeyRole.allCases.allSatisfy({ written[$0].certificate == hierarchy[$0].certificate }),
         written.owner == hierarchy.owner

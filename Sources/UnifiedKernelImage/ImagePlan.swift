@@ -50,7 +50,10 @@ package struct ImagePlan: Sendable {
       add(SectionName.commandLine, [try CommandLineCheck.checked(line, limit: kernel.commandLineLimit)])
     }
     if let uname { add(SectionName.uname, [try Self.checkedRelease(uname)]) }
-    if let splash = recipe.splash { add(SectionName.splash, [try Self.bitmap(splash)]) }
+    if let splash = recipe.splash {
+      if let note = try SplashPicture(parsing: splash).note { notes.append(note) }
+      add(SectionName.splash, [splash.bytes])
+    }
     for (name, content) in recipe.extraSections {
       try Self.checkExtra(name, content: content, stub: stub)
       add(name, [content.bytes])
@@ -69,7 +72,9 @@ package struct ImagePlan: Sendable {
     do {
       layout = try ImageLayout(
         base: stub.header, replacements: replacements.mapValues(\.count),
-        adding: contents.map { AddedSection(name: $0.name, size: $0.size) },
+        adding: contents.map {
+          AddedSection(name: $0.name, size: $0.size, mayRepeat: SectionName.mayRepeat.contains($0.name))
+        },
         clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
     } catch {
       guard error.rule != .name, error.rule != .size else { throw ImageError(.section, error.message) }
@@ -95,13 +100,6 @@ package struct ImagePlan: Sendable {
       throw ImageError(.content, "\(input.name) is not an os-release file: it is empty or contains a NUL byte")
     }
     return bytes
-  }
-
-  private static func bitmap(_ input: NamedInput) throws -> any RandomAccessBytes {
-    guard input.bytes.count >= 26, try input.bytes.readBytes(at: 0, count: 2, format: "BMP") == Array("BM".utf8) else {
-      throw ImageError(.content, "\(input.name) is not a BMP picture", hint: "use an uncompressed BMP file")
-    }
-    return input.bytes
   }
 
   private static func checkedRelease(_ text: String) throws -> [UInt8] {

@@ -33,7 +33,8 @@ package enum ImageSelfCheck {
       found.replaceSubrange(range, with: repeatElement(0, count: range.count))
     }
     guard found == expected else { throw failure("its headers differ") }
-    for content in plan.added where header.section(named: content.name)?.contentRange.count != content.size {
+    for (section, content) in zip(header.sections.suffix(plan.added.count), plan.added)
+    where section.name != content.name || section.contentRange.count != content.size {
       throw failure("section \(content.name) is not \(content.size) bytes long")
     }
     guard try ImageDigest.compute(of: written, header: header) == result.digest else {

@@ -19,6 +19,8 @@ package enum SectionName {
   package static let needStubSupport: Set<String> = [
     ".profile", ".dtb", ".dtbauto", ".hwids", ".efifw", ".pcrsig", ".pcrpkey",
   ]
+  /// Sections that a UKI may contain several times: the stub chooses one (UAPI.5).
+  package static let mayRepeat: Set<String> = [".dtbauto", ".efifw"]
   /// Sections that have an option of their own.
   package static let reserved: Set<String> = [
     linux, initrd, microcode, commandLine, osRelease, uname, splash, sbat, stubMagic,

@@ -24,6 +24,15 @@ import Testing
     #expect(sink.bytes == [1] + content[10..<900])
   }
 
+  @Test func theErrorSaysWhatIsLeft() {
+    for read in [
+      { _ = try content.readBytes(at: 990, count: 11, format: "bytes") },
+      { try MemorySink().write(contentsOf: content, in: 990..<1001) },
+    ] {
+      #expect(thrown(ParseError.self) { try read() }?.description.contains("expected 11 bytes, found 10") == true)
+    }
+  }
+
   @Test func aRangeBeyondTheSourceIsAnError() {
     #expect(thrown(ParseError.self) { try MemorySink().write(contentsOf: content, in: 990..<1001) }?.rule == .truncated)
   }

@@ -64,6 +64,12 @@ import Testing
     #expect(error?.path == "/\(file).d/x.conf" && error?.line == 2)
   }
 
+  @Test func theHintForAKeyNamesBothForms() throws {
+    try directory.write(file, "Key=relative\n")
+    let hint = thrown(BootEnvironmentError.self) { try load() }?.hint
+    #expect(hint?.contains("absolute path") == true && hint?.contains("URI") == true)
+  }
+
   @Test func damagedFilesNeverCrash() throws {
     for content in Mutations(of: Array("Enabled=yes\n# c\nKeep=3\nEsp=/efi\n".utf8), count: 2000) {
       _ = try? SettingsFile(parsing: content, path: "x")

@@ -204,6 +204,7 @@ enum Golden {
 
   static let sign = #"""
     {
+      "notes": [],
       "path": "ROOT/stub.efi",
       "schema": 1,
       "signatures_after": 1,
@@ -426,12 +427,9 @@ enum Golden {
         {
           "path": "ROOT/public/db.auth",
           "written": true
-        },
-        {
-          "path": "ROOT/public/noPK.auth",
-          "written": true
         }
       ],
+      "notes": [],
       "schema": 1
     }
     """#

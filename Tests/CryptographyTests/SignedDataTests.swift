@@ -15,7 +15,7 @@ import Testing
     let certificate = try SelfSignedCertificate(
       commonName: name, serialNumber: [1, 2, 3], notBefore: now - 86400, notAfter: now + 31_536_000
     ).issue(by: key)
-    return try SigningIdentity(key: key, certificate: certificate, at: now)
+    return try SigningIdentity(key: key, certificate: certificate)
   }
 
   @Test func embeddedContentVerifiesUnlessAByteChanges() throws {

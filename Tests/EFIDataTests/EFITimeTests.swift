@@ -45,6 +45,20 @@ import Testing
     #expect(try EFITime(parsing: &reader) == time)
   }
 
+  /// The Gregorian calendar: date(1) refuses the others.
+  @Test(arguments: [
+    (2024, 2, 29, true), (2023, 2, 29, false), (2024, 2, 31, false), (2000, 2, 29, true), (1900, 2, 29, false),
+    (2024, 4, 31, false), (2024, 6, 30, true), (2024, 12, 31, true), (2024, 11, 31, false),
+  ])
+  func daysThatTheMonthDoesNotHaveAreRefused(year: UInt16, month: UInt8, day: UInt8, isValid: Bool) throws {
+    let theirs = try ExternalTool("date").result(["-u", "-d", "\(year)-\(month)-\(day)"])
+    #expect((theirs.status == 0) == isValid)
+    let bytes = [UInt8(truncatingIfNeeded: year), UInt8(year >> 8), month, day] + Self.golden[4...]
+    var reader = ByteReader(Array(bytes), format: "test")
+    let time = try? EFITime(parsing: &reader)
+    #expect((time != nil) == isValid)
+  }
+
   @Test(arguments: [
     (0, 0), (2, 0), (2, 13), (3, 0), (3, 32), (4, 24), (5, 60), (6, 60), (7, 1), (8, 1), (11, 1), (12, 1), (14, 1),
     (15, 1),

@@ -59,6 +59,7 @@ import Testing
     let error = thrown(ParseError.self) { try Self.parse(Self.own + line + "\n") }
     #expect(error?.rule == rule)
     #expect(error?.offset == Self.own.utf8.count)
+    if line.utf8.contains(0) { #expect(error?.description.contains("NUL") == true) }
   }
 
   @Test func invalidUTF8IsRejected() {

@@ -71,6 +71,28 @@ import Testing
     #expect(serials.count == 3)
   }
 
+  /// Before the first contact with a time server, the clock of a host without a battery says 1970.
+  @Test func aClockBeforeTheProgramDoesNotShortenTheValidity() throws {
+    var host = try root.host()
+    host.now = { 60 }
+    host.programTime = 1_750_000_000
+    let result = try KeysCreate().run(on: host)
+    let text = try openssl("x509", "-noout", "-dates", "-in", path("db.crt"))
+    #expect(text == "notBefore=Jun 14 15:06:40 2025 GMT\nnotAfter=Jun 15 15:06:40 2035 GMT\n")
+    #expect(result.list.warnings.contains { $0.contains("this host's clock says 1970-01-01 00:01:00 UTC") })
+    host.now = { 1_750_000_001 }
+    #expect(try KeysList().run(on: host).warnings.isEmpty)
+    // A program from the future would be strange, but a later clock takes effect.
+    host.now = { 1_900_000_000 }
+    #expect(host.plausibleTime == 1_900_000_000 && !host.isClockBehind)
+  }
+
+  @Test func theProgramKnowsWhenItWasBuilt() throws {
+    let host = try Host(root: root.path)
+    let built = try #require(host.programTime)
+    #expect(built > 1_700_000_000 && built <= host.now())
+  }
+
   @Test(arguments: [3072, 4096]) func largerKeysAreCreatedOnRequest(bits: Int) throws {
     let result = try create { $0.bits = bits }
     #expect(result.list.keys.map(\.algorithm) == Array(repeating: "RSA \(bits)", count: 3))

@@ -2,7 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import Cryptography
 import EFIData
+import Glibc
 import HostCommands
 import HostSystem
 import Messages
@@ -21,14 +23,21 @@ import Testing
 
   @discardableResult
   private func export(
-    to name: String, at now: Int64 = 1_750_000_000, force: Bool = false
+    to name: String, at now: Int64 = 1_750_000_000, force: Bool = false, removal: Bool = false
   ) throws -> [KeysExport.File] {
+    try result(to: name, at: now, force: force, removal: removal).files
+  }
+
+  private func result(
+    to name: String, at now: Int64 = 1_750_000_000, force: Bool = false, removal: Bool = false
+  ) throws -> KeysExport.Result {
     var host = try root.host()
     host.now = { now }
     var export = KeysExport()
     export.directory = root.path(of: name)
     export.overwrites = force
-    return try export.run(on: host).files
+    export.isRemoval = removal
+    return try export.run(on: host)
   }
 
   private func time(of name: String) throws -> EFITime {
@@ -44,8 +53,8 @@ import Testing
   @Test func everyFormatIsExported() throws {
     let files = try export(to: "out")
     let names = Self.roles.flatMap { role in ["crt", "cer", "der", "esl", "auth"].map { "\(role).\($0)" } }
-    #expect(try root.list("out").sorted() == (names + ["noPK.auth"]).sorted())
-    #expect(files.count == 16 && files.allSatisfy(\.wasWritten))
+    #expect(try root.list("out").sorted() == names.sorted())
+    #expect(files.count == 15 && files.allSatisfy(\.wasWritten))
     let owner = try #require(try KeysList().run(on: root.host()).owner)
     for role in Self.roles {
       let certificate = root.path(of: "\(Self.directory)/\(role).crt")
@@ -58,15 +67,88 @@ import Testing
       #expect(try root.read("out/\(role).esl") == list)
       #expect(try AuthenticatedVariable(parsing: try #require(try root.read("out/\(role).auth"))).payload == list)
     }
-    #expect(try AuthenticatedVariable(parsing: try #require(try root.read("out/noPK.auth"))).payload.isEmpty)
+  }
+
+  /// Anyone who can write PK can turn Secure Boot off with this file: it is written only on request, and not on an ESP.
+  @Test func theRemovalOfPKIsWrittenOnlyOnRequest() throws {
+    try export(to: "out")
+    let result = try result(to: "removal", removal: true)
+    #expect(try root.list("removal") == ["noPK.auth"] && result.files.map(\.wasWritten) == [true])
+    #expect(result.notes.count == 1 && result.notes[0].contains("turns Secure Boot off"))
+    #expect(try AuthenticatedVariable(parsing: try #require(try root.read("removal/noPK.auth"))).payload.isEmpty)
+    #expect(try export(to: "removal", removal: true).map(\.wasWritten) == [false])
+    // An export next to an old one says so.
+    #expect(try self.result(to: "removal").notes.contains { $0.contains("removal/noPK.auth") })
+    #expect(try self.result(to: "elsewhere").notes.isEmpty)
+  }
+
+  @Test func theRemovalOfPKNeverReachesAnESP() throws {
+    try root.write("boot/efi/EFI/other/file", "x")
+    try root.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/boot/efi\n")
+    for path in ["boot/efi", "boot/efi/EFI", "boot/efi/new/directory", "boot/../boot/efi/EFI/other"] {
+      let failure = thrown(Failure.self) { try export(to: path, removal: true) }
+      #expect(failure?.description.contains("/boot/efi") == true && failure?.hint != nil, "\(path)")
+      #expect(throws: Never.self) { try export(to: path, force: true) }
+    }
+    #expect(throws: Never.self) { try export(to: "boot/elsewhere", removal: true) }
+    #expect(try root.list("boot/efi/EFI").contains("noPK.auth") == false)
+  }
+
+  /// With `Certificate=` set, firmware must get that certificate, not the one in the directory of the keys.
+  @Test(arguments: [true, false]) func theCertificateThatSignsIsExported(hasOwner: Bool) throws {
+    let root = hasOwner ? root : try TemporaryDirectory()
+    let key = try SigningKey("Elsewhere")
+    try root.write("srv/sign.crt", try key.certificate.serializedPEM())
+    try root.write("etc/pve-sb-uki/pve-sb-uki.conf", "Key=pkcs11:token=none\nCertificate=/srv/sign.crt\n")
+    var export = KeysExport()
+    export.directory = root.path(of: "out")
+    let result = try export.run(on: root.host())
+    #expect(try root.read("out/db.cer") == key.certificate.der && root.read("out/db.der") == key.certificate.der)
+    #expect(try root.read("out/db.crt") == root.read("srv/sign.crt"))
+    if hasOwner {
+      let list = try SignatureDatabase(parsing: #require(try root.read("out/db.esl")))
+      #expect(list.signatures(of: .x509).map(\.data) == [key.certificate.der])
+      let update = try AuthenticatedVariable(parsing: #require(try root.read("out/db.auth")))
+      #expect(try update.payload == root.read("out/db.esl"))
+      #expect(try root.read("out/PK.crt") == root.read("\(Self.directory)/PK.crt"))
+    } else {
+      #expect(try root.list("out") == ["db.cer", "db.crt", "db.der"] && result.notes.count == 1)
+      export.isRemoval = true
+      #expect(throws: Failure.self) { try export.run(on: root.host()) }
+    }
+  }
+
+  /// Everything goes to the directory that was checked, even if another user renames it meanwhile.
+  @Test func theDirectoryIsOpenedOnce() throws {
+    let path = root.path
+    try root.write("victim/PK.der", "victim")
+    try root.write("out/x", "x")
+    var host = try root.host()
+    let isSwapped = Guarded(false)
+    host.userFiles = FileSystem { mutation in
+      guard mutation.kind == .rename else { return }
+      let isFirst = isSwapped.withLock { swapped in
+        defer { swapped = true }
+        return !swapped
+      }
+      guard isFirst else { return }
+      rename("\(path)/out", "\(path)/moved")
+      symlink("victim", "\(path)/out")
+    }
+    var export = KeysExport()
+    export.directory = root.path(of: "out")
+    _ = try export.run(on: host)
+    #expect(try root.list("moved").count == 16 && root.list("victim") == ["PK.der"])
+    #expect(try root.read("victim/PK.der") == Array("victim".utf8))
   }
 
   @Test func updatesMatchEfitools() throws {
     try export(to: "out")
-    // 1 750 000 000 s after 1970, and one second later for the removal of PK.
+    try export(to: "out", removal: true)
+    // 1 750 000 000 s after 1970, and two seconds later for the next export, which removes PK.
     for (name, variable, signer, time) in [
       ("PK", "PK", "PK", "2025-06-15 15:06:40"), ("KEK", "KEK", "PK", "2025-06-15 15:06:40"),
-      ("db", "db", "KEK", "2025-06-15 15:06:40"), ("noPK", "PK", "PK", "2025-06-15 15:06:41"),
+      ("db", "db", "KEK", "2025-06-15 15:06:40"), ("noPK", "PK", "PK", "2025-06-15 15:06:42"),
     ] {
       let list = name == "noPK" ? [] : try #require(try root.read("out/\(name).esl"))
       try root.write("in.esl", list)
@@ -98,10 +180,11 @@ import Testing
   }
 
   @Test func laterExportsAreNewerEvenIfTheClockGoesBack() throws {
-    try export(to: "one")
-    try export(to: "two")
-    try export(to: "three", at: 1_740_000_000 + 10_000_000 - 3600)
-    try export(to: "four", at: 1_760_000_000)
+    let times: [Int64] = [1_750_000_000, 1_750_000_000, 1_749_996_400, 1_760_000_000]
+    for (name, now) in zip(["one", "two", "three", "four"], times) {
+      try export(to: name, at: now)
+      try export(to: name, at: now, removal: true)
+    }
     for (earlier, later) in [("one", "two"), ("two", "three"), ("three", "four")] {
       #expect(try time(of: "\(earlier)/PK.auth") < time(of: "\(earlier)/noPK.auth"))
       for role in Self.roles {
@@ -120,6 +203,23 @@ import Testing
     #expect(try content(of: "out") == before)
   }
 
+  /// Earlier versions recorded the time of noPK.auth, one second after that of the others.
+  @Test func anExportOfAnEarlierVersionIsLeftAsItIs() throws {
+    try export(to: "out")
+    try root.write("\(Self.directory)/LAST-UPDATE", "1750000001\n")
+    #expect(try export(to: "out", at: 1_760_000_000).allSatisfy { !$0.wasWritten })
+  }
+
+  /// The clock of a host without a battery says 1970 until it reaches a time server.
+  @Test func aClockBeforeTheProgramDoesNotMakeOldUpdates() throws {
+    var host = try root.host()
+    (host.now, host.programTime) = ({ 60 }, 1_750_000_000)
+    var export = KeysExport()
+    export.directory = root.path(of: "out")
+    _ = try export.run(on: host)
+    #expect(try time(of: "out/PK.auth").description == "2025-06-15 15:06:40 UTC")
+  }
+
   @Test func differentFilesAreOverwrittenOnlyOnRequest() throws {
     try export(to: "out")
     try export(to: "elsewhere")
@@ -128,8 +228,8 @@ import Testing
     #expect(failure?.hint?.contains("--force") == true)
     #expect(try content(of: "out") == before)
     try export(to: "out", force: true)
-    #expect(try time(of: "elsewhere/noPK.auth") < time(of: "out/PK.auth"))
-    #expect(try root.list("out").count == 16)
+    #expect(try time(of: "elsewhere/PK.auth") < time(of: "out/PK.auth"))
+    #expect(try root.list("out").count == 15)
   }
 
   @Test func foreignFilesPreventTheWholeExport() throws {

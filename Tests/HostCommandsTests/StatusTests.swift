@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BinaryFormat
 import Cryptography
+import EFIData
 import Glibc
 import HostCommands
 import HostScenes
@@ -38,6 +40,37 @@ import Testing
     #expect(report.kernels.map(\.reasons) == [["newest"], ["newest"]])
     #expect(report.esps.map(\.name) == ["/boot/efi"] && report.esps[0].free ?? 0 > 0)
     #expect(report.certificate == scene.key.certificate.subject)
+  }
+
+  /// A wrong clock costs neither UKIs nor keys; status says what is wrong.
+  @Test(arguments: [0, 4_102_444_800] as [Int64]) func aWrongClockPreventsNothing(_ now: Int64) throws {
+    var host = try scene.host()
+    host.now = { now }
+    host.programTime = SigningKey.now
+    let options = ApplyOptions()
+    let applied = try Apply.run(options, on: host)
+    #expect(applied.failures.isEmpty && applied.images.map(\.state) == [.signed, .signed])
+    #expect(applied.notes.contains { $0.contains("firmware ignores this") && $0.contains("timedatectl") })
+    #expect(try scene.isComplete(newer))
+    let report = try Status().run(on: host)
+    #expect(report.needsAttention && report.problems.allSatisfy { $0.hint?.contains("timedatectl") == true })
+    #expect(report.problems.count == (now == 0 ? 2 : 1))
+    #expect(report.nextStep?.contains("keys create") == false)
+    host.now = { SigningKey.now }
+    #expect(try !Status().run(on: host).needsAttention)
+  }
+
+  @Test func entriesOfDbThatAreIgnoredAreNamed() throws {
+    try scene.apply()
+    let type = GUID(0x1234_5678, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    var writer = ByteWriter()
+    writer.write(type.bytes)
+    for size in [28 + 17, 0, 17] as [UInt32] { writer.write(size) }
+    writer.write([UInt8](repeating: 1, count: 17))
+    let content = EFIVariableContent(attributes: .keyDatabase, data: writer.bytes)
+    try scene.directory.write(
+      "\(EFIVariableStore.directory)/\(EFIVariableName.signatureDatabase.fileName)", content.serialize())
+    #expect(try status().notes.contains { $0.contains("db contains 1 entries of unknown type") })
   }
 
   @Test func everyImageStateIsReported() throws {

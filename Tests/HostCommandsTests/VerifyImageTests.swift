@@ -43,6 +43,34 @@ import Testing
     #expect(report.reason.hasSuffix("firmware verifies RSA only"), "\(report.reason)")
   }
 
+  /// Firmware that trusts the root needs the intermediate in the signature.
+  @Test func theChainIsPartOfTheSignature() throws {
+    let chain = try CertificateChain()
+    let image = try signed(by: "old")
+    var sign = SignImage(
+      path: image,
+      key: KeySource(
+        key: chain.path("leaf.key"), certificate: try chain.bundle(["leaf", "middle", "root"], as: "bundle.pem")))
+    sign.replacesExisting = true
+    #expect(try sign.run(on: directory.host()).wasWritten)
+    #expect(try sign.run(on: directory.host()).wasWritten == false)
+    let listing = try ExternalTool("osslsigncode").result([
+      "verify", "-ignore-cdp", "-CAfile", chain.path("root.crt"), "-in", image,
+    ]).text
+    #expect(listing.contains("Signature verification: ok"), "\(listing)")
+    for name in ["leaf", "middle", "root"] { #expect(listing.contains("CN=\(name)"), "\(name)") }
+    try ExternalTool("sbverify").run(["--cert", chain.path("root.crt"), image])
+    for anchor in ["root", "middle", "leaf"] {
+      let report = try VerifyImage(path: image, certificates: [chain.path("\(anchor).crt")]).run(on: directory.host())
+      #expect(report.isAccepted, "\(report.reason)")
+    }
+    // All certificates of a bundle are anchors.
+    let others = try chain.bundle(["other", "root"], as: "anchors.pem")
+    #expect(try VerifyImage(path: image, certificates: [others]).run(on: directory.host()).isAccepted)
+    let other = try VerifyImage(path: image, certificates: [chain.path("other.crt")]).run(on: directory.host())
+    #expect(!other.isAccepted)
+  }
+
   @Test func errorsNameAFileWithAShortName() throws {
     try directory.write("a", "MZ")
     let failure = thrown(Failure.self) { try verify(path("a"), "rsa.crt") }

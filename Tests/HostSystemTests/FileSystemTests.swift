@@ -40,6 +40,25 @@ import Testing
     #expect(try files.removeDirectory("/real/a/b"))
   }
 
+  /// The owner of the parent can replace the new directory at any time; a link must not lead to a change of mode.
+  @Test(arguments: [true, false]) func theModeOfAReplacedDirectoryIsNotChanged(isLink: Bool) throws {
+    let path = directory.path
+    try directory.write("target/file", "x")
+    chmod(directory.path(of: "target"), 0o700)
+    let files = try FileSystem(root: path) { mutation in
+      guard mutation.kind == .changeMode, mutation.path == "/new" else { return }
+      rmdir("\(path)/new")
+      if isLink { symlink("target", "\(path)/new") } else { rename("\(path)/target", "\(path)/new") }
+    }
+    #expect(throws: HostError.self) { try files.makeDirectory("/new", mode: 0o755) }
+    #expect(try self.files.status(of: isLink ? "/target" : "/new")?.mode == 0o700)
+  }
+
+  @Test func newDirectoriesHaveTheirModeDespiteTheUmask() throws {
+    try files.makeDirectory("/a/b", mode: 0o777)
+    #expect(try files.status(of: "/a")?.mode == 0o777 && files.status(of: "/a/b")?.mode == 0o777)
+  }
+
   @Test func onlyRegularFilesAreRead() throws {
     mkfifo(directory.path(of: "fifo"), 0o600)
     mkdir(directory.path(of: "directory"), 0o700)

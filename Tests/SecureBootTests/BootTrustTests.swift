@@ -92,6 +92,21 @@ import Testing
     #expect(try !evaluate(issued).isAccepted)
   }
 
+  /// Signatures contain the certificates of the chain, so that firmware finds the way to the root.
+  @Test func theChainLeadsToTheRootInDb() throws {
+    let chain = try CertificateChain()
+    let root = try Certificate(parsing: chain.bytes("root.crt"))
+    let bundle = try CertificateFile(parsing: chain.bytes("middle.crt") + chain.bytes("leaf.crt")).signer()
+    try put(secureBoot: 1, setupMode: 0)
+    try Databases.put(.signatureDatabase, [Databases.list(.x509, root.der)], in: self.root)
+    #expect(try evaluate(bundle) == .accepted(reason: "the certificate CN = leaf is issued by CN = root in db"))
+    #expect(try !evaluate(Certificate(parsing: chain.bytes("leaf.crt"))).isAccepted)
+    let middle = try Certificate(parsing: chain.bytes("middle.crt"))
+    let digest = try middle.toBeSignedDigest() + [UInt8](repeating: 0, count: 16)
+    try Databases.put(.forbiddenDatabase, [Databases.list(.x509SHA256, digest)], in: self.root)
+    #expect(try !evaluate(bundle).isAccepted)
+  }
+
   /// The variable store with Microsoft's certificates from Debian's ovmf.
   @Test func realFirmwareDatabasesAreEvaluated() throws {
     let store = try FileSystem().readFile("/usr/share/OVMF/OVMF_VARS_4M.ms.fd", limit: 1 << 20)

@@ -40,7 +40,7 @@ import Testing
       let certificate = try SelfSignedCertificate(
         commonName: name, serialNumber: [7], notBefore: 0, notAfter: 4_000_000_000
       ).issue(by: key)
-      return try SigningIdentity(key: key, certificate: certificate, at: time)
+      return try SigningIdentity(key: key, certificate: certificate)
     }
 
     func path(_ name: String) throws -> String { try #require(scratch).path(of: name) }

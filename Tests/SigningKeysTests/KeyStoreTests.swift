@@ -38,7 +38,7 @@ import Testing
     try create()
     let store = KeyStore(of: host)
     #expect(try store.state() == .complete(withoutPrivateKeys: []))
-    let read = try store.hierarchy(at: host.now())
+    let read = try store.hierarchy()
     #expect(read.owner == hierarchy.owner)
     for role in KeyRole.allCases { #expect(read[role].certificate == hierarchy[role].certificate) }
     #expect(try root.list(KeyStore.standardDirectory) == Self.names)
@@ -129,7 +129,7 @@ import Testing
     try create()
     try root.write("\(KeyStore.standardDirectory)/\(name)", content)
     let host = try root.host()
-    let error = thrown(HostError.self) { try KeyStore(of: host).hierarchy(at: host.now()) }
+    let error = thrown(HostError.self) { try KeyStore(of: host).hierarchy() }
     #expect(error?.path == root.path(of: "\(KeyStore.standardDirectory)/\(name)"))
   }
 

@@ -25,6 +25,7 @@ package enum MirroredMachine {
     host.isRunningSystem = true
     host.environment = { _ in nil }
     host.now = { SigningKey.now }
+    host.programTime = nil
     host.kernelRelease = "6.1.0-other"
     let files = host.files
     host.partitions = PartitionAccess { device, _, _ in

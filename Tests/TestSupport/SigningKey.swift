@@ -16,7 +16,7 @@ package struct SigningKey: Sendable {
       commonName: name, serialNumber: [0x11, 0x22, 0x33], notBefore: Self.now - 86_400 * 1000,
       notAfter: Self.now + 86_400 * 1000
     ).issue(by: key)
-    identity = try SigningIdentity(key: key, certificate: certificate, at: Self.now)
+    identity = try SigningIdentity(key: key, certificate: certificate)
   }
 
   package func keyFile() throws -> ScratchFile { try ScratchFile(try identity.key.serializedPEM(), suffix: ".key") }

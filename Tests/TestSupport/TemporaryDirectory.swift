@@ -41,6 +41,7 @@ package final class TemporaryDirectory: Sendable {
     var host = try Host(root: path, gate: gate)
     host.environment = { _ in nil }
     host.now = { 1_750_000_000 }
+    host.programTime = nil
     host.kernelRelease = "6.1.0-test"
     host.hostName = "test-host"
     return host

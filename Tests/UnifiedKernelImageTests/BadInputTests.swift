@@ -38,7 +38,10 @@ import UnifiedKernelImage
     #expect(try refusal { $0.initrds = [NamedInput(name: "i", bytes: [])] }?.description == "i is empty")
     #expect(try refusal { $0.osRelease = NamedInput(name: "o", bytes: []) }?.rule == .content)
     #expect(try refusal { $0.splash = NamedInput(name: "p", bytes: Array("PNG".utf8)) }?.rule == .content)
-    #expect(try refusal { $0.microcode = NamedInput(name: "u", bytes: [0x1f, 0x8b]) }?.rule == .content)
+    for bytes in [[0x1f, 0x8b], [], Array("070703".utf8), Array("07070".utf8)] as [[UInt8]] {
+      let error = try refusal { $0.microcode = NamedInput(name: "u", bytes: bytes) }
+      #expect(error?.rule == .content && error?.hint?.contains("cpio") == true)
+    }
   }
 
   @Test(arguments: ["", " ", "a\nb", "a\0b", "a\u{7f}", "a\u{1b}[0m", String(repeating: "a", count: 2048)])

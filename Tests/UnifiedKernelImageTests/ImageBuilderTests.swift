@@ -40,7 +40,7 @@ import UnifiedKernelImage
 
   @Test(arguments: Fixture.stubs) func sectionsComeInOrderWithoutGaps(_ stub: Fixture) throws {
     var recipe = try Parts.recipe(stub)
-    recipe.splash = NamedInput(name: "splash", bytes: Array("BM".utf8) + [UInt8](repeating: 0, count: 100))
+    recipe.splash = NamedInput(name: "splash", bytes: SplashPictureTests.Picture().bytes)
     recipe.extraSections = [(".extra", NamedInput(name: "extra", bytes: [1, 2, 3]))]
     let header = try PEHeader(parsing: try Parts.build(recipe))
     let base = try PEHeader(parsing: try stub.bytes())
@@ -74,8 +74,9 @@ import UnifiedKernelImage
     #expect(Array(bytes[section.contentRange]) == [1, 2, 3, 4, 5, 0, 0, 0, 6, 0, 0, 0, 7, 8])
   }
 
-  @Test func microcodeGoesWhereTheStubFindsIt() throws {
-    let microcode = Array("070701".utf8) + [9, 9]
+  /// The kernel takes both (find_cpio_data in lib/earlycpio.c).
+  @Test(arguments: ["070701", "070702"]) func microcodeGoesWhereTheStubFindsIt(magic: String) throws {
+    let microcode = Array(magic.utf8) + [9, 9]
     for (stub, name) in [(Fixture.stub257, ".ucode"), (.stub252, ".initrd")] {
       var recipe = try Parts.recipe(stub)
       recipe.microcode = NamedInput(name: "ucode", bytes: microcode)
@@ -85,6 +86,21 @@ import UnifiedKernelImage
       let section = try #require(try PEHeader(parsing: bytes).section(named: name))
       #expect(bytes[section.contentRange].starts(with: microcode))
     }
+  }
+
+  /// UAPI.5: one for each device; the stub chooses.
+  @Test func deviceTreesMayBeRepeated() throws {
+    var recipe = try Parts.recipe()
+    let trees: [[UInt8]] = [[1, 2, 3], [4, 5, 6, 7]]
+    recipe.extraSections = trees.map { (".dtbauto", NamedInput(name: "x", bytes: $0)) }
+    let image = try ScratchFile(try Parts.build(recipe, by: SigningKey()), suffix: ".efi")
+    let header = try PEHeader(parsing: image.bytes())
+    let bytes = try image.bytes()
+    #expect(header.sections.filter { $0.name == ".dtbauto" }.map { Array(bytes[$0.contentRange]) } == trees)
+    let listing = String(decoding: try ExternalTool("objdump").run(["-h", image.path]), as: UTF8.self)
+    #expect(listing.split(separator: "\n").count { $0.contains(" .dtbauto ") } == 2)
+    recipe.extraSections = trees.map { (".hwids", NamedInput(name: "x", bytes: $0)) }
+    #expect(throws: (any Error).self) { try ImagePlan(recipe) }
   }
 
   @Test func sbatIsMergedIfItFits() throws {

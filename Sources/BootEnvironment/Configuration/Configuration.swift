@@ -133,8 +133,11 @@ extension Configuration {
     }
 
     func pathOrURI() throws -> String? {
-      if entry.value.contains(":") { return entry.value }
-      return try absolutePath()
+      if entry.value.isEmpty { return nil }
+      guard entry.value.hasPrefix("/") || entry.value.contains(":") else {
+        throw wrong("an absolute path or an OpenSSL store URI")
+      }
+      return entry.value
     }
 
     private func wrong(_ wanted: Message) -> BootEnvironmentError {

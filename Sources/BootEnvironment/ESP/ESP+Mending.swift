@@ -15,18 +15,18 @@ extension ESP {
   ///
   /// Sets `uncleanState`, and returns the lines that report damage, which pve-sb-uki never repairs. Throws
   /// `HostError`.
-  mutating func examine(on host: Host) throws -> [String] {
+  mutating func examine(on host: Host) throws -> [Message] {
     guard let device else { return [] }
     // Do not run fsck.vfat first: it may loop in a damaged directory.
     let volume: FATVolume?
     do {
       volume = try host.partitions.volume(device: device)
     } catch let error as ParseError {
-      return [error.description]
+      return [Message(error)]
     }
     var crashed: [FATFile] = []
     if let volume {
-      if let problem = CrashLeftovers.blockingProblem(in: volume) { return [problem.message.description] }
+      if let problem = CrashLeftovers.blockingProblem(in: volume) { return [problem.message] }
       crashed = try CrashLeftovers.toRemove(in: volume, paths: LoaderPath(host.machine)) { _ in false }
     }
     if let check = try FileSystemCheck(of: host.files.display(device), mending: false, on: host) {
@@ -59,7 +59,7 @@ extension ESP {
     for file in removed { done.append("\(name): removed \(file.path.dropFirst()), left over from a power cut") }
     let path = host.files.display(device)
     if let problem = try host.partitions.volume(device: device).flatMap(CrashLeftovers.blockingProblem) {
-      throw damage([problem.message.description], path)
+      throw damage([problem.message], path)
     }
     guard let before = try FileSystemCheck(of: path, mending: false, on: host) else {
       guard try host.partitions.facts(device: device).isDirty else { return done }
@@ -92,8 +92,8 @@ extension ESP {
   }
 
   /// The problem for the lines in which `FileSystemCheck` found damage.
-  func damage(_ lines: [String], _ path: String) -> ESPProblem {
-    let quoted = lines.prefix(3).map { $0.drop { $0 == " " } }.joined(separator: " / ")
+  func damage(_ lines: [Message], _ path: String) -> ESPProblem {
+    let quoted = lines.prefix(3).joined(separator: " / ")
     return ESPProblem(
       name: name, kind: .damaged, message: "ESP \(name) is damaged; the check reports: \(quoted)",
       hint: Self.repairHint(path), repair: Self.repair(path))

@@ -54,7 +54,7 @@ package struct ESP: Hashable, Sendable {
   }
 
   /// Host path of the directory or device.
-  var path: String {
+  package var path: String {
     switch source {
     case .directory(let path): path
     case .listed(let serial): "\(Self.deviceDirectory)/\(serial)"

@@ -35,8 +35,8 @@ package struct FileSystemCheck: Hashable, Sendable {
   }
 
   package var remnants: [Remnant] = []
-  /// The lines that report damage, as printed.
-  package var damage: [String] = []
+  /// The lines that report damage, as printed, or why there are none.
+  package var damage: [Message] = []
 
   package static let program = "fsck.vfat"
   /// Seconds.
@@ -71,7 +71,7 @@ package struct FileSystemCheck: Hashable, Sendable {
       if Self.isIgnorable(line) { continue }
       if line.hasPrefix("/") {
         // The next lines are about this file.
-        if let path { damage.append(path) }
+        if let path { damage.append(Message(verbatim: path)) }
         path = line
         continue
       }
@@ -81,16 +81,16 @@ package struct FileSystemCheck: Hashable, Sendable {
           if line.hasPrefix("  Truncating file to") || line.hasSuffix("Assuming EOF.") { path = nil }
           continue
         }
-        damage.append(file)
+        damage.append(Message(verbatim: file))
         path = nil
       }
       if let remnant = Self.remnant(line) {
         remnants.append(remnant)
       } else if !line.hasPrefix("/") {
-        damage.append(line)
+        damage.append(Message(verbatim: String(line.drop { $0 == " " })))
       }
     }
-    if let path { damage.append(path) }
+    if let path { damage.append(Message(verbatim: path)) }
   }
 
   private static func remnant(_ line: String) -> Remnant? {

@@ -77,7 +77,10 @@ package struct SBATEntry: Hashable, Sendable {
   ///
   /// Throws `ParseError`.
   package init(line: ArraySlice<UInt8>, at offset: Int) throws(ParseError) {
-    guard !line.contains(0), String(validating: line, as: UTF8.self) != nil else {
+    guard !line.contains(0) else {
+      throw ParseError("SBAT", at: offset, .encoding, "the line contains a NUL byte")
+    }
+    guard String(validating: line, as: UTF8.self) != nil else {
       throw ParseError("SBAT", at: offset, .encoding, "the line is not UTF-8 text")
     }
     let fields = line.split(separator: UInt8(ascii: ","), maxSplits: 5, omittingEmptySubsequences: false)

@@ -65,8 +65,19 @@ package struct EFITime: Hashable, Sendable {
     guard try reader.read(count: 9).allSatisfy({ $0 == 0 }) else {
       throw ParseError(Self.format, at: start + 7, .range, "a field that must be 0 is not 0")
     }
-    guard 1900...9999 ~= year, 1...12 ~= month, 1...31 ~= day, hour < 24, minute < 60, second < 60 else {
+    guard 1900...9999 ~= year, 1...12 ~= month, 1...Self.days(in: month, of: year) ~= day, hour < 24, minute < 60,
+      second < 60
+    else {
       throw ParseError(Self.format, at: start, .range, "\(self) is not a valid time")
+    }
+  }
+
+  /// The number of days in a month, in the Gregorian calendar.
+  private static func days(in month: UInt8, of year: UInt16) -> UInt8 {
+    switch month {
+    case 4, 6, 9, 11: 30
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    default: 31
     }
   }
 

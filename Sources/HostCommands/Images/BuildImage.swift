@@ -62,7 +62,8 @@ package struct BuildImage: Sendable {
         plan, to: path, in: host.userFiles, signingBy: identity, signingTime: try host.buildTime)
       return Result(
         path: path, size: written.size, digest: written.image.digest.hexadecimal,
-        signer: identity?.certificate.subject, kernelRelease: plan.uname, notes: plan.notes)
+        signer: identity?.certificate.subject, kernelRelease: plan.uname,
+        notes: plan.notes + [identity?.certificate.validityWarning(on: host)?.note].compactMap { $0 })
     }
   }
 

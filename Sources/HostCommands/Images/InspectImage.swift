@@ -76,19 +76,39 @@ package struct InspectImage: Sendable {
     }
   }
 
-  /// Passes the content of the first section called `name` to `body`, one buffer at a time.
+  /// Passes the content of all sections called `name` to `body`, in the order of the section table and one buffer at a
+  /// time, and returns their number.
   ///
-  /// Throws `Failure`.
-  package func extract(_ name: String, on host: Host, to body: (UnsafeRawBufferPointer) throws -> Void) throws {
+  /// A UKI with several profiles (UAPI.5) may have such a section in each of them. `profile` selects one, from 0: its
+  /// own section, else that of the base, as the stub does. Throws `Failure`.
+  package func extract(
+    _ name: String, profile: Int? = nil, on host: Host, to body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Int {
     try describing(path) {
       let source = try host.userFiles.openFile(path)
       let header = try PEHeader(parsing: source)
-      guard let section = header.section(named: name) else {
+      let sections = try sections(of: header, in: profile).filter { $0.name == name }
+      guard !sections.isEmpty else {
         let names = header.sections.map(\.name).joined(separator: " ")
         throw Failure("\(path) has no section \(name)", hint: "use one of: \(names)")
       }
-      try TransferBuffer().forEachChunk(of: source, in: section.contentRange, body)
+      let selected = profile == nil ? sections : [sections[sections.count - 1]]
+      for section in selected { try TransferBuffer().forEachChunk(of: source, in: section.contentRange, body) }
+      return selected.count
     }
+  }
+
+  /// All sections, or those of the base and, after them, those of a profile.
+  private func sections(of header: PEHeader, in profile: Int?) throws -> [SectionHeader] {
+    guard let profile else { return header.sections }
+    let starts = header.sections.indices.filter { header.sections[$0].name == ".profile" }
+    let base = header.sections.prefix(starts.first ?? header.sections.count)
+    if profile == 0, starts.isEmpty { return Array(base) }
+    guard starts.indices.contains(profile) else {
+      throw Failure("\(path) has no profile \(profile)", hint: "use a number below \(max(1, starts.count))")
+    }
+    let end = profile + 1 < starts.count ? starts[profile + 1] : header.sections.count
+    return Array(base + header.sections[starts[profile]..<end])
   }
 
   private static func describe(

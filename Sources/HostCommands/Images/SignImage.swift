@@ -6,7 +6,7 @@ internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
-internal import Messages
+package import Messages
 internal import PortableExecutable
 internal import Reconcile
 package import SigningKeys
@@ -36,6 +36,7 @@ package struct SignImage: Sendable {
     package var signaturesAfter: Int
     /// False if the image already had a valid signature of ours and nothing was written.
     package var wasWritten: Bool
+    package var notes: [Message]
   }
 
   /// Signs and verifies the image, then puts it in place.
@@ -52,7 +53,8 @@ package struct SignImage: Sendable {
       let before = image.table.entries.count
       var result = Result(
         path: target, signer: identity.certificate.subject, signaturesBefore: before,
-        signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true)
+        signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true,
+        notes: [identity.certificate.validityWarning(on: host)?.note].compactMap { $0 })
       let isDone = try isDone(image, in: source, by: identity.certificate)
       if isDone {
         result.signaturesAfter = before

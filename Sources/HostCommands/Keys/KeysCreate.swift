@@ -55,7 +55,9 @@ package struct KeysCreate: Sendable {
     try requireRoom(for: store, on: host)
     let template = KeyHierarchy.Template(name: try name(for: host), bits: bits, owner: try ownerGUID(host))
     try store.create(try KeyHierarchy(creating: template, on: host), on: host)
-    return Result(wasCreated: true, list: try KeysList().run(on: host))
+    var list = try KeysList().run(on: host)
+    if let warning = host.clockWarning { list.warnings.append(warning.note) }
+    return Result(wasCreated: true, list: list)
   }
 
   private func requireRoom(for store: KeyStore, on host: Host) throws {

@@ -8,6 +8,7 @@ package import HostSystem
 package import Messages
 package import Reconcile
 internal import SecureBoot
+internal import SigningKeys
 
 /// `pve-sb-uki status`: reports whether this machine boots as intended and, if not, what to do next.
 ///
@@ -246,10 +247,16 @@ private struct StatusReporter: ~Copyable {
 
   private mutating func describeTrust() throws {
     let database = try TrustDatabase(readingFrom: host)
+    report.notes += database.ignoredEntries
+    if let warning = host.clockWarning { report.problems.append(warning) }
     report.secureBoot = database.secureBootEnabled.map { $0 ? "on" : database.setupMode == true ? "setup mode" : "off" }
     guard let own = observation.certificate else { return }
     report.certificate = own.subject
     report.ownCertificate = own
+    if let warning = observation.certificateWarning {
+      report.notes.removeAll { $0 == warning.note }
+      report.problems.append(warning)
+    }
     report.certificateEnd = own.notAfter.map { CalendarDate(seconds: $0).description }
     guard database.secureBootEnabled != nil else { return }
     guard let trust = plan.chain?.trust else { return }

@@ -37,6 +37,9 @@ package struct FileStatus: Hashable, Sendable {
     blockDevice = kind == .blockDevice ? DeviceNumber(status.st_rdev) : nil
   }
 
+  /// Whether the file is on the file system of the block device with status `device`.
+  package func isStored(on device: FileStatus) -> Bool { device.blockDevice == DeviceNumber(dev_t(self.device)) }
+
   /// Whether both are the same file, regardless of their names.
   package func isSameFile(as other: FileStatus) -> Bool { inode == other.inode && device == other.device }
 }

@@ -92,6 +92,12 @@ extension FileSystem {
         owning: try SystemCall.check("change the mode of", display(path)) {
           openat(parent.number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         })
+      // The owner of the parent can give the name to another directory at any time.
+      guard try names(in: directory, path: display(path)).isEmpty else {
+        throw HostError(
+          "change the mode of", display(path), detail: "another program replaced the new directory",
+          hint: "use a directory whose parents only root can write to")
+      }
       try SystemCall.check("change the mode of", display(path)) { fchmod(directory.number, mode) }
       return directory
     } catch {

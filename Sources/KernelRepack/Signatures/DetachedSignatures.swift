@@ -53,9 +53,8 @@ package struct DetachedSignatures: Sendable {
   ///
   /// Throws `Failure` or `HostError`; only an error while writing can leave some of the signatures written.
   package func run(on host: Host) throws -> Outcome {
-    let identity = try key.load(from: host)
+    let source = try KeySignatures(key, on: host)
     let wanted = try describing(template) { try Self.template(in: PackageInput(template, from: host.userFiles)) }
-    let source = KeySignatures(identity: identity, signingTime: try host.buildTime)
     let needsDigests = wanted.packages.contains { $0.files.contains { $0.kind == .linuxModule } }
     let digests =
       needsDigests
@@ -85,7 +84,9 @@ package struct DetachedSignatures: Sendable {
       try host.userFiles.makeDirectory(parent(of: signature.path))
       try host.userFiles.replaceFile(signature.path, content: content)
     }
-    return Outcome(signatures: made.map(\.signature), notes: wanted.packages.compactMap { Self.note(on: $0) })
+    return Outcome(
+      signatures: made.map(\.signature),
+      notes: [source.note].compactMap { $0 } + wanted.packages.compactMap { Self.note(on: $0) })
   }
 
   private static func template(in input: PackageInput) throws -> SigningTemplate {

@@ -8,11 +8,14 @@ internal import HostSystem
 internal import Messages
 internal import ModuleSignature
 internal import PortableExecutable
+internal import SigningKeys
 
 /// Where signatures come from: a key, or a directory with signatures that were made elsewhere.
 protocol SignatureSource: Sendable {
   /// Subject of the signer's certificate, for display.
   var signer: String { get }
+  /// A note for the user about the signer; nil if there is none.
+  var note: Message? { get }
   /// SHA-256 of the signer's certificate; nil if unknown.
   func certificateFingerprint() throws -> [UInt8]?
   /// Whether this source has a signature for the file at `path`; otherwise a module remains unchanged.
@@ -34,6 +37,16 @@ struct KeySignatures: SignatureSource {
   let identity: SigningIdentity
   /// Seconds since 1970; nil for signatures without a time.
   let signingTime: Int64?
+  let note: Message?
+
+  /// Loads the key.
+  ///
+  /// Throws `Failure`.
+  init(_ key: KeySource, on host: Host) throws {
+    identity = try key.load(from: host)
+    signingTime = try host.buildTime
+    note = identity.certificate.validityWarning(on: host)?.note
+  }
 
   var signer: String { identity.certificate.subject }
   func certificateFingerprint() throws -> [UInt8]? { try identity.certificate.fingerprint() }
@@ -57,6 +70,7 @@ struct AttachedSignatures: SignatureSource {
   let directory: String
   private let content: [ArchivePath: [UInt8]]
   private let certificate: Certificate?
+  var note: Message? { nil }
 
   /// The maximum size of a signature in bytes; most have a few thousand.
   private static let sizeLimit = 64 << 10

@@ -54,9 +54,9 @@ package struct VerifyRepack: Sendable {
   /// A difference is a result, not an error. Throws `Failure` if a package cannot be read, is damaged or is unsafe to
   /// unpack, or if a certificate cannot be loaded.
   package func run(on host: Host) throws -> Report {
-    let anchors = try certificates.map { path in
+    let anchors = try certificates.flatMap { path in
       try describing(path) {
-        try Certificate(parsing: try host.userFiles.readFile(path, limit: KeySource.sizeLimit))
+        try CertificateFile(parsing: try host.userFiles.readFile(path, limit: KeySource.sizeLimit)).certificates
       }
     }
     let paths = [original, repacked]

@@ -16,6 +16,8 @@ package struct ESPContents: Hashable, Sendable {
   package var recovered: [Leftover] = []
   /// The number of files named like UKIs that were not examined and count as unknown, see `ESPReader.countLimit`.
   package var unexaminedCount = 0
+  /// Paths of signed updates that empty a key variable, such as noPK.auth: anyone can turn Secure Boot off with them.
+  package var keyRemovals: [String] = []
 
   package struct Leftover: Hashable, Sendable {
     package var path: String

@@ -40,6 +40,7 @@ struct ESPReader: ~Copyable {
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
     try addRecovered(manifest, to: &contents)
+    contents.keyRemovals = KeyRemovals.paths(on: files)
     let present = Set(contents.images.map(\.name))
     for image in manifest.images {
       for copy in image.copies where copy.esp == esp.name && !present.contains(copy.name) {

@@ -20,8 +20,8 @@ package struct HostObservation: Sendable {
   let readFailures: [Failure]
   /// ESPs that the kernel cannot read although they are marked as cleanly unmounted.
   let unreadable: Set<String>
-  /// Files that a file system check left on ESPs and unexamined files, one sentence each.
-  let recoveryNotes: [Message]
+  /// Files on ESPs that the user should remove, and unexamined files, one sentence each.
+  let fileNotes: [Message]
   /// UKIs that do not match their record, by ESP.
   package let damaged: [(esp: String, name: UKIName)]
 
@@ -39,6 +39,8 @@ package struct HostObservation: Sendable {
 
   /// The current certificate; nil if it cannot be read.
   package let certificate: Certificate?
+  /// The warning about the certificate's validity; nil if it is valid, or cannot be read.
+  package let certificateWarning: Failure?
   /// The boot chain, and whether it is trusted; nil without a certificate.
   let chain: Result<ChainDecision, Failure>?
   /// Authenticode digests that dbx revokes regardless of the signature; empty if Secure Boot is not enforced.

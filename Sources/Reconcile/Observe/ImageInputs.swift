@@ -81,7 +81,7 @@ package struct ImageInputs: Hashable, Sendable {
     }
     let digest = try Digest.of(file)
     let fingerprint = try describing(certificate) {
-      try Certificate(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).fingerprint()
+      try CertificateFile(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).signer().fingerprint()
     }
     // Otherwise the record could combine the digest of a new file with the UKI of the old one.
     for input in open.files { try input.requireUnchanged() }

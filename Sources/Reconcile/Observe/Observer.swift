@@ -38,7 +38,7 @@ final class Observer {
   private var contents: [String: ESPContents] = [:]
   private var readFailures: [Failure] = []
   private var unreadable: Set<String> = []
-  private var recoveryNotes: [Message] = []
+  private var fileNotes: [Message] = []
   private var damaged: [(esp: String, name: UKIName)] = []
   /// ESPs whose UKIs were read in full.
   private var readWhole: Set<String> = []
@@ -76,14 +76,18 @@ final class Observer {
       let found = try reader.read(&manifest)
       contents[esp.name] = found
       if found.unexaminedCount > 0 {
-        recoveryNotes.append(
+        fileNotes.append(
           """
           \(files.display(UKIName.directory)): \(found.unexaminedCount) files named pve-*.efi were not examined and are \
           kept; remove those that are not needed
           """)
       }
+      for path in found.keyRemovals {
+        fileNotes.append(
+          "\(files.display(path)) turns Secure Boot off on a machine with its PK; delete this file from the ESP")
+      }
       for file in found.recovered {
-        recoveryNotes.append(
+        fileNotes.append(
           """
           \(files.display(file.path)) (\(file.size >> 10) KiB) was created by a file system check; remove it if it is \
           not needed
@@ -139,10 +143,11 @@ final class Observer {
     let loaders = decision.flatMap { observeLoaders($0) }
     return HostObservation(
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
-      unreadable: unreadable, recoveryNotes: recoveryNotes, damaged: damaged, inventory: inventory,
+      unreadable: unreadable, fileNotes: fileNotes, damaged: damaged, inventory: inventory,
       running: requests.running,
       choice: choice, sources: sources, lineFindings: lineFindings,
-      exposures: SecretFiles.exposures(configuration, on: host), certificate: certificate, chain: chain,
+      exposures: SecretFiles.exposures(configuration, on: host), certificate: certificate,
+      certificateWarning: certificate?.validityWarning(on: host), chain: chain,
       forbiddenDigests: forbiddenDigests, imageDigests: imageDigests, accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],

@@ -6,6 +6,7 @@ internal import Cryptography
 internal import EFIData
 internal import Messages
 internal import SecureBoot
+internal import SigningKeys
 
 /// Plans the changes for an observation.
 final class Planner {
@@ -42,8 +43,9 @@ final class Planner {
       }
     }
     for exposure in observation.exposures { plan.note(exposure.withHint) }
+    if let warning = observation.certificateWarning { plan.note(warning.note) }
     for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
-    for note in observation.recoveryNotes { plan.note(note) }
+    for note in observation.fileNotes { plan.note(note) }
     for failure in observation.readFailures { plan.fail(failure) }
     switch observation.chain {
     case .success(let decision): plan.chain = decision

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 internal import BootEnvironment
+import CommandLineInterface
 import CommandSupport
 import HostCommands
 import HostSystem
@@ -12,7 +13,10 @@ struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Show sections, texts, digests and signatures of an EFI image",
-    discussion: "With --section, writes the raw content of that section to standard output.")
+    discussion: """
+      With --section, writes the raw content of that section to standard output; of all such sections if there are \
+      several.
+      """)
 
   @OptionGroup var global: GlobalOptions
 
@@ -22,11 +26,21 @@ struct InspectCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Print only the content of this section", valueName: "name"))
   var section: String?
 
+  @Option(help: ArgumentHelp("With --section: only that of this profile of the UKI, from 0", valueName: "number"))
+  var profile: Int?
+
+  func validate() throws {
+    guard profile == nil || section != nil else { throw ValidationError(saying: "--profile requires --section") }
+  }
+
   func run() throws {
     let inspect = InspectImage(path: image)
     let host = try global.host()
     if let section {
-      try inspect.extract(section, on: host) { try StandardStream.output.write($0) }
+      let count = try inspect.extract(section, profile: profile, on: host) { try StandardStream.output.write($0) }
+      if count > 1 {
+        try global.note("\(image) has \(count) sections \(section), written one after the other; select with --profile")
+      }
     } else {
       let report = try inspect.run(on: host)
       try global.print(report.text, json: report.json)

@@ -43,6 +43,7 @@ struct SignCommand: ParsableCommand {
     sign.output = output
     sign.replacesExisting = replace
     let result = try sign.run(on: global.host())
+    for note in result.notes { try global.note(note) }
     try global.print(Self.text(result), json: Self.json(result))
   }
 
@@ -63,6 +64,7 @@ struct SignCommand: ParsableCommand {
     .object([
       "path": .string(result.path), "signer": .string(result.signer), "written": .boolean(result.wasWritten),
       "signatures_before": .integer(result.signaturesBefore), "signatures_after": .integer(result.signaturesAfter),
+      "notes": JSONValue(result.notes),
     ])
   }
 }

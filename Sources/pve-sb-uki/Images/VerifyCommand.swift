@@ -22,7 +22,7 @@ struct VerifyCommand: ParsableCommand {
   var images: [String]
 
   @Option(
-    help: ArgumentHelp("Trusted certificate, PEM or DER; may be repeated", valueName: "file"), completion: .file())
+    help: ArgumentHelp("Trusted certificates, PEM or DER; may be repeated", valueName: "file"), completion: .file())
   var cert: [String] = []
 
   func run() throws {

@@ -56,6 +56,7 @@ struct KeysCommand: ParsableCommand {
       create.owner = ownerGuid
       create.acceptsExisting = ifMissing
       let result = try create.run(on: global.host())
+      try result.list.writeWarnings()
       guard result.wasCreated || global.json else { return }
       try global.print(
         ("Created in \(result.list.title)" as Message).localLine + result.list.text,
@@ -76,8 +77,7 @@ struct KeysCommand: ParsableCommand {
           ? ("No keys in \(result.directory); create them with 'pve-sb-uki keys create'." as Message).localLine
           : result.title.localLine + result.text,
         json: result.json)
-      let warnings = result.warnings.map { "pve-sb-uki: warning: \($0)" as Message }
-      try StandardStream.error.write(warnings.localLines.terminalText)
+      try result.writeWarnings()
     }
   }
 
@@ -86,9 +86,9 @@ struct KeysCommand: ParsableCommand {
       commandName: "export",
       abstract: "Write the public parts in the formats of firmware and other tools",
       discussion: """
-        Writes .crt (PEM), .cer and .der (DER), .esl and .auth for PK, KEK and db, and noPK.auth, which removes PK and \
-        returns the firmware to Setup Mode. Private keys are not exported. Updates of a later export are newer than \
-        those of an earlier one, as firmware requires.
+        Writes .crt (PEM), .cer and .der (DER), .esl and .auth for PK, KEK and db, where db is the certificate that signs \
+        UKIs. Private keys are not exported. Updates of a later export are newer than those of an earlier one, as \
+        firmware requires.
         """)
 
     @OptionGroup var global: GlobalOptions
@@ -106,25 +106,39 @@ struct KeysCommand: ParsableCommand {
     @Flag(help: "Overwrite files with other content, using newer updates")
     var force = false
 
+    @Flag(help: "Write only noPK.auth, which removes PK and so turns Secure Boot off")
+    var removal = false
+
     func validate() throws {
       guard directory == nil || output == nil else { throw ValidationError(saying: "specify only one directory") }
+      guard !removal || directory != nil || output != nil else {
+        throw ValidationError(saying: "--removal requires a directory")
+      }
     }
 
     func run() throws {
       var export = KeysExport()
       export.directory = directory ?? output ?? "."
       export.overwrites = force
-      let files = try export.run(on: global.host()).files
+      export.isRemoval = removal
+      let result = try export.run(on: global.host())
+      let files = result.files
+      for note in result.notes { try global.note(note) }
       let text = files.map { ($0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)") as Message }.localLines
       let documents = files.map {
         JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])
       }
-      try global.print(text, json: ["files": .array(documents)])
+      try global.print(text, json: ["files": .array(documents), "notes": JSONValue(result.notes)])
     }
   }
 }
 
 extension KeysList.Result {
+  fileprivate func writeWarnings() throws {
+    let lines = warnings.map { "pve-sb-uki: warning: \($0)" as Message }
+    try StandardStream.error.write(lines.localLines.terminalText)
+  }
+
   fileprivate var title: Message { owner.map { "\(directory), owner \($0)" } ?? "\(directory)" }
 
   /// The text below the title.

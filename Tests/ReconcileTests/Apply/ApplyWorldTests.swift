@@ -69,6 +69,30 @@ import Testing
     for path in others { #expect(try machine.directory.read(machine.path(serials[0], path)) != nil, "\(path)") }
   }
 
+  /// Updates made by efitools: those that empty a variable are named, wherever they are and whatever their name.
+  @Test func signedRemovalsOfKeysAreNamed() throws {
+    let machine = try MirrorScene()
+    let (key, certificate) = (try machine.scene.key.keyFile(), try machine.scene.key.certificateFile())
+    func update(_ list: [UInt8]) throws -> [UInt8] {
+      let (input, output) = (try ScratchFile(list), try ScratchFile())
+      try ExternalTool("sign-efi-sig-list").run(["-k", key.path, "-c", certificate.path, "PK", input.path, output.path])
+      return try output.bytes()
+    }
+    let (removal, enrolment) = (try update([]), try update([UInt8](repeating: 1, count: 80)))
+    let paths = ["/noPK.auth", "/EFI/pve-sb-uki/NOPK.AUT", "/keys/very/deep/in.here/rm_PK.auth"]
+    for path in paths { try machine.directory.write(machine.path(serials[0], path), removal) }
+    for path in ["/keys/PK.auth", "/keys/noPK.txt"] {
+      try machine.directory.write(machine.path(serials[0], path), path == "/keys/PK.auth" ? enrolment : Array("x".utf8))
+    }
+    for result in [try machine.apply(), try machine.apply()] {
+      let notes = result.notes.filter { $0.contains("turns Secure Boot off") }
+      #expect(notes.count == 3 && result.failures.isEmpty)
+      for path in paths { #expect(notes.contains { $0.contains("\(serials[0])\(path) ") }, "\(path): \(notes)") }
+    }
+    // They are not pve-sb-uki's: the administrator may have made them on purpose.
+    for path in paths { #expect(try machine.directory.read(machine.path(serials[0], path)) == removal) }
+  }
+
   @Test func imagesRecoveredByFsckAreRemoved() throws {
     let machine = try MirrorScene()
     let image = try #require(try machine.image(serials[0], MirrorScene.newer))
