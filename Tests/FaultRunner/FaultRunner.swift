@@ -29,6 +29,11 @@ struct FaultRunner {
       exit(2)
     }
     ProcessSetup.perform()
+    // swift test ignores or blocks SIGTERM, and its children inherit that.
+    signal(Glibc.SIGTERM, SIG_DFL)
+    var nothing = sigset_t()
+    sigemptyset(&nothing)
+    sigprocmask(SIG_SETMASK, &nothing, nil)
     CrashReport.enable(printing: "crashed\n")
     let fails = fault == .EIO || fault == .ENOSPC
     let recorder = MutationRecorder(fails ? .only(number) : .none, errno: fault == .ENOSPC ? ENOSPC : EIO)

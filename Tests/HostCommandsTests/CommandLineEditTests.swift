@@ -142,7 +142,7 @@ import Testing
     let error = try #require(thrown(Failure.self) { try edit(host) })
     #expect(error.description.contains("another process"))
     #expect(try text() == "root=/dev/sda1 theirs\n")
-    let kept = try #require(editor.calls.first?.last)
+    let kept = directory.path(of: "run/pve-sb-uki/cmdline.edited")
     #expect(error.hint?.contains(kept) == true)
     #expect(try FileSystem().readFile(kept, limit: 1 << 16) == Array("root=/dev/sda1 mine\n".utf8))
   }

@@ -24,20 +24,21 @@ extension FileSystem {
       flock(created.number, LOCK_EX | LOCK_NB)
       // Closing alone does not unlock it, see `Lock`.
       defer { flock(created.number, LOCK_UN) }
+      let value: Value
       do {
-        let value = try body(temporary)
+        value = try body(temporary)
         try termination.check("create directory", display(path))
         try gate(Mutation(.rename, path))
         try SystemCall.check("create directory", display(path)) {
           renameat(parent.number, temporaryName, parent.number, name)
         }
-        try gate(Mutation(.synchronize, path))
-        try parent.synchronize(path: display(path))
-        return value
       } catch {
         try? removeTemporary(temporaryName, created, isDirectory: true, in: parent, path: temporary)
         throw error
       }
+      try gate(Mutation(.synchronize, path))
+      try parent.synchronize(path: display(path))
+      return value
     }
   }
 }

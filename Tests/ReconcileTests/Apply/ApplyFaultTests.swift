@@ -122,7 +122,8 @@ import Testing
     let expected = try content(whole)
     for number in 1...changes {
       let (machine, status, _) = try run(mode, number)
-      #expect(status != 0, "change \(number) of \(changes)")
+      // If the variable store is full, creating a boot entry is tried again.
+      #expect(status != 0 || mode == "ENOSPC", "\(mode) at change \(number) of \(changes)")
       try holdsPromise(machine, "\(mode) at change \(number) of \(changes)")
       #expect(try Apply.run(on: MirroredMachine.host(root: machine.path)).failures.isEmpty)
       #expect(try content(machine) == expected, "repaired after \(mode) at change \(number) of \(changes)")
