@@ -16,7 +16,8 @@ import Testing
   private func findings(_ text: String, _ makers: [Maker]) throws -> [String] {
     for maker in makers { try directory.write(maker.rawValue, "") }
     let line = CommandLine(parts: [CommandLine.Part(path: CommandLine.filePath, text: text)])
-    return try CommandLineRules(lengthLimit: 2047, host: directory.host()).findings(in: line).map {
+    return try CommandLineRules(lengthLimit: 2047, host: directory.host()).findings(in: line, namedLike: line.path).map
+    {
       "\($0.severity): \($0)"
     }
   }

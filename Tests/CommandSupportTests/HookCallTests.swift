@@ -66,7 +66,7 @@ import Testing
     "'configure' '1.2'", "\"configure\" \"1.2\"", "configure\t1.2", "\tconfigure", "  configure  ", "configure\n1.2",
     "con'fig'ure", "con\\figure 1", "\\c\\o\"nfig\"'ure'", "'configure '", "\"con\\figure\"", "\"con\\\\figure\"",
     "conf\\\nigure x",
-    "'remove'", "'upgrade' '1'", "\"abort-upgrade\" 1", "configure;upgrade", "configure&", "configure #x",
+    "'remove'", "'upgrade' '1'", "\"abort-upgrade\" 1", "configure;upgrade", "configure #x",
     "configure#x",
     "'con\\figure'", "configure\r", "configure\u{b}1", "'purge'", "configure\u{a0}1", "\"configure\n\"", "'it'\\''s'",
   ])

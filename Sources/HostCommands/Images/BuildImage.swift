@@ -53,8 +53,7 @@ package struct BuildImage: Sendable {
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let identity = try key?.load(from: host)
-    let recipe = try recipe(host)
-    let plan = try describing(linux) { try ImagePlan(recipe) }
+    let plan = try describing(linux) { try ImagePlan(try recipe(host)) }
     let path = output ?? "\(PathName(linux).fileName).efi"
     try ImageWriter.require(path, toBeNoneOf: inputs, in: host.userFiles)
     return try describing(path) {
@@ -97,10 +96,12 @@ package struct BuildImage: Sendable {
 
   /// The line in the argument, or in the file after `@`, which has the syntax of `/etc/kernel/cmdline`.
   private static func line(_ argument: String, _ host: Host) throws -> [UInt8] {
-    guard argument.hasPrefix("@") else { return Array(try CommandLineText.line(argument).utf8) }
-    let path = String(argument.dropFirst())
-    return try describing(path) {
-      Array(try CommandLine.part(path, host.userFiles.readFile(path, limit: 1 << 16)).text.utf8)
+    do {
+      guard argument.hasPrefix("@") else { return Array(try CommandLineText.line(argument).utf8) }
+      let path = String(argument.dropFirst())
+      return Array(try CommandLine.part(path, host.userFiles.readFile(path, limit: 1 << 16)).text.utf8)
+    } catch let error as BootEnvironmentError {
+      throw Failure(error.message, hint: error.hint)
     }
   }
 }
