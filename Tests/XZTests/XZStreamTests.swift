@@ -92,4 +92,29 @@ import XZ
       }
     }
   }
+
+  /// xz --stdout and zeros, as some tools pad a stream.
+  @Test func paddingIsUnsupportedRatherThanDamage() throws {
+    let file = try XZScene.pack(Array("text".utf8)) + [0, 0, 0, 0]
+    #expect(thrown(ParseError.self) { try XZStream(parsing: file) }?.rule == .unsupported)
+  }
+
+  @Test(arguments: [("64MiB", false), ("512MiB", true)])
+  func aHugeDictionaryIsUnsupported(_ size: String, _ isHuge: Bool) throws {
+    let file = try XZScene.pack(Array("text".utf8), ["--lzma2=preset=0,dict=\(size)"])
+    let stream = try XZStream(parsing: file)
+    let error = thrown(ParseError.self) { try stream.requireModestDictionaries(in: file) }
+    #expect(error?.rule == (isHuge ? .unsupported : nil))
+  }
+
+  @Test func blocksAreCountedBeforeTheyAreRead() throws {
+    let block = try XZStream(parsing: XZScene.pack([1])).blocks[0]
+    for count in [1 << 16, (1 << 16) + 1] {
+      var index = XZIndexWriter(check: .crc64)
+      for _ in 0..<count { index.add(block) }
+      let file = index.header + [UInt8](repeating: 0, count: block.range.count * count) + index.finish()
+      let error = thrown(ParseError.self) { try XZStream(parsing: file) }
+      #expect(error?.rule == (count > 1 << 16 ? .range : nil))
+    }
+  }
 }
