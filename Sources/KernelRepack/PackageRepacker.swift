@@ -15,6 +15,8 @@ struct PackageRepacker {
   let workers: Int
   /// The input that each output path belongs to, shared by all packages of a call.
   let claimed: Guarded<[String: String]>
+  /// Shared by all packages of a call.
+  let memory: RepackMemory
 
   func run(_ input: PackageInput) throws -> PackageReport {
     let trust = try options.trust.establish(for: input.trustIdentity, on: host)
@@ -24,12 +26,14 @@ struct PackageRepacker {
     try claim(output, for: input.path)
 
     let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
-    let signer = FileSigner(signatures: signatures, images: options.images, modules: options.modules)
+    let signer = FileSigner(
+      signatures: signatures, images: options.images, modules: options.modules, memory: memory.files)
     var editor = DataEditor(
       signer: signer, name: name, sums: input.control.sums, checksAll: options.checksContents, workers: workers)
     let provenance = ProvenanceWriter(
       input: input, name: name, signatures: signatures, toolVersion: options.toolVersion)
-    let data = try DataRewriter(options: options, input: input, workers: workers, spool: spool).run(&editor) {
+    let rewriter = DataRewriter(options: options, input: input, workers: workers, spool: spool, memory: memory)
+    let data = try rewriter.run(&editor) {
       try requireChanges($0)
       return try provenance.add(to: &$0, at: $1)
     }
@@ -86,7 +90,7 @@ struct PackageRepacker {
     of input: PackageInput, name: PackageName, editor: DataEditor, provenance: AddedFiles?, spool: SpoolFile
   ) throws -> RewrittenMember {
     var sums = input.control.sums
-    for (old, new) in editor.renamed { sums.rename(old, to: new) }
+    sums.rename(editor.renamed)
     for change in editor.changes where sums.digest(of: change.archivePath) != nil {
       sums.set(change.archivePath, to: change.new.md5)
     }

@@ -60,6 +60,7 @@ package struct Repack: Sendable {
     let inputs = inputs
     let workers = max(1, jobs / together)
     let claimed = Guarded([String: String]())
+    let memory = RepackMemory(jobs: jobs)
     let progress = Guarded(progress)
     return try ParallelWork.map(inputs.count, workers: together) { index in
       let input = inputs[index]
@@ -69,7 +70,7 @@ package struct Repack: Sendable {
           input: input,
           result: .success(
             try describingPackage(input) {
-              try repack(input, key: key, workers: workers, claimed: claimed, on: host)
+              try repack(input, key: key, workers: workers, claimed: claimed, memory: memory, on: host)
             }))
       } catch {
         outcome = Outcome(input: input, result: .failure(error))
@@ -86,12 +87,13 @@ package struct Repack: Sendable {
   }
 
   private func repack(
-    _ path: String, key: KeySignatures?, workers: Int, claimed: Guarded<[String: String]>, on host: Host
+    _ path: String, key: KeySignatures?, workers: Int, claimed: Guarded<[String: String]>, memory: RepackMemory,
+    on host: Host
   ) throws -> PackageReport {
     let input = try PackageInput(path, from: host.userFiles)
     var repacker = PackageRepacker(
       options: self, signatures: try key ?? attachedSignatures(for: input, on: host), host: host, workers: workers,
-      claimed: claimed)
+      claimed: claimed, memory: memory)
     if let attached = repacker.signatures as? AttachedSignatures { repacker.options.modules = attached.modules }
     return try repacker.run(input)
   }

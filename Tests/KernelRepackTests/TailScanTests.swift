@@ -57,4 +57,18 @@ import Testing
     text[600] ^= 1
     #expect(Self.end(text, at: 0, sums: sums) == nil)
   }
+
+  /// Each of 8000 headers says that the rest is its content; digesting it for each took half a minute.
+  @Test(.timeLimit(.minutes(1))) func manyHeadersDoNotTakeQuadraticTime() throws {
+    let count = 8000
+    var text: [UInt8] = []
+    for number in 0..<count {
+      text += TarHeader.file("f", mode: 0o644, size: (count - number - 1) * 512, modified: 0)
+    }
+    text += [UInt8](repeating: 0, count: 1024)
+    let clock = ContinuousClock()
+    let sums = MD5Sums()
+    let time = clock.measure { #expect(Self.end(text, at: 0, sums: sums) == nil) }
+    #expect(time < .seconds(5))
+  }
 }

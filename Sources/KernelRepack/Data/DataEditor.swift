@@ -25,7 +25,8 @@ struct DataEditor {
   private(set) var modified = 0
   /// Old and new paths of renamed entries.
   private(set) var renamed: [(old: ArchivePath, new: ArchivePath)] = []
-  private var unsorted: [ByteEdit] = []
+  /// All edits so far, in order.
+  private(set) var edits: [ByteEdit] = []
 
   init(signer: FileSigner, name: PackageName, sums: MD5Sums, checksAll: Bool, workers: Int) {
     self.signer = signer
@@ -36,7 +37,7 @@ struct DataEditor {
     let directories = name.isRenamed ? Self.directories(of: name.old) : []
     scan = DataScan(
       checksAll: checksAll,
-      isRenamed: { path in directories.contains { path == $0 || path.parents.contains($0) } },
+      isRenamed: { path in directories.contains { path == $0 || path.isBelow($0) } },
       kind: { KernelFiles.kind(of: $0.path, modules: modules) })
   }
 
@@ -45,12 +46,8 @@ struct DataEditor {
     ["doc", "bug", "lintian/overrides"].map { ArchivePath("usr/share/\($0)/\(package)") }
   }
 
-  /// All edits so far, in order.
-  var edits: [ByteEdit] {
-    unsorted.sorted { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
-  }
-
-  mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
+  /// Adds edits, which are usually after all others.
+  mutating func add(_ more: [ByteEdit]) { edits.insert(sorting: more) }
 
   /// Reads the next bytes of the archive and signs the files that they complete, several at a time.
   ///
@@ -75,24 +72,22 @@ struct DataEditor {
       try Self.require(change.old.md5, of: change.archivePath, in: sums)
       return change
     }
-    for change in found.compactMap({ $0 }) {
-      changes.append(change)
-      unsorted += change.edits
-    }
-    for entry in scan.takeRenamed() { try rename(entry) }
+    let new = found.compactMap { $0 }
+    changes += new
+    let names = try scan.takeRenamed().flatMap { try rename($0) }
+    add(new.flatMap(\.edits) + names)
   }
 
-  private mutating func rename(_ entry: TarEntry) throws {
+  /// The edits that rename an entry in one of the package's directories.
+  private mutating func rename(_ entry: TarEntry) throws -> [ByteEdit] {
     guard
-      let directory = Self.directories(of: name.old).first(where: {
-        $0 == entry.path || entry.path.parents.contains($0)
-      })
-    else { return }
+      let directory = Self.directories(of: name.old).first(where: { $0 == entry.path || entry.path.isBelow($0) })
+    else { return [] }
     let parent = Array(directory.bytes.dropLast(name.old.utf8.count))
     let rest = Array(entry.path.bytes.dropFirst(directory.bytes.count))
     let new = ArchivePath(normalizing: parent + Array(name.new.utf8) + rest)
-    unsorted += try entry.edits(renamedTo: new)
     renamed.append((entry.path, new))
+    return try entry.edits(renamedTo: new)
   }
 
   /// Throws `Failure` unless every file in md5sums is in the archive and matches.
@@ -101,7 +96,9 @@ struct DataEditor {
   func requireListedFiles() throws {
     for path in sums.paths {
       guard let md5 = scan.digests[path] else {
-        throw Failure("\(path) is in md5sums, but not in the package", hint: "download the package again")
+        throw Failure(
+          "\(path) is in md5sums, but not in the package",
+          hint: "download the package again, or omit --check-contents if you trust it")
       }
       try Self.require(md5, of: path, in: sums)
     }

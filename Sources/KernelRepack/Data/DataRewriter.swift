@@ -5,13 +5,17 @@ internal import BinaryFormat
 internal import Compression
 internal import DebianArchive
 internal import HostSystem
+internal import XZ
 
 /// Creates the new data member: transcodes xz blocks where possible, and otherwise compresses all data again.
+///
+/// Blocks that are too large to be kept in memory are not transcoded: xz makes such blocks with `-T1`, dpkg-deb does not.
 struct DataRewriter {
   let options: Repack
   let input: PackageInput
   let workers: Int
   let spool: SpoolFile
+  let memory: RepackMemory
 
   struct Result {
     var member: RewrittenMember
@@ -27,20 +31,36 @@ struct DataRewriter {
     let archive = input.layout.data
     let wanted = options.compression.member ?? archive.compression
     guard archive.compression == .xz, wanted == .xz, !options.recompresses else {
+      return try stream(&editor, as: wanted, addFiles: addFiles)
+    }
+    let greatest = try XZStream(parsing: FileSlice(input.file, archive.member.contentRange)).greatestText
+    guard greatest <= DecodedBlock.greatestText else { return try stream(&editor, as: wanted, addFiles: addFiles) }
+    let workers = memory.workers(workers, forBlocksOf: greatest)
+    return try memory.reservingBlocks(workers, of: greatest) {
+      var rewriter = try XZMemberRewriter(
+        input.file, member: archive.member.contentRange, workers: workers, spool: spool)
+      let end = try rewriter.scan(&editor, stoppingAfter: expectedImageCount(editor))
+      let added = try addFiles(&editor, end)
+      let member = try rewriter.finish(editor.edits, storing: editor.images)
+      return Result(
+        member: member, compression: .xz, packing: member.fellBack ? .blocks : .transcoded, provenance: added)
+    }
+  }
+
+  /// Unpacks the archive twice, to read it and to compress it again.
+  private func stream(
+    _ editor: inout DataEditor, as compression: MemberCompression,
+    addFiles: (inout DataEditor, Int) throws -> AddedFiles?
+  ) throws -> Result {
+    let archive = input.layout.data
+    return try memory.reservingBlocks(workers, of: MemberPacker.blockSize) {
       let rewriter = StreamDataRewriter(
         input.file, member: archive.member.contentRange, isCompressed: archive.compression != .none)
       let end = try rewriter.scan(&editor)
       let added = try addFiles(&editor, end)
-      let member = try rewriter.finish(editor, as: wanted, workers: workers, to: spool)
-      return Result(member: member, compression: wanted, packing: .whole, provenance: added)
+      let member = try rewriter.finish(editor, as: compression, workers: workers, to: spool)
+      return Result(member: member, compression: compression, packing: .whole, provenance: added)
     }
-    var rewriter = try XZMemberRewriter(
-      input.file, member: archive.member.contentRange, workers: workers, spool: spool)
-    let end = try rewriter.scan(&editor, stoppingAfter: expectedImageCount(editor))
-    let added = try addFiles(&editor, end)
-    let member = try rewriter.finish(editor.edits, storing: editor.images)
-    return Result(
-      member: member, compression: .xz, packing: member.fellBack ? .blocks : .transcoded, provenance: added)
   }
 
   /// The number of images according to md5sums; nil if the whole archive has to be read anyway.

@@ -10,6 +10,8 @@ package import DebianArchive
 /// consecutive entries that is followed only by zeros and in which every file matches md5sums.
 package struct TailScan {
   private let sums: MD5Sums
+  /// How often each byte may be read, on average.
+  private static let workLimit = 4
 
   package init(sums: MD5Sums) { self.sums = sums }
 
@@ -18,10 +20,13 @@ package struct TailScan {
   /// `text` is the archive from `offset` to its end.
   package func endOfArchive(in text: UnsafeRawBufferPointer, startingAt offset: Int) -> Int? {
     let blockSize = 512
+    // An archive within an archive has many headers that do not lead to the end; reading on from each would take long.
+    var work = 0
     var candidate = (blockSize - offset % blockSize) % blockSize
-    while candidate + blockSize <= text.count {
+    while candidate + blockSize <= text.count, work <= Self.workLimit * text.count {
       if Self.looksLikeHeader(text, at: candidate),
-        let end = try? end(of: UnsafeRawBufferPointer(rebasing: text[candidate...]), startingAt: offset + candidate)
+        let end = try? end(
+          of: UnsafeRawBufferPointer(rebasing: text[candidate...]), startingAt: offset + candidate, work: &work)
       {
         return end
       }
@@ -36,15 +41,19 @@ package struct TailScan {
 
   private struct NotAtEnd: Error {}
 
-  private func end(of text: UnsafeRawBufferPointer, startingAt offset: Int) throws -> Int {
+  /// Adds the number of bytes read to `work`.
+  private func end(of text: UnsafeRawBufferPointer, startingAt offset: Int, work: inout Int) throws -> Int {
     var reader = TarReader(startingAt: offset)
     var current: (path: ArchivePath, digest: RunningDigest)?
     var matches = 0
     try reader.feed(text) { event in
       switch event {
       case .entry(let entry):
+        work += 512
         current = entry.kind == .file ? (entry.path, try RunningDigest(.md5)) : nil
-      case .content(let bytes): try current?.digest.update(bytes)
+      case .content(let bytes):
+        work += bytes.count
+        try current?.digest.update(bytes)
       case .endOfEntry:
         guard let file = current else { return }
         guard try file.digest.finish() == sums.digest(of: file.path) else { throw NotAtEnd() }
