@@ -9,7 +9,7 @@ internal import XZ
 
 /// Creates the new data member: transcodes xz blocks where possible, and otherwise compresses all data again.
 ///
-/// Blocks that are too large to be kept in memory are not transcoded: xz makes such blocks with `-T1`, dpkg-deb does not.
+/// Blocks that are too large to be kept in memory are not transcoded: `xz -T1` and `dpkg-deb -z9` make such blocks.
 struct DataRewriter {
   let options: Repack
   let input: PackageInput
