@@ -146,6 +146,13 @@ let package = Package(
     .executableTarget(
       name: "fault-runner", dependencies: ["HostCommands", "HostSystem", "Reconcile", "TestSupport"],
       path: "Tests/FaultRunner"),
+    // Runs parsers on damaged inputs.
+    .executableTarget(
+      name: "fuzz-runner",
+      dependencies: [
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostSystem",
+        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "TestSupport", "XZ",
+      ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
     .testTarget(

@@ -49,7 +49,7 @@ package struct CompressedStream {
         default: throw reader.failure ?? Self.error(archive)
         }
         total += count
-        guard total <= limit else { throw CompressionError(detail: "more than \(limit) bytes") }
+        guard total <= limit else { throw CompressionError(.limit, detail: "more than \(limit) bytes") }
         try body(UnsafeRawBufferPointer(start: block, count: count))
       }
     }
@@ -94,7 +94,12 @@ private final class SourceReader {
 
 /// An error of packing or unpacking, with libarchive's reason and a hint.
 package struct CompressionError: HintedError, Hashable {
-  package enum Operation: Hashable, Sendable { case unpack, pack }
+  package enum Operation: Hashable, Sendable {
+    case unpack
+    /// Unpacking an intact stream that is larger than the caller accepts.
+    case limit
+    case pack
+  }
 
   package var operation = Operation.unpack
   /// The reason, as a fragment after a colon.
@@ -107,14 +112,14 @@ package struct CompressionError: HintedError, Hashable {
 
   package var message: Message {
     switch operation {
-    case .unpack: "unpacking failed: \(detail)"
+    case .unpack, .limit: "unpacking failed: \(detail)"
     case .pack: "packing failed: \(detail)"
     }
   }
 
   package var hint: Message? {
     switch operation {
-    case .unpack: "reinstall the package that contains the file"
+    case .unpack, .limit: "reinstall the package that contains the file"
     case .pack: nil
     }
   }

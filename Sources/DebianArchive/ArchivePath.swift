@@ -9,9 +9,10 @@ package struct ArchivePath: Hashable, Sendable {
   package enum Hazard: Hashable, Sendable, CaseIterable {
     case absolute
     case parent
-    case emptyComponent
+    case empty
     case controlCharacter
     case tooLong
+    case tooDeep
   }
 
   /// Without leading or trailing slash.
@@ -23,8 +24,10 @@ package struct ArchivePath: Hashable, Sendable {
   static let lengthLimit = 4096
   /// NAME_MAX of Linux.
   private static let componentLimit = 255
+  /// Directories above a file; kernel packages have about ten.
+  private static let depthLimit = 64
 
-  /// Normalises a name from an archive: `./boot/`, `boot` and `boot/` are the same.
+  /// Normalises a name from an archive: `./boot/`, `.//boot`, `boot` and `boot/` are the same.
   package init(normalizing name: some Collection<UInt8>) {
     // A single pass without splitting into components, for speed: a package has thousands of names.
     let slash = UInt8(ascii: "/")
@@ -43,7 +46,7 @@ package struct ArchivePath: Hashable, Sendable {
       }
     }
     // A trailing slash marks a directory.
-    if kept.count > start || name.isEmpty { found.endComponent(&kept, from: start) }
+    if kept.count > start { found.endComponent(&kept, from: start) }
     if kept.last == slash { kept.removeLast() }
     bytes = kept
     hazard =
@@ -53,8 +56,10 @@ package struct ArchivePath: Hashable, Sendable {
         .absolute
       } else if found.hasParent {
         .parent
-      } else if found.hasEmpty {
-        .emptyComponent
+      } else if name.isEmpty {
+        .empty
+      } else if found.depth > Self.depthLimit {
+        .tooDeep
       } else if name.count >= Self.lengthLimit || found.hasLong {
         .tooLong
       } else {
@@ -66,19 +71,20 @@ package struct ArchivePath: Hashable, Sendable {
   private struct Findings {
     var hasControl = false
     var hasParent = false
-    var hasEmpty = false
     var hasLong = false
+    var depth = 0
 
     /// Checks the component that starts at `start`, and removes it if it is `.`.
     mutating func endComponent(_ kept: inout [UInt8], from start: Int) {
       let dot = UInt8(ascii: ".")
       switch kept.count - start {
-      case 0: hasEmpty = true
+      case 0: return
       case 1 where kept[start] == dot: kept.removeLast()
       case 2 where kept[start] == dot && kept[start + 1] == dot: hasParent = true
       case ArchivePath.componentLimit + 1..<Int.max: hasLong = true
       default: break
       }
+      depth += 1
     }
   }
 
@@ -101,6 +107,12 @@ package struct ArchivePath: Hashable, Sendable {
   /// The name without directories; empty for the root.
   package var lastComponent: ArraySlice<UInt8> {
     bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[($0 + 1)...] } ?? bytes[...]
+  }
+
+  /// Whether the path is in `directory` or one of its subdirectories.
+  package func isBelow(_ directory: ArchivePath) -> Bool {
+    let count = directory.bytes.count
+    return bytes.count > count && bytes[count] == UInt8(ascii: "/") && bytes.starts(with: directory.bytes)
   }
 
   /// Whether the path starts with these bytes, such as `boot/vmlinuz-`.

@@ -16,6 +16,8 @@ struct PackageRepacker {
   let workers: Int
   /// The input that each output path belongs to, shared by all packages of a call.
   let claimed: Guarded<[String: String]>
+  /// Shared by all packages of a call.
+  let memory: RepackMemory
 
   func run(_ input: PackageInput) throws -> PackageReport {
     let trust = try options.trust.establish(for: input.trustIdentity, on: host)
@@ -26,10 +28,11 @@ struct PackageRepacker {
 
     let spool = try host.userFiles.spoolFile(in: options.outputDirectory)
     let signer = FileSigner(
-      signatures: signatures, images: options.images, modules: options.modules, digests: digests)
+      signatures: signatures, images: options.images, modules: options.modules, digests: digests,
+      memory: memory.files)
     let provenance = ProvenanceWriter(
       input: input, name: name, signatures: signatures, toolVersion: options.toolVersion)
-    let rewriter = DataRewriter(options: options, input: input, workers: workers, spool: spool)
+    let rewriter = DataRewriter(options: options, input: input, workers: workers, spool: spool, memory: memory)
     let (data, editor) = try rewriter.run { aliases in
       DataEditor(
         signer: signer, name: name, sums: input.control.sums, checksAll: options.checksContents, workers: workers,
@@ -124,7 +127,7 @@ struct PackageRepacker {
     for change in editor.changes {
       for name in change.names where sums.digest(of: name) != nil { sums.set(name, to: change.new.md5) }
     }
-    for (old, new) in editor.renamed { sums.rename(old, to: new) }
+    sums.rename(editor.renamed)
     if let provenance { sums.set(provenance.path, to: provenance.md5) }
     let growth = editor.changes.reduce(provenance?.kibibytes ?? 0) { $0 + $1.new.kibibytes - $1.old.kibibytes }
     let stanza = try input.control.stanza.repacked(as: name, growth: growth, signer: signatures.signer)

@@ -68,13 +68,15 @@ package struct Repack: Sendable {
     let inputs = inputs
     let workers = max(1, jobs / together)
     let claimed = Guarded([String: String]())
+    let memory = RepackMemory(jobs: jobs)
     let progress = Guarded(progress)
     return try ParallelWork.map(inputs.count, workers: together) { index in
       let input = inputs[index]
       let outcome: Outcome
       do throws(Failure) {
         let result = try describingPackage(input) {
-          try repack(input, signatures: sources, digests: digests, workers: workers, claimed: claimed, on: host)
+          try repack(
+            input, signatures: sources, digests: digests, workers: workers, claimed: claimed, memory: memory, on: host)
         }
         outcome = Outcome(input: input, result: result)
       } catch {
@@ -115,7 +117,7 @@ package struct Repack: Sendable {
 
   private func repack(
     _ path: String, signatures: SignatureSources, digests: ModuleDigests, workers: Int,
-    claimed: Guarded<[String: String]>, on host: Host
+    claimed: Guarded<[String: String]>, memory: RepackMemory, on host: Host
   ) throws -> Outcome.Result {
     let input = try PackageInput(path, from: host.userFiles)
     let isShared = inputs.count > 1 && digests.sources.contains(path)
@@ -128,7 +130,8 @@ package struct Repack: Sendable {
     var options = self
     options.modules = modules
     let repacker = PackageRepacker(
-      options: options, signatures: source, digests: digests, host: host, workers: workers, claimed: claimed)
+      options: options, signatures: source, digests: digests, host: host, workers: workers, claimed: claimed,
+      memory: memory)
     do {
       return .repacked(try repacker.run(input))
     } catch is PackageRepacker.NoKernelFiles where isShared {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import Cryptography
 internal import Messages
 
@@ -14,25 +15,36 @@ package enum OpenPGPArmor {
   /// The checksum is ignored, since a damaged key verifies no signature. Throws `TrustError` for a block without an end
   /// line or with malformed Base64.
   package static func binary(_ keyring: [UInt8], of path: String) throws(TrustError) -> [UInt8] {
-    let lines = keyring.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
-      line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-    }
-    guard lines.contains(where: { $0.elementsEqual(start) }) else { return keyring }
     var keys: [UInt8] = []
-    var rest = lines[...]
-    while let first = rest.firstIndex(where: { $0.elementsEqual(start) }) {
-      let block = rest[(first + 1)...]
-      guard let last = block.firstIndex(where: { $0.elementsEqual(end) }),
-        let blank = block[..<last].firstIndex(where: { $0.isEmpty }),
-        let bytes = Base64.decode(Array(block[(blank + 1)..<last].prefix { $0.first != UInt8(ascii: "=") }.joined()))
-      else {
-        throw TrustError(
-          .signature, "\(path) is not a keyring: its ASCII armour is damaged",
-          hint: "download the keyring again, or export the keys with gpg --export")
+    var place = Place.outside
+    var isArmoured = false
+    var text: [UInt8] = []
+    for rawLine in ByteLines(keyring) {
+      let line = rawLine.last == UInt8(ascii: "\r") ? rawLine.dropLast() : rawLine
+      switch place {
+      case .outside:
+        if line.elementsEqual(start) { (place, isArmoured) = (.headers, true) }
+      case .headers where line.isEmpty: place = .text
+      case .headers, .checksum, .text:
+        if line.elementsEqual(end) {
+          guard place != .headers, let bytes = Base64.decode(text) else { throw damaged(path) }
+          keys += bytes
+          (place, text) = (.outside, [])
+        } else if place == .text {
+          if line.first == UInt8(ascii: "=") { place = .checksum } else { text += line }
+        }
       }
-      keys += bytes
-      rest = rest[(last + 1)...]
     }
-    return keys
+    guard place == .outside else { throw damaged(path) }
+    return isArmoured ? keys : keyring
+  }
+
+  /// Where a line is.
+  private enum Place { case outside, headers, text, checksum }
+
+  private static func damaged(_ path: String) -> TrustError {
+    TrustError(
+      .signature, "\(path) is not a keyring: its ASCII armour is damaged",
+      hint: "download the keyring again, or export the keys with gpg --export")
   }
 }

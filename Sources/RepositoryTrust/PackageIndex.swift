@@ -69,39 +69,74 @@ extension SignedRelease {
   private func find(
     _ deb: DebIdentity, in index: String, packed suffix: String, path: String, on host: Host
   ) throws -> PackageStanza? {
-    let bytes = try host.userFiles.readFile(path, limit: Self.sizeLimit)
+    let file = try host.userFiles.openFile(path)
     let packed = release.entries[index + suffix]
-    guard let expected = packed ?? release.entries[index] else {
+    let text = release.entries[index]
+    guard packed ?? text != nil else {
       throw TrustError(
-        .index, "\(file) has no digest of \(index)\(suffix) or \(index)",
+        .index, "\(self.file) has no digest of \(index)\(suffix) or \(index)",
         hint: "download an index that the release file lists")
     }
-    if packed != nil { try require(expected, digest: Digest.of(bytes), size: bytes.count, path: path) }
+    // The signed sizes are compared first, so that a wrong index costs neither time nor memory.
+    guard file.count <= packed?.size ?? Self.sizeLimit else { throw otherIndex(path) }
+    let source = try DigestingSource(file)
+    let limit = text?.size ?? Self.sizeLimit
     var search = PackageSearch(sha256: deb.sha256)
     var plain = try Digest()
     var count = 0
     do {
-      try CompressedStream(bytes).forEachChunk(limit: Self.sizeLimit) { chunk in
+      try CompressedStream(source).forEachChunk(limit: min(limit, Self.sizeLimit)) { chunk in
         count += chunk.count
         try plain.update(chunk)
         try search.feed(chunk)
       }
     } catch let error as CompressionError {
+      if error.operation == .limit { throw otherIndex(path) }
       throw TrustError(.index, "\(path) cannot be unpacked: \(error.detail)", hint: "download the index again")
     }
-    let digest = try plain.finish()
-    if packed == nil { try require(expected, digest: digest, size: count, path: path) }
+    let found = try (digest: plain.finish(), size: count)
+    let isListed =
+      if let packed {
+        try source.finish() == packed.sha256 && file.count == packed.size
+      } else {
+        found.digest == text?.sha256 && found.size == text?.size
+      }
+    guard isListed else { throw otherIndex(path) }
     return search.finish()
   }
 
-  private func require(
-    _ expected: ReleaseFile.Entry, digest: [UInt8], size: Int, path: String
-  ) throws(TrustError) {
-    guard digest == expected.sha256, size == expected.size else {
-      throw TrustError(
-        .index, "\(path) is not the index listed in \(file): SHA-256 digest or size differs",
-        hint: "download both again at the same time")
+  private func otherIndex(_ path: String) -> TrustError {
+    TrustError(
+      .index, "\(path) is not the index listed in \(file): SHA-256 digest or size differs",
+      hint: "download both again at the same time")
+  }
+}
+
+/// A file that is read from start to end and digested on the way, so that exactly the bytes that were used are verified.
+private final class DigestingSource: RandomAccessBytes {
+  private let file: File
+  private let progress: Guarded<(end: Int, digest: RunningDigest)>
+
+  init(_ file: File) throws {
+    self.file = file
+    progress = Guarded((0, try RunningDigest(.sha256)))
+  }
+
+  var count: Int { file.count }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    try file.read(into: buffer, at: offset)
+    try progress.withLock { progress in
+      guard offset == progress.end else { return }
+      try progress.digest.update(UnsafeRawBufferPointer(buffer))
+      progress.end += buffer.count
     }
+  }
+
+  /// The digest of the whole file; reads what has not been read.
+  func finish() throws -> [UInt8] {
+    try TransferBuffer().forEachChunk(of: self, in: progress.withLock { $0.end }..<count) { _ in }
+    return try progress.withLock { try $0.digest.finish() }
   }
 }
 
@@ -162,7 +197,7 @@ private struct PackageStanza {
   private var fields: [String: String] = [:]
 
   init(parsing text: [UInt8]) {
-    for line in text.split(separator: UInt8(ascii: "\n")) where line.first != UInt8(ascii: " ") {
+    for line in ByteLines(text) where line.first != UInt8(ascii: " ") {
       guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { continue }
       let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
       fields[name] = String(decoding: line[(colon + 1)...].drop { $0 == UInt8(ascii: " ") }, as: UTF8.self)

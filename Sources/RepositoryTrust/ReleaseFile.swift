@@ -6,7 +6,7 @@ internal import Cryptography
 internal import Messages
 
 /// A repository's release file: one stanza of fields, among them SHA256, which lists the indexes.
-struct ReleaseFile: Hashable, Sendable {
+package struct ReleaseFile: Hashable, Sendable {
   /// An index: its digest, and its size in bytes.
   struct Entry: Hashable, Sendable {
     var sha256: [UInt8]
@@ -22,10 +22,10 @@ struct ReleaseFile: Hashable, Sendable {
   private(set) var entries: [String: Entry] = [:]
 
   /// Throws `TrustError` if the text is not a stanza, a field or entry is repeated, or a date or entry is malformed.
-  init(parsing text: [UInt8], of file: String) throws(TrustError) {
+  package init(parsing text: [UInt8], of file: String) throws(TrustError) {
     var names: Set<String> = []
     var field = ""
-    for line in text.split(separator: UInt8(ascii: "\n")) {
+    for line in ByteLines(text) where !line.isEmpty {
       if line.first == UInt8(ascii: " ") {
         if field == "sha256" { try addEntry(line, of: file) }
         continue
@@ -55,8 +55,8 @@ struct ReleaseFile: Hashable, Sendable {
       hint: "run 'apt-get update' or download a new one; for an old repository, use --sha256 instead")
   }
 
-  private mutating func addEntry(_ line: some Sequence<UInt8>, of file: String) throws(TrustError) {
-    let words = String(decoding: Array(line), as: UTF8.self).split(separator: " ")
+  private mutating func addEntry(_ line: ArraySlice<UInt8>, of file: String) throws(TrustError) {
+    let words = String(decoding: line, as: UTF8.self).split(separator: " ")
     guard words.count == 3, let digest = [UInt8](hexadecimal: words[0]), digest.count == 32, let size = Int(words[1]),
       size >= 0
     else { throw Self.error(file, "it contains an invalid SHA256 line") }

@@ -71,13 +71,44 @@ package struct SignedRelease: Sendable {
         hint: "download the release file again from a trusted mirror")
     }
     guard !status.signers.isEmpty else {
+      if let flaw = status.flaw { throw flaw.error(file) }
       let errors = String(decoding: report.errors, as: UTF8.self).split(separator: "\n").last.map(String.init)
       throw TrustError(
         .signature,
         "\(file) is not signed by a key in \(keyring): \(errors ?? "gpgv ended with status \(report.status)")",
         hint: "specify the repository's keyring with --keyring, such as one from /usr/share/keyrings")
     }
+    // gpgv ends with 2 if it cannot check one of several signatures, usually for lack of a key.
+    guard report.status == 0 || report.status == 2 && status.hasUncheckedSignature else {
+      throw TrustError(
+        .signature, "the signature of \(file) was not verified: gpgv ended with status \(report.status)",
+        hint: "run 'gpgv --keyring \(keyring) \(file)' to see why")
+    }
     return status.signers
+  }
+}
+
+/// Why an intact signature by a key of the keyring is not valid, with the key's ID.
+private enum SignatureFlaw {
+  case expiredKey(String)
+  case revokedKey(String)
+  case expired(String)
+
+  func error(_ file: String) -> TrustError {
+    switch self {
+    case .expiredKey(let key):
+      TrustError(
+        .signature, "\(file) is signed by key \(key), which has expired",
+        hint: "update the repository's keyring, then run 'apt-get update'")
+    case .revokedKey(let key):
+      TrustError(
+        .signature, "\(file) is signed by key \(key), which its owner has revoked",
+        hint: "download the repository's new keyring and release file, or use --sha256 with a digest that you trust")
+    case .expired(let key):
+      TrustError(
+        .signature, "the signature of \(file) by key \(key) has expired",
+        hint: "run 'apt-get update', or download the release file again")
+    }
   }
 }
 
@@ -87,6 +118,10 @@ private struct GpgvStatus {
   /// revoked.
   private(set) var signers: [String] = []
   private(set) var hasBadSignature = false
+  /// Whether gpgv could not check a signature, such as one by a key that is not in the keyring.
+  private(set) var hasUncheckedSignature = false
+  /// Of the first signature that is intact, but not valid.
+  private(set) var flaw: SignatureFlaw?
 
   init(parsing output: [UInt8]) {
     var isGood = false
@@ -97,11 +132,22 @@ private struct GpgvStatus {
       case "NEWSIG": isGood = false
       case "GOODSIG": isGood = true
       case "BADSIG": hasBadSignature = true
-      case "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "ERRSIG": isGood = false
+      case "ERRSIG": (isGood, hasUncheckedSignature) = (false, true)
+      case "EXPKEYSIG", "REVKEYSIG", "EXPSIG":
+        isGood = false
+        flaw = flaw ?? Self.flaw(words[1], key: words.count > 2 ? String(words[2]) : "?")
       // The last argument is the fingerprint of the primary key; old versions omit it.
       case "VALIDSIG" where isGood && words.count > 2: signers.append(String(words.count > 11 ? words[11] : words[2]))
       default: break
       }
+    }
+  }
+
+  private static func flaw(_ word: Substring, key: String) -> SignatureFlaw {
+    switch word {
+    case "EXPKEYSIG": .expiredKey(key)
+    case "REVKEYSIG": .revokedKey(key)
+    default: .expired(key)
     }
   }
 }

@@ -79,9 +79,12 @@ struct BlockHeader: Hashable, Sendable {
   }
 
   /// The dictionary size in bytes if LZMA2 is the only filter; nil for other filters and undefined codes.
-  var dictionarySize: Int? {
-    guard filters.count == 1, filters[0].id == 0x21, filters[0].properties.count == 1 else { return nil }
-    switch filters[0].properties[0] {
+  var dictionarySize: Int? { filters.count == 1 ? neededDictionary : nil }
+
+  /// The dictionary size in bytes of LZMA2, which is always the last filter; nil for other filters and undefined codes.
+  var neededDictionary: Int? {
+    guard let filter = filters.last, filter.id == 0x21, filter.properties.count == 1 else { return nil }
+    switch filter.properties[0] {
     case let code where code < 40: return (2 | Int(code & 1)) << (Int(code) / 2 + 11)
     case 40: return Int(UInt32.max)
     default: return nil

@@ -31,7 +31,7 @@ struct BlockLayout {
   func decodeLZMA2(from source: any RandomAccessBytes) throws -> LZMA2Block? {
     guard let dictionarySize = header.dictionarySize else { return nil }
     guard dictionarySize <= DecodedBlock.greatestDecoder else {
-      throw ParseError(XZStream.format, at: block.range.lowerBound, .range, "the block's dictionary is too large")
+      throw DecodedBlock.dictionaryError(dictionarySize, at: block.range.lowerBound)
     }
     let input = PaddedBuffer(count: dataRange.count)
     try source.read(into: input.bytes, at: dataRange.lowerBound)

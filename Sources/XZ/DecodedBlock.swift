@@ -8,9 +8,9 @@ internal import Messages
 /// The text of one block in memory, with its check verified, ready to be encoded again with edits.
 package final class DecodedBlock: Sendable {
   /// The largest text of a block in bytes; larger ones are rejected before memory is allocated.
-  package static let greatestText = 1 << 30
-  /// The most memory in bytes that a decoder may need for dictionary and tables.
-  static let greatestDecoder = 320 << 20
+  package static let greatestText = 64 << 20
+  /// The most memory in bytes that a decoder may need for dictionary and tables: preset 9 needs 65 MiB.
+  static let greatestDecoder = 136 << 20
 
   private let block: XZStream.Block
   private let check: XZCheck
@@ -88,6 +88,28 @@ package final class DecodedBlock: Sendable {
       }
       return blocks
     }
+  }
+}
+
+extension XZStream {
+  /// Throws `ParseError` if a block needs a larger dictionary than `DecodedBlock` accepts, or has a damaged header.
+  ///
+  /// For streams that another library unpacks. `source` is the one that the stream was parsed from.
+  package func requireModestDictionaries(in source: any RandomAccessBytes) throws {
+    for block in blocks {
+      let header = try BlockLayout(of: block, check: check, in: source).header
+      if let size = header.neededDictionary, size > DecodedBlock.greatestDecoder {
+        throw DecodedBlock.dictionaryError(size, at: block.range.lowerBound)
+      }
+    }
+  }
+}
+
+extension DecodedBlock {
+  static func dictionaryError(_ size: Int, at offset: Int) -> ParseError {
+    ParseError(
+      XZStream.format, at: offset, .unsupported,
+      "a block needs a dictionary of \(size) bytes; the limit is \(greatestDecoder)")
   }
 }
 

@@ -22,14 +22,18 @@ package struct XZStream: Sendable {
   static let footerMagic: [UInt8] = [0x59, 0x5a]
   /// Size of the stream's header in bytes, and of its footer.
   static let frameSize = 12
-  /// Enough for a million blocks; the index is read as a whole.
-  private static let greatestIndex = 16 << 20
+  /// Bytes; the index is read as a whole.
+  private static let greatestIndex = 1 << 20
+  /// The largest kernel packages have about fifty.
+  private static let greatestCount = 1 << 16
 
   package let check: XZCheck
   package let blocks: [Block]
 
   /// Size of the plain text in bytes.
   package var textCount: Int { blocks.last?.text.upperBound ?? 0 }
+  /// Size of the largest block's plain text in bytes.
+  package var greatestText: Int { blocks.reduce(0) { max($0, $1.text.count) } }
 
   /// Reads the layout of a file that is exactly one stream.
   ///
@@ -46,6 +50,9 @@ package struct XZStream: Sendable {
     }
     let flags = try Self.checked(&header, count: 2)
     let footerStart = source.count - Self.frameSize
+    guard try source.readBytes(at: source.count - 4, count: 4, format: format) != [0, 0, 0, 0] else {
+      throw ParseError(format, at: source.count - 4, .unsupported, "padding after the stream")
+    }
     let (indexSize, footerFlags) = try Self.parseFooter(source, at: footerStart)
     guard flags == footerFlags else {
       throw ParseError(format, at: footerStart + 8, .range, "the flags in the header and footer differ")
@@ -108,6 +115,9 @@ package struct XZStream: Sendable {
     guard count <= fields.remaining / 2 else {
       throw ParseError(
         format, at: countOffset, .range, "an index of \(content.count) bytes cannot contain \(count) records")
+    }
+    guard count <= greatestCount else {
+      throw ParseError(format, at: countOffset, .range, "more than \(greatestCount) blocks")
     }
     var blocks: [Block] = []
     blocks.reserveCapacity(count)

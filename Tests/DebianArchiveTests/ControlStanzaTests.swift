@@ -86,13 +86,33 @@ import Testing
     #expect(rule("A: b\n\nC: d\n") == .trailingBytes)
     #expect(rule("A: b\nC: d\na: e\n") == .overlap)
     for text in [
-      " A: b\n", "A\n", "A: b\n \nC: d\n", "# no\nA: b\n", "A: b\n#no\n", "-A: b\n", ": b\n", "A b: c\n", "A: b\r\n",
+      " A: b\n", "A\n", "A: b\n \nC: d\n", "# no\nA: b\n", "A: b\n#no\n", "-A: b\n", ": b\n", "A b: c\n", "A: b\rc\n",
+      "A: b\r",
       "A: \u{0}\n",
     ] {
       #expect(rule(text) == .encoding, "\(text)")
     }
     #expect(rule("A: " + String(repeating: "x", count: 1 << 20)) == .range)
     for count in 0..<Self.text.utf8.count { _ = rule(String(Self.text.prefix(count))) }
+  }
+
+  /// dpkg removes blanks, among them CR, at the end of a value.
+  @Test func carriageReturnsBeforeLineFeeds() throws {
+    let text = Self.text.replacing("\n", with: "\r\n")
+    for end in ["", "\r\n"] {
+      var stanza = try Self.stanza(text + end)
+      #expect(Self.text(stanza) == text + end)
+      #expect(stanza["Package"] == "linux-image" && stanza["Description"] == "short\n long\n .\n  verbatim ")
+      try stanza.set("Version", to: "7")
+      try stanza.set("Description", to: "new\n text")
+      #expect(
+        Self.text(stanza) == text.replacing("version:  1:6.1-2 ", with: "version: 7")
+          .replacing("short\r\n long\r\n .\r\n  verbatim ", with: "new\r\n text") + end)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func manyBlanksTakeLinearTime() throws {
+    #expect(try Self.stanza("A: b" + String(repeating: " ", count: 1_000_000) + "\n")["A"] == "b")
   }
 
   @Test func damageNeverCrashes() {

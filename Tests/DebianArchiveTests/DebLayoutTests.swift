@@ -29,7 +29,9 @@ import Testing
 
   @Test func truncationAtAnyByteIsAnError() throws {
     let package = try DebScene.package()
-    for count in 0..<package.count { #expect(error(Array(package[..<count])) != nil, "\(count)") }
+    // dpkg does not need the padding after the last member.
+    let end = try DebLayout(parsing: package).data.member.contentRange.upperBound
+    for count in 0..<end { #expect(error(Array(package[..<count])) != nil, "\(count)") }
   }
 
   @Test func damageNeverCrashes() throws {

@@ -96,4 +96,19 @@ import Testing
     #expect(Array(parts.joined()) == Self.apply(edits, to: text))
     #expect(parts[0] == [0, 1, 2, 1, 2])
   }
+
+  @Test func editsAreInsertedInOrder() {
+    func edit(_ start: Int) -> ByteEdit { ByteEdit(range: start..<start + 1, replacement: []) }
+    var edits: [ByteEdit] = []
+    for batch in [[5, 3], [9, 7], [1], [], [8, 12, 2]] { edits.insert(sorting: batch.map(edit)) }
+    #expect(edits.map(\.range.lowerBound) == [1, 2, 3, 5, 7, 8, 9, 12])
+  }
+
+  /// Blank lines are equal, and were all taken for the last one.
+  @Test func equalLinesStayInPlace() {
+    let old = Array("a\n\nb\n\nc\n\n".utf8)
+    let new = Array("a\n\nb\n\nx\n\n".utf8)
+    let edits = ContentEdits.byLine(from: old, to: new)
+    #expect(edits == [ByteEdit(range: 6..<8, replacement: Array("x\n".utf8))])
+  }
 }

@@ -98,6 +98,65 @@ import Testing
     #expect(repository.reason(keyring: repository.directory.path(of: "keys.asc")) == .signature)
   }
 
+  /// The outputs of gpgv 2.2.40 for an expired and a revoked key, and for an expired signature.
+  @Test(arguments: [
+    ("EXPKEYSIG 3C86679CC30DB56A Exp <e@x>", 0, "by key 3C86679CC30DB56A, which has expired"),
+    ("REVKEYSIG 3C86679CC30DB56A Rev <r@x>", 0, "by key 3C86679CC30DB56A, which its owner has revoked"),
+    ("EXPSIG 3C86679CC30DB56A Sig <r@x>", 0, "by key 3C86679CC30DB56A has expired"),
+    // A crash after a good signature.
+    ("GOODSIG 3C86679CC30DB56A Good <g@x>", 139, "gpgv ended with status 139"),
+    ("GOODSIG 3C86679CC30DB56A Good <g@x>", 2, "gpgv ended with status 2"),
+  ])
+  func aSignatureThatIsNotValidIsExplained(_ line: String, _ status: Int, _ expected: String) throws {
+    let repository = try TestRepository()
+    let error = thrown(TrustError.self) {
+      try SignedRelease(
+        repository.inRelease, keyring: repository.keyring, on: host(of: repository, line: line, status: Int32(status)))
+    }
+    #expect(error?.rule == .signature && error?.message.contains(expected) == true, "\(String(describing: error))")
+    #expect(error?.message.contains("Good signature") == false && error?.hint != nil)
+  }
+
+  private func host(of repository: TestRepository, line: String, status: Int32) throws -> Host {
+    let fingerprint = "3C86679CC30DB56A065E5D9DD79AAAF8DECEFA9F"
+    let output = """
+      [GNUPG:] NEWSIG e@x
+      [GNUPG:] \(line)
+      [GNUPG:] VALIDSIG \(fingerprint) 2025-01-05 1736035200 0 4 0 1 10 01 \(fingerprint)
+
+      """
+    var host = try repository.host
+    host.processes = ProcessRunner(
+      run: { _, _ in status },
+      collect: { _, _, _ in
+        ProcessOutput(
+          status: status, output: Array(output.utf8), errors: Array("gpgv: Good signature from \"Exp <e@x>\"\n".utf8))
+      })
+    return host
+  }
+
+  /// gpgv ends with 2 if one of several signatures is by a key that is not in the keyring.
+  @Test func aSignatureByAnUnknownKeyIsIgnored() throws {
+    let repository = try TestRepository()
+    try repository.gpg(["--passphrase", "", "--quick-gen-key", "Other <o@example.org>", "rsa2048", "sign", "never"])
+    let release = try FileSystem().readFile("\(repository.dists)/Release", limit: 1 << 20)
+    let signers = ["-u", "test@example.org", "-u", "o@example.org"]
+    try repository.directory.write(
+      "dists/test/InRelease", try repository.gpg(signers + ["--output", "-", "--clearsign"], input: release))
+    _ = try ExternalTool("gpgconf").result(["--homedir", repository.directory.path(of: "gpg"), "--kill", "all"])
+    #expect(repository.reason() == nil)
+  }
+
+  /// The signed size is compared before the file is read.
+  @Test(arguments: ["", ".xz"]) func aHugeIndexIsNotRead(_ suffix: String) throws {
+    let repository = try TestRepository()
+    if suffix == ".xz" { try FileSystem().remove(repository.index) }
+    try ExternalTool("truncate").run(["-s", "64G", repository.index + suffix])
+    let clock = ContinuousClock()
+    let time = clock.measure { #expect(repository.reason() == .index) }
+    #expect(time < .seconds(5))
+  }
+
   @Test func anIndexThatDoesNotMatchTheReleaseIsRejected() throws {
     let repository = try TestRepository()
     let index = try FileSystem().readFile(repository.index, limit: 1 << 20)

@@ -28,6 +28,12 @@ import Testing
     #expect(try Self.binary("\(Self.begin)\n\(Self.end)") == [])
   }
 
+  /// A list of all lines took 48 bytes for each.
+  @Test func endlessBlankLinesNeedNoMemory() throws {
+    let blank = String(repeating: "\n", count: 1 << 20)
+    #expect(try Self.binary("\(blank)\(Self.begin)\n\(blank)Zm9v\n\(blank)\(Self.end)\(blank)") == Array("foo".utf8))
+  }
+
   @Test(arguments: [
     // No end line, or trailing characters on it.
     "\(begin)\nZm9v\n", "\(begin)\nZm9v\n\(end.dropLast()) \n",

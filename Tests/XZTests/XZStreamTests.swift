@@ -41,7 +41,7 @@ import XZ
   @Test func anythingButOneStreamIsRejected() throws {
     let file = try XZScene.pack(Array(XZScene.text.prefix(1000)))
     #expect(thrown(ParseError.self) { try XZStream(parsing: file + file) }?.rule == .range)
-    #expect(thrown(ParseError.self) { try XZStream(parsing: file + [0, 0, 0, 0]) }?.rule == .magic)
+    #expect(thrown(ParseError.self) { try XZStream(parsing: file + [0, 0, 0, 0]) }?.rule == .unsupported)
     #expect(thrown(ParseError.self) { try XZStream(parsing: file + [1]) }?.rule == .magic)
     #expect(thrown(ParseError.self) { try XZStream(parsing: [0] + file) }?.rule == .magic)
     #expect(thrown(ParseError.self) { try XZStream(parsing: [UInt8]()) }?.rule == .truncated)
@@ -90,6 +90,25 @@ import XZ
       } catch is ParseError {
       } catch is XZError {
       }
+    }
+  }
+
+  @Test(arguments: [("64MiB", false), ("512MiB", true)])
+  func aHugeDictionaryIsUnsupported(_ size: String, _ isHuge: Bool) throws {
+    let file = try XZScene.pack(Array("text".utf8), ["--lzma2=preset=0,dict=\(size)"])
+    let stream = try XZStream(parsing: file)
+    let error = thrown(ParseError.self) { try stream.requireModestDictionaries(in: file) }
+    #expect(error?.rule == (isHuge ? .unsupported : nil))
+  }
+
+  @Test func blocksAreCountedBeforeTheyAreRead() throws {
+    let block = try XZStream(parsing: XZScene.pack([1])).blocks[0]
+    for count in [1 << 16, (1 << 16) + 1] {
+      var index = XZIndexWriter(check: .crc64)
+      for _ in 0..<count { index.add(block) }
+      let file = index.header + [UInt8](repeating: 0, count: block.range.count * count) + index.finish()
+      let error = thrown(ParseError.self) { try XZStream(parsing: file) }
+      #expect(error?.rule == (count > 1 << 16 ? .range : nil))
     }
   }
 }

@@ -5,7 +5,7 @@ package import Messages
 
 /// The single paragraph of a package's control file (deb822(5)): fields in order, with their original bytes.
 ///
-/// Unchanged fields are written back byte for byte.
+/// Lines end in LF or CR LF, as dpkg accepts both. Unchanged fields are written back byte for byte.
 package struct ControlStanza: Hashable, Sendable {
   fileprivate struct Field: Hashable, Sendable {
     var name: String
@@ -17,6 +17,8 @@ package struct ControlStanza: Hashable, Sendable {
   /// Blank lines before and after.
   private let before: [UInt8]
   private let after: [UInt8]
+  /// LF, or CR LF if the first field ends so.
+  private let lineEnd: String
 
   static let format = "control file"
   private static let sizeLimit = 1 << 20
@@ -30,16 +32,16 @@ package struct ControlStanza: Hashable, Sendable {
     guard bytes.count <= Self.sizeLimit else {
       throw ParseError(Self.format, at: 0, .range, "too large: \(bytes.count) bytes")
     }
-    if let stray = bytes.firstIndex(where: { $0 < 0x20 && $0 != 0x0a && $0 != 0x09 || $0 == 0x7f }) {
+    if let stray = bytes.indices.first(where: { !Self.isAllowed(bytes, at: $0) }) {
       throw ParseError(Self.format, at: stray, .encoding, "contains a control character")
     }
-    let start: Int = bytes.firstIndex { $0 != 0x0a } ?? bytes.endIndex
+    let start: Int = bytes.firstIndex { !Self.isLineEnd($0) } ?? bytes.endIndex
     before = Array(bytes[..<start])
     var fields: [Field] = []
     var rest = bytes[start...]
-    while let line = Self.line(of: rest), !line.allSatisfy({ $0 == 0x0a }) {
+    while let line = Self.line(of: rest), !line.allSatisfy(Self.isLineEnd) {
       if Self.isBlank(line[line.startIndex]) {
-        guard !fields.isEmpty, line.contains(where: { !Self.isBlank($0) && $0 != 0x0a }) else {
+        guard !fields.isEmpty, line.contains(where: { !Self.isBlank($0) && !Self.isLineEnd($0) }) else {
           throw ParseError(Self.format, at: line.startIndex, .encoding, "blank or unexpected continuation line")
         }
         fields[fields.count - 1].bytes += line
@@ -57,9 +59,20 @@ package struct ControlStanza: Hashable, Sendable {
     }
     after = Array(rest)
     self.fields = fields
+    lineEnd = fields.first?.bytes.suffix(2).elementsEqual([0x0d, 0x0a]) == true ? "\r\n" : "\n"
     guard !fields.isEmpty else { throw ParseError(Self.format, at: start, .truncated, "no fields") }
-    if let second = rest.firstIndex(where: { $0 != 0x0a }) {
+    if let second = rest.firstIndex(where: { !Self.isLineEnd($0) }) {
       throw ParseError(Self.format, at: second, .trailingBytes, "more than one paragraph")
+    }
+  }
+
+  /// Whether the byte is not a control character, or is a tab or part of a line end.
+  private static func isAllowed(_ bytes: [UInt8], at index: Int) -> Bool {
+    switch bytes[index] {
+    case 0x09, 0x0a: true
+    case 0x0d: index + 1 < bytes.count && bytes[index + 1] == 0x0a
+    case 0x20..<0x7f, 0x80...: true
+    default: false
     }
   }
 
@@ -69,6 +82,7 @@ package struct ControlStanza: Hashable, Sendable {
     return bytes.firstIndex(of: 0x0a).map { bytes[...$0] } ?? bytes
   }
 
+  private static func isLineEnd(_ byte: UInt8) -> Bool { byte == 0x0a || byte == 0x0d }
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
   private static func name(of line: ArraySlice<UInt8>) throws(ParseError) -> String {
@@ -100,14 +114,14 @@ package struct ControlStanza: Hashable, Sendable {
 
   /// The value of a field, found by name without regard to case; nil if the field is missing.
   ///
-  /// Blanks around the first line and the last line feed are removed. Continuation lines are unchanged, with their
-  /// leading blank.
+  /// Blanks around the first line and the last line end are removed. Continuation lines keep their leading blank; all
+  /// lines are separated by LF.
   package subscript(name: String) -> String? {
     guard let index = index(of: name) else { return nil }
     let field = fields[index]
-    var value = field.bytes.dropFirst(field.name.utf8.count + 1).drop(while: Self.isBlank)
+    var value = field.bytes.dropFirst(field.name.utf8.count + 1).drop(while: Self.isBlank).filter { $0 != 0x0d }[...]
     if value.last == 0x0a { value.removeLast() }
-    while let last = value.last, Self.isBlank(last), !value.contains(0x0a) { value.removeLast() }
+    if !value.contains(0x0a) { while let last = value.last, Self.isBlank(last) { value.removeLast() } }
     return String(decoding: value, as: UTF8.self)
   }
 
@@ -128,12 +142,13 @@ package struct ControlStanza: Hashable, Sendable {
     let separator = value.utf8.first == 0x0a || value.isEmpty ? ":" : ": "
     let existing = index(of: name)
     let spelled = existing.map { fields[$0].name } ?? name
-    let field = Field(name: spelled, bytes: Array("\(spelled)\(separator)\(value)\n".utf8))
+    let text = lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: lineEnd)
+    let field = Field(name: spelled, bytes: Array("\(spelled)\(separator)\(text)\(lineEnd)".utf8))
     if let existing {
       fields[existing] = field
     } else {
       // The last line of a file may lack its line feed.
-      if fields.last?.bytes.last != 0x0a { fields[fields.count - 1].bytes.append(0x0a) }
+      if fields.last?.bytes.last != 0x0a { fields[fields.count - 1].bytes += lineEnd.utf8 }
       fields.insert(field, at: other.flatMap { index(of: $0) }.map { $0 + 1 } ?? fields.count)
     }
   }

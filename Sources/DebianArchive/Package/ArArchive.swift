@@ -6,19 +6,16 @@ internal import Messages
 
 /// An ar(5) archive: a magic string, then members at even offsets, each a 60-byte header and its content.
 ///
-/// Reads System V (GNU) and BSD names. Rejects thin archives, which have no content.
+/// Reads System V (GNU) and BSD names. Rejects thin archives, which have no content. Like dpkg, does not parse a member's
+/// time, owner, group and mode, and does not need the padding byte of the last member.
 package struct ArArchive: Sendable {
   package struct Member: Hashable, Sendable {
     /// The name without padding and without System V's trailing slash; long names are resolved.
     package let name: String
     /// The 16-byte name field, as stored.
     package let nameField: [UInt8]
-    /// Seconds since 1970; 0 if the field is blank.
-    package let modified: Int
-    package let owner: Int
-    package let group: Int
-    /// Includes the file type, such as 0o100644.
-    package let mode: Int
+    /// The fields time (12 bytes), owner (6), group (6) and mode (8), as stored.
+    package let attributes: [UInt8]
     /// The 60 bytes, and the BSD name after them, if any.
     package let headerRange: Range<Int>
     /// Without the padding byte after an odd length.
@@ -27,6 +24,8 @@ package struct ArArchive: Sendable {
 
   /// In archive order, without the table of long names and symbol tables.
   package let members: [Member]
+  /// Line feeds and NUL bytes after the last member and its padding, too few for another member.
+  package let trailer: Range<Int>
 
   static let format = "ar"
   static let mark = Array("!<arch>\n".utf8)
@@ -46,7 +45,7 @@ package struct ArArchive: Sendable {
     var members: [Member] = []
     var longNames: [UInt8]?
     var offset = Self.mark.count
-    while offset < source.count {
+    while try !Self.isTrailer(offset, source) {
       let header = try ArHeader(
         source.readBytes(at: offset, count: Self.headerSize, format: Self.format), at: offset, of: source.count)
       switch header.form {
@@ -64,15 +63,17 @@ package struct ArArchive: Sendable {
         throw ParseError(Self.format, at: offset, .range, "more than \(Self.memberLimit) members")
       }
       offset = header.contentRange.upperBound
-      if !header.contentRange.count.isMultiple(of: 2) {
-        guard offset < source.count else {
-          throw ParseError(
-            Self.format, at: offset, .truncated, "the padding byte after a member of odd length is missing")
-        }
-        offset += 1
-      }
+      if !header.contentRange.count.isMultiple(of: 2), offset < source.count { offset += 1 }
     }
     self.members = members
+    trailer = offset..<source.count
+  }
+
+  /// Whether the bytes from `offset` on can only be a trailer; true at the end of the archive.
+  private static func isTrailer(_ offset: Int, _ source: any RandomAccessBytes) throws -> Bool {
+    let count = source.count - offset
+    guard count < headerSize else { return false }
+    return try source.readBytes(at: offset, count: count, format: format).allSatisfy { $0 == 0x0a || $0 == 0 }
   }
 }
 
@@ -96,10 +97,7 @@ struct ArHeader {
   let form: Form
   let offset: Int
   let nameField: [UInt8]
-  let modified: Int
-  let owner: Int
-  let group: Int
-  let mode: Int
+  let attributes: [UInt8]
   let contentRange: Range<Int>
 
   init(_ bytes: [UInt8], at offset: Int, of fileSize: Int) throws(ParseError) {
@@ -107,23 +105,15 @@ struct ArHeader {
     guard bytes[58...] == [0x60, 0x0a] else {
       throw ParseError(ArArchive.format, at: offset + 58, .magic, "a member's header has an invalid end marker")
     }
-    func number(_ range: Range<Int>, radix: Int, name: Message) throws(ParseError) -> Int {
-      guard let value = Self.number(bytes[range], radix: radix) else {
-        throw ParseError(ArArchive.format, at: offset + range.lowerBound, .encoding, "\(name) is not a number")
-      }
-      return value
-    }
     nameField = Array(bytes[..<16])
-    modified = try number(16..<28, radix: 10, name: "a member's time")
-    owner = try number(28..<34, radix: 10, name: "a member's owner")
-    group = try number(34..<40, radix: 10, name: "a member's group")
-    mode = try number(40..<48, radix: 8, name: "a member's mode")
-    let isBlank = bytes[48..<58].allSatisfy { $0 == UInt8(ascii: " ") }
-    let size = try number(48..<58, radix: 10, name: "a member's size")
+    attributes = Array(bytes[16..<48])
+    guard let size = Self.size(bytes[48..<58]) else {
+      throw ParseError(ArArchive.format, at: offset + 48, .encoding, "a member's size is not a number")
+    }
     let start = offset + bytes.count
-    guard !isBlank, size <= fileSize - start else {
+    guard size <= fileSize - start else {
       throw ParseError(
-        ArArchive.format, at: offset + 48, .range, "a member has \(size) bytes; only \(fileSize - start) are left")
+        ArArchive.format, at: offset + 48, .truncated, "a member has \(size) bytes; only \(fileSize - start) are left")
     }
     contentRange = start..<start + size
     form = try Self.form(of: nameField, at: offset)
@@ -153,21 +143,21 @@ struct ArHeader {
       throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name is empty or contains a NUL byte")
     }
     return ArArchive.Member(
-      name: String(decoding: name, as: UTF8.self), nameField: nameField, modified: modified, owner: owner, group: group,
-      mode: mode, headerRange: offset..<content.lowerBound, contentRange: content)
+      name: String(decoding: name, as: UTF8.self), nameField: nameField, attributes: attributes,
+      headerRange: offset..<content.lowerBound, contentRange: content)
   }
 
   private static func form(of field: [UInt8], at offset: Int) throws(ParseError) -> Form {
     var name = field[...]
     while name.last == UInt8(ascii: " ") { name.removeLast() }
-    if name.starts(with: "#1/".utf8), let count = number(name.dropFirst(3), radix: 10) { return .behindHeader(count) }
+    if name.starts(with: "#1/".utf8), let count = number(name.dropFirst(3)) { return .behindHeader(count) }
     if name.first == UInt8(ascii: "/") {
       switch String(decoding: name, as: UTF8.self) {
       case "//": return .longNames
       case "/", "/SYM64/": return .symbols
       default: break
       }
-      guard name.count > 1, let start = number(name.dropFirst(), radix: 10) else {
+      guard name.count > 1, let start = number(name.dropFirst()) else {
         throw ParseError(ArArchive.format, at: offset, .encoding, "a member's name starts with a slash")
       }
       return .reference(start)
@@ -176,19 +166,21 @@ struct ArHeader {
     return .plain(Array(name))
   }
 
-  /// Parses digits followed by spaces; 0 if there are only spaces.
+  /// The number in a size field as dpkg reads it: spaces, digits, and anything after a further space.
+  ///
+  /// Nil for a blank field, which dpkg takes for 0.
+  private static func size(_ field: ArraySlice<UInt8>) -> Int? {
+    number(field.drop { $0 == UInt8(ascii: " ") }.prefix { $0 != UInt8(ascii: " ") })
+  }
+
+  /// Parses decimal digits; nil if there are none, or other bytes.
   ///
   /// Fields are too short to overflow.
-  private static func number(_ field: ArraySlice<UInt8>, radix: Int) -> Int? {
-    var value = 0
-    var rest = field
-    while let byte = rest.first, byte != UInt8(ascii: " ") {
-      let digit = Int(byte) - 0x30
-      guard (0..<radix).contains(digit) else { return nil }
-      value = value * radix + digit
-      rest.removeFirst()
+  private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+    guard !digits.isEmpty, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+      return nil
     }
-    return rest.allSatisfy { $0 == UInt8(ascii: " ") } ? value : nil
+    return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
   }
 }
 

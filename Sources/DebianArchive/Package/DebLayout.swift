@@ -16,6 +16,8 @@ package struct DebLayout: Sendable {
 
   /// All members in order.
   package let members: [ArArchive.Member]
+  /// Line feeds and NUL bytes after the last member, which dpkg ignores.
+  package let trailer: Range<Int>
   /// Format version, such as `2.0`.
   package let version: String
   package let control: Archive
@@ -32,7 +34,8 @@ package struct DebLayout: Sendable {
   /// Throws `ParseError` for what dpkg does not accept and for what programs read differently, such as two members with
   /// the same name, and what `source` throws.
   package init(parsing source: any RandomAccessBytes) throws {
-    members = try ArArchive(parsing: source).members
+    let archive = try ArArchive(parsing: source)
+    (members, trailer) = (archive.members, archive.trailer)
     guard let first = members.first, first.hasPlainName, first.name == "debian-binary" else {
       throw ParseError(Self.format, at: ArArchive.mark.count, .magic, "the first member is not debian-binary")
     }

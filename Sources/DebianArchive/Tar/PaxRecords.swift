@@ -7,6 +7,10 @@ internal import Messages
 struct PaxRecords: Sendable {
   private var values: [String: [UInt8]] = [:]
   private var size = 0
+  /// Tools write about ten records.
+  ///
+  /// Global ones are merged into each entry, so many would take long.
+  private static let countLimit = 64
 
   subscript(key: String) -> [UInt8]? { values[key] }
 
@@ -38,6 +42,10 @@ struct PaxRecords: Sendable {
       let key = String(decoding: body[..<sign], as: UTF8.self)
       let value = Array(body[(sign + 1)...])
       values[key] = value.isEmpty ? nil : value
+      guard values.count <= Self.countLimit else {
+        throw ParseError(
+          TarHeaderBlock.format, at: offset + rest.startIndex, .range, "more than \(Self.countLimit) pax records")
+      }
       rest = rest.dropFirst(length)
     }
   }

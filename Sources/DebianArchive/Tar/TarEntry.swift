@@ -135,9 +135,10 @@ extension ArchivePath.Hazard: MessageConvertible {
     switch self {
     case .absolute: "starts with a slash"
     case .parent: "contains a .. component"
-    case .emptyComponent: "contains an empty component"
+    case .empty: "is empty"
     case .controlCharacter: "contains a control character"
     case .tooLong: "is longer than Linux allows"
+    case .tooDeep: "is in too many directories"
     }
   }
 }

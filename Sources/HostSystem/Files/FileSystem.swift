@@ -183,6 +183,8 @@ extension FileSystem {
       throw error
     }
     defer { closedir(stream) }
+    // Duplicates share their offset, which an earlier call left at the end.
+    rewinddir(stream)
     var names: [[UInt8]] = []
     errno = 0
     while let entry = readdir(stream) {

@@ -8,9 +8,9 @@ package import Messages
 /// A package's control archive, unpacked in memory.
 ///
 /// Only `control` and `md5sums` can be edited.
-struct ControlArchive {
+package struct ControlArchive {
   /// The maximum unpacked size in bytes; a kernel package has about half a megabyte.
-  static let limit = 64 << 20
+  static let limit = 32 << 20
 
   /// The unpacked tar archive.
   let text: [UInt8]
@@ -26,7 +26,7 @@ struct ControlArchive {
   }
 
   /// Throws `ParseError` if `text` is not a tar archive, is unsafe to unpack or has no file `control`.
-  init(text: [UInt8]) throws {
+  package init(text: [UInt8]) throws {
     var reader = TarReader()
     var names = TarNames()
     var current: TarEntry?
@@ -118,8 +118,8 @@ extension ControlStanza {
   }
 
   private mutating func setRelations(_ field: String, _ items: [String]) throws(ParseError) {
-    var unique: [String] = []
-    for item in items where !unique.contains(item) { unique.append(item) }
+    var seen: Set<String> = []
+    let unique = items.filter { seen.insert($0).inserted }
     try set(field, to: unique.joined(separator: ", "), after: "Depends")
   }
 

@@ -62,7 +62,9 @@ package enum ContentEdits {
       replacement = []
     }
     for line in newLines {
-      if let place = places[line], place >= position {
+      // A line that occurs more than once, such as a blank one, usually did not move.
+      let isInPlace = position < oldLines.count && oldLines[position] == line
+      if let place = isInPlace ? position : places[line], place >= position {
         replace(upTo: place)
         position = place + 1
       } else {
@@ -105,11 +107,35 @@ extension TarEntry {
 }
 
 extension [ByteEdit] {
-  /// The edits of one block, whose bytes are `text`.
+  /// Inserts edits into a sorted list; takes little time if they are after most others.
+  package mutating func insert(sorting more: [ByteEdit]) {
+    func precedes(_ one: ByteEdit, _ other: ByteEdit) -> Bool {
+      (one.range.lowerBound, one.range.upperBound) < (other.range.lowerBound, other.range.upperBound)
+    }
+    let more = more.sorted(by: precedes)
+    guard let first = more.first else { return }
+    let place = partitioningIndex { precedes(first, $0) }
+    let tail = self[place...] + more
+    replaceSubrange(place..., with: place < count ? tail.sorted(by: precedes)[...] : tail)
+  }
+
+  /// The first index whose edit satisfies `predicate`, given that all after it do, too.
+  private func partitioningIndex(where predicate: (ByteEdit) -> Bool) -> Int {
+    var range = 0..<count
+    while !range.isEmpty {
+      let middle = (range.lowerBound + range.upperBound) / 2
+      range = predicate(self[middle]) ? range.lowerBound..<middle : middle + 1..<range.upperBound
+    }
+    return range.lowerBound
+  }
+
+  /// The edits of one block, whose bytes are `text`; the list must be sorted.
   ///
   /// An edit that crosses the block's borders is cut there; its replacement goes to the block in which the edit starts.
   package func within(_ text: Range<Int>, isLast: Bool) -> [ByteEdit] {
-    compactMap { edit in
+    self[partitioningIndex { $0.range.upperBound >= text.lowerBound }...].prefix {
+      $0.range.lowerBound <= text.upperBound
+    }.compactMap { edit in
       let begins = text.contains(edit.range.lowerBound) || (isLast && edit.range.lowerBound == text.upperBound)
       if edit.range.isEmpty { return begins ? edit : nil }
       let range = edit.range.clamped(to: text)

@@ -27,7 +27,8 @@ struct DataEditor {
   private(set) var modified = 0
   /// Old and new paths of renamed entries.
   private(set) var renamed: [(old: ArchivePath, new: ArchivePath)] = []
-  private var unsorted: [ByteEdit] = []
+  /// All edits so far, in order.
+  private(set) var edits: [ByteEdit] = []
 
   /// `aliases` are files that only a link's name shows to be kernel files.
   init(
@@ -41,7 +42,7 @@ struct DataEditor {
     let directories = name.isRenamed ? Self.directories(of: name.old) : []
     scan = DataScan(
       checksAll: checksAll, aliases: aliases,
-      isRenamed: { path in directories.contains { path == $0 || path.parents.contains($0) } },
+      isRenamed: { path in directories.contains { path == $0 || path.isBelow($0) } },
       prefers: signer.signatures.covers, kind: signer.kind)
   }
 
@@ -50,12 +51,8 @@ struct DataEditor {
     ["doc", "bug", "lintian/overrides"].map { ArchivePath("usr/share/\($0)/\(package)") }
   }
 
-  /// All edits so far, in order.
-  var edits: [ByteEdit] {
-    unsorted.sorted { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
-  }
-
-  mutating func add(_ edits: [ByteEdit]) { unsorted += edits }
+  /// Adds edits, which are usually after all others.
+  mutating func add(_ more: [ByteEdit]) { edits.insert(sorting: more) }
 
   /// Reads the next bytes of the archive and signs the files that they complete, several at a time.
   ///
@@ -77,11 +74,10 @@ struct DataEditor {
       try Self.require(change.old.md5, of: change.entryPath, in: sums)
       return change
     }
-    for change in found.compactMap({ $0 }) {
-      changes.append(change)
-      unsorted += change.edits
-    }
-    for entry in scan.takeRenamed() { try rename(entry) }
+    let new = found.compactMap { $0 }
+    changes += new
+    let names = try scan.takeRenamed().flatMap { try rename($0) }
+    add(new.flatMap(\.edits) + names)
   }
 
   /// Adds to each change the names that hard links give to its file.
@@ -94,17 +90,18 @@ struct DataEditor {
     }
   }
 
-  private mutating func rename(_ entry: TarEntry) throws {
+  /// The edits that rename an entry in one of the package's directories, or a link to such an entry.
+  private mutating func rename(_ entry: TarEntry) throws -> [ByteEdit] {
     let new = newPath(of: entry.path)
     let link = entry.kind == .hardLink ? newPath(of: entry.linkPath) : nil
-    unsorted += try entry.edits(renamedTo: new ?? entry.path, linkedTo: link)
     if let new { renamed.append((entry.path, new)) }
+    return try entry.edits(renamedTo: new ?? entry.path, linkedTo: link)
   }
 
   /// The path in the renamed package; nil if it stays the same.
   private func newPath(of path: ArchivePath) -> ArchivePath? {
     guard
-      let directory = Self.directories(of: name.old).first(where: { $0 == path || path.parents.contains($0) })
+      let directory = Self.directories(of: name.old).first(where: { $0 == path || path.isBelow($0) })
     else { return nil }
     let parent = Array(directory.bytes.dropLast(name.old.utf8.count))
     let rest = Array(path.bytes.dropFirst(directory.bytes.count))
@@ -117,7 +114,9 @@ struct DataEditor {
   func requireListedFiles() throws {
     for path in sums.paths {
       guard let md5 = scan.digests[path] else {
-        throw Failure("\(path) is in md5sums, but not in the package", hint: "download the package again")
+        throw Failure(
+          "\(path) is in md5sums, but not in the package",
+          hint: "download the package again, or omit --check-contents if you trust it")
       }
       try Self.require(md5, of: path, in: sums)
     }

@@ -5,13 +5,17 @@ internal import BinaryFormat
 internal import Compression
 internal import DebianArchive
 internal import HostSystem
+internal import XZ
 
 /// Creates the new data member: transcodes xz blocks where possible, and otherwise compresses all data again.
+///
+/// Blocks that are too large to be kept in memory are not transcoded: `xz -T1` and `dpkg-deb -z9` make such blocks.
 struct DataRewriter {
   let options: Repack
   let input: PackageInput
   let workers: Int
   let spool: SpoolFile
+  let memory: RepackMemory
 
   struct Result {
     var member: RewrittenMember
@@ -32,25 +36,43 @@ struct DataRewriter {
     let archive = input.layout.data
     let wanted = options.compression.member ?? archive.compression
     guard archive.compression == .xz, wanted == .xz, !options.recompresses else {
+      return try stream(makeEditor, as: wanted, addFiles: addFiles)
+    }
+    let greatest = try XZStream(parsing: FileSlice(input.file, archive.member.contentRange)).greatestText
+    guard greatest <= DecodedBlock.greatestText else {
+      return try stream(makeEditor, as: wanted, addFiles: addFiles)
+    }
+    let workers = memory.workers(workers, forBlocksOf: greatest)
+    return try memory.reservingBlocks(workers, of: greatest) {
+      func newRewriter() throws -> XZMemberRewriter {
+        try XZMemberRewriter(input.file, member: archive.member.contentRange, workers: workers, spool: spool)
+      }
+      var rewriter = try newRewriter()
+      var (editor, end) = try read(makeEditor) { editor in
+        rewriter = try newRewriter()
+        return try rewriter.scan(&editor)
+      }
+      let added = try addFiles(&editor, end)
+      let member = try rewriter.finish(editor.edits, storing: editor.images)
+      let packing = member.fellBack ? PackageReport.Packing.blocks : .transcoded
+      return (Result(member: member, compression: .xz, packing: packing, provenance: added), editor)
+    }
+  }
+
+  /// Unpacks the archive twice, to read it and to compress it again.
+  private func stream(
+    _ makeEditor: ([ArchivePath: Alias]) -> DataEditor, as compression: MemberCompression,
+    addFiles: (inout DataEditor, Int) throws -> AddedFiles?
+  ) throws -> (result: Result, editor: DataEditor) {
+    let archive = input.layout.data
+    return try memory.reservingBlocks(workers, of: MemberPacker.blockSize) {
       let rewriter = StreamDataRewriter(
         input.file, member: archive.member.contentRange, isCompressed: archive.compression != .none)
       var (editor, end) = try read(makeEditor) { try rewriter.scan(&$0) }
       let added = try addFiles(&editor, end)
-      let member = try rewriter.finish(editor, as: wanted, workers: workers, to: spool)
-      return (Result(member: member, compression: wanted, packing: .whole, provenance: added), editor)
+      let member = try rewriter.finish(editor, as: compression, workers: workers, to: spool)
+      return (Result(member: member, compression: compression, packing: .whole, provenance: added), editor)
     }
-    func newRewriter() throws -> XZMemberRewriter {
-      try XZMemberRewriter(input.file, member: archive.member.contentRange, workers: workers, spool: spool)
-    }
-    var rewriter = try newRewriter()
-    var (editor, end) = try read(makeEditor) { editor in
-      rewriter = try newRewriter()
-      return try rewriter.scan(&editor)
-    }
-    let added = try addFiles(&editor, end)
-    let member = try rewriter.finish(editor.edits, storing: editor.images)
-    let packing = member.fellBack ? PackageReport.Packing.blocks : .transcoded
-    return (Result(member: member, compression: .xz, packing: packing, provenance: added), editor)
   }
 
   /// Returns the editor that has read the archive with all its aliases, and the offset at which entries can be added.

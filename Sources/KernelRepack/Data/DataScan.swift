@@ -82,9 +82,11 @@ struct DataScan {
   ///
   /// Throws `ParseError` if it is damaged or unsafe to unpack; `CryptoError`.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws {
-    var reader = reader
+    // With two references, each call would copy what the reader has collected.
+    var reader = TarReader()
+    swap(&reader, &self.reader)
+    defer { self.reader = reader }
     try reader.feed(bytes) { try take($0) }
-    self.reader = reader
   }
 
   /// Returns the offset at which an entry can be added.

@@ -15,10 +15,13 @@ final class MemberPacker {
     case xz(XZPacker)
   }
 
+  /// Bytes of text in an xz block: three times the dictionary, as xz(1) does.
+  static let blockSize = 24 << 20
+
   private let file: any ByteSink
   private let encoder: Encoder
 
-  /// Throws `Failure` for bzip2 and lzma, which dpkg reads but no longer writes.
+  /// Throws `CompressionError` for bzip2 and lzma, which dpkg reads but no longer writes.
   init(_ compression: MemberCompression, to file: any ByteSink, workers: Int) throws {
     self.file = file
     switch compression {
@@ -27,9 +30,7 @@ final class MemberPacker {
     case .zstd: encoder = .library(try CompressingSink(.zstd, to: file))
     case .xz: encoder = .xz(try XZPacker(to: file, workers: workers))
     case .bzip2, .lzma:
-      throw Failure(
-        "the package is compressed with \(compression == .bzip2 ? "bzip2" : "lzma"), which can be read but not written",
-        hint: "use --compression xz or --compression zstd")
+      throw CompressionError(.pack, detail: "dpkg-deb no longer writes \(compression.suffix)")
     }
   }
 
@@ -53,9 +54,6 @@ final class MemberPacker {
 
 /// Writes one xz stream with dpkg's settings, preset 6 and CRC64, and compresses several blocks at a time.
 private final class XZPacker {
-  /// Bytes of text in a block: three times the dictionary, as xz(1) does.
-  private static let blockSize = 24 << 20
-
   private let file: any ByteSink
   private let workers: Int
   private var index = XZIndexWriter(check: .crc64)
@@ -69,7 +67,7 @@ private final class XZPacker {
 
   func write(_ bytes: UnsafeRawBufferPointer) throws {
     text.append(contentsOf: bytes)
-    if text.count >= Self.blockSize * workers { try pack() }
+    if text.count >= MemberPacker.blockSize * workers { try pack() }
   }
 
   func finish() throws {

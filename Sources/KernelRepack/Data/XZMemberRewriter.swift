@@ -16,6 +16,10 @@ struct XZMemberRewriter {
   private let spool: SpoolFile
   private var decoded: [Int: DecodedBlock] = [:]
   private var encoded: [Int: Encoded] = [:]
+  /// All blocks before this one are encoded, or unchanged.
+  private var settled = 0
+  /// The number of blocks in `decoded` above which they are encoded, so that they need no more memory.
+  private let greatestKept: Int
 
   /// The block or blocks that replace a block of the input.
   private struct Encoded {
@@ -36,6 +40,7 @@ struct XZMemberRewriter {
     stream = try XZStream(parsing: member)
     self.workers = workers
     self.spool = spool
+    greatestKept = min(4, (96 << 20) / max(1, stream.greatestText))
     guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
   }
 
@@ -50,6 +55,8 @@ struct XZMemberRewriter {
       try decode(Array(batch))
       for index in batch { try decoded[index]?.withUnsafeBytes { try feed($0, to: &editor) } }
       try encode(editor.edits, storing: editor.images, upTo: min(editor.scan.settled, last))
+      // Blocks of a file that is still incomplete, or after the last file: decoded again if they have edits.
+      if decoded.count > greatestKept + workers { decoded = [:] }
     }
     return try editor.scan.finish()
   }
@@ -102,16 +109,19 @@ struct XZMemberRewriter {
   private mutating func encode(_ edits: [ByteEdit], storing incompressible: [Range<Int>], upTo limit: Int) throws {
     let last = stream.blocks.count - 1
     var tasks: [(index: Int, edits: [ByteEdit])] = []
-    for (index, block) in stream.blocks.enumerated() where block.text.upperBound <= limit && encoded[index] == nil {
-      let own = edits.within(block.text, isLast: index == last)
-      if own.isEmpty { decoded[index] = nil } else { tasks.append((index, own)) }
+    while settled <= last, stream.blocks[settled].text.upperBound <= limit {
+      let own = edits.within(stream.blocks[settled].text, isLast: settled == last)
+      if own.isEmpty { decoded[settled] = nil } else { tasks.append((settled, own)) }
+      settled += 1
     }
     try decode(tasks.map(\.index).filter { decoded[$0] == nil })
-    let (texts, ready) = (decoded, tasks)
+    let (texts, ready, blocks) = (decoded, tasks, stream.blocks)
     let threads = max(1, workers / max(1, tasks.count))
     let results = try ParallelWork.map(tasks.count, workers: workers) { number in
-      let blocks = try texts[ready[number].index]?.encode(
-        applying: ready[number].edits, verify: true, storing: incompressible, workers: threads)
+      let (index, edits) = ready[number]
+      let storing = incompressible.filter { $0.overlaps(blocks[index].text) }
+      let blocks = try texts[index]?.encode(
+        applying: edits, verify: true, storing: storing, workers: threads)
       return blocks ?? []
     }
     for (task, blocks) in zip(tasks, results) {

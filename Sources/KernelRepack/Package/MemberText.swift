@@ -16,15 +16,14 @@ extension DebLayout.Archive {
     let content = FileSlice(package, member.contentRange)
     switch compression {
     case .xz:
-      let count = try XZStream(parsing: content).textCount
-      guard count <= limit else { throw DataLimits.exceeded(by: count) }
+      let stream = try XZStream(parsing: content)
+      guard stream.textCount <= limit else { throw DataLimits.exceeded(by: stream.textCount) }
+      try stream.requireModestDictionaries(in: content)
     case .zstd: try ZstandardFrame.requireOne(content)
     // dpkg reads all members of a gzip file. An uncompressed archive ends with the member.
     case .gzip, .none: break
     case .bzip2, .lzma:
-      throw ParseError(
-        "deb", at: member.headerRange.lowerBound, .unsupported,
-        "\(member.name) uses an unsupported compression")
+      throw unsupportedCompression
     }
   }
 
@@ -38,6 +37,12 @@ extension DebLayout.Archive {
     guard compression == .none else { return try CompressedStream(content).forEachChunk(limit: limit, body) }
     guard content.count <= limit else { throw ParseError("tar", at: limit, .range, "it has more than \(limit) bytes") }
     try TransferBuffer().forEachChunk(of: content, in: 0..<content.count, body)
+  }
+
+  private var unsupportedCompression: ParseError {
+    ParseError(
+      "deb", at: member.headerRange.lowerBound, .unsupported,
+      "\(member.name) has a compression that dpkg-deb no longer writes")
   }
 
   /// The limit for the unpacked data archive, in bytes.

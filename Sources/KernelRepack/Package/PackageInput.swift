@@ -85,9 +85,43 @@ func describingPackage<Value>(_ path: String, _ body: () throws -> Value) throws
     throw names ? failure : Failure("\(path): \(failure.message)", hint: failure.hint)
   } catch {
     var failure = Failure(path, error)
-    if error is ParseError || error is CompressionError {
-      failure.hint = "the package is damaged or was modified; download it again"
-    }
+    if let flaw = PackageFlaw(error) { failure.hint = flaw.hint(path) }
     throw failure
+  }
+}
+
+/// Why a package cannot be read, as far as it tells what to do about it.
+private enum PackageFlaw {
+  /// Bytes are missing or wrong.
+  case damage
+  /// It unpacks outside its directory, or differently with different programs.
+  case hazard
+  /// Intact, but not as dpkg-deb writes packages.
+  case unusual
+
+  /// Nil for errors that are not about the package's content.
+  init?(_ error: any Error) {
+    switch error {
+    case let error as ParseError:
+      switch error.rule {
+      case .truncated, .magic, "check", "checksum": self = .damage
+      case "path": self = .hazard
+      default: self = .unusual
+      }
+    case let error as CompressionError: self = error.operation == .unpack ? .damage : .unusual
+    default: return nil
+    }
+  }
+
+  func hint(_ path: String) -> Message {
+    switch self {
+    case .damage: "the package is damaged or was modified; download it again"
+    case .hazard: "do not install this package; report it to its maintainer"
+    case .unusual:
+      """
+      the package is unusual; if you trust it, rebuild it with 'dpkg-deb -R \(path) DIR' and \
+      'dpkg-deb --root-owner-group -Zxz -b DIR NEW.deb'
+      """
+    }
   }
 }

@@ -29,6 +29,7 @@ struct PackageOutput {
       let sink = DigestingSink(file, try RunningDigest(.sha256))
       try sink.write(Array("!<arch>\n".utf8))
       for member in members { try write(member, to: sink) }
+      try sink.write(contentsOf: input.file, in: input.layout.trailer)
       return Written(size: file.count, sha256: try sink.digest.finish())
     }
   }

@@ -146,7 +146,7 @@ package struct DetachedSignatures: Sendable {
   }
 
   private static func signImage(_ file: DataScan.File, by source: KeySignatures) throws -> [UInt8] {
-    let image = try SignedImage(parsing: file.content)
+    let image = try SignedImage(kernel: file)
     let digest = try ImageDigest.compute(of: file.content, header: image.header)
     return try source.imageSignature(of: file.path, digest: digest).data
   }
@@ -156,9 +156,10 @@ package struct DetachedSignatures: Sendable {
     _ file: DataScan.File, digests: ModuleDigests, by source: KeySignatures
   ) throws -> [UInt8] {
     let algorithm = try digests.digest(for: file.path)
-    let content = try PackedModule(file.content).content
+    var content = try PackedModule(file.content, size: PackedModule.unpackedSize(of: file.content)).content
     let trailer = try ModuleTrailer(tail: content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: content.count)
-    let digest = try Digest.of(Array(content.prefix(trailer?.contentCount ?? content.count)), algorithm)
+    if let trailer { content.removeSubrange(trailer.contentCount...) }
+    let digest = try Digest.of(content, algorithm)
     return try source.moduleSignature(of: file.path, digest: digest, algorithm: algorithm)
   }
 

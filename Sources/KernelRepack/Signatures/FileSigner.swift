@@ -5,6 +5,7 @@ internal import Authenticode
 internal import BinaryFormat
 internal import Cryptography
 internal import DebianArchive
+internal import HostSystem
 internal import Messages
 internal import ModuleSignature
 internal import PortableExecutable
@@ -15,6 +16,8 @@ struct FileSigner: Sendable {
   let images: ImagePolicy
   let modules: ModulePolicy
   var digests: ModuleDigests
+  /// Shared by all threads, for the contents of files.
+  let memory: MemoryBudget
 
   /// The kind of the file at `path`; nil for a file that has no part in signing.
   func kind(of path: ArchivePath) -> KernelFiles.Kind? {
@@ -30,15 +33,18 @@ struct FileSigner: Sendable {
   func change(of file: DataScan.File) throws -> FileChange? {
     try describing(file.path.description) {
       switch file.kind {
-      case .image: try image(file)
+      case .image: try memory.reserving(Self.copies * file.content.count) { try image(file) }
       case .module: try module(file)
       case .configuration: nil
       }
     }
   }
 
+  /// How often a file's content is in memory while it is signed.
+  private static let copies = 3
+
   private func image(_ file: DataScan.File) throws -> FileChange? {
-    let image = try SignedImage(parsing: file.content)
+    let image = try SignedImage(kernel: file)
     let before = image.table.entries.count
     if images == .keep, before > 0 { return nil }
     let isDone = try image.signatures(in: file.content).contains {
@@ -65,18 +71,47 @@ struct FileSigner: Sendable {
 
   private func module(_ file: DataScan.File) throws -> FileChange? {
     guard signatures.covers(file.path) else { return nil }
-    let packed = try PackedModule(file.content)
+    let size = try PackedModule.unpackedSize(of: file.content)
+    return try memory.reserving(Self.copies * size) { try module(file, unpackedSize: size) }
+  }
+
+  private func module(_ file: DataScan.File, unpackedSize: Int) throws -> FileChange? {
+    var packed = try PackedModule(file.content, size: unpackedSize)
     let trailer = try ModuleTrailer(
       tail: packed.content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: packed.content.count)
     if case .unsigned = modules, trailer != nil { return nil }
     let algorithm = try digests.digest(for: file.path)
-    let content = trailer.map { Array(packed.content.prefix($0.contentCount)) } ?? packed.content
-    let digest = try Digest.of(content, algorithm)
+    let contentCount = trailer?.contentCount ?? packed.content.count
+    let oldTrailer = Array(packed.content[contentCount...])
+    packed.content.removeSubrange(contentCount...)
+    let digest = try Digest.of(packed.content, algorithm)
     let signature = try signatures.moduleSignature(of: file.path, digest: digest, algorithm: algorithm)
-    let signed = content + (try ModuleTrailer.bytes(for: signature))
-    if signed == packed.content { return nil }
+    let newTrailer = try ModuleTrailer.bytes(for: signature)
+    if newTrailer == oldTrailer { return nil }
+    packed.content += newTrailer
     return try FileChange(
-      file, kind: .module(algorithm: algorithm.rawValue, replaced: trailer != nil), new: packed.pack(signed))
+      file, kind: .module(algorithm: algorithm.rawValue, replaced: trailer != nil), new: packed.pack())
+  }
+}
+
+extension SignedImage {
+  private static let compressions: [(name: String, magic: [UInt8])] = [
+    ("gzip", [0x1f, 0x8b]), ("bzip2", Array("BZh".utf8)), ("xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a]),
+    ("lzma", [0x5d, 0, 0]), ("lz4", [0x02, 0x21, 0x4c, 0x18]), ("zstd", [0x28, 0xb5, 0x2f, 0xfd]),
+  ]
+
+  /// Throws a `Failure` with a hint if the file is not an EFI image, which firmware could not start with any signature.
+  init(kernel file: DataScan.File) throws {
+    let path = file.path
+    do {
+      try self.init(parsing: file.content)
+    } catch let error as ParseError {
+      let hint: Message = "use a package whose kernel is an EFI image, such as one built with CONFIG_EFI_STUB"
+      if let compression = Self.compressions.first(where: { file.content.starts(with: $0.magic) }) {
+        throw Failure("\(path) is compressed with \(compression.name), so the firmware cannot start it", hint: hint)
+      }
+      throw Failure("\(path) is not a valid EFI image: \(error)", hint: hint)
+    }
   }
 }
 

@@ -2,11 +2,11 @@
 // Copyright the pve-sb-uki authors
 
 internal import DebianArchive
-internal import Messages
+package import Messages
 
 /// The list of files to sign in a package `*-signed-template`: its `files.json`, as the signing services of Debian and
 /// Proxmox read it (https://wiki.debian.org/SecureBoot/Discussion).
-struct SigningTemplate {
+package struct SigningTemplate {
   struct Package {
     let name: String
     /// SHA-256 fingerprints of the built-in certificates that the code to be signed trusts.
@@ -30,7 +30,7 @@ struct SigningTemplate {
   static let sizeLimit = 16 << 20
 
   /// Throws `ParseError` for text that is not JSON, lacks a member, or has a member of another type.
-  init(parsing text: [UInt8]) throws(ParseError) {
+  package init(parsing text: [UInt8]) throws(ParseError) {
     guard let packages = try JSONValue(parsing: text)["packages"]?.object else {
       throw Self.error("the object 'packages' is missing")
     }

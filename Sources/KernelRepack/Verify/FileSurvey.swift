@@ -25,7 +25,7 @@ struct FileSurvey {
   /// The size limit for a file that is kept, in bytes.
   ///
   /// Kernel images and modules have about a tenth of that.
-  private static let keptLimit = 256 << 20
+  private static let keptLimit = DataScan.fileLimit
   /// Bytes.
   private static let provenanceLimit = 1 << 20
   /// Bytes of the largest module, unpacked.

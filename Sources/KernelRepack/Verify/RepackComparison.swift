@@ -84,7 +84,7 @@ struct RepackComparison {
       if old.compression != new.compression {
         addExpected(.compression, at: new.member.name, detail: "it was \(old.member.name)")
       }
-      if !Self.hasSameHeader(old.member, new.member) {
+      if old.member.attributes != new.member.attributes {
         addProblem(.member, at: new.member.name, detail: "its time, owner or mode in the archive changed")
       }
     }
@@ -93,7 +93,8 @@ struct RepackComparison {
         .member, at: "debian-binary", detail: "it contains \(repacked.layout.version), not \(original.layout.version)")
     }
     let (old, new) = (original.layout.extraMembers.map(\.name), repacked.layout.extraMembers.map(\.name))
-    for name in old where !new.contains(name) {
+    let (oldNames, newNames) = (Set(old), Set(new))
+    for name in old where !newNames.contains(name) {
       if name.hasPrefix("_gpg") {
         addExpected(
           .member, at: name, detail: "the signature of the whole package was removed, because repacking invalidates it")
@@ -101,11 +102,7 @@ struct RepackComparison {
         addProblem(.member, at: name, detail: "it was removed")
       }
     }
-    for name in new where !old.contains(name) { addProblem(.member, at: name, detail: "it was added") }
-  }
-
-  private static func hasSameHeader(_ one: ArArchive.Member, _ other: ArArchive.Member) -> Bool {
-    (one.modified, one.owner, one.group, one.mode) == (other.modified, other.owner, other.group, other.mode)
+    for name in new where !oldNames.contains(name) { addProblem(.member, at: name, detail: "it was added") }
   }
 
   /// The first difference between two entries apart from name, size and content; nil if these are equal.
@@ -131,17 +128,20 @@ struct RepackComparison {
   /// All files except `control` and `md5sums` must be identical.
   private mutating func compareControlFiles() {
     let (old, new) = (original.controlFiles, repacked.controlFiles)
-    let oldPaths = old.map(\.entry.path)
-    let newPaths = new.map(\.entry.path)
-    for path in newPaths where !oldPaths.contains(path) { addProblem(.controlFile, at: path, detail: "it was added") }
-    for path in oldPaths where !newPaths.contains(path) {
-      addProblem(.controlFile, at: path, detail: "it was removed")
+    let before = Dictionary(old.map { ($0.entry.path, $0) }) { first, _ in first }
+    let after = Set(new.map(\.entry.path))
+    for file in new where before[file.entry.path] == nil {
+      addProblem(.controlFile, at: file.entry.path, detail: "it was added")
     }
-    if newPaths.filter(oldPaths.contains) != oldPaths.filter(newPaths.contains) {
+    for file in old where !after.contains(file.entry.path) {
+      addProblem(.controlFile, at: file.entry.path, detail: "it was removed")
+    }
+    let keptOld = old.map(\.entry.path).filter { after.contains($0) }
+    if new.map(\.entry.path).filter({ before[$0] != nil }) != keptOld {
       addProblem(.order, at: "control.tar", detail: "the order of its files changed")
     }
     for file in new {
-      guard let before = old.first(where: { $0.entry.path == file.entry.path }) else { continue }
+      guard let before = before[file.entry.path] else { continue }
       if let difference = metadataDifference(before.entry, file.entry) ?? rawNameDifference(before, file) {
         addProblem(.metadata, at: file.entry.path, detail: difference)
       } else if before.content == file.content {
@@ -228,7 +228,7 @@ struct RepackComparison {
   ///
   /// In a renamed package it removes at most pve-kernel-…, the names of kernels before Proxmox VE 8.
   private func areExpectedRelations(_ old: String, _ new: String, added: [String]) -> Bool {
-    let (before, after) = (Self.items(old), Self.items(new))
+    let (before, after) = (Set(Self.items(old)), Set(Self.items(new)))
     return after.allSatisfy { before.contains($0) || added.contains($0) }
       && before.allSatisfy { after.contains($0) || newName != nil && $0.hasPrefix("pve-kernel-") }
   }

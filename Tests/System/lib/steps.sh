@@ -18,6 +18,7 @@ add_steps() {
   step lint "swift-format and shellcheck" make --no-print-directory lint
   step checks "run-checks itself" Tests/System/run-checks-test
   step unit "all unit tests" Tests/System/unit-tests
+  graded fuzz "parsers on damaged inputs" Tests/System/fuzz-test
   step translation "catalogues are complete" Tests/System/translation-test
   # Only errors fail the step. As root, lintian prints a warning to stderr.
   # shellcheck disable=SC2016 # expanded inside
@@ -29,6 +30,7 @@ add_steps() {
   graded repack "repacked packages" Tests/System/repack-test
   step repack-failure "failures of the repacker" Tests/System/repack-failure-test
   step hostile-deb "hostile packages for the repacker" Tests/System/hostile-deb-test
+  step unusual-deb "unusual packages for the repacker" Tests/System/unusual-deb-test
   step repack-detached "detached signatures" Tests/System/repack-detached-test
   step package "the package in a Debian root" Tests/System/package-test
   graded lifecycle "install, upgrade, remove, purge" Tests/System/lifecycle-test

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Authenticode
+import BinaryFormat
+import BootEnvironment
+import Cryptography
+import DebianArchive
+import EFIData
+import HostSystem
+import ModuleSignature
+import PortableExecutable
+import TestSupport
+
+/// Valid inputs.
+extension FuzzedParser {
+  private struct MissingSeed: Error {}
+
+  static func key() throws -> SigningKey { try SigningKey() }
+
+  static func signature() throws -> CertificateTable.Entry {
+    try AuthenticodeSignature.sign(digest: [UInt8](repeating: 1, count: 32), by: key().identity)
+  }
+
+  static func signedImage() throws -> [UInt8] {
+    let sink = MemorySink()
+    _ = try ImageSigner(identity: key().identity, existing: .append).sign(Fixture.stub257.bytes(), to: sink)
+    return sink.bytes
+  }
+
+  static func signatureList() throws -> [UInt8] {
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    var database = SignatureDatabase(certificates: [try key().certificate.der], owner: owner)
+    database.lists += SignatureDatabase(certificates: [[1, 2, 3], [4, 5, 6]], owner: owner).lists
+    return database.serialize()
+  }
+
+  static func authenticatedVariable() throws -> [UInt8] {
+    guard let time = EFITime(unixSeconds: SigningKey.now) else { throw MissingSeed() }
+    return AuthenticatedVariable(time: time, signature: try signature().data, payload: try signatureList()).serialize()
+  }
+
+  static func loadOption() throws -> [UInt8] {
+    let guid = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let partition = PartitionLocation(number: 1, startBlock: 0x800, blockCount: 0x14000, guid: guid)
+    return try LoadOption(
+      description: "Proxmox VE", file: DevicePath.File(partition: partition, path: "/EFI/Linux/pve.efi"),
+      optionalData: [1, 2, 3]
+    ).serialize()
+  }
+
+  static func manifest() throws -> [UInt8] {
+    guard let kernel = Kernel(release: "6.8.12-10-pve") else { throw MissingSeed() }
+    let digest = [UInt8](repeating: 0xab, count: 32)
+    var manifest = Manifest()
+    manifest.place(
+      ImageRecord(
+        kernel: kernel, size: 123, digest: digest, booted: 1_750_000_000, commandLine: "root=/dev/sda1 ro",
+        certificate: digest,
+        inputs: [InputRecord(path: kernel.imagePath, size: 1, modified: 2, inode: 3, digest: digest)]),
+      at: [ImageRecord.Copy(esp: "1111-AAA1", name: UKIName(kernel), modified: 5)])
+    return manifest.serialize()
+  }
+
+  static let control = Array(
+    """
+    Package: linux-image
+    Version: 1:6.1-2
+    Architecture: amd64
+    Installed-Size: 100
+    Depends: a,
+     b
+    Provides: c, d
+    Description: short
+     long
+     .
+      verbatim
+
+    """.utf8)
+
+  static let sums = Array(
+    """
+    d41d8cd98f00b204e9800998ecf8427e  boot/vmlinuz-6.1
+    d41d8cd98f00b204e9800998ecf8427e *usr/share/doc/a b
+    d41d8cd98f00b204e9800998ecf8427e /usr/share/x\r
+
+    """.utf8)
+
+  static func package(_ option: String) throws -> [UInt8] {
+    let directory = try TemporaryDirectory()
+    try directory.write("p/DEBIAN/control", String(decoding: control, as: UTF8.self) + "Maintainer: a <a@b>\n")
+    try directory.write("p/usr/share/doc/linux-image/README", "text\n")
+    let output = directory.path(of: "out.deb")
+    try ExternalTool("dpkg-deb").run(["--root-owner-group", option, "-b", directory.path(of: "p"), output])
+    return try FileSystem().readFile(output, limit: 1 << 20)
+  }
+
+  static func tarArchives() throws -> [[UInt8]] {
+    let directory = try TemporaryDirectory()
+    let long = String(repeating: "long-name/", count: 12)
+    try directory.write("t/boot/vmlinuz-6.1", "kernel")
+    try directory.write("t/\(long)file", "text")
+    try ExternalTool("ln").run(["-s", "../boot", directory.path(of: "t/link")])
+    try ExternalTool("ln").run([directory.path(of: "t/boot/vmlinuz-6.1"), directory.path(of: "t/hard")])
+    return try ["gnu", "pax", "ustar"].map { format in
+      try ExternalTool("tar").run(["-C", directory.path(of: "t"), "--format=\(format)", "-cf", "-", "."])
+    }
+  }
+
+  static func controlArchive() throws -> [UInt8] {
+    func file(_ path: ArchivePath, _ content: [UInt8]) -> [UInt8] {
+      TarHeader.file(path, mode: 0o644, size: content.count, modified: 0) + content
+        + TarHeader.fill(after: content.count)
+    }
+    let end = [UInt8](repeating: 0, count: 1024)
+    return file("control", control) + file("md5sums", sums) + file("postinst", [0x23]) + end
+  }
+
+  static func xz(_ options: [String]) throws -> [UInt8] {
+    var random = SeededGenerator(seed: 1)
+    let text = (0..<20_000).map { _ in UInt8.random(in: 0x41...0x44, using: &random) }
+    return try ExternalTool("xz").run(["-c", "-T1"] + options, input: text + text)
+  }
+
+  static let template = """
+    {"packages": {"linux-image-6.1": {"trusted_certs": ["ab12"], "files": [
+      {"sig_type": "efi", "file": "boot/vmlinuz-6.1"},
+      {"sig_type": "linux-module", "file": "lib/modules/6.1/a.ko"}]}}}
+    """
+
+  static let release = """
+    Origin: Test
+    Suite: stable
+    Date: Fri, 27 Nov 2026 00:12:41 UTC
+    Valid-Until: Fri, 04 Dec 2026 00:12:41 UTC
+    SHA256:
+     e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 main/binary-amd64/Packages
+     e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 32 main/binary-amd64/Packages.xz
+
+    """
+
+  static let armour = """
+    -----BEGIN PGP PUBLIC KEY BLOCK-----
+    Comment: a
+
+    Zm9vYmFy
+    =abcd
+    -----END PGP PUBLIC KEY BLOCK-----
+
+    """
+
+  static func module() throws -> [UInt8] {
+    let signer = ModuleSigner(identity: try key().identity, algorithm: .sha256)
+    let content = Array("\u{7f}ELF".utf8)
+    return content + (try ModuleTrailer.bytes(for: signer.signature(ofContentWith: Digest.of(content))))
+  }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import Authenticode
+import BinaryFormat
+import BootEnvironment
+import Cryptography
+import DebianArchive
+import EFIData
+import HostSystem
+import KernelRepack
+import Messages
+import ModuleSignature
+import PortableExecutable
+import RepositoryTrust
+import TestSupport
+import XZ
+
+/// A parser of input from outside, with valid inputs to start from.
+struct FuzzedParser {
+  let name: String
+  /// Bytes: 64 MiB for the parsers of a host, 256 MiB for those of the repacker.
+  let memoryLimit: Int
+  let seeds: () throws -> [[UInt8]]
+  /// Makes the checksums of a damaged input right, which would otherwise end the parser early.
+  var repair: (inout [UInt8]) -> Void = { _ in }
+  let parse: ([UInt8]) throws -> Void
+
+  static var all: [FuzzedParser] { host + repacker }
+
+  private init(
+    _ name: String, memoryLimit: Int, seeds: @escaping () throws -> [[UInt8]],
+    repair: @escaping (inout [UInt8]) -> Void = { _ in }, parse: @escaping ([UInt8]) throws -> Void
+  ) {
+    self.name = name
+    self.memoryLimit = memoryLimit
+    self.seeds = seeds
+    self.repair = repair
+    self.parse = parse
+  }
+
+  private static func forHost(
+    _ name: String, seeds: @escaping () throws -> [[UInt8]], parse: @escaping ([UInt8]) throws -> Void
+  ) -> FuzzedParser { FuzzedParser(name, memoryLimit: 64 << 20, seeds: seeds, parse: parse) }
+
+  private static func forRepacker(
+    _ name: String, seeds: @escaping () throws -> [[UInt8]], repair: @escaping (inout [UInt8]) -> Void = { _ in },
+    parse: @escaping ([UInt8]) throws -> Void
+  ) -> FuzzedParser { FuzzedParser(name, memoryLimit: 256 << 20, seeds: seeds, repair: repair, parse: parse) }
+
+  // MARK: - Parsers of a host
+
+  private static var host: [FuzzedParser] {
+    [
+      forHost("pe", seeds: { [try Fixture.stub252.bytes(), try signedImage(), try signedImage().firstPage] }) { bytes in
+        _ = try SignedImage(parsing: bytes).signatures(in: bytes)
+      },
+      forHost("pkcs7", seeds: { [try signature().data] }) { bytes in
+        _ = try AuthenticodeSignature(parsing: CertificateTable.Entry(data: bytes)).isIntact()
+      },
+      forHost("certificate", seeds: { [try key().certificate.der] }) { _ = try Certificate(parsing: $0) },
+      forHost("signature-list", seeds: { [try signatureList()] }) { bytes in
+        _ = try SignatureDatabase(parsing: bytes)
+      },
+      forHost("authenticated-variable", seeds: { [try authenticatedVariable()] }) { bytes in
+        _ = try AuthenticatedVariable(parsing: bytes)
+      },
+      forHost("load-option", seeds: { [try loadOption()] }) { bytes in
+        let option = try LoadOption(parsing: bytes)
+        _ = option.paths.map(\.description)
+      },
+      forHost("sbat", seeds: { [Array("sbat,1,SBAT Version,sbat,1,url\nsystemd,1,a,b,c,d\n".utf8)] }) { bytes in
+        _ = try SBAT(parsing: bytes)
+      },
+      forHost("manifest", seeds: { [try manifest()] }) { bytes in
+        if Manifest(parsing: bytes) == nil { throw ParseError("manifest", at: 0, .encoding, "rejected") }
+      },
+      forHost("settings", seeds: { [Array("# comment\nKeep = 3\n\nESP=/boot/efi /efi\r\nX=\n".utf8)] }) { bytes in
+        _ = try SettingsFile(parsing: bytes, path: "settings")
+      },
+    ]
+  }
+
+  // MARK: - Parsers of the repacker
+
+  private static var repacker: [FuzzedParser] {
+    [
+      forRepacker("deb", seeds: { [try package("-Zxz"), try package("-Znone"), try package("-Zzstd")] }) { bytes in
+        _ = try DebLayout(parsing: bytes)
+      },
+      forRepacker("tar", seeds: { try tarArchives() }, repair: TarRepair.checksums) { bytes in
+        var reader = TarReader()
+        var names = TarNames()
+        try bytes.withUnsafeBytes { bytes in
+          try reader.feed(bytes) { if case .entry(let entry) = $0 { try names.admit(entry) } }
+        }
+        try reader.finish()
+      },
+      forRepacker("control-archive", seeds: { [try controlArchive()] }, repair: TarRepair.checksums) { bytes in
+        _ = try ControlArchive(text: bytes)
+      },
+      forRepacker("control", seeds: { [control, control.flatMap { $0 == 0x0a ? [0x0d, 0x0a] : [$0] }] }) {
+        let stanza = try ControlStanza(parsing: $0)
+        _ = try stanza.repacked(
+          as: PackageName(stanza.identity(), naming: .suffix("-x"), suffix: PackageName.defaultSuffix), growth: 1,
+          signer: "CN=a")
+      },
+      forRepacker("md5sums", seeds: { [sums] }) { bytes in
+        var sums = try MD5Sums(parsing: bytes)
+        sums.rename(sums.paths.map { (old: $0, new: ArchivePath("new/\($0)")) })
+      },
+      forRepacker("xz", seeds: { [try xz(["-0"]), try xz(["-0", "--block-size=4096"])] }, repair: XZRepair.checksums) {
+        let stream = try XZStream(parsing: $0)
+        for block in stream.blocks { _ = try DecodedBlock(block, of: stream, from: $0) }
+      },
+      forRepacker("files.json", seeds: { [Array(template.utf8)] }) { _ = try SigningTemplate(parsing: $0) },
+      forRepacker("release", seeds: { [Array(release.utf8)] }) { _ = try ReleaseFile(parsing: $0, of: "Release") },
+      forRepacker("armour", seeds: { [Array(armour.utf8)] }) { _ = try OpenPGPArmor.binary($0, of: "keys") },
+      forRepacker("module", seeds: { [try module()] }) { bytes in
+        if let trailer = try ModuleTrailer(tail: bytes.suffix(ModuleTrailer.sizeLimit), ofModuleWith: bytes.count) {
+          _ = try SignedModule(trailer)
+        }
+      },
+    ]
+  }
+}
+
+extension [UInt8] {
+  /// The headers of an image, and the start of its first section.
+  fileprivate var firstPage: [UInt8] { Array(prefix(8192)) }
+}
