@@ -120,7 +120,8 @@ import Testing
     #expect(status == 0 && changes > 60)
     try holdsPromise(whole, "without a fault")
     let expected = try content(whole)
-    for number in 1...changes {
+    // The other two differ little from EIO and SIGKILL: every seventh change, which visits all kinds of changes.
+    for number in stride(from: 1, through: changes, by: ["ENOSPC", "SIGTERM"].contains(mode) ? 7 : 1) {
       let (machine, status, _) = try run(mode, number)
       // If the variable store is full, creating a boot entry is tried again.
       #expect(status != 0 || mode == "ENOSPC", "\(mode) at change \(number) of \(changes)")
@@ -130,6 +131,6 @@ import Testing
       let left = try ExternalTool("find").run([machine.path, "-name", ".*.pve-sb-uki.tmp"])
       #expect(left.isEmpty, "\(mode) at change \(number) of \(changes): \(String(decoding: left, as: UTF8.self))")
     }
-    print("apply on two partitions: \(mode) at each of \(changes) changes, every one left a machine that boots")
+    print("apply on two partitions: \(mode) at changes of \(changes), every one left a machine that boots")
   }
 }
