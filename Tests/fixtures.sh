@@ -3,13 +3,14 @@
 # Copyright the pve-sb-uki authors
 #
 # Fetches real test inputs to build/fixtures: systemd's stub and boot loader and a kernel with its package from Debian 12
-# and 13, Debian 12's unsigned kernel, a stub and boot loader for arm64, and the programs with which initrds read the
-# command line. Uses apt, with signatures checked, and this machine's mirror. Does nothing if they exist.
+# and 13, Debian 12's unsigned kernel, a stub and boot loader for arm64, the programs with which initrds read the
+# command line, and programs signed by Microsoft and Debian. Uses apt, with signatures checked, and this machine's mirror. Does nothing if they exist.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] || exit 0
+[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] ||
+  [ ! -e "$out/.complete-signed-1" ] || exit 0
 mkdir -p "$out/debs" "$apt/lists/partial" "$apt/archives/partial"
 
 # The Debian archive in most of this machine's apt sources.
@@ -54,6 +55,9 @@ fetch() { # SUITE ARCHITECTURE PACKAGE...
         cp "$apt/tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$out/systemd-boot-$suite" ;;
       *-unsigned:*) mv "$apt/archives/$package"_*.deb "$out/debs/linux-image-$suite-unsigned.deb" ;;
       initramfs-tools-core:*) cp "$apt/tree/usr/share/initramfs-tools/init" "$out/initramfs-init-$suite" ;;
+      shim-signed:*) cp "$apt/tree/usr/lib/shim/shimx64.efi.signed" "$out/shim-$suite" ;;
+      grub-efi-amd64-signed:*) cp "$apt/tree/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$out/grub-$suite" ;;
+      fwupd-amd64-signed:*) cp "$apt/tree/usr/libexec/fwupd/efi/fwupdx64.efi.signed" "$out/fwupd-$suite" ;;
       dracut-core:*) cp "$apt/tree/usr/lib/dracut/dracut-util" "$out/dracut-util-$suite" ;;
       linux-image-*)
         kernel=$package
@@ -76,4 +80,9 @@ if [ ! -e "$out/.complete-readers-1" ]; then
   echo "fixtures: fetching initramfs-tools and dracut of Debian 12 and 13" >&2
   for suite in bookworm trixie; do fetch "$suite" amd64 initramfs-tools-core dracut-core; done
   touch "$out/.complete-readers-1"
+fi
+if [ ! -e "$out/.complete-signed-1" ]; then
+  echo "fixtures: fetching shim, GRUB and fwupd of Debian 12 and 13" >&2
+  for suite in bookworm trixie; do fetch "$suite" amd64 shim-signed grub-efi-amd64-signed fwupd-amd64-signed; done
+  touch "$out/.complete-signed-1"
 fi

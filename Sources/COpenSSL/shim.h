@@ -30,6 +30,19 @@ static const int psu_utf8 = MBSTRING_UTF8;
 // Swift cannot call function-like macros; each of these wraps one.
 static inline long psu_BIO_get_mem_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
 static inline EVP_PKEY *psu_EVP_RSA_gen(unsigned int bits) { return EVP_RSA_gen(bits); }
+// Whether the certificate has this extended key usage (RFC 5280 section 4.2.1.12), given as dotted text.
+static inline int psu_X509_has_key_usage(X509 *certificate, const char *oid) {
+  EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(certificate, NID_ext_key_usage, NULL, NULL);
+  if (usages == NULL) { return 0; }
+  ASN1_OBJECT *wanted = OBJ_txt2obj(oid, 1);
+  int found = 0;
+  for (int i = 0; wanted != NULL && i < sk_ASN1_OBJECT_num(usages); i++) {
+    found |= OBJ_cmp(wanted, sk_ASN1_OBJECT_value(usages, i)) == 0;
+  }
+  ASN1_OBJECT_free(wanted);
+  EXTENDED_KEY_USAGE_free(usages);
+  return found;
+}
 static inline int psu_sk_X509_num(const STACK_OF(X509) *certificates) { return sk_X509_num(certificates); }
 static inline X509 *psu_sk_X509_value(const STACK_OF(X509) *certificates, int index) {
   return sk_X509_value(certificates, index);

@@ -152,14 +152,3 @@ extension Certificate {
     return X509_verify_cert(context) == 1
   }
 }
-
-extension Certificate {
-  /// SHA-256 of the to-be-signed part, which dbx uses to revoke a certificate (UEFI 2.10, EFI_CERT_X509_SHA256_GUID).
-  package func toBeSignedDigest() throws(CryptoError) -> [UInt8] {
-    var reader = ByteReader(der, format: "X.509")
-    guard var certificate = try? reader.readDER(DER.sequence), var body = try? certificate.readDER(DER.sequence) else {
-      throw CryptoError(.malformed, "cannot compute the digest of the certificate", ["its encoding is not DER"])
-    }
-    return try Digest.of(DER.element(DER.sequence, Array(body.readToEnd())))
-  }
-}

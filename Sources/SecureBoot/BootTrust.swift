@@ -5,22 +5,19 @@ package import Cryptography
 package import Messages
 
 /// Whether this machine, as currently configured, starts images signed by a certificate's key.
-///
-/// This is the only place that decides it. It checks only the certificate, not an image's digest (which dbx can revoke)
-/// or its SBAT level.
 package enum BootTrust: Hashable, Sendable {
   case accepted(reason: Message)
   case refused(reason: Message, hint: Message)
 
   package var isAccepted: Bool { if case .accepted = self { true } else { false } }
 
-  /// Decides as EDK2 does, or, for an image started by shim, as shim does: db or its own MOK list must allow it.
+  /// Judges an image that would be signed with the certificate.
   ///
-  /// Whether the firmware starts shim itself is not checked here. Firmware without the variables has no Secure Boot.
-  /// Throws `CryptoError` if libcrypto fails.
+  /// Firmware without the variables has no Secure Boot. Throws `CryptoError` if libcrypto fails.
   package static func evaluate(
-    certificate: Certificate, database: TrustDatabase, throughShim: Bool
+    certificate: Certificate, by evaluation: TrustEvaluation, via route: TrustEvaluation.Route
   ) throws -> BootTrust {
+    let database = evaluation.database
     guard database.secureBootEnabled == true else {
       let isAbsent = database.secureBootEnabled == nil
       return .accepted(reason: isAbsent ? "this firmware has no Secure Boot" : "Secure Boot is off")
@@ -28,22 +25,33 @@ package enum BootTrust: Hashable, Sendable {
     guard database.setupMode != true else {
       return .accepted(reason: "the firmware is in Setup Mode and does not enforce signatures")
     }
-    let name: Message = "the certificate \(certificate.subject)"
-    if try database.forbids(certificate) {
-      return .refused(reason: "\(name) is revoked (dbx)", hint: "create and enrol new keys")
+    let result = try evaluation.judge(ImageEvidence(signedBy: certificate), via: route)
+    let name: Message = "the certificate \(certificate.displayName)"
+    let lists = route == .shim ? [database.db, database.mokList] : [database.db]
+    guard !result.isAccepted else {
+      for list in lists {
+        guard let anchor = try list.anchor(of: certificate) else { continue }
+        let place: Message = list.name == "db" ? "db" : "shim's MOK list"
+        return .accepted(
+          reason: anchor == certificate
+            ? "\(name) is in \(place)" : "\(name) is issued by \(anchor.displayName) in \(place)")
+      }
+      return .accepted(reason: result.reason)
     }
-    if let anchor = try certificate.descends(fromAnyOf: database.firmwareCertificates) {
-      return .accepted(
-        reason: anchor == certificate ? "\(name) is in db" : "\(name) is issued by \(anchor.subject) in db")
+    if result.isAboutShim {
+      return .refused(
+        reason: result.reason,
+        hint: result.cause == .revocationLevel
+          ? "update the package shim-signed, or enrol pve-sb-uki's certificate in db and set Chain=direct"
+          : "enrol Microsoft's UEFI CA in db, or enrol pve-sb-uki's certificate there and set Chain=direct")
     }
-    let owned = try certificate.descends(fromAnyOf: database.machineOwnerCertificates)
-    if throughShim {
-      if owned != nil { return .accepted(reason: "\(name) is in shim's MOK list") }
+    guard result.cause == .untrusted else { return .refused(reason: result.reason, hint: "create and enrol new keys") }
+    if route == .shim {
       return .refused(
         reason: "\(name) is neither in db nor in shim's MOK list",
         hint: "run 'pve-sb-uki keys export DIR' and 'mokutil --import DIR/db.der', then reboot")
     }
-    guard owned == nil else {
+    guard try database.mokList.anchor(of: certificate) == nil else {
       return .refused(
         reason: "\(name) is not in db, only in shim's MOK list",
         hint: """
@@ -54,13 +62,17 @@ package enum BootTrust: Hashable, Sendable {
       reason: "\(name) is not in db",
       hint: "export it with 'pve-sb-uki keys export DIR' and enrol it in the firmware's setup menu")
   }
-}
 
-extension BootTrust {
   /// Whether only shim's MOK list, but not db, allows the certificate, regardless of whether Secure Boot is on.
   package static func isKnownToShimOnly(certificate: Certificate, database: TrustDatabase) throws -> Bool {
-    try certificate.descends(fromAnyOf: database.firmwareCertificates) == nil
-      && certificate.descends(fromAnyOf: database.machineOwnerCertificates) != nil
+    try database.db.anchor(of: certificate) == nil && database.mokList.anchor(of: certificate) != nil
+  }
+}
+
+extension TrustList {
+  /// The first of its certificates that is `certificate` or that `certificate` descends from.
+  func anchor(of certificate: Certificate) throws -> Certificate? {
+    try certificates.first { try certificate.descends(from: $0) }
   }
 }
 
@@ -69,15 +81,15 @@ extension TrustDatabase {
   ///
   /// Throws `CryptoError` if libcrypto fails.
   package func forbids(_ certificate: Certificate) throws -> Bool {
-    try certificate.descends(fromAnyOf: forbiddenCertificates) != nil
-      || ([certificate] + certificate.issuers).contains {
-        forbiddenCertificateDigests.contains(try $0.toBeSignedDigest())
+    for list in [dbx, mokListX] {
+      if try list.anchor(of: certificate) != nil { return true }
+      for link in [certificate] + certificate.issuers where try list.revokedCertificates.contains(where: { try $0.matches(link) }) {
+        return true
       }
+    }
+    return false
   }
-}
 
-extension Certificate {
-  fileprivate func descends(fromAnyOf anchors: [Certificate]) throws -> Certificate? {
-    try anchors.first { try descends(from: $0) }
-  }
+  /// Certificates accepted by the firmware or by shim.
+  package var certificates: [Certificate] { db.certificates + mokList.certificates }
 }

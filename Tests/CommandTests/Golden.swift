@@ -232,9 +232,12 @@ enum Golden {
               "trusted_by": "CN = Test db",
               "verdict": "valid"
             }
-          ]
+          ],
+          "verdict": "starts",
+          "via": "firmware"
         }
       ],
+      "notes": [],
       "schema": 1
     }
     """#

@@ -42,9 +42,9 @@ import Testing
   @Test func theImageIsWrittenSignedAndVerified() throws {
     let result = try run(build())
     #expect(result.signer == "CN = rsa")
-    let report = try VerifyImage(path: path("out/pve.efi"), certificates: [path("rsa.crt")]).run(on: directory.host())
+    let report = try VerifyImage(certificates: [path("rsa.crt")]).run(path("out/pve.efi"), on: directory.host())
     #expect(report.isAccepted, "\(report.reason)")
-    let other = try VerifyImage(path: path("out/pve.efi"), certificates: [path("old.crt")]).run(on: directory.host())
+    let other = try VerifyImage(certificates: [path("old.crt")]).run(path("out/pve.efi"), on: directory.host())
     #expect(!other.isAccepted && other.reason == "CN = rsa is not trusted")
     try ExternalTool("sbverify").run(["--cert", path("rsa.crt"), path("out/pve.efi")])
     #expect(try directory.list("out") == ["pve.efi"])
@@ -130,8 +130,7 @@ import Testing
         break
       } catch {
         let now = try directory.read("out/pve.efi")
-        let report = try VerifyImage(path: path("out/pve.efi"), certificates: [path("rsa.crt")]).run(
-          on: directory.host())
+        let report = try VerifyImage(certificates: [path("rsa.crt")]).run(path("out/pve.efi"), on: directory.host())
         #expect(report.isAccepted, "step \(step): \(report.reason)")
         let hasNewName = recorder.mutations.prefix(step - 1).contains { $0.kind == .exchange }
         #expect((now == old) != hasNewName, "step \(step)")

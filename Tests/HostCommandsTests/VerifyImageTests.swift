@@ -31,7 +31,7 @@ import Testing
   }
 
   func verify(_ image: String, _ certificate: String) throws -> VerifyImage.Report {
-    try VerifyImage(path: image, certificates: [path(certificate)]).run(on: directory.host())
+    try VerifyImage(certificates: [path(certificate)]).run(image, on: directory.host())
   }
 
   /// sbverify accepts it; the firmware does not.
@@ -61,13 +61,13 @@ import Testing
     for name in ["leaf", "middle", "root"] { #expect(listing.contains("CN=\(name)"), "\(name)") }
     try ExternalTool("sbverify").run(["--cert", chain.path("root.crt"), image])
     for anchor in ["root", "middle", "leaf"] {
-      let report = try VerifyImage(path: image, certificates: [chain.path("\(anchor).crt")]).run(on: directory.host())
+      let report = try VerifyImage(certificates: [chain.path("\(anchor).crt")]).run(image, on: directory.host())
       #expect(report.isAccepted, "\(report.reason)")
     }
     // All certificates of a bundle are anchors.
     let others = try chain.bundle(["other", "root"], as: "anchors.pem")
-    #expect(try VerifyImage(path: image, certificates: [others]).run(on: directory.host()).isAccepted)
-    let other = try VerifyImage(path: image, certificates: [chain.path("other.crt")]).run(on: directory.host())
+    #expect(try VerifyImage(certificates: [others]).run(image, on: directory.host()).isAccepted)
+    let other = try VerifyImage(certificates: [chain.path("other.crt")]).run(image, on: directory.host())
     #expect(!other.isAccepted)
   }
 

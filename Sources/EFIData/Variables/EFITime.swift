@@ -72,6 +72,20 @@ package struct EFITime: Hashable, Sendable {
     }
   }
 
+  /// The time of a revocation in dbx: EDK2 compares its fields without checking their ranges.
+  ///
+  /// Nil if all fields are 0, which means always, or if the entry is too short for a time.
+  package init?(revocation bytes: some Sequence<UInt8>) {
+    let fields = Array(bytes.prefix(7))
+    guard fields.count == 7, fields.contains(where: { $0 != 0 }) else { return nil }
+    year = UInt16(fields[0]) | UInt16(fields[1]) << 8
+    month = fields[2]
+    day = fields[3]
+    hour = fields[4]
+    minute = fields[5]
+    second = fields[6]
+  }
+
   /// The number of days in a month, in the Gregorian calendar.
   private static func days(in month: UInt8, of year: UInt16) -> UInt8 {
     switch month {

@@ -26,8 +26,19 @@ package struct EFIVariableName: Hashable, Sendable {
   package static let setupMode = Self(name: "SetupMode", vendor: globalVendor)
   package static let signatureDatabase = Self(name: "db", vendor: imageSecurityVendor)
   package static let forbiddenDatabase = Self(name: "dbx", vendor: imageSecurityVendor)
+  package static let timestampDatabase = Self(name: "dbt", vendor: imageSecurityVendor)
   package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
   package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
+  /// 1 if shim checks no signatures.
+  package static let shimValidationDisabled = Self(name: "MokSBStateRT", vendor: shimVendor)
+  /// 1 if shim ignores db.
+  package static let shimIgnoresDatabase = Self(name: "MokIgnoreDB", vendor: shimVendor)
+  /// Bit 0 is set if shim requires images to be NX compatible.
+  package static let shimPolicy = Self(name: "MokPolicyRT", vendor: shimVendor)
+  /// The revocation level that shim applied at boot.
+  package static let revocationLevel = Self(name: "SbatLevelRT", vendor: shimVendor)
+  /// The revocation level that shim is to apply at the next boot: 1 latest, 2 automatic, 3 none.
+  package static let revocationPolicy = Self(name: "SbatPolicy", vendor: shimVendor)
 
   /// Name of the variable's file in efivarfs.
   package var fileName: String { "\(name)-\(vendor)" }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import Authenticode
 internal import BootEnvironment
 internal import Cryptography
 internal import EFIData
@@ -55,8 +54,7 @@ package struct BootPrefer: Sendable {
           hint: "activate it with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
       }
       if let file = entry.option?.file, OwnESPs(on: host).owner(of: entry) != .foreign {
-        try Self.requireTrust(in: number, path: file.path, on: host)
-        try Self.requireNotRevoked(file, in: number, on: host)
+        try Self.requireTrust(in: number, file: file, on: host)
       }
       let order = [number.value] + variables.order.filter { $0 != number.value }
       guard order != variables.order else { return Result() }
@@ -71,33 +69,33 @@ package struct BootPrefer: Sendable {
 }
 
 extension BootPrefer {
-  /// Throws `Failure` unless this machine trusts our key: the firmware itself, or shim if the entry starts shim.
-  static func requireTrust(in number: BootEntryNumber, path: String, on host: Host) throws {
+  /// Throws `Failure` unless this machine starts the entry's program and what it leads to.
+  ///
+  /// Judges the program itself. For shim, and if the program cannot be read, judges what the signing key signs.
+  static func requireTrust(in number: BootEntryNumber, file: DevicePath.File, on host: Host) throws {
     let database = try TrustDatabase(readingFrom: host)
     // Without Secure Boot, keys do not matter.
     guard database.isEnforced else { return }
-    let key = try Configuration(of: host.files).signingKey
-    let name = PathName(path).fileName
+    let isShim = PathName(file.path).fileName.lowercased().hasPrefix("shim")
+    let files = try ESPSurvey(of: host, Configuration(of: host.files)).esps
+      .first { $0.location?.isSamePartition(as: file.partition) == true }?.open(on: host, for: .reading)
+    let program = try? files?.openFile(file.path)
+    if let program, !isShim {
+      let result = try describing(file.path) { try TrustEvaluation(database).judge(program, via: .firmware) }
+      guard !result.isAccepted else { return }
+      throw Failure(
+        "the firmware rejects \(number.name), \(file.path.dropFirst()): \(result.reason)",
+        hint: "choose another entry: pve-sb-uki boot list")
+    }
+    let shim = try isShim ? program.map { program in
+      let directory = files.map { ProgramDirectory(PathName(file.path).directory, in: $0) }
+      return try ShimProgram(of: program, in: [directory].compactMap { $0 }, database: database)
+    } : nil
+    let certificate = try Configuration(of: host.files).signingKey.loadCertificate(from: host)
     let verdict = try BootTrust.evaluate(
-      certificate: key.loadCertificate(from: host), database: database,
-      throughShim: name.lowercased().hasPrefix("shim"))
+      certificate: certificate, by: TrustEvaluation(database, shim: shim), via: isShim ? .shim : .firmware)
     if case .refused(let reason, let hint) = verdict {
       throw Failure("this machine rejects \(number.name): \(reason)", hint: hint)
     }
-  }
-
-  /// Throws `Failure` if dbx revokes the digest of the image.
-  static func requireNotRevoked(_ file: DevicePath.File, in number: BootEntryNumber, on host: Host) throws {
-    let database = try TrustDatabase(readingFrom: host)
-    guard database.isEnforced, !database.forbiddenImageDigests.isEmpty,
-      let esp = try ESPSurvey(of: host, Configuration(of: host.files)).esps
-        .first(where: { $0.location?.isSamePartition(as: file.partition) == true }),
-      let image = try? esp.open(on: host, for: .reading).openFile(file.path),
-      let header = try? SignedImage(parsing: image).header
-    else { return }
-    guard try database.forbiddenImageDigests.contains(ImageDigest.compute(of: image, header: header)) else { return }
-    throw Failure(
-      "the firmware rejects \(number.name): dbx revokes the digest of \(file.path.dropFirst())",
-      hint: "choose another entry: pve-sb-uki boot list")
   }
 }

@@ -16,13 +16,18 @@ package struct EFIVariableStore: Sendable {
   private static let sizeLimit = 4 << 20
 
   private let files: FileSystem
+  private let directory: String
 
-  package init(of files: FileSystem) { self.files = files }
+  /// The variables in `directory`, by default where the kernel mounts efivarfs.
+  package init(of files: FileSystem, directory: String = EFIVariableStore.directory) {
+    self.files = files
+    self.directory = directory
+  }
 
   /// Whether there are variables: on the running system at least one, since the mount point always exists.
   package var isPresent: Bool {
     get throws {
-      guard let names = try files.list(Self.directory) else { return false }
+      guard let names = try files.list(directory) else { return false }
       return files.root != "/" || !names.isEmpty
     }
   }
@@ -36,7 +41,7 @@ package struct EFIVariableStore: Sendable {
   /// Throws `EFIVariableError` if efivarfs is not mounted.
   package func names() throws -> [String] {
     guard try isPresent else { throw EFIVariableError("read", "", try absence) }
-    return try files.list(Self.directory) ?? []
+    return try files.list(directory) ?? []
   }
 
   /// The content of a variable's file; nil if the variable does not exist.
@@ -51,11 +56,20 @@ package struct EFIVariableStore: Sendable {
 
   /// As `read`, but returns an empty file as empty content, to distinguish it from a missing variable.
   package func fileContent(_ name: String) throws -> [UInt8]? {
-    try files.readFileIfPresent(Self.path(of: name), limit: Self.sizeLimit)
+    try files.readFileIfPresent(path(of: name), limit: Self.sizeLimit)
+  }
+
+  /// An entry of the table in memory that shim hands to the kernel (`/sys/firmware/efi/mok-variables`, shim 15.3 and later):
+  /// data without attributes. Nil if there is none.
+  ///
+  /// In other directories of variables it is in the subdirectory `mok-variables`. Throws `HostError`.
+  package func shimTableEntry(_ name: String) throws -> [UInt8]? {
+    let parent = directory == Self.directory ? "/sys/firmware/efi" : directory
+    return try files.readFileIfPresent("\(parent)/mok-variables/\(name)", limit: Self.sizeLimit)
   }
 
   /// The path of a variable's file as seen from outside the host's root, for messages.
-  package func displayPath(of name: String) -> String { files.display(Self.path(of: name)) }
+  package func displayPath(of name: String) -> String { files.display(path(of: name)) }
 
   /// Sets a variable whose content is `old`, nil if it does not exist, and checks that the firmware kept the value.
   ///
@@ -64,7 +78,7 @@ package struct EFIVariableStore: Sendable {
     try naming("write", variable: name) {
       guard try read(name) == old else { throw error("write", name, .changed) }
       guard try isPresent else { throw error("write", name, try absence) }
-      let path = Self.path(of: name)
+      let path = path(of: name)
       try unlocked(path) { try put(content, to: path) }
       guard try read(name) == content else { throw error("write", name, .notKept) }
     }
@@ -75,7 +89,7 @@ package struct EFIVariableStore: Sendable {
   /// No change if it does not exist.
   package func remove(_ name: String, holding old: [UInt8]?) throws {
     try naming("remove", variable: name) {
-      let path = Self.path(of: name)
+      let path = path(of: name)
       guard try files.linkStatus(of: path) != nil else { return }
       if let old, try read(name) != old { throw error("remove", name, .changed) }
       try unlocked(path) { try files.remove(path) }
@@ -138,7 +152,7 @@ package struct EFIVariableStore: Sendable {
     }
   }
 
-  private static func path(of name: String) -> String { "\(directory)/\(name)" }
+  private func path(of name: String) -> String { "\(directory)/\(name)" }
 }
 
 extension EFIVariableStore {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import Authenticode
-internal import BinaryFormat
 package import BootEnvironment
 package import Cryptography
 package import HostSystem
@@ -14,8 +12,22 @@ package struct ChainDecision: Sendable {
   package let chain: BootChain
   /// Whether this machine starts pve-sb-uki's UKIs through that chain.
   package let trust: BootTrust
-  /// The certificates and digests that firmware and shim accept or reject, as read for this decision.
-  let database: TrustDatabase
+  /// What firmware and shim start, as read for this decision.
+  let evaluation: TrustEvaluation
+
+  /// Which program starts the UKIs.
+  var route: TrustEvaluation.Route {
+    switch chain {
+    case .direct, .systemdBoot: .firmware
+    case .shim(.image): .shim
+    case .shim(.systemdBoot): .loader
+    }
+  }
+
+  /// SHA-256 Authenticode digests that this chain rejects regardless of the signature; empty if it rejects nothing.
+  var forbiddenDigests: Set<[UInt8]> {
+    evaluation.database.isEnforced ? evaluation.forbiddenDigests(via: route) : []
+  }
 
   /// Decides the chain for a host.
   ///
@@ -31,47 +43,29 @@ package struct ChainDecision: Sendable {
     esps: [FileSystem]
   ) throws {
     let database = try TrustDatabase(readingFrom: host)
-    self.database = database
-    func trust(throughShim: Bool) throws -> BootTrust {
-      try BootTrust.evaluate(certificate: certificate, database: database, throughShim: throughShim)
-    }
-    let byFirmware = try trust(throughShim: false)
-    let byShim = try trust(throughShim: true)
+    let path = BootPrograms(try host.machine).shim
+    let isShimInstalled = try host.files.exists(path)
     // With Secure Boot off everything starts, but keep a chain with shim.
-    let shim = BootPrograms(try host.machine).shim
-    let hasShim = try database.secureBootEnabled == true || host.files.exists(shim)
+    let hasShim = database.secureBootEnabled == true || isShimInstalled
+    func trust(_ evaluation: TrustEvaluation, _ route: TrustEvaluation.Route) throws -> BootTrust {
+      try BootTrust.evaluate(certificate: certificate, by: evaluation, via: route)
+    }
     chain = BootChain.decide(
       configuration.chain,
       usesSystemdBoot: try BootChain.usesSystemdBoot(
         evidence, wasUsed: !LoaderDefaultRecord.load(from: host.files).defaults.isEmpty, esps: esps),
-      needsShim: try hasShim && byShim.isAccepted
+      needsShim: try hasShim && trust(TrustEvaluation(database), .shim).isAccepted
         && BootTrust.isKnownToShimOnly(certificate: certificate, database: database))
-    guard chain.hasShim, byShim.isAccepted else {
-      self.trust = chain.hasShim ? byShim : byFirmware
+    guard chain.hasShim, isShimInstalled, database.isEnforced else {
+      evaluation = TrustEvaluation(database)
+      self.trust = try trust(evaluation, chain.hasShim ? .shim : .firmware)
       return
     }
-    self.trust = try Self.refusalOfShim(shim, by: database, on: host) ?? byShim
-  }
-
-  /// Why the firmware rejects shim itself.
-  ///
-  /// Nil if it accepts shim, or if shim is not installed, which is reported elsewhere.
-  private static func refusalOfShim(_ shim: String, by database: TrustDatabase, on host: Host) throws -> BootTrust? {
-    guard database.isEnforced,
-      try host.files.exists(shim)
-    else { return nil }
-    var trust = try TrustAnchors(machine: host)
-    // The firmware ignores shim's list.
-    trust.allowed = database.firmwareCertificates
-    let verdict = try describing(shim) {
-      let file = try host.files.openFile(shim)
-      let image = try SignedImage(parsing: file)
-      return try trust.judge(
-        digest: ImageDigest.compute(of: file, header: image.header), image.signatures(in: file))
+    let directories = esps.map { ProgramDirectory(LoaderPath.directory, in: $0) }
+    let shim = try describing(path) {
+      try ShimProgram(of: host.files.openFile(path), in: directories, database: database)
     }
-    guard !verdict.isAccepted else { return nil }
-    return .refused(
-      reason: "the firmware rejects shim: \(verdict.reason)",
-      hint: "enrol Microsoft's UEFI CA in db, or enrol pve-sb-uki's certificate there and set Chain=direct")
+    evaluation = TrustEvaluation(database, shim: shim)
+    self.trust = try trust(evaluation, .shim)
   }
 }

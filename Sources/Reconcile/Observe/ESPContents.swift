@@ -2,6 +2,8 @@
 // Copyright the pve-sb-uki authors
 
 package import BootEnvironment
+internal import HostSystem
+internal import Messages
 
 /// The contents of an ESP: files under pve-sb-uki's names, and the free space.
 ///
@@ -45,6 +47,29 @@ package struct ESPContents: Hashable, Sendable {
   /// Replaces the state of the UKI with that name.
   mutating func set(_ name: UKIName, _ content: PresentImage.Content) {
     for index in images.indices where images[index].name == name { images[index].content = content }
+  }
+}
+
+extension ESPContents {
+  /// Files that the user should remove, and unexamined ones, one sentence each.
+  func notes(in files: FileSystem) -> [Message] {
+    var notes: [Message] = []
+    if unexaminedCount > 0 {
+      notes.append(
+        """
+        \(files.display(UKIName.directory)): \(unexaminedCount) files named pve-*.efi were not examined and are kept; \
+        remove those that are not needed
+        """)
+    }
+    notes += keyRemovals.map {
+      "\(files.display($0)) turns Secure Boot off on a machine with its PK; delete this file from the ESP"
+    }
+    notes += recovered.map {
+      """
+      \(files.display($0.path)) (\($0.size >> 10) KiB) was created by a file system check; remove it if it is not needed
+      """
+    }
+    return notes
   }
 }
 

@@ -75,24 +75,7 @@ final class Observer {
         installed: inventory.present)
       let found = try reader.read(&manifest)
       contents[esp.name] = found
-      if found.unexaminedCount > 0 {
-        fileNotes.append(
-          """
-          \(files.display(UKIName.directory)): \(found.unexaminedCount) files named pve-*.efi were not examined and are \
-          kept; remove those that are not needed
-          """)
-      }
-      for path in found.keyRemovals {
-        fileNotes.append(
-          "\(files.display(path)) turns Secure Boot off on a machine with its PK; delete this file from the ESP")
-      }
-      for file in found.recovered {
-        fileNotes.append(
-          """
-          \(files.display(file.path)) (\(file.size >> 10) KiB) was created by a file system check; remove it if it is \
-          not needed
-          """)
-      }
+      fileNotes += found.notes(in: files)
     } catch {
       if let number = (error as? HostError)?.errno, [EIO, EROFS, EUCLEAN].contains(number) {
         unreadable.insert(esp.name)
@@ -138,7 +121,7 @@ final class Observer {
     }
     markBooted()
     let accepted = decision.map { acceptedImages($0) } ?? [:]
-    let forbiddenDigests = decision?.database.isEnforced == true ? decision?.database.forbiddenImageDigests ?? [] : []
+    let forbiddenDigests = decision?.forbiddenDigests ?? []
     let imageDigests = forbiddenDigests.isEmpty ? [:] : digestImages()
     let loaders = decision.flatMap { observeLoaders($0) }
     return HostObservation(
@@ -341,28 +324,20 @@ final class Observer {
         }
         let known = manifest.image(on: esp, image.name)
         return image.content != .signed && (known == nil || known?.certificate != fingerprint)
-          && (try? isAccepted(image, in: files, by: decision.database, throughShim: decision.chain.hasShim)) == true
+          && (try? isAccepted(image, in: files, by: decision)) == true
       }
       accepted[esp] = Set(names.map(\.name))
     }
     return accepted
   }
 
-  private func isAccepted(
-    _ image: PresentImage, in files: FileSystem, by database: TrustDatabase, throughShim: Bool
-  ) throws -> Bool {
+  private func isAccepted(_ image: PresentImage, in files: FileSystem, by decision: ChainDecision) throws -> Bool {
+    // UKIs in the manifest are intact, and their digests are known.
+    let digest: [UInt8]? = if case .recorded(let digest, _) = image.content { manifest.image(withDigest: digest)?.authenticode } else { nil }
     let file = try files.openFile(image.name.path)
-    let parsed = try SignedImage(parsing: file)
-    // UKIs in the manifest are intact and need not be read.
-    let signatures =
-      image.isOurs
-      ? try parsed.table.entries.map { try AuthenticodeSignature(parsing: $0) }
-      : try parsed.signatures(in: file).filter { $0.verdict == .valid }.map(\.signature)
-    return try signatures.contains { signature in
-      try signature.message.signers.contains {
-        try BootTrust.evaluate(certificate: $0, database: database, throughShim: throughShim).isAccepted
-      }
-    }
+    return try decision.evaluation.judge(
+      ImageEvidence(of: file, for: decision.evaluation.database, digest: digest), via: decision.route
+    ).isAccepted
   }
 
   private func observeLoaders(

@@ -37,12 +37,11 @@ struct LoaderDefaultObservation: Sendable {
     guard decision.chain.hasSystemdBoot, decision.trust.isAccepted, (try? store.isPresent) == true else { return nil }
     record = LoaderDefaultRecord.load(from: host.files)
     variable = LoaderDefault.variable(in: store)
-    guard let text = variable, !record.isOurs(text), !options.takesOverDefault,
-      let anchors = try? TrustAnchors(enforcedBy: host)
+    guard let text = variable, !record.isOurs(text), !options.takesOverDefault, decision.evaluation.database.isEnforced
     else { return }
     for (esp, images) in trusted {
       if let files = open.files(of: esp) {
-        targets[esp] = Target(of: text, on: files, trusted: images, anchors: anchors)
+        targets[esp] = Target(of: text, on: files, trusted: images, decision: decision)
       }
     }
   }
@@ -82,9 +81,11 @@ struct LoaderDefaultObservation: Sendable {
 }
 
 extension LoaderDefaultObservation.Target {
-  init(of text: String, on files: FileSystem, trusted: Set<String>, anchors: TrustAnchors) {
+  init(of text: String, on files: FileSystem, trusted: Set<String>, decision: ChainDecision) {
     let unified = (try? files.list(UKIName.directory)) ?? []
-    func isStarted(_ path: String) -> Bool { (try? files.openFile(path)).map(anchors.accepts) ?? false }
+    func isStarted(_ path: String) -> Bool {
+      (try? files.openFile(path)).map { decision.evaluation.accepts($0, via: decision.route) } ?? false
+    }
     let choice = LoaderDefault.choice(of: text, among: unified)
     let name = choice.flatMap { choice in unified.first { $0.lowercased() == choice } }
     unifiedNames = unified

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Authenticode
+package import Cryptography
+package import HostSystem
+internal import PortableExecutable
+
+/// The facts about an image on which firmware and shim base their decisions.
+package struct ImageEvidence: Sendable {
+  /// Whether the image has a certificate table.
+  private(set) var isSigned = true
+  /// The entries of the certificate table in order, as far as it can be read.
+  private(set) var entries: [SignatureEvidence] = []
+  /// Whether EDK2's walk through the table ends at its end; EDK2 rejects the image otherwise.
+  private(set) var tableEndsExactly = true
+  /// Whether shim can walk through the table; it rejects the image otherwise.
+  private(set) var isTableReadableByShim = true
+  /// Digests as EDK2 computes them; empty if the image is only planned.
+  private(set) var digests: [DigestAlgorithm: [UInt8]] = [:]
+  /// Digests as shim computes them.
+  private(set) var shimDigests: [DigestAlgorithm: [UInt8]] = [:]
+  private(set) var revocationData = RevocationData.unrestricted
+  private(set) var isNXCompatible = true
+
+  /// An image that would be signed with this certificate.
+  ///
+  /// Its digest is in no list, and its SBAT data passes.
+  package init(signedBy certificate: Certificate) {
+    entries = [SignatureEvidence(plannedBy: certificate)]
+  }
+
+  /// Reads an image, to be judged with the lists of `database`.
+  ///
+  /// If `digest`, the SHA-256 digest, is known and no list needs others, only the headers and signatures are read.
+  ///
+  /// Throws if the file is not an EFI image or cannot be read; a damaged certificate table or signature is evidence.
+  package init(of file: File, for database: TrustDatabase, digest: [UInt8]? = nil) throws {
+    let image = try SignedImage(parsing: file)
+    isSigned = image.header.certificateTableRange != nil
+    entries = try image.table.entries.map { try SignatureEvidence($0) }
+    tableEndsExactly = image.table.endsExactly
+    isTableReadableByShim = image.table.shimEntries != nil
+    isNXCompatible = image.header.isNXCompatible
+    revocationData = try RevocationData(of: image.header, in: file)
+    let needed = database.digestAlgorithms.union(entries.compactMap(\.firmwareAlgorithm)).union([.sha256])
+    if let digest, needed == [.sha256], isSigned {
+      digests = [.sha256: digest]
+    } else {
+      digests = try image.digests(needed, of: file)
+    }
+    let shimAlgorithms = needed.intersection([.sha1, .sha256])
+    shimDigests =
+      isSigned
+      ? digests.filter { shimAlgorithms.contains($0.key) } : try image.digests(shimAlgorithms, of: file, as: .shim)
+  }
+}
+
+extension TrustDatabase {
+  /// The algorithms with which the lists name images.
+  fileprivate var digestAlgorithms: Set<DigestAlgorithm> {
+    [db, dbx, mokList, mokListX].reduce([]) { $0.union($1.digestAlgorithms) }
+  }
+}
+
+extension RevocationData {
+  /// Reads the `.sbat` section as shim does: sections without content, or larger in memory than in the file, do not count.
+  ///
+  /// Throws if the file cannot be read.
+  fileprivate init(of header: PEHeader, in file: File) throws {
+    let sections = header.sections.filter { $0.name == ".sbat" && $0.rawSize > 0 && $0.rawSize >= $0.virtualSize }
+    guard let section = sections.first else {
+      self = .missing
+      return
+    }
+    guard sections.count == 1, !section.hasRelocations else {
+      self = .repeated
+      return
+    }
+    let range = section.fileRange
+    self = .section(try file.readBytes(at: range.lowerBound, count: min(range.count, 1 << 20), format: ".sbat"))
+  }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Cryptography
+package import HostSystem
+package import Messages
+
+/// Whether a machine with these variables starts an image; the only place that decides it (promise I3).
+///
+/// Decides as if Secure Boot were on; `database.isEnforced` says whether it is.
+package struct TrustEvaluation: Sendable {
+  /// Which program starts the image.
+  package enum Route: String, Sendable {
+    case firmware = "firmware"
+    /// The firmware starts shim, which starts the image.
+    case shim = "shim"
+    /// The firmware starts shim, which starts a boot loader, which asks shim about the image.
+    case loader = "loader"
+  }
+
+  package enum Verdict: String, Sendable {
+    case starts = "starts"
+    case rejected = "rejected"
+    /// Firmware of different age decides differently; counts as rejected.
+    case depends = "depends"
+  }
+
+  /// A verdict about an image, and why.
+  package struct Result: Sendable {
+    package let verdict: Verdict
+    /// A fragment about the image, such as `signed by CN = …`.
+    package let reason: Message
+    let cause: Decision.Cause
+    /// Whether the image does not start because shim does not.
+    var isAboutShim = false
+
+    package var isAccepted: Bool { verdict == .starts }
+  }
+
+  package let database: TrustDatabase
+  /// The shim that would run; nil if it is unknown.
+  package let shim: ShimProgram?
+
+  package init(_ database: TrustDatabase, shim: ShimProgram? = nil) {
+    self.database = database
+    self.shim = shim
+  }
+
+  /// Judges an image.
+  ///
+  /// Throws `CryptoError` if libcrypto fails.
+  package func judge(_ image: ImageEvidence, via route: Route) throws -> Result {
+    guard route != .firmware else { return try judgeByFirmware(image) }
+    if let shim {
+      let ofShim = try judgeShim(shim)
+      guard ofShim.isAccepted else { return ofShim }
+    }
+    let decision = try ShimPolicy(database: database, shim: shim).judge(image, forLoader: route == .loader)
+    return Result(
+      verdict: decision.isAccepted ? .starts : .rejected, reason: decision.reason, cause: decision.cause)
+  }
+
+  /// Whether the machine gets as far as a running shim.
+  package func judgeShim(_ shim: ShimProgram) throws -> Result {
+    let byFirmware = try judgeByFirmware(shim.evidence)
+    guard byFirmware.isAccepted else {
+      return Result(
+        verdict: byFirmware.verdict, reason: "the firmware rejects shim: \(byFirmware.reason)", cause: byFirmware.cause,
+        isAboutShim: true)
+    }
+    if !database.isShimValidationDisabled, let reason = shim.evidence.revocationData.refusal(at: revocationLevel) {
+      return Result(verdict: .rejected, reason: "shim is revoked: \(reason)", cause: .revocationLevel, isAboutShim: true)
+    }
+    return byFirmware
+  }
+
+  private func judgeByFirmware(_ image: ImageEvidence) throws -> Result {
+    let policy = EDK2Policy(database: database)
+    let (released, next) = (try policy.released(image), try policy.codeFirst(image))
+    guard released.isAccepted != next.isAccepted else {
+      return Result(
+        verdict: released.isAccepted ? .starts : .rejected, reason: released.reason, cause: released.cause)
+    }
+    let refusal = released.isAccepted ? next : released
+    return Result(
+      verdict: .depends,
+      reason: released.isAccepted
+        ? "current firmware starts it, future firmware may not: \(refusal.reason)"
+        : "current firmware rejects it: \(refusal.reason); future firmware may start it", cause: refusal.cause)
+  }
+
+  /// Judges the image in a file.
+  ///
+  /// Throws if the file is not an EFI image or cannot be read.
+  package func judge(_ file: File, via route: Route) throws -> Result { 
+    try judge(ImageEvidence(of: file, for: database), via: route)
+  }
+
+  /// Whether the file is started; false if it cannot be read.
+  package func accepts(_ file: File, via route: Route) -> Bool { (try? judge(file, via: route).isAccepted) == true }
+
+  /// The SHA-256 digests of images that are rejected regardless of their signatures.
+  package func forbiddenDigests(via route: Route) -> Set<[UInt8]> {
+    let lists = route == .firmware ? [database.dbx] : [database.dbx, database.mokListX] + [shim?.denied].compactMap { $0 }
+    return lists.reduce([]) { $0.union($1.imageDigests(.sha256)) }
+  }
+
+  /// The revocation level that shim applies at the next boot with Secure Boot on.
+  package var revocationLevel: RevocationLevel { RevocationLevel.next(database, shim: shim) }
+}
