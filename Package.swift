@@ -65,7 +65,9 @@ let package = Package(
     .target(name: "SigningKeys", dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages"]),
     .target(
       name: "SecureBoot",
-      dependencies: ["Authenticode", "Cryptography", "EFIData", "HostSystem", "Messages"]),
+      dependencies: [
+        "Authenticode", "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "PortableExecutable",
+      ]),
     .target(
       name: "BootEnvironment",
       dependencies: [

@@ -3,6 +3,7 @@
 
 internal import BinaryFormat
 internal import COpenSSL
+internal import Messages
 
 /// Certificates as entries of the firmware's lists (UEFI 2.10 section 32.4.1).
 extension Certificate {

@@ -7,6 +7,7 @@ internal import Cryptography
 package import HostSystem
 package import Messages
 package import SecureBoot
+internal import SigningKeys
 
 /// `pve-sb-uki verify`: whether firmware or shim starts images.
 package struct VerifyImage: Sendable {

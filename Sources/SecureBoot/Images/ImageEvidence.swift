@@ -42,7 +42,7 @@ package struct ImageEvidence: Sendable {
     tableEndsExactly = image.table.endsExactly
     isTableReadableByShim = image.table.shimEntries != nil
     isNXCompatible = image.header.isNXCompatible
-    revocationData = try RevocationData(of: image.header, in: file)
+    revocationData = .section(try image.header.sbat(in: file))
     let needed = database.digestAlgorithms.union(entries.compactMap(\.firmwareAlgorithm)).union([.sha256])
     if let digest, needed == [.sha256], isSigned {
       digests = [.sha256: digest]
@@ -60,24 +60,5 @@ extension TrustDatabase {
   /// The algorithms with which the lists name images.
   fileprivate var digestAlgorithms: Set<DigestAlgorithm> {
     [db, dbx, mokList, mokListX].reduce([]) { $0.union($1.digestAlgorithms) }
-  }
-}
-
-extension RevocationData {
-  /// Reads the `.sbat` section as shim does: sections without content, or larger in memory than in the file, do not count.
-  ///
-  /// Throws if the file cannot be read.
-  fileprivate init(of header: PEHeader, in file: File) throws {
-    let sections = header.sections.filter { $0.name == ".sbat" && $0.rawSize > 0 && $0.rawSize >= $0.virtualSize }
-    guard let section = sections.first else {
-      self = .missing
-      return
-    }
-    guard sections.count == 1, !section.hasRelocations else {
-      self = .repeated
-      return
-    }
-    let range = section.fileRange
-    self = .section(try file.readBytes(at: range.lowerBound, count: min(range.count, 1 << 20), format: ".sbat"))
   }
 }

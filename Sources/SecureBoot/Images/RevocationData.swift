@@ -2,29 +2,25 @@
 // Copyright the pve-sb-uki authors
 
 internal import Messages
+internal import PortableExecutable
 
-/// The SBAT data of an image as shim 15.8 and 16.1 read it, and whether a revocation level allows it (SBAT.md of the shim
+/// The SBAT data of an image, and whether a revocation level allows it, as shim 15.8 and 16.1 decide (SBAT.md of the shim
 /// project).
 ///
-/// Stricter than `SBAT` in some points and more tolerant in others.
+/// shim is stricter than `SBAT` in some points and more tolerant in others.
 enum RevocationData: Hashable, Sendable {
-  /// The image has no `.sbat` section with content.
-  case missing
-  /// The image has several such sections, or one with relocations.
-  case repeated
-  /// The content of the section.
-  case section([UInt8])
+  case section(SBATSection)
   /// Data that passes every level.
   case unrestricted
 
   /// Why shim rejects the image at this level; nil if it accepts it.
   func refusal(at level: RevocationLevel) -> Message? {
-    guard !level.generations.isEmpty else { return nil }
     switch self {
     case .unrestricted: return nil
-    case .missing: return "it has no SBAT data (.sbat)"
-    case .repeated: return "it has several .sbat sections"
-    case .section(let bytes):
+    case .section(.invalid(let error)): return "its SBAT data is invalid: \(error.detail)"
+    case .section where level.generations.isEmpty: return nil
+    case .section(.missing): return "it has no SBAT data (.sbat)"
+    case .section(.present(let bytes)):
       guard let rows = CommaSeparatedRows.parse(bytes, columns: 6, required: 6) else { return "its SBAT data is invalid" }
       for row in rows {
         guard let required = level.generation(of: row[0]) else { continue }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import Authenticode
+internal import Authenticode
+internal import BinaryFormat
 package import Cryptography
 internal import EFIData
-package import Messages
+internal import Messages
+internal import PortableExecutable
 
 /// An entry of a certificate table, as evidence.
 struct SignatureEvidence: Sendable {
@@ -23,6 +25,24 @@ struct SignatureEvidence: Sendable {
   /// The digest algorithm that EDK2 finds in the entry; nil if EDK2 skips it.
   let firmwareAlgorithm: DigestAlgorithm?
   private let content: Content
+
+  /// Reads an entry.
+  ///
+  /// Throws `CryptoError` if libcrypto fails.
+  init(_ entry: CertificateTable.Entry) throws {
+    isPlain = entry.type == CertificateTable.Entry.pkcsType
+    switch AuthenticodeSignature.reading(entry) {
+    case .success(let signature):
+      firmwareAlgorithm = signature.firmwareAlgorithm
+      content = .read(signature, isIntact: try signature.hasFirmwareForm && signature.isIntact())
+    case .failure(let error) where error.rule == .otherType:
+      firmwareAlgorithm = nil
+      content = .other
+    case .failure(let error):
+      firmwareAlgorithm = entry.signedData.flatMap(AuthenticodeSignature.firmwareAlgorithm)
+      content = .unreadable(error.message)
+    }
+  }
 
   /// An entry that a certificate's key would make.
   init(plannedBy certificate: Certificate) {
@@ -82,12 +102,14 @@ struct SignatureEvidence: Sendable {
   /// Why the signature does not count for an image with this digest; nil if it is valid.
   func defect(for digest: [UInt8]?) -> Message? {
     switch content {
+    case .read(let signature, _) where signature.firmwareObstacle != nil:
+      signature.firmwareObstacle.map { "the signature by \(name) \($0)" }
     case .read(_, isIntact: false): "the signature by \(name) is invalid"
     case .read where isValid(for: digest): nil
     case .read: "the image was modified after \(name) signed it"
     case .planned: nil
     case .unreadable(let reason): "a signature cannot be read: \(reason)"
-    case .other: "an entry of the certificate table has a type that firmware ignores"
+    case .other: "its certificate table has an entry that firmware ignores"
     }
   }
 }

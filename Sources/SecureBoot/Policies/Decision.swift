@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import Messages
+internal import Messages
 
 /// What one program decides about an image.
 struct Decision: Sendable {
   /// What would have to change so that the image starts.
-  package enum Cause: Hashable, Sendable {
+  enum Cause: Hashable, Sendable {
     case accepted
     /// No signature leads to a certificate that is trusted.
     case untrusted

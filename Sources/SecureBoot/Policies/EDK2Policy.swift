@@ -20,9 +20,7 @@ struct EDK2Policy: Sendable {
     var defects: [Message] = []
     for signature in image.entries {
       guard let algorithm = signature.firmwareAlgorithm else {
-        defects.append(signature.isCheckedByFirmware
-          ? "the signature by \(signature.name) has a format that EDK2 cannot read"
-          : signature.defect(for: nil) ?? "a signature is skipped")
+        defects.append(signature.defect(for: nil) ?? "the firmware skips the signature by \(signature.name)")
         continue
       }
       let digest = image.digests[algorithm]

@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Messages
+internal import PortableExecutable
 
 /// How shim decides whether it starts an image (shim 15.8 and 16.1, `verify_buffer`).
 ///
@@ -20,7 +21,7 @@ struct ShimPolicy: Sendable {
       return Decision(cause: .memoryProtection, reason: "it is not NX compatible, which shim requires here")
     }
     let decision = try judgeSignatures(image)
-    if forLoader, image.revocationData == .missing { return decision }
+    if forLoader, image.revocationData == .section(.missing) { return decision }
     guard decision.isAccepted, let reason = image.revocationData.refusal(at: level) else { return decision }
     return Decision(cause: .revocationLevel, reason: reason)
   }

@@ -47,7 +47,7 @@ package struct TrustList: Sendable {
   }
 
   /// Reads the content of a variable; `notes` gets a sentence for all that is skipped.
-  package init(name: String, content: [UInt8], notes: inout [Message]) {
+  init(name: String, content: [UInt8], notes: inout [Message]) {
     let (database, defects) = SignatureDatabase.readable(in: content)
     self.init(name: name, database)
     notes += defects.map { "\(name) is damaged: \($0)" }

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 internal import BinaryFormat
+import CommandLineInterface
 import CommandSupport
 import HostCommands
 internal import Messages
