@@ -30,16 +30,21 @@ package struct TrustAnchors: Sendable {
   /// Decides as EDK2 does: any revoked signature forbids the image. Otherwise a trusted signature or the digest itself
   /// allows it.
   package func judge(
-    digest: [UInt8], _ signatures: [(signature: AuthenticodeSignature, verdict: SignedImage.Verdict)]
+    digest: [UInt8], _ signatures: [ImageSignature]
   ) throws -> (isAccepted: Bool, reason: Message) {
     if forbiddenDigests.contains(digest) { return (false, "its digest is revoked (dbx)") }
-    for (signature, _) in signatures where try isForbidden(signature) {
+    for signature in signatures.compactMap(\.signature) where try isForbidden(signature) {
       return (false, "\(Self.name(signature)) is revoked (dbx)")
     }
     var reasons: [Message] = []
-    for (signature, verdict) in signatures {
+    for found in signatures {
+      guard let signature = found.signature else {
+        if case .unreadable(let reason) = found.verdict { reasons.append("a signature is unreadable: \(reason)") }
+        continue
+      }
       let name = Self.name(signature)
-      switch verdict {
+      switch found.verdict {
+      case .unreadable, .otherType: continue
       case .broken: reasons.append("the signature by \(name) is invalid")
       case .otherImage: reasons.append("the image was modified after \(name) signed it")
       case .valid:

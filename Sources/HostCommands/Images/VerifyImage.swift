@@ -38,11 +38,11 @@ package struct VerifyImage: Sendable {
       let source = try host.userFiles.openFile(path)
       let image = try SignedImage(parsing: source)
       let signatures = try image.signatures(in: source)
-      let digest = try ImageDigest.compute(of: source, header: image.header)
+      let digest = try image.digest(.sha256, of: source)
       let (isAccepted, reason) = try anchors.judge(digest: digest, signatures)
       return Report(
         path: path, isAccepted: isAccepted, reason: reason,
-        signatures: try signatures.map { try SignatureReport($0, verdict: $1, trusting: anchors.allowed) })
+        signatures: try signatures.map { try SignatureReport($0, trusting: anchors.allowed) })
     }
   }
 }

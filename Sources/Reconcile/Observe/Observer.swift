@@ -357,7 +357,7 @@ final class Observer {
     let signatures =
       image.isOurs
       ? try parsed.table.entries.map { try AuthenticodeSignature(parsing: $0) }
-      : try parsed.signatures(in: file).filter { $0.verdict == .valid }.map(\.signature)
+      : try parsed.signatures(in: file).filter { $0.verdict == .valid }.compactMap(\.signature)
     return try signatures.contains { signature in
       try signature.message.signers.contains {
         try BootTrust.evaluate(certificate: $0, database: database, throughShim: throughShim).isAccepted
