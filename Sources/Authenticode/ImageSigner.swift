@@ -13,9 +13,9 @@ package struct ImageSigner: Sendable {
 
   /// What to do with an image's existing signatures.
   package enum ExistingSignatures: Sendable {
-    /// Keep them and add the new one at the end.
+    /// Keep them and add the new one at the end; the certificate table must be undamaged.
     case append
-    /// Remove them.
+    /// Remove them: everything from the start of the certificate table to the end of the file, whatever it is.
     case replace
   }
 
@@ -43,11 +43,15 @@ package struct ImageSigner: Sendable {
   ///
   /// Returns the image's SHA-256 Authenticode digest.
   ///
-  /// Throws `AuthenticodeError` for an image that firmware rejects regardless of signatures.
+  /// Throws `AuthenticodeError` for an image that firmware rejects regardless of signatures, and for a damaged
+  /// certificate table that a signature would have to be added to.
   @discardableResult
   package func sign(_ source: any RandomAccessBytes, to sink: any ByteSink) throws -> [UInt8] {
-    let image = try SignedImage(parsing: source)
-    let header = image.header
+    let header = try PEHeader(parsing: source, discardingCertificates: existing == .replace)
+    let kept = try existing == .append ? CertificateTable(of: header, in: source) : CertificateTable()
+    if let defect = kept.defect {
+      throw AuthenticodeError(.table, "no signature can be added, because the certificate table is damaged: \(defect)")
+    }
     guard let entry = header.certificateDirectoryOffset else {
       throw AuthenticodeError(.noDirectory, "the image has no data directory for a certificate table")
     }
@@ -65,6 +69,6 @@ package struct ImageSigner: Sendable {
     head.replaceSubrange(entry..<entry + 8, with: [UInt8](repeating: 0, count: 8))
     try writer.writeHeader(head)
     try writer.write(contentsOf: source, in: header.sizeOfHeaders..<end)
-    return try writer.finish(keeping: existing == .append ? image.table.entries : [], makeSignature)
+    return try writer.finish(keeping: kept.entries, makeSignature)
   }
 }

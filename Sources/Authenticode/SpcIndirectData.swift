@@ -10,12 +10,15 @@ package import Messages
 ///     SEQUENCE {
 ///       data          SEQUENCE { type OID 1.3.6.1.4.1.311.2.1.15, value SpcPeImageData },
 ///       messageDigest SEQUENCE { digestAlgorithm AlgorithmIdentifier, digest OCTET STRING } }
+///
+/// Neither EDK2 nor shim reads `data`, and pesign writes other types there: Debian's fwupd has 1.3.6.1.4.1.311.2.1.21,
+/// individual code signing. So any type is accepted, with any value.
 package struct SpcIndirectData: Hashable, Sendable {
   /// The object identifier of the content type, dotted.
   package static let contentType = "1.3.6.1.4.1.311.2.1.4"
 
   package var algorithm: DigestAlgorithm
-  /// The image's digest.
+  /// The image's digest, which is always the last part of the content.
   package var digest: [UInt8]
 
   package init(algorithm: DigestAlgorithm, digest: [UInt8]) {
@@ -28,16 +31,12 @@ package struct SpcIndirectData: Hashable, Sendable {
     var content = try outer.readDER(DER.sequence)
     try outer.requireEnd()
     var data = try content.readDER(DER.sequence)
-    var type = try data.readDER(DER.objectIdentifier)
-    guard Array(type.readToEnd()) == Self.peImageData else {
-      throw ParseError("Authenticode content", at: data.offset, .unsupported, "it does not describe a PE image")
-    }
+    _ = try data.readDER(DER.objectIdentifier)
     var info = try content.readDER(DER.sequence)
     try content.requireEnd()
     var identifier = try info.readDER(DER.sequence)
     var name = try identifier.readDER(DER.objectIdentifier)
-    let oid = Array(name.readToEnd())
-    guard let algorithm = Self.identifiers.first(where: { $0.value == oid })?.key else {
+    guard let algorithm = DigestAlgorithm(objectIdentifier: Array(name.readToEnd())) else {
       throw ParseError("Authenticode content", at: info.offset, .unsupported, "the digest algorithm is unknown")
     }
     self.algorithm = algorithm
@@ -55,7 +54,7 @@ package struct SpcIndirectData: Hashable, Sendable {
     let obsolete = Array("<<<Obsolete>>>".utf16.flatMap { [UInt8($0 >> 8), UInt8(truncatingIfNeeded: $0)] })
     let link = DER.element(0xa0, DER.element(0xa2, DER.element(0x80, obsolete)))
     let image = DER.element(DER.sequence, [0x03, 0x01, 0x00] + link)
-    let algorithmOID = DER.element(DER.objectIdentifier, Self.identifiers[algorithm] ?? [])
+    let algorithmOID = DER.element(DER.objectIdentifier, algorithm.objectIdentifier)
     let identifier = DER.element(DER.sequence, algorithmOID + DER.element(DER.null, []))
     return DER.element(
       DER.sequence,
@@ -65,11 +64,4 @@ package struct SpcIndirectData: Hashable, Sendable {
 
   /// 1.3.6.1.4.1.311.2.1.15, SPC_PE_IMAGE_DATA.
   private static let peImageData: [UInt8] = [0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 1, 15]
-  /// 1.3.14.3.2.26 and 2.16.840.1.101.3.4.2.1 to 3.
-  static let identifiers: [DigestAlgorithm: [UInt8]] = [
-    .sha1: [0x2b, 14, 3, 2, 26],
-    .sha256: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 1],
-    .sha384: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 2],
-    .sha512: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 3],
-  ]
 }

@@ -6,9 +6,11 @@ package import Messages
 /// The part of the Distinguished Encoding Rules (X.690) that Authenticode's structures need; libcrypto does the rest.
 package enum DER {
   package static let sequence: UInt8 = 0x30
+  package static let integer: UInt8 = 0x02
   package static let objectIdentifier: UInt8 = 0x06
   package static let octetString: UInt8 = 0x04
   package static let null: UInt8 = 0x05
+  package static let generalizedTime: UInt8 = 0x18
 
   /// Encodes one element: identifier octet, definite length in the shortest form, contents.
   package static func element(_ tag: UInt8, _ contents: [UInt8]) -> [UInt8] {

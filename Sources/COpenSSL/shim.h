@@ -69,6 +69,16 @@ static inline const X509_NAME *psu_PKCS7_issuer(const PKCS7_SIGNER_INFO *signer)
 static inline const ASN1_INTEGER *psu_PKCS7_serial(const PKCS7_SIGNER_INFO *signer) {
   return signer->issuer_and_serial->serial;
 }
+// The DER encoding of an unsigned attribute's value if it is a SEQUENCE, else NULL. The attributes are numbered from 0;
+// `type` is set to the attribute's type, and to NULL after the last one.
+static inline const ASN1_STRING *psu_PKCS7_unsigned_attribute(
+    const PKCS7_SIGNER_INFO *signer, int index, int value, const ASN1_OBJECT **type) {
+  X509_ATTRIBUTE *attribute =
+      signer->unauth_attr == NULL ? NULL : sk_X509_ATTRIBUTE_value(signer->unauth_attr, index);
+  *type = attribute == NULL ? NULL : X509_ATTRIBUTE_get0_object(attribute);
+  const ASN1_TYPE *found = attribute == NULL ? NULL : X509_ATTRIBUTE_get0_type(attribute, value);
+  return found == NULL || found->type != V_ASN1_SEQUENCE ? NULL : found->value.sequence;
+}
 static inline int psu_PKCS7_set_detached(PKCS7 *p7, long detached) { return PKCS7_set_detached(p7, detached); }
 static inline int psu_PKCS7_type_is_signed(PKCS7 *p7) { return PKCS7_type_is_signed(p7); }
 // `contents` and `other` are in unions of a structure that has a bit field in some versions. The parser leaves optional

@@ -10,6 +10,20 @@ package struct CalendarDate: Hashable, Sendable, CustomStringConvertible {
 
   package init(seconds: Int64) { self.seconds = seconds }
 
+  /// The moment with these fields in UTC: the year with century, month and day from 1.
+  ///
+  /// A day after the end of its month is one of the next month.
+  package init(year: Int32, month: Int32, day: Int32, hour: Int32, minute: Int32, second: Int32) {
+    var fields = tm()
+    fields.tm_year = year - 1900
+    fields.tm_mon = month - 1
+    fields.tm_mday = day
+    fields.tm_hour = hour
+    fields.tm_min = minute
+    fields.tm_sec = second
+    seconds = Int64(timegm(&fields))
+  }
+
   package var description: String {
     var time = time_t(seconds)
     var fields = tm()

@@ -10,11 +10,29 @@ package enum DigestAlgorithm: String, Sendable {
   case sha256 = "sha256"
   case sha384 = "sha384"
   case sha512 = "sha512"
-  /// Not secure; used in the file lists of Debian packages.
+  /// Not secure; used in the file lists of Debian packages and in old signatures, which firmware ignores.
   case md5 = "md5"
 
-  /// The algorithms used for signatures.
+  /// The algorithms used for signatures of images and modules.
   package static let forSignatures: [DigestAlgorithm] = [.sha1, .sha256, .sha384, .sha512]
+  package static let all: [DigestAlgorithm] = forSignatures + [.md5]
+
+  /// The algorithm with this object identifier; nil for all others.
+  package init?(objectIdentifier: [UInt8]) {
+    guard let found = Self.all.first(where: { $0.objectIdentifier == objectIdentifier }) else { return nil }
+    self = found
+  }
+
+  /// The contents of the DER object identifier.
+  package var objectIdentifier: [UInt8] {
+    switch self {
+    case .sha1: [0x2b, 14, 3, 2, 26]  // 1.3.14.3.2.26
+    case .sha256: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 1]  // 2.16.840.1.101.3.4.2.1
+    case .sha384: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 2]
+    case .sha512: [0x60, 0x86, 0x48, 1, 101, 3, 4, 2, 3]
+    case .md5: [0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 2, 5]  // 1.2.840.113549.2.5
+    }
+  }
 
   /// Digest size in bytes.
   package var size: Int {

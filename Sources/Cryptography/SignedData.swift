@@ -13,14 +13,24 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is never modifie
   package let contentType: String
   /// The embedded content as DER, with tag and length; nil if it is detached or of type `data`.
   package let content: [UInt8]?
-  /// All certificates included in the signature.
+  /// All certificates included in the signature; at most `certificateLimit`.
   package let certificates: [Certificate]
   /// The signers' certificates in order; empty if one of them is not included in the signature.
   package let signers: [Certificate]
   /// The version field; EDK2 accepts only 1.
   package let version: Int
 
+  /// Maximum number of signers.
+  ///
+  /// Signatures of images have one; checking one takes up to a millisecond.
+  package static let signerLimit = 16
+  /// Maximum number of certificates: libcrypto's limit for a chain.
+  package static let certificateLimit = 100
+
   /// Parses a ContentInfo of type signedData; trailing bytes are ignored as padding, as in firmware.
+  ///
+  /// Throws `CryptoError` `malformed` also for more signers or certificates than the limits: checking them could take
+  /// minutes. Firmware has no limits.
   package init(parsing der: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the signature"
     ErrorQueue.clear()
@@ -32,6 +42,18 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is never modifie
     guard psu_PKCS7_type_is_signed(parsed) == 1, let contents = psu_PKCS7_contents(parsed) else {
       PKCS7_free(parsed)
       throw CryptoError(.malformed, operation, ["it is PKCS#7 but not signed data"])
+    }
+    let signerCount = psu_sk_PKCS7_SIGNER_INFO_num(PKCS7_get_signer_info(parsed))
+    let certificateCount = psu_sk_X509_num(psu_PKCS7_certificates(parsed))
+    guard signerCount <= Self.signerLimit, certificateCount <= Self.certificateLimit else {
+      PKCS7_free(parsed)
+      throw CryptoError(
+        .malformed, operation,
+        [
+          signerCount > Self.signerLimit
+            ? "it has \(signerCount) signers; at most \(Self.signerLimit) are supported"
+            : "it has \(certificateCount) certificates; at most \(Self.certificateLimit) are supported"
+        ])
     }
     pointer = parsed
     contentType = Self.text(of: contents.pointee.type)
@@ -62,29 +84,68 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is never modifie
     return result == 1
   }
 
-  /// The first of `anchors` that every signer's certificate equals or descends from.
+  /// Whether every signer's signature over `digested` is valid and every signer descends from `anchor`.
   ///
-  /// Follows EDK2: any certificate can be an anchor; validity dates and purposes are ignored.
-  package func anchor(among anchors: [Certificate]) throws(CryptoError) -> Certificate? {
-    guard !signers.isEmpty else { return nil }
-    for anchor in anchors {
-      var isAnchor = true
-      for signer in signers where isAnchor { isAnchor = try descends(signer, from: anchor) }
-      if isAnchor { return anchor }
+  /// Follows EDK2's `Pkcs7Verify`, which shim uses, too.
+  package func verifies(_ digested: [UInt8], trusting anchor: Certificate) throws(CryptoError) -> Bool {
+    guard try descends(from: anchor) else { return false }
+    return try verifies(digested)
+  }
+
+  /// Whether every signer's certificate is `anchor` or descends from it; false without signers.
+  ///
+  /// Follows EDK2: any certificate can be an anchor, also one in the middle of a chain; validity dates and purposes are
+  /// ignored, but an issuer must be a CA by its extensions.
+  package func descends(from anchor: Certificate) throws(CryptoError) -> Bool {
+    guard !signers.isEmpty, isRelated(to: anchor) else { return false }
+    for signer in Set(signers) {
+      guard try signer.descends(from: anchor, over: psu_PKCS7_certificates(pointer)) else { return false }
     }
+    return true
+  }
+
+  /// The first of `anchors` from which every signer descends.
+  package func anchor(among anchors: [Certificate]) throws(CryptoError) -> Certificate? {
+    for anchor in anchors where try descends(from: anchor) { return anchor }
     return nil
   }
 
   /// Whether any signer's certificate is one of `anchors` or descends from one.
   package func hasSigner(from anchors: [Certificate]) throws(CryptoError) -> Bool {
-    for anchor in anchors {
-      for signer in signers where try descends(signer, from: anchor) { return true }
+    for anchor in anchors where isRelated(to: anchor) {
+      for signer in Set(signers) where try signer.descends(from: anchor, over: psu_PKCS7_certificates(pointer)) {
+        return true
+      }
     }
     return false
   }
 
-  private func descends(_ signer: Certificate, from anchor: Certificate) throws(CryptoError) -> Bool {
-    try signer.descends(from: anchor, over: psu_PKCS7_certificates(pointer))
+  /// Whether `anchor` can be part of a chain: it is in the signature, or has issued a certificate in it by its name.
+  ///
+  /// This is cheap, and rules out nearly all certificates of a key store.
+  private func isRelated(to anchor: Certificate) -> Bool {
+    let subject = X509_get_subject_name(anchor.pointer)
+    return certificates.contains {
+      X509_NAME_cmp(X509_get_issuer_name($0.pointer), subject) == 0 || $0 == anchor
+    }
+  }
+
+  /// Each signer's certificate and, after it, those of its issuers that the signature includes; no certificate twice.
+  ///
+  /// The firmware looks for digests of *signers* in dbx: EDK2's `Pkcs7GetSigners` returns `signers`, not this.
+  package var signerChain: [Certificate] {
+    var chain: [Certificate] = []
+    for signer in signers {
+      var next: Certificate? = signer
+      while let certificate = next, !chain.contains(certificate) {
+        chain.append(certificate)
+        next = certificates.first {
+          $0 != certificate && X509_check_issued($0.pointer, certificate.pointer) == X509_V_OK
+        }
+      }
+    }
+    ErrorQueue.clear()
+    return chain
   }
 
   private static func certificates(in stack: OpaquePointer?) throws(CryptoError) -> [Certificate] {
@@ -98,10 +159,56 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is never modifie
     return list
   }
 
-  private static func text(of object: OpaquePointer?) -> String {
+  fileprivate static func text(of object: OpaquePointer?) -> String {
     var buffer = [CChar](repeating: 0, count: 128)
     let count = OBJ_obj2txt(&buffer, CInt(buffer.count), object, 1)
     return String(decoding: buffer.prefix(max(0, min(Int(count), 127))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
+
+/// What others have added to a signature.
+extension SignedData {
+  /// The DER encodings of unsigned attributes' values that are sequences, with their type in dotted form, signer by
+  /// signer.
+  ///
+  /// With `firstValuesOnly`, only the first value of each attribute.
+  package func unsignedAttributes(firstValuesOnly: Bool = false) -> [(type: String, value: [UInt8])] {
+    var found: [(type: String, value: [UInt8])] = []
+    let signers = PKCS7_get_signer_info(pointer)
+    for number in 0..<max(0, psu_sk_PKCS7_SIGNER_INFO_num(signers)) {
+      var attribute: CInt = 0
+      var type: OpaquePointer?
+      repeat {
+        var index: CInt = 0
+        while let value = psu_PKCS7_unsigned_attribute(
+          psu_sk_PKCS7_SIGNER_INFO_value(signers, number), attribute, index, &type), index == 0 || !firstValuesOnly
+        {
+          found.append((Self.text(of: type), Certificate.bytes(of: value)))
+          index += 1
+        }
+        attribute += 1
+      } while type != nil
+    }
+    ErrorQueue.clear()
+    return found
+  }
+
+  /// The only signer's signature; nil unless there is exactly one signer.
+  package var signatureOfOnlySigner: [UInt8]? { onlySigner.map { Certificate.bytes(of: $0.pointee.enc_digest) } }
+
+  /// The embedded octets of a message that is not Authenticode, such as a time stamp; nil if a signature over them is
+  /// invalid or there are more than `limit`.
+  package func verifiedContent(limit: Int) throws(CryptoError) -> [UInt8]? {
+    guard !signers.isEmpty else { return nil }
+    ErrorQueue.clear()
+    defer { ErrorQueue.clear() }
+    guard let output = BIO_new(BIO_s_mem()) else { throw ErrorQueue.drain("cannot read a time stamp") }
+    defer { BIO_free(output) }
+    guard PKCS7_verify(pointer, nil, nil, nil, output, PKCS7_NOVERIFY | PKCS7_BINARY) == 1 else { return nil }
+    var data: UnsafeMutablePointer<CChar>?
+    let count = psu_BIO_get_mem_data(output, &data)
+    guard let data, 1...limit ~= count else { return nil }
+    return Array(UnsafeRawBufferPointer(start: data, count: count))
   }
 }
 

@@ -58,19 +58,24 @@ package struct PEHeader: Hashable, Sendable {
     directories.count > DataDirectory.certificateTable ? directoriesOffset + 8 * DataDirectory.certificateTable : nil
   }
 
+  /// Whether everything from the start of the certificate table to the end of the file counts as that table.
+  private let discardsCertificates: Bool
+
   /// Reads and checks the headers of `source`; reads only its first bytes.
   ///
+  /// `discardingCertificates` is for replacing the certificate table: it may then have any size, and be truncated.
   /// Throws `ParseError`, or errors from reading.
-  package init(parsing source: any RandomAccessBytes) throws {
+  package init(parsing source: any RandomAccessBytes, discardingCertificates: Bool = false) throws {
     guard source.count <= Int(UInt32.max) else {
       throw ParseError(
         Self.format, at: 0, .range, "the file has \(source.count) bytes; the format allows less than 4 GiB")
     }
     let prefix = try source.readBytes(at: 0, count: min(source.count, Self.sizeLimit), format: Self.format)
-    try self.init(prefix: prefix, fileSize: source.count)
+    try self.init(prefix: prefix, fileSize: source.count, discardingCertificates: discardingCertificates)
   }
 
-  private init(prefix: [UInt8], fileSize: Int) throws(ParseError) {
+  private init(prefix: [UInt8], fileSize: Int, discardingCertificates: Bool) throws(ParseError) {
+    discardsCertificates = discardingCertificates
     var reader = ByteReader(prefix, format: Self.format)
     guard try reader.read(UInt16.self) == 0x5a4d else {
       throw ParseError(Self.format, at: 0, .magic, "does not start with MZ")
@@ -196,7 +201,7 @@ extension PEHeader {
   /// Checks that the certificate table, if any, is aligned and at the end of the file; otherwise EDK2's hash is wrong.
   func checkCertificateTable() throws(ParseError) {
     guard let range = certificateTableRange, let entry = certificateDirectoryOffset else { return }
-    guard range.lowerBound >= endOfSections, range.lowerBound.isMultiple(of: 8) else {
+    guard range.lowerBound >= endOfSections, range.lowerBound.isMultiple(of: 8) || discardsCertificates else {
       throw ParseError(
         Self.format, at: entry, .overlap, "the certificate table starts inside a section or is not aligned to 8 bytes")
     }
@@ -251,7 +256,10 @@ extension PEHeader {
   package var certificateTableRange: Range<Int>? {
     guard certificateDirectoryOffset != nil else { return nil }
     let entry = directories[DataDirectory.certificateTable]
-    return entry.size == 0 ? nil : Int(entry.address)..<Int(entry.address) + Int(entry.size)
+    let start = Int(entry.address)
+    guard entry.size != 0 else { return nil }
+    guard discardsCertificates else { return start..<start + Int(entry.size) }
+    return start < fileSize ? start..<fileSize : nil
   }
 }
 
@@ -262,21 +270,26 @@ extension PEHeader {
   /// These are the headers without the checksum and the certificate table's directory entry, the sections by file
   /// offset, then the bytes from the *sum* of the bytes hashed so far up to the certificate table. For an image without
   /// gaps, the last part is simply the rest of the file.
-  package var digestRanges: [Range<Int>] {
+  package var digestRanges: [Range<Int>] { digestRangesOfSections + [digestRangeAfterSections].filter { !$0.isEmpty } }
+
+  /// The part of `digestRanges` without the bytes after the sections.
+  package var digestRangesOfSections: [Range<Int>] {
     var ranges: [Range<Int>] = [0..<checkSumOffset]
     if let entry = certificateDirectoryOffset {
       ranges += [checkSumOffset + 4..<entry, entry + 8..<sizeOfHeaders]
     } else {
       ranges += [checkSumOffset + 4..<sizeOfHeaders]
     }
-    ranges += sectionsInFileOrder.map(\.fileRange)
-    let sum = sizeOfHeaders + sectionsInFileOrder.reduce(0) { $0 + $1.fileRange.count }
-    let end = fileSize - (certificateTableRange?.count ?? 0)
-    if end > sum { ranges.append(sum..<end) }
-    return ranges
+    return ranges + sectionsInFileOrder.map(\.fileRange)
   }
 
-  /// Number of zero bytes needed before an added certificate table; the digest covers them.
+  /// The last part of `digestRanges`, which is empty if the image ends with its last section.
+  package var digestRangeAfterSections: Range<Int> {
+    let sum = sizeOfHeaders + sectionsInFileOrder.reduce(0) { $0 + $1.fileRange.count }
+    return sum..<max(sum, fileSize - (certificateTableRange?.count ?? 0))
+  }
+
+  /// Number of zero bytes needed before an added certificate table; the signed digest covers them.
   package var signaturePadding: Int { certificateTableRange == nil ? (8 - fileSize % 8) % 8 : 0 }
 
   /// Whether headers and sections follow each other without gaps and in the table's order; for any other image, signers

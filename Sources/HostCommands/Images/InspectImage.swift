@@ -5,7 +5,7 @@ internal import Authenticode
 internal import BinaryFormat
 internal import Cryptography
 package import HostSystem
-internal import Messages
+package import Messages
 internal import PortableExecutable
 internal import UnifiedKernelImage
 
@@ -43,6 +43,8 @@ package struct InspectImage: Sendable {
     /// Authenticode digests by algorithm, in hexadecimal.
     package var digests: [String: String]
     package var signatures: [SignatureReport]
+    /// Why the certificate table could not be read to its end, or why the firmware does not read it to its end.
+    package var certificateTableDefect: Message?
   }
 
   private static let textSections: Set<String> = [
@@ -60,19 +62,23 @@ package struct InspectImage: Sendable {
       let buffer = TransferBuffer()
       let sections = try image.header.sections.map { try Self.describe($0, in: source, through: buffer) }
       let magic = sections.first { $0.name == SectionName.stubMagic }?.text ?? ""
-      var digests: [String: String] = [:]
-      for algorithm in [DigestAlgorithm.sha1, .sha256] {
-        digests[algorithm.rawValue] = try ImageDigest.compute(
-          of: source, header: image.header, algorithm: algorithm, buffer: buffer
-        ).hexadecimal
+      let digests = try image.digests([.sha1, .sha256], of: source, buffer: buffer)
+      let signatures = try image.signatures(in: source, buffer: buffer).map { signature in
+        var report = try SignatureReport(signature)
+        if let outer = signature.signature {
+          report.nested = try image.signatures(nestedIn: outer, of: source, buffer: buffer).map {
+            try SignatureReport($0)
+          }
+        }
+        return report
       }
       return Report(
         path: path, fileSize: source.count, machine: image.header.machine.description,
         stub: magic.hasPrefix("#### LoaderInfo: ") ? String(magic.dropFirst(17).prefix { $0 != "#" }.dropLast()) : nil,
         isUnifiedKernelImage: image.header.section(named: SectionName.linux) != nil,
         isNXCompatible: image.header.isNXCompatible, checkSum: Int(image.header.checkSum), sections: sections,
-        digests: digests,
-        signatures: try image.signatures(in: source, buffer: buffer).map { try SignatureReport($0, verdict: $1) })
+        digests: Dictionary(uniqueKeysWithValues: digests.map { ($0.key.rawValue, $0.value.hexadecimal) }),
+        signatures: signatures, certificateTableDefect: image.table.defect.map { Message($0) })
     }
   }
 

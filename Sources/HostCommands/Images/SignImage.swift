@@ -49,13 +49,15 @@ package struct SignImage: Sendable {
     try ImageWriter.require(target, toBeNoneOf: key.userPaths, in: host.userFiles)
     return try describing(path) {
       let source = try host.userFiles.openFile(path)
-      let image = try SignedImage(parsing: source)
-      let before = image.table.entries.count
+      let (image, signatures) = try existing(in: source)
+      let before = signatures.count
       var result = Result(
         path: target, signer: identity.certificate.subject, signaturesBefore: before,
         signaturesAfter: replacesExisting ? 1 : before + 1, wasWritten: true,
         notes: [identity.certificate.validityWarning(on: host)?.note].compactMap { $0 })
-      let isDone = try isDone(image, in: source, by: identity.certificate)
+      let isDone =
+        image?.table.defect == nil && !(replacesExisting && before > 1)
+        && signatures.contains { $0.isValid(by: identity.certificate) }
       if isDone {
         result.signaturesAfter = before
         result.wasWritten = target != path
@@ -77,13 +79,28 @@ package struct SignImage: Sendable {
     }
   }
 
-  /// Whether the image already has the requested signatures.
-  private func isDone(_ image: SignedImage, in source: File, by certificate: Certificate) throws -> Bool {
-    guard !image.table.entries.isEmpty, !(replacesExisting && image.table.entries.count > 1) else { return false }
-    // Invalid signatures are replaced, too; with --append they are an error when the result is verified.
-    guard let signatures = try? image.signatures(in: source) else { return false }
-    return signatures.contains {
-      $0.verdict == .valid && $0.signature.message.signers == [certificate] && $0.signature.firmwareObstacle == nil
+  /// The image with its signatures; nil if its certificate table is to be replaced and unreadable.
+  ///
+  /// Throws a `Failure` whose hint is --replace if nothing can be added to the table.
+  private func existing(in source: File) throws -> (image: SignedImage?, signatures: [ImageSignature]) {
+    let hint: Message = "add --replace to remove all existing signatures"
+    do {
+      let image = try SignedImage(parsing: source)
+      let signatures = try image.signatures(in: source)
+      guard !replacesExisting else { return (image, signatures) }
+      if let defect = image.table.defect {
+        throw Failure("\(path): the certificate table is damaged: \(defect)", hint: hint)
+      }
+      // The firmware rejects an image with a signature that it cannot read, whatever is added.
+      for case .unreadable(let reason) in signatures.map(\.verdict) {
+        throw Failure("\(path): a signature is unreadable: \(reason)", hint: hint)
+      }
+      return (image, signatures)
+    } catch let error as ParseError {
+      // Another error here is not about the table.
+      _ = try PEHeader(parsing: source, discardingCertificates: true)
+      guard replacesExisting else { throw Failure("\(path): \(error)", hint: hint) }
+      return (nil, [])
     }
   }
 
@@ -91,7 +108,7 @@ package struct SignImage: Sendable {
     let signatures = try SignedImage(parsing: file).signatures(in: file)
     guard
       signatures.count == count,
-      signatures.contains(where: { $0.verdict == .valid && $0.signature.message.signers == [certificate] })
+      signatures.contains(where: { $0.verdict == .valid && $0.signature?.message.signers == [certificate] })
     else {
       throw Failure(
         "\(file.path): verification failed after signing",

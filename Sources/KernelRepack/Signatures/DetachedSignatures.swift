@@ -147,7 +147,7 @@ package struct DetachedSignatures: Sendable {
 
   private static func signImage(_ file: DataScan.File, by source: KeySignatures) throws -> [UInt8] {
     let image = try SignedImage(kernel: file)
-    let digest = try ImageDigest.compute(of: file.content, header: image.header)
+    let digest = try image.digest(.sha256, of: file.content, as: .signing)
     return try source.imageSignature(of: file.path, digest: digest).data
   }
 

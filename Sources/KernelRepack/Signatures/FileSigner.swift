@@ -47,8 +47,13 @@ struct FileSigner: Sendable {
     let image = try SignedImage(kernel: file)
     let before = image.table.entries.count
     if images == .keep, before > 0 { return nil }
-    let isDone = try image.signatures(in: file.content).contains {
-      $0.verdict == .valid && signatures.isOurs($0.signature.message.signers)
+    let isDone = try image.signatures(in: file.content).contains { found in
+      guard let signature = found.signature else {
+        // The firmware rejects an image with a signature that it cannot read, whatever is added.
+        if case .failure(let error) = found.reading, error.rule != .otherType, images != .replace { throw error }
+        return false
+      }
+      return found.verdict == .valid && signatures.isOurs(signature.message.signers)
     }
     if isDone, images == .add || before == 1 { return nil }
     let sink = MemorySink(reserving: file.content.count + (64 << 10))
@@ -63,7 +68,7 @@ struct FileSigner: Sendable {
         "\(file.path): the signature does not belong to this image",
         hint: "create the signature from exactly this package, or sign with --key and --cert")
     }
-    if let obstacle = signed.last?.signature.firmwareObstacle {
+    if let obstacle = signed.last?.signature?.firmwareObstacle {
       throw Failure("\(file.path): the signature \(obstacle)", hint: "use an RSA key of at least 2048 bits")
     }
     return try FileChange(file, kind: .image(before: before, after: after), new: sink.bytes)

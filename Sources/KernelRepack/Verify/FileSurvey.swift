@@ -134,21 +134,19 @@ struct SurveyedFile: Sendable {
 
 /// Digest and signatures of a kernel image.
 struct SurveyedImage: Sendable {
-  /// The Authenticode digest with SHA-256, which excludes signatures.
+  /// The Authenticode digest with SHA-256, which excludes signatures; of an unsigned image as it will be signed.
   let digest: [UInt8]
   /// The entries of the certificate table.
   let entries: [CertificateTable.Entry]
   /// In the order of `entries`.
-  let signatures: [AuthenticodeSignature]
-  let verdicts: [SignedImage.Verdict]
+  let signatures: [ImageSignature]
 
   init(_ content: [UInt8]) throws {
     let image = try SignedImage(parsing: content)
-    digest = try ImageDigest.compute(of: content, header: image.header)
+    digest = try image.digest(.sha256, of: content, as: .signing)
+    if let defect = image.table.defect { throw defect }
     entries = image.table.entries
-    let found = try image.signatures(in: content)
-    signatures = found.map(\.signature)
-    verdicts = found.map(\.verdict)
+    signatures = try image.signatures(in: content)
   }
 }
 

@@ -23,7 +23,7 @@ extension RepackComparison {
     }
     for index in added {
       let signer = Self.name(new.signatures[index])
-      if let fault = try fault(of: new.signatures[index], verdict: new.verdicts[index]) {
+      if let fault = try fault(of: new.signatures[index]) {
         addProblem(.imageSignature, at: path, detail: "the signature by \(signer) \(fault)")
       } else if kept == old.entries.count {
         addExpected(
@@ -40,17 +40,20 @@ extension RepackComparison {
     }
   }
 
-  private static func name(_ signature: AuthenticodeSignature) -> Message {
-    signature.message.signers.first.map { Message(verbatim: $0.subject) } ?? "an unknown signer"
+  private static func name(_ signature: ImageSignature) -> Message {
+    signature.signature?.message.signers.first.map { Message(verbatim: $0.subject) } ?? "an unknown signer"
   }
 
   /// The fault of a new signature, as the rest of a sentence; nil if it is valid.
-  private func fault(of signature: AuthenticodeSignature, verdict: SignedImage.Verdict) throws -> Message? {
-    switch verdict {
+  private func fault(of found: ImageSignature) throws -> Message? {
+    switch found.verdict {
     case .broken: return "is invalid"
     case .otherImage: return "belongs to another image"
+    case .unreadable(let reason): return "is unreadable: \(reason)"
+    case .otherType: return "has a type that firmware does not read"
     case .valid: break
     }
+    guard let signature = found.signature else { return nil }
     if let obstacle = signature.firmwareObstacle { return obstacle }
     guard !anchors.isEmpty else { return nil }
     return try signature.message.anchor(among: anchors) == nil ? "does not match the specified certificate" : nil

@@ -117,6 +117,6 @@ struct ESPReader: ~Copyable {
         (try? AuthenticodeSignature(parsing: entry))?.message.signers.contains(certificate) == true
       }), let signatures = try? image.signatures(in: file)
     else { return false }
-    return signatures.contains { $0.verdict == .valid && $0.signature.message.signers == [certificate] }
+    return signatures.contains { $0.verdict == .valid && $0.signature?.message.signers == [certificate] }
   }
 }

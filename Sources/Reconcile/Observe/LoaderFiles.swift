@@ -108,7 +108,7 @@ package struct LoaderFiles: Sendable {
       try open(sources.systemdBoot, package: "systemd-boot-efi", on: host)
       let file = try program(sources.systemdBoot)
       digests[sources.systemdBoot] = try describing(sources.systemdBoot) {
-        try ImageDigest.compute(of: file, header: SignedImage(parsing: file).header)
+        try ImageDigest.compute(of: file, header: SignedImage(parsing: file).header, as: .signing)
       }
     }
   }
@@ -183,9 +183,8 @@ package struct LoaderFiles: Sendable {
     guard let image = try? SignedImage(parsing: file), let signatures = try? image.signatures(in: file) else {
       return false
     }
-    return signatures.contains { signature, verdict in
-      verdict == .valid && signature.message.signers == [certificate] && signature.firmwareObstacle == nil
-        && (digest == nil || signature.content.digest == digest)
+    return signatures.contains {
+      $0.isValid(by: certificate) && (digest == nil || $0.signature?.content.digest == digest)
     }
   }
 

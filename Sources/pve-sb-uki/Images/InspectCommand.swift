@@ -82,6 +82,7 @@ extension InspectImage.Report {
       if index > 0 { lines.append("") }
       lines += signature.lines.map { "  \($0)" }
     }
+    if let certificateTableDefect { lines.append("The certificate table is damaged: \(certificateTableDefect)") }
     return lines.localLines
   }
 
@@ -91,6 +92,7 @@ extension InspectImage.Report {
       "uki": .boolean(isUnifiedKernelImage), "nx_compatible": .boolean(isNXCompatible), "checksum": .integer(checkSum),
       "authenticode": .object(digests.mapValues { .string($0) }),
       "sections": .array(sections.map(\.json)), "signatures": .array(signatures.map(\.json)),
+      "certificate_table_damage": JSONValue(certificateTableDefect),
     ])
   }
 
