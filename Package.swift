@@ -118,7 +118,7 @@ let package = Package(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "CommandLineInterface", "CommandSupport", "Cryptography", "HostCommands",
-        "HostSystem", "KernelModules", "Messages", "Reconcile",
+        "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -83,7 +83,8 @@ extension TrustDatabase {
   package func forbids(_ certificate: Certificate) throws -> Bool {
     for list in [dbx, mokListX] {
       if try list.anchor(of: certificate) != nil { return true }
-      for link in [certificate] + certificate.issuers where try list.revokedCertificates.contains(where: { try $0.matches(link) }) {
+      for link in [certificate] + certificate.issuers
+      where try list.revokedCertificates.contains(where: { try $0.matches(link) }) {
         return true
       }
     }

@@ -69,30 +69,31 @@ package struct TrustEvaluation: Sendable {
         isAboutShim: true)
     }
     if !database.isShimValidationDisabled, let reason = shim.evidence.revocationData.refusal(at: revocationLevel) {
-      return Result(verdict: .rejected, reason: "shim is revoked: \(reason)", cause: .revocationLevel, isAboutShim: true)
+      return Result(
+        verdict: .rejected, reason: "shim is revoked: \(reason)", cause: .revocationLevel, isAboutShim: true)
     }
     return byFirmware
   }
 
   private func judgeByFirmware(_ image: ImageEvidence) throws -> Result {
-    let policy = EDK2Policy(database: database)
-    let (released, next) = (try policy.released(image), try policy.codeFirst(image))
-    guard released.isAccepted != next.isAccepted else {
-      return Result(
-        verdict: released.isAccepted ? .starts : .rejected, reason: released.reason, cause: released.cause)
+    let decisions = try EDK2Generation.all.map { generation in
+      (generation.name, try EDK2Policy(database: database, generation: generation).judge(image))
     }
-    let refusal = released.isAccepted ? next : released
+    let accepting = decisions.filter(\.1.isAccepted)
+    guard let (name, refusal) = decisions.first(where: { !$0.1.isAccepted }) else {
+      return Result(verdict: .starts, reason: decisions[0].1.reason, cause: .accepted)
+    }
+    guard !accepting.isEmpty else { return Result(verdict: .rejected, reason: refusal.reason, cause: refusal.cause) }
     return Result(
       verdict: .depends,
-      reason: released.isAccepted
-        ? "current firmware starts it, future firmware may not: \(refusal.reason)"
-        : "current firmware rejects it: \(refusal.reason); future firmware may start it", cause: refusal.cause)
+      reason: "\(name) rejects it: \(refusal.reason); \(accepting.map(\.0).joined(separator: ", ")): starts it",
+      cause: refusal.cause)
   }
 
   /// Judges the image in a file.
   ///
   /// Throws if the file is not an EFI image or cannot be read.
-  package func judge(_ file: File, via route: Route) throws -> Result { 
+  package func judge(_ file: File, via route: Route) throws -> Result {
     try judge(ImageEvidence(of: file, for: database), via: route)
   }
 
@@ -101,7 +102,8 @@ package struct TrustEvaluation: Sendable {
 
   /// The SHA-256 digests of images that are rejected regardless of their signatures.
   package func forbiddenDigests(via route: Route) -> Set<[UInt8]> {
-    let lists = route == .firmware ? [database.dbx] : [database.dbx, database.mokListX] + [shim?.denied].compactMap { $0 }
+    let lists =
+      route == .firmware ? [database.dbx] : [database.dbx, database.mokListX] + [shim?.denied].compactMap { $0 }
     return lists.reduce([]) { $0.union($1.imageDigests(.sha256)) }
   }
 

@@ -216,6 +216,7 @@ enum Golden {
 
   static let verify = #"""
     {
+      "enforced": null,
       "images": [
         {
           "accepted": true,

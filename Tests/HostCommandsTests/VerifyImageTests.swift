@@ -34,13 +34,13 @@ import Testing
     try VerifyImage(certificates: [path(certificate)]).run(image, on: directory.host())
   }
 
-  /// sbverify accepts it; the firmware does not.
-  @Test func aKeyThatFirmwareCannotVerifyIsRejected() throws {
+  /// sbverify accepts it; Debian 12's and 13's OVMF do not, sid's does.
+  @Test func anEllipticCurveDependsOnTheFirmware() throws {
     let image = try signed(by: "ec")
     try ExternalTool("sbverify").run(["--cert", path("ec.crt"), image])
     let report = try verify(image, "ec.crt")
-    #expect(!report.isAccepted)
-    #expect(report.reason.hasSuffix("firmware verifies RSA only"), "\(report.reason)")
+    #expect(report.verdict == .depends && !report.isAccepted)
+    #expect(report.reason.contains("was made with a key that is not RSA"), "\(report.reason)")
   }
 
   /// Firmware that trusts the root needs the intermediate in the signature.

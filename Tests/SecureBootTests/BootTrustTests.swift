@@ -26,7 +26,8 @@ import Testing
 
   private func evaluate(_ certificate: Certificate? = nil, throughShim: Bool = false) throws -> BootTrust {
     let database = try TrustDatabase(readingFrom: root.host())
-    return try BootTrust.evaluate(certificate: certificate ?? ours, database: database, throughShim: throughShim)
+    return try BootTrust.evaluate(
+      certificate: certificate ?? ours, by: TrustEvaluation(database), via: throughShim ? .shim : .firmware)
   }
 
   @Test(arguments: [false, true])
@@ -59,15 +60,23 @@ import Testing
     #expect(reason.hasSuffix("only in shim's MOK list") && hint.hasPrefix("set Chain=shim"))
   }
 
-  @Test(arguments: [EFIVariableName.forbiddenDatabase, .forbiddenMachineOwnerKeys])
-  func revocationOverridesEverything(variable: EFIVariableName) throws {
+  @Test func revocationOverridesEverything() throws {
     try put(secureBoot: 1, setupMode: 0)
     try Databases.put(.signatureDatabase, [Databases.list(.x509, ours.der)], in: root)
-    try Databases.put(variable, [Databases.list(.x509, ours.der)], in: root)
+    try Databases.put(.forbiddenDatabase, [Databases.list(.x509, ours.der)], in: root)
     #expect(try !evaluate().isAccepted && !evaluate(throughShim: true).isAccepted)
+    // shim does not look for digests of certificates.
     let digest = try ours.toBeSignedDigest() + [UInt8](repeating: 0, count: 16)
-    try Databases.put(variable, [Databases.list(.x509SHA256, digest)], in: root)
-    #expect(try !evaluate().isAccepted && !evaluate(throughShim: true).isAccepted)
+    try Databases.put(.forbiddenDatabase, [Databases.list(.x509SHA256, digest)], in: root)
+    #expect(try !evaluate().isAccepted && evaluate(throughShim: true).isAccepted)
+  }
+
+  /// The firmware ignores shim's list.
+  @Test func shimsRevocationsMatterOnlyThroughShim() throws {
+    try put(secureBoot: 1, setupMode: 0)
+    try Databases.put(.signatureDatabase, [Databases.list(.x509, ours.der)], in: root)
+    try Databases.put(.forbiddenMachineOwnerKeys, [Databases.list(.x509, ours.der)], in: root)
+    #expect(try evaluate().isAccepted && !evaluate(throughShim: true).isAccepted)
   }
 
   /// Certificates made by openssl: a CA and one issued by it.
@@ -104,6 +113,9 @@ import Testing
     let middle = try Certificate(parsing: chain.bytes("middle.crt"))
     let digest = try middle.toBeSignedDigest() + [UInt8](repeating: 0, count: 16)
     try Databases.put(.forbiddenDatabase, [Databases.list(.x509SHA256, digest)], in: self.root)
+    // EDK2 looks for the digests of the signer and of the anchor, not of certificates between them.
+    #expect(try evaluate(bundle).isAccepted)
+    try Databases.put(.forbiddenDatabase, [Databases.list(.x509, middle.der)], in: self.root)
     #expect(try !evaluate(bundle).isAccepted)
   }
 
@@ -116,7 +128,7 @@ import Testing
     }
     try put(secureBoot: 1, setupMode: 0)
     let database = try TrustDatabase(readingFrom: root.host())
-    for certificate in database.firmwareCertificates { #expect(try evaluate(certificate).isAccepted) }
+    for certificate in database.db.certificates { #expect(try evaluate(certificate).isAccepted) }
     #expect(try !evaluate().isAccepted)
   }
 }

@@ -62,11 +62,7 @@ import Testing
     let keys = try (0..<2).map { _ in try SigningKey("ours") }
     let list = EDK2PolicyTests.list(of: keys.map(\.certificate.der))
     for (index, expected) in [(0, TrustEvaluation.Verdict.starts), (1, .rejected)] {
-      let image = scene.path("image-\(index).efi")
-      try ExternalTool("sbsign").run([
-        "--key", keys[index].keyFile().path, "--cert", keys[index].certificateFile().path, "--output", image,
-        scene.unsigned,
-      ])
+      let image = try scene.sign(scene.unsigned, by: keys[index], as: "image-\(index).efi")
       #expect(try verdict(scene.database(others: [.machineOwnerKeys: list]), image) == expected)
     }
   }
@@ -162,7 +158,8 @@ import Testing
   @Test(arguments: shims) func theLevelsOfShimApply(_ name: String) throws {
     func next(_ others: [EFIVariableName: [UInt8]] = [:]) throws -> RevocationLevel? {
       let database = try database(others)
-      return TrustEvaluation(database, shim: try ShimProgram(of: file(name), in: [], database: database)).revocationLevel
+      return TrustEvaluation(database, shim: try ShimProgram(of: file(name), in: [], database: database))
+        .revocationLevel
     }
     let automatic = RevocationLevel(parsing: Array("sbat,1,2025021800\nshim,4\ngrub,5\n".utf8))
     let latest = RevocationLevel(parsing: Array("sbat,1,2025051000\nshim,4\ngrub,5\ngrub.proxmox,2\n".utf8))

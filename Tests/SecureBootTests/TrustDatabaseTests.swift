@@ -54,13 +54,18 @@ import Testing
     try root.write("\(Self.efivars)/\(EFIVariableName.setupMode.fileName)", [6, 0, 0, 0, 0])
 
     let database = try TrustDatabase(readingFrom: root.host())
-    #expect(database.firmwareCertificates == [db])
-    #expect(database.machineOwnerCertificates == [mok])
+    #expect(database.db.certificates == [db])
+    #expect(database.mokList.certificates == [mok])
     #expect(database.certificates == [db, mok])
-    #expect(database.forbiddenCertificates == [bad, badMok])
-    #expect(database.allowedImageDigests == [digest(1), digest(2)])
-    #expect(database.forbiddenImageDigests == [digest(3), digest(5)])
-    #expect(database.forbiddenCertificateDigests == [digest(4)])
+    #expect(database.dbx.certificates == [bad])
+    #expect(database.mokListX.certificates == [badMok])
+    #expect(database.db.imageDigests(.sha256) == [digest(1)])
+    #expect(database.mokList.imageDigests(.sha256) == [digest(2)])
+    #expect(database.dbx.imageDigests(.sha256) == [digest(3)])
+    #expect(database.mokListX.imageDigests(.sha256) == [digest(5)])
+    let evaluation = TrustEvaluation(database)
+    #expect(evaluation.forbiddenDigests(via: .firmware) == [digest(3)])
+    #expect(evaluation.forbiddenDigests(via: .shim) == [digest(3), digest(5)])
     #expect(database.secureBootEnabled == true)
     #expect(database.setupMode == false)
     #expect(database.ignoredEntries.isEmpty)
@@ -80,7 +85,24 @@ import Testing
     #expect(database.ignoredEntries.allSatisfy { $0.hasPrefix("db contains ") })
   }
 
-  @Test(arguments: [[], [6, 0], [6, 0, 0, 0, 1, 2, 3]] as [[UInt8]])
+  /// Only the damaged part of a list is lost.
+  @Test func damagedListsAreReadAsFarAsPossible() throws {
+    let root = try TemporaryDirectory()
+    let good = try Self.certificate("good")
+    let list = SignatureDatabase(lists: [Self.list(.x509, good.der)]).serialize()
+    // A list of 30 bytes whose signatures would have 5 bytes, then a good one, then the start of another.
+    let odd = SignatureType.sha256.guid.bytes + [30, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 2]
+    for (tail, count) in [([], 1), (list.prefix(40), 2), ([0, 0, 0], 2)] as [([UInt8], Int)] {
+      let file = "\(Self.efivars)/\(EFIVariableName.forbiddenDatabase.fileName)"
+      try root.write(file, [0x27, 0, 0, 0] + odd + list + tail)
+      let database = try TrustDatabase(readingFrom: root.host())
+      #expect(database.dbx.certificates == [good], "\(tail.count)")
+      #expect(database.ignoredEntries.count == count)
+      #expect(database.ignoredEntries.allSatisfy { $0.hasPrefix("dbx is damaged: EFI_SIGNATURE_LIST, byte ") })
+    }
+  }
+
+  @Test(arguments: [[], [6, 0]] as [[UInt8]])
   func errorsInVariablesNameTheFile(content: [UInt8]) throws {
     let root = try TemporaryDirectory()
     let file = "\(Self.efivars)/\(EFIVariableName.forbiddenDatabase.fileName)"
@@ -101,11 +123,11 @@ import Testing
     }
     let database = try TrustDatabase(readingFrom: root.host())
     try ExternalTool("sig-list-to-certs").run([root.path(of: "db.esl"), root.path(of: "db")])
-    let theirs = try (0..<database.firmwareCertificates.count).map { try root.read("db-\($0).der") }
-    #expect(database.firmwareCertificates.map(\.der) == theirs)
+    let theirs = try (0..<database.db.certificates.count).map { try root.read("db-\($0).der") }
+    #expect(database.db.certificates.map(\.der) == theirs)
     #expect(try root.read("db-\(theirs.count).der") == nil)
-    #expect(database.firmwareCertificates.contains { $0.subject.contains("Microsoft Corporation UEFI CA 2011") })
-    #expect(!database.forbiddenImageDigests.isEmpty)
+    #expect(database.db.certificates.contains { $0.subject.contains("Microsoft Corporation UEFI CA 2011") })
+    #expect(!database.dbx.imageDigests(.sha256).isEmpty)
     #expect(database.ignoredEntries.isEmpty)
   }
 }

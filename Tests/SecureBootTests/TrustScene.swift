@@ -50,13 +50,34 @@ struct TrustScene {
     return output
   }
 
-  /// The image's digest as pesign computes it.
-  func digest(_ image: String, _ algorithm: String = "sha256") throws -> [UInt8] {
-    let text = try ExternalTool("pesign").result(["-h", "-d", algorithm, "-i", image]).text
-    let digits = text.split(whereSeparator: { $0 == " " || $0 == "\n" }).last { $0.count >= 40 } ?? ""
-    return stride(from: 0, to: digits.utf8.count, by: 2).compactMap {
-      UInt8(String(decoding: Array(digits.utf8)[$0..<$0 + 2], as: UTF8.self), radix: 16)
+  /// The SHA-256 digest as pesign computes it.
+  func digest(_ image: String) throws -> [UInt8] {
+    let text = try ExternalTool("pesign").result(["-h", "-d", "sha256", "-i", image]).text
+    return Self.bytes(text.split(whereSeparator: { $0 == " " || $0 == "\n" }).last.map(String.init) ?? "")
+  }
+
+  /// The digest of a signed image as osslsigncode computes it, in the algorithm of its signature.
+  func digestAsSigned(_ image: String) throws -> [UInt8] {
+    let text = try ExternalTool("osslsigncode").result(["verify", "-in", image]).text
+    let line = text.split(separator: "\n").first { $0.contains("Calculated message digest") }
+    return Self.bytes(line?.split(separator: " ").last.map(String.init) ?? "")
+  }
+
+  private static func bytes(_ hexadecimal: String) -> [UInt8] {
+    let digits = Array(hexadecimal.utf8)
+    return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+      UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)
     }
+  }
+
+  /// Signs the image with a key that is not part of the chain.
+  func sign(_ image: String, by key: SigningKey, as name: String) throws -> String {
+    let keyFile = try key.keyFile()
+    let certificateFile = try key.certificateFile()
+    try ExternalTool("sbsign").run([
+      "--key", keyFile.path, "--cert", certificateFile.path, "--output", path(name), image,
+    ])
+    return path(name)
   }
 
   func certificate(_ name: String) throws -> Certificate { try Certificate(parsing: chain.bytes("\(name).crt")) }

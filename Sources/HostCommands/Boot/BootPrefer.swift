@@ -87,10 +87,12 @@ extension BootPrefer {
         "the firmware rejects \(number.name), \(file.path.dropFirst()): \(result.reason)",
         hint: "choose another entry: pve-sb-uki boot list")
     }
-    let shim = try isShim ? program.map { program in
-      let directory = files.map { ProgramDirectory(PathName(file.path).directory, in: $0) }
-      return try ShimProgram(of: program, in: [directory].compactMap { $0 }, database: database)
-    } : nil
+    let shim =
+      try isShim
+      ? program.map { program in
+        let directory = files.map { ProgramDirectory(PathName(file.path).directory, in: $0) }
+        return try ShimProgram(of: program, in: [directory].compactMap { $0 }, database: database)
+      } : nil
     let certificate = try Configuration(of: host.files).signingKey.loadCertificate(from: host)
     let verdict = try BootTrust.evaluate(
       certificate: certificate, by: TrustEvaluation(database, shim: shim), via: isShim ? .shim : .firmware)

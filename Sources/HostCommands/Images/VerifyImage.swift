@@ -37,6 +37,10 @@ package struct VerifyImage: Sendable {
   package struct Judge: Sendable {
     fileprivate let evaluation: TrustEvaluation
     package let route: TrustEvaluation.Route
+    /// Whether unsigned images are rejected at present; nil if the lists are not those of a machine.
+    package var isEnforced: Bool? {
+      evaluation.database.secureBootEnabled == nil ? nil : evaluation.database.isEnforced
+    }
     /// Skipped parts of the lists, each as a sentence.
     package let notes: [Message]
   }
@@ -125,7 +129,9 @@ package struct VerifyImage: Sendable {
       let anchors = database.db.certificates + (judge.route == .firmware ? [] : database.mokList.certificates)
       return Report(
         path: path, verdict: result.verdict, reason: result.reason, route: judge.route,
-        signatures: try SignedImage(parsing: file).signatures(in: file).map { try SignatureReport($0, trusting: anchors) })
+        signatures: try SignedImage(parsing: file).signatures(in: file).map {
+          try SignatureReport($0, trusting: anchors)
+        })
     }
   }
 }

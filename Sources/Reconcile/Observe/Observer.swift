@@ -333,7 +333,8 @@ final class Observer {
 
   private func isAccepted(_ image: PresentImage, in files: FileSystem, by decision: ChainDecision) throws -> Bool {
     // UKIs in the manifest are intact, and their digests are known.
-    let digest: [UInt8]? = if case .recorded(let digest, _) = image.content { manifest.image(withDigest: digest)?.authenticode } else { nil }
+    let digest: [UInt8]? =
+      if case .recorded(let digest, _) = image.content { manifest.image(withDigest: digest)?.authenticode } else { nil }
     let file = try files.openFile(image.name.path)
     return try decision.evaluation.judge(
       ImageEvidence(of: file, for: decision.evaluation.database, digest: digest), via: decision.route

@@ -21,7 +21,9 @@ enum RevocationData: Hashable, Sendable {
     case .section where level.generations.isEmpty: return nil
     case .section(.missing): return "it has no SBAT data (.sbat)"
     case .section(.present(let bytes)):
-      guard let rows = CommaSeparatedRows.parse(bytes, columns: 6, required: 6) else { return "its SBAT data is invalid" }
+      guard let rows = CommaSeparatedRows.parse(bytes, columns: 6, required: 6) else {
+        return "its SBAT data is invalid"
+      }
       for row in rows {
         guard let required = level.generation(of: row[0]) else { continue }
         let generation = CommaSeparatedRows.number(row[1])

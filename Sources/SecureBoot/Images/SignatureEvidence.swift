@@ -70,6 +70,16 @@ struct SignatureEvidence: Sendable {
     }
   }
 
+  /// Whether all signers have RSA keys; some firmware verifies no others.
+  var isRSA: Bool {
+    switch content {
+    case .read(let signature, _): signature.keyObstacle == nil
+    case .planned, .unreadable, .other: true
+    }
+  }
+  /// The rest of a sentence about a signature with another key.
+  static let ellipticCurve: Message = "was made with a key that is not RSA; not all firmware verifies it"
+
   /// Whether it is a valid signature of the image with this digest; any digest if nil.
   func isValid(for digest: [UInt8]?) -> Bool {
     switch content {
@@ -102,8 +112,8 @@ struct SignatureEvidence: Sendable {
   /// Why the signature does not count for an image with this digest; nil if it is valid.
   func defect(for digest: [UInt8]?) -> Message? {
     switch content {
-    case .read(let signature, _) where signature.firmwareObstacle != nil:
-      signature.firmwareObstacle.map { "the signature by \(name) \($0)" }
+    case .read(let signature, _) where signature.formObstacle != nil:
+      signature.formObstacle.map { "the signature by \(name) \($0)" }
     case .read(_, isIntact: false): "the signature by \(name) is invalid"
     case .read where isValid(for: digest): nil
     case .read: "the image was modified after \(name) signed it"

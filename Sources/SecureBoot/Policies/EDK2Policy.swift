@@ -11,11 +11,22 @@ internal import Messages
 /// Firmware of both kinds will be in use.
 struct EDK2Policy: Sendable {
   let database: TrustDatabase
+  let generation: EDK2Generation
 
-  // MARK: Released
+  func judge(_ image: ImageEvidence) throws -> Decision {
+    guard image.isSigned else { return judgeUnsigned(image) }
+    return try generation.looksAtDigestsFirst && image.tableEndsExactly ? judgeDigestsFirst(image) : judgeInOrder(image)
+  }
 
-  func released(_ image: ImageEvidence) throws -> Decision {
-    guard image.isSigned else { return unsigned(image) }
+  private func judgeUnsigned(_ image: ImageEvidence) -> Decision {
+    let digests = image.digests.filter { generation.digestsOfUnsigned.contains($0.key) }
+    if digests.contains(where: { database.dbx.contains($0.value, $0.key) }) { return Self.revokedDigest }
+    if digests.contains(where: { database.db.contains($0.value, $0.key) }) { return .accepted(Self.allowedDigest) }
+    return Decision(cause: .unsigned, reason: "it is not signed")
+  }
+
+  /// The released order: signature by signature.
+  private func judgeInOrder(_ image: ImageEvidence) throws -> Decision {
     var accepted: Message?
     var defects: [Message] = []
     for signature in image.entries {
@@ -30,7 +41,7 @@ struct EDK2Policy: Sendable {
       if accepted == nil { accepted = try approval(of: signature, digest) }
       if database.dbx.contains(digest, algorithm) { return Self.revokedDigest }
       if accepted == nil, database.db.contains(digest, algorithm) { accepted = Self.allowedDigest }
-      if accepted == nil { defects.append(signature.defect(for: digest) ?? "\(signature.name) is not trusted") }
+      if accepted == nil { defects.append(defect(of: signature, digest)) }
     }
     guard image.tableEndsExactly else {
       return Decision(cause: .damaged, reason: "its certificate table does not end where the headers say")
@@ -39,13 +50,21 @@ struct EDK2Policy: Sendable {
     return Decision(cause: .untrusted, reason: defects.unique.joined(separator: "; "))
   }
 
-  /// The unsigned image's digests, made with any algorithm, decide in both orders.
-  private func unsigned(_ image: ImageEvidence) -> Decision {
+  /// The proposed order: the digest in dbx rejects, the digest in db accepts, then one signature that is in db and not in
+  /// dbx accepts.
+  private func judgeDigestsFirst(_ image: ImageEvidence) throws -> Decision {
     if image.digests.contains(where: { database.dbx.contains($0.value, $0.key) }) { return Self.revokedDigest }
     if image.digests.contains(where: { database.db.contains($0.value, $0.key) }) {
       return .accepted(Self.allowedDigest)
     }
-    return Decision(cause: .unsigned, reason: "it is not signed")
+    for signature in image.entries {
+      guard let algorithm = signature.firmwareAlgorithm else { continue }
+      let digest = image.digests[algorithm]
+      if try revocation(of: signature, digest) == nil, let reason = try approval(of: signature, digest) {
+        return .accepted(reason)
+      }
+    }
+    return Decision(cause: .untrusted, reason: "it has no signature that is trusted and not revoked")
   }
 
   /// Why dbx rejects the signature: a certificate in it vouches for the signature, or it has the digest of a signer's
@@ -54,7 +73,7 @@ struct EDK2Policy: Sendable {
   /// As in EDK2, the digests of intermediate certificates do not matter.
   private func revocation(of signature: SignatureEvidence, _ digest: [UInt8]?) throws -> Message? {
     guard database.hasDBX else { return nil }
-    if signature.isValid(for: digest) {
+    if isValid(signature, digest) {
       for anchor in database.dbx.anchors where try signature.descends(from: anchor.certificate) {
         return anchor.certificate == signature.signers.first
           ? "\(signature.name) is revoked (dbx)"
@@ -84,7 +103,7 @@ struct EDK2Policy: Sendable {
   ///
   /// The first certificate in db that vouches for it decides, even if another would not be revoked.
   private func approval(of signature: SignatureEvidence, _ digest: [UInt8]?) throws -> Message? {
-    guard signature.isValid(for: digest),
+    guard isValid(signature, digest),
       let anchor = try database.db.certificates.first(where: { try signature.descends(from: $0) }),
       try !isRevoked(anchor, signature)
     else { return nil }
@@ -98,23 +117,13 @@ struct EDK2Policy: Sendable {
   private static let revokedDigest = Decision(cause: .revokedDigest, reason: "its digest is revoked (dbx)")
   private static let allowedDigest: Message = "its digest is allowed (db)"
 
-  // MARK: Code first
+  private func isValid(_ signature: SignatureEvidence, _ digest: [UInt8]?) -> Bool {
+    signature.isValid(for: digest) && (generation.verifiesEllipticCurves || signature.isRSA)
+  }
 
-  /// The digest in dbx rejects, the digest in db accepts, then one signature that is in db and not in dbx accepts.
-  func codeFirst(_ image: ImageEvidence) throws -> Decision {
-    guard image.isSigned else { return unsigned(image) }
-    guard image.tableEndsExactly else { return try released(image) }
-    if image.digests.contains(where: { database.dbx.contains($0.value, $0.key) }) { return Self.revokedDigest }
-    if image.digests.contains(where: { database.db.contains($0.value, $0.key) }) {
-      return .accepted(Self.allowedDigest)
-    }
-    for signature in image.entries {
-      guard let algorithm = signature.firmwareAlgorithm else { continue }
-      let digest = image.digests[algorithm]
-      if try revocation(of: signature, digest) == nil, let reason = try approval(of: signature, digest) {
-        return .accepted(reason)
-      }
-    }
-    return Decision(cause: .untrusted, reason: "it has no signature that is trusted and not revoked")
+  private func defect(of signature: SignatureEvidence, _ digest: [UInt8]?) -> Message {
+    if let defect = signature.defect(for: digest) { return defect }
+    return isValid(signature, digest)
+      ? "\(signature.name) is not trusted" : "the signature by \(signature.name) \(SignatureEvidence.ellipticCurve)"
   }
 }

@@ -37,7 +37,8 @@ struct ShimPolicy: Sendable {
     let sha256 = image.shimDigests[.sha256]
     let sha1 = image.shimDigests[.sha1]
     for list in denyLists {
-      if list.containsPrefix(sha256, .sha256) || list.name != database.mokListX.name && list.containsPrefix(sha1, .sha1) {
+      if list.containsPrefix(sha256, .sha256) || list.name != database.mokListX.name && list.containsPrefix(sha1, .sha1)
+      {
         return Decision(cause: .revokedDigest, reason: "its digest is revoked (\(list.name))")
       }
     }
@@ -53,11 +54,13 @@ struct ShimPolicy: Sendable {
     var refusal: Decision?
     var defects: [Message] = []
     for signature in image.entries {
-      guard signature.isPlain, signature.isValid(for: sha256) else {
+      guard signature.isPlain, signature.isRSA, signature.isValid(for: sha256) else {
         defects.append(
-          signature.isPlain && signature.firmwareAlgorithm.map { $0 != .sha256 } == true
-            ? "the signature by \(signature.name) is not SHA-256, which shim requires"
-            : signature.defect(for: sha256) ?? "shim ignores the signature by \(signature.name)")
+          !signature.isRSA
+            ? "the signature by \(signature.name) was made with a key that is not RSA, which shim requires"
+            : signature.isPlain && signature.firmwareAlgorithm.map { $0 != .sha256 } == true
+              ? "the signature by \(signature.name) is not SHA-256, which shim requires"
+              : signature.defect(for: sha256) ?? "shim ignores the signature by \(signature.name)")
         continue
       }
       if let (list, _) = try anchor(of: signature, in: denyLists) {

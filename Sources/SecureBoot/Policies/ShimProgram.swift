@@ -66,7 +66,7 @@ package struct ShimProgram: Sendable {
 
   /// The content of a section, at most 1 MiB; nil if it is missing.
   static func content(of name: String, _ header: PEHeader, _ file: File) throws -> [UInt8]? {
-    guard let section = header.section(named: name) else { return nil }
+    guard let section = try header.section(named: name, in: file) else { return nil }
     let range = section.contentRange
     return try file.readBytes(at: range.lowerBound, count: min(range.count, 1 << 20), format: name)
   }

@@ -67,7 +67,9 @@ package struct TrustDatabase: Sendable {
     func flag(_ variable: EFIVariableName) throws -> Bool? { try data(variable)?.first.map { $0 == 1 } }
     secureBootEnabled = try flag(.secureBoot)
     setupMode = try flag(.setupMode)
-    if let content = try data(.signatureDatabase) { db = TrustList(name: "db", content: content, notes: &ignoredEntries) }
+    if let content = try data(.signatureDatabase) {
+      db = TrustList(name: "db", content: content, notes: &ignoredEntries)
+    }
     if let content = try data(.forbiddenDatabase) {
       dbx = TrustList(name: "dbx", content: content, notes: &ignoredEntries)
       hasDBX = true

@@ -102,7 +102,7 @@ package struct TrustList: Sendable {
   var digestAlgorithms: Set<DigestAlgorithm> { Set(digests.keys) }
 
   /// All image digests made with the algorithm.
-  func imageDigests(_ algorithm: DigestAlgorithm) -> Set<[UInt8]> { digests[algorithm] ?? [] }
+  package func imageDigests(_ algorithm: DigestAlgorithm) -> Set<[UInt8]> { digests[algorithm] ?? [] }
 
   private static let imageDigests: [SignatureType: DigestAlgorithm] = [
     .sha1: .sha1, .sha256: .sha256, .sha384: .sha384, .sha512: .sha512,

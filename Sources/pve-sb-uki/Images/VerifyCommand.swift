@@ -44,7 +44,8 @@ struct VerifyCommand: ParsableCommand {
   var via: Via?
 
   @Option(
-    help: ArgumentHelp("The shim that starts the images, with the files next to it; implies --via shim", valueName: "file"),
+    help: ArgumentHelp(
+      "The shim that starts the images, with the files next to it; implies --via shim", valueName: "file"),
     completion: .file())
   var shim: String?
 
@@ -73,10 +74,15 @@ struct VerifyCommand: ParsableCommand {
         ErrorReport.write(error, program: "pve-sb-uki")
       }
     }
-    let notes = judge.notes.map { ("note: \($0)" as Message).localLine }.joined()
+    let isOff: [Message] =
+      judge.isEnforced == false ? ["Secure Boot is not enforced at present, so every image starts"] : []
+    let notes = (judge.notes + isOff).map { ("note: \($0)" as Message).localLine }.joined()
     try global.print(
       reports.map(Self.text).joined() + notes,
-      json: ["images": .array(reports.map(Self.json)), "notes": .array(judge.notes.map { JSONValue($0) })])
+      json: [
+        "enforced": judge.isEnforced.map { .boolean($0) } ?? .null, "images": .array(reports.map(Self.json)),
+        "notes": .array(judge.notes.map { JSONValue($0) }),
+      ])
     if reports.count < images.count || !reports.allSatisfy(\.isAccepted) { throw ExitCode(1) }
   }
 
@@ -92,7 +98,8 @@ struct VerifyCommand: ParsableCommand {
 
   private static func json(_ report: VerifyImage.Report) -> JSONValue {
     .object([
-      "path": .string(report.path), "accepted": .boolean(report.isAccepted), "verdict": .string(report.verdict.rawValue),
+      "path": .string(report.path), "accepted": .boolean(report.isAccepted),
+      "verdict": .string(report.verdict.rawValue),
       "via": .string(report.route.rawValue), "reason": JSONValue(report.reason),
       "signatures": .array(report.signatures.map(\.json)),
     ])
