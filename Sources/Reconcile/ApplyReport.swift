@@ -59,6 +59,8 @@ package struct ApplyReport: Sendable {
   ///
   /// In a dry run: the expected results.
   package var images: [ImageOutcome] = []
+  /// pve-sb-uki's UKIs on each ESP at the end, by name of the ESP; in a dry run: the expected ones.
+  var remaining: [String: [UKIName]] = [:]
   /// Boot loaders and their settings that were written, as `ESP: path`; in a dry run: those that would be.
   package var loaders: [String] = []
   /// Changes made to boot entries, in the imperative; in a dry run: those that would be made.
@@ -80,6 +82,28 @@ package struct ApplyReport: Sendable {
       || images.contains { [.signed, .copied, .removed].contains($0.state) }
   }
 
+  /// How many kernels have a UKI on an ESP.
+  package struct Total: Hashable, Sendable {
+    /// Name of the ESP.
+    package var esp: String
+    package var count: Int
+    /// How many of them were already correct.
+    package var unchanged: Int
+    /// How many of them are old: no new UKI could be written, or the kernel no longer gets one.
+    package var kept: Int
+  }
+
+  /// The totals in the order of the ESPs; empty if there is a `skipReason`.
+  package var totals: [Total] {
+    (plan?.esps ?? []).map { esp in
+      let states = images.filter { $0.esp == esp.name }.map(\.state)
+      let unchanged = states.count { $0 == .current }
+      let made = states.count { $0 == .signed || $0 == .copied }
+      let count = Set((remaining[esp.name] ?? []).map(\.kernel)).count
+      return Total(esp: esp.name, count: count, unchanged: unchanged, kept: max(0, count - unchanged - made))
+    }
+  }
+
   init(skipped reason: SkipReason) { skipReason = reason }
 
   /// Creates a report with the notes and failures that the plan already has.
@@ -92,6 +116,7 @@ package struct ApplyReport: Sendable {
   /// Creates the report of a dry run, as if every step of the plan succeeded.
   init(dryRunOf plan: ApplyPlan) {
     self.init(of: plan)
+    remaining = plan.outcome
     var made: Set<Kernel> = []
     for esp in plan.esps {
       images += esp.knownOutcomes(plan)

@@ -44,6 +44,18 @@ package struct KeySource: Sendable {
     }
   }
 
+  /// As `load`, then signs something: a token may lend its key and still not sign.
+  ///
+  /// Throws `Failure`.
+  package func requireSignature(from host: Host) throws {
+    let identity = try load(from: host)
+    let content = Array("pve-sb-uki".utf8)
+    try describing(displayName) {
+      let signature = try SignedData.sign(detached: content, by: identity)
+      guard try SignedData(parsing: signature).verifies(content) else { throw Failure("its signature is invalid") }
+    }
+  }
+
   /// The certificate, with the other certificates in its file as its issuers.
   ///
   /// Throws `Failure`.

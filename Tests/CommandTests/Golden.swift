@@ -667,6 +667,30 @@ enum Golden {
     }
     """#
 
+  static let configSetSeveral = #"""
+    {
+      "schema": 1,
+      "settings": [
+        {
+          "changed": false,
+          "key": "Keep",
+          "new": "3",
+          "old": "3",
+          "outweighed_by": null,
+          "path": "/etc/pve-sb-uki/pve-sb-uki.conf"
+        },
+        {
+          "changed": true,
+          "key": "Strict",
+          "new": "yes",
+          "old": "no",
+          "outweighed_by": null,
+          "path": "/etc/pve-sb-uki/pve-sb-uki.conf"
+        }
+      ]
+    }
+    """#
+
   static let configOutweighed = #"""
     {
       "changed": true,
@@ -858,6 +882,6 @@ enum Golden {
   static let all = [
     applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
     keysExport, bootList, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet, configList,
-    configGet, configSet, configOutweighed, repack, repackVerify, repackDetached,
+    configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
   ]
 }

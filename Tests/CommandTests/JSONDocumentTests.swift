@@ -117,6 +117,9 @@ import Testing
     expect(try document("config", "list"), named: "config-list", is: Golden.configList)
     expect(try document("config", "get", "Esp"), named: "config-get", is: Golden.configGet)
     expect(try document("config", "set", "Keep", "3"), named: "config-set", is: Golden.configSet)
+    expect(
+      try document("config", "set", "Keep", "3", "Strict", "yes"), named: "config-set-several",
+      is: Golden.configSetSeveral)
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf.d/a.conf", "Keep=4\n")
     expect(
       try document("config", "set", "--force", "Keep", "5"), named: "config-outweighed", is: Golden.configOutweighed)

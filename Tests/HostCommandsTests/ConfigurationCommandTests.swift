@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BootEnvironment
+import Cryptography
 import Glibc
 import HostCommands
 import HostSystem
@@ -29,24 +30,33 @@ import Testing
   private func set(
     _ key: String, _ value: String, isForced: Bool = false, gate: @escaping Mutation.Gate = { _ in }
   ) throws -> ConfigurationSet.Result {
-    var set = ConfigurationSet(key: key, value: value)
+    try #require(try set([.init(key, value)], isForced: isForced, gate: gate).first)
+  }
+
+  @discardableResult
+  private func set(
+    _ assignments: [ConfigurationSet.Assignment], isForced: Bool = false, gate: @escaping Mutation.Gate = { _ in }
+  ) throws -> [ConfigurationSet.Result] {
+    var set = ConfigurationSet(assignments)
     set.isForced = isForced
     set.lockTimeout = 0
     return try set.run(on: directory.host(gate: gate))
   }
 
+  private func refusal(_ key: String, _ value: String) throws -> any HintedError { try refusal([.init(key, value)]) }
+
   /// The error of `set`, which must write nothing.
-  private func refusal(_ key: String, _ value: String) throws -> any HintedError {
+  private func refusal(_ assignments: [ConfigurationSet.Assignment]) throws -> any HintedError {
     let recorder = MutationRecorder()
     let before = try text()
     do {
-      try set(key, value, gate: recorder.gate)
+      try set(assignments, gate: recorder.gate)
     } catch let error as any HintedError {
       #expect(recorder.mutations.isEmpty)
       #expect(try text() == before)
       return error
     }
-    throw Failure("\(key)=\(value) was not refused")
+    throw Failure("\(assignments[0].key)=\(assignments[0].value) was not refused")
   }
 
   @Test func withoutFilesEverySettingHasItsDefault() throws {
@@ -165,14 +175,64 @@ import Testing
   }
 
   @Test func aDryRunChecksAndWritesNothing() throws {
-    var set = ConfigurationSet(key: "Keep", value: "3")
+    var set = ConfigurationSet([.init("Keep", "3")])
     set.isDryRun = true
     let recorder = MutationRecorder()
-    let result = try set.run(on: directory.host(gate: recorder.gate))
-    #expect(result.isChange && result.old == "0" && result.new == "3")
-    set.value = "1001"
+    let results = try set.run(on: directory.host(gate: recorder.gate))
+    #expect(results.map(\.isChange) == [true] && results[0].old == "0" && results[0].new == "3")
+    set.assignments[0].value = "1001"
     #expect(throws: Failure.self) { try set.run(on: directory.host(gate: recorder.gate)) }
     #expect(recorder.mutations.isEmpty)
+  }
+
+  @Test func severalSettingsAreWrittenAtOnceOrNotAtAll() throws {
+    try directory.write(Self.name, "#Keep=0\nStrict=yes\n")
+    let recorder = MutationRecorder()
+    let results = try set([.init("Chain", "shim"), .init("Strict", "yes"), .init("Keep", "3")], gate: recorder.gate)
+    #expect(results.map(\.key) == ["Chain", "Strict", "Keep"] && results.map(\.isChange) == [true, false, true])
+    #expect(recorder.mutations.count { $0.kind == .exchange } == 1)
+    #expect(try text() == "Keep=3\nStrict=yes\nChain=shim\n")
+    _ = try refusal([.init("Chain", "direct"), .init("Keep", "many")])
+    try directory.write(Self.dropIn, "Dkms=yes\n")
+    _ = try refusal([.init("Chain", "direct"), .init("Dkms", "no")])
+    #expect(try refusal([.init("Keep", "1"), .init("Keep", "2")]).message == "Keep is set twice")
+  }
+
+  private func write(_ key: SigningKey, as name: String) throws {
+    try directory.write("srv/\(name).key", key.identity.key.serializedPEM(), mode: 0o600)
+    try directory.write("srv/\(name).crt", key.certificate.serializedPEM())
+  }
+
+  private static func pair(_ key: String, _ certificate: String) -> [ConfigurationSet.Assignment] {
+    [.init("Key", "/srv/\(key).key"), .init("Certificate", "/srv/\(certificate).crt")]
+  }
+
+  @Test func aSigningKeyMustSignForItsCertificate() throws {
+    try write(SigningKey(), as: "a")
+    try write(SigningKey(), as: "b")
+    #expect(try set(Self.pair("a", "a")).allSatisfy(\.isChange))
+    let written = try text()
+    let mismatch = try refusal(Self.pair("a", "b"))
+    #expect(mismatch.message.contains("b.crt: cannot sign") && mismatch.hint?.contains("--force") == true)
+    #expect(try refusal(Self.pair("missing", "a")).message.contains("missing.key: No such file"))
+    // The certificate that stays is not that of the new key.
+    #expect(try refusal("Key", "/srv/b.key").hint?.hasPrefix("set Key and Certificate together") == true)
+    try directory.write("srv/text.key", "no key")
+    #expect(try refusal(Self.pair("text", "a")).message.hasPrefix("the signing key cannot be used: "))
+    #expect(try text() == written)
+    #expect(try set(Self.pair("missing", "missing"), isForced: true).allSatisfy(\.isChange))
+    #expect(try item("Key").value == "/srv/missing.key")
+  }
+
+  @Test func aKeyThatIsAwayIsNoObstacle() throws {
+    try write(SigningKey(), as: "a")
+    try set(Self.pair("a", "a"))
+    unlink(directory.path(of: "srv/a.key"))
+    // Nothing changes, or something else does.
+    #expect(try !set(Self.pair("a", "a")).contains(where: \.isChange))
+    #expect(try set("Keep", "3").isChange)
+    // The host's own keys may be created later.
+    #expect(try set([.init("Key", ""), .init("Certificate", "")]).allSatisfy(\.isChange))
   }
 
   @Test func aFileThatStaysInvalidIsNotWritten() throws {

@@ -53,7 +53,8 @@ import Testing
   }
 
   @Test func configSetKeepsAPINSecret() throws {
-    var set = ConfigurationSet(key: "Key", value: "pkcs11:token=x?pin-value=1234")
+    var set = ConfigurationSet([.init("Key", "pkcs11:token=x?pin-value=1234")])
+    set.isForced = true
     set.lockTimeout = 0
     _ = try set.run(on: scene.host())
     #expect(try FileSystem().status(of: scene.directory.path(of: Self.settings))?.mode == 0o600)

@@ -138,6 +138,46 @@ import Testing
     #expect(try directory.read("target") == old)
   }
 
+  /// The name of the temporary file means nothing to the user.
+  @Test func errorsNameTheFinalPath() throws {
+    let path = directory.path(of: "image.efi")
+    func temporary() throws -> String {
+      directory.path(of: try #require(try directory.list("").first { TemporaryName.matches($0) }))
+    }
+    for operation in ["create", "replace"] as [Message] {
+      #expect(throws: HostError(operation, path, errno: ENOENT)) {
+        try FileSystem().replaceFile(path) { _ in unlink(try temporary()) }
+      }
+      try directory.write("image.efi", old)
+    }
+    #expect(throws: HostError("replace", path, errno: ELOOP)) {
+      try FileSystem().replaceFile(path) { _ in
+        let name = try temporary()
+        unlink(name)
+        symlink("image.efi", name)
+      }
+    }
+    #expect(try directory.list("") == ["image.efi"])
+    let files = FileSystem(gate: { if $0.kind == .remove { unlink($0.path) } })
+    #expect(throws: HostError("remove the old version of", path, errno: ENOENT)) {
+      try files.replaceFile(path, content: new)
+    }
+    #expect(try directory.read("image.efi") == new)
+  }
+
+  @Test func errorsInANewDirectoryNameTheFinalPath() throws {
+    let keys = directory.path(of: "keys")
+    #expect(throws: HostError("open", keys, errno: ENOENT)) {
+      try FileSystem().makeCompleteDirectory(keys) { temporary in
+        rmdir(temporary)
+        try FileSystem().replaceFile("\(temporary)/PK.key", content: [1])
+      }
+    }
+    #expect(throws: HostError("open", "\(keys)/GUID", errno: ENOENT)) {
+      try FileSystem().makeCompleteDirectory(keys) { try FileSystem().readFile("\($0)/GUID", limit: 100) }
+    }
+  }
+
   @Test func equalContentIsNotWrittenAgain() throws {
     let recorder = MutationRecorder()
     let files = try FileSystem(root: directory.path, gate: recorder.gate)

@@ -39,9 +39,9 @@ package struct SettingsSurvey: Sendable {
   /// The settings in use; throws `BootEnvironmentError` for an unknown key or an invalid value.
   package var configuration: Configuration { get throws { try Configuration(assignments) } }
 
-  /// The configuration with the assignments of one key alone; throws `BootEnvironmentError` for an invalid value.
-  package func configuration(of key: String) throws -> Configuration {
-    try Configuration(assignments.filter { $0.entry.key == key })
+  /// The configuration with the assignments of these keys alone; throws `BootEnvironmentError` for an invalid value.
+  package func configuration(of keys: String...) throws -> Configuration {
+    try Configuration(assignments.filter { keys.contains($0.entry.key) })
   }
 
   /// The last assignment of `key`, which takes effect; nil if there is none.

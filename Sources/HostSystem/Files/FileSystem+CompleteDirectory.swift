@@ -10,7 +10,8 @@ extension FileSystem {
   /// `body` gets the path of a temporary directory of mode 0700 in the same parent and creates regular files in it;
   /// then that directory is renamed to `path`. Throws `HostError` if `path` exists and is not an empty directory. After
   /// an error or a termination signal the files are removed; signals are held until then. If the process was killed,
-  /// the next call for the same path removes them, and so does `removeAbandoned`.
+  /// the next call for the same path removes them, and so does `removeAbandoned`. Errors of `body` about paths in the
+  /// temporary directory name the final ones.
   package func makeCompleteDirectory<Value>(_ path: String, filling body: (String) throws -> Value) throws -> Value {
     try makeDirectory(PathName(path).directory)
     let termination = HeldTermination()
@@ -34,11 +35,22 @@ extension FileSystem {
         }
       } catch {
         try? removeTemporary(temporaryName, created, isDirectory: true, in: parent, path: temporary)
-        throw error
+        throw (error as? HostError)?.naming(display(path), insteadOf: display(temporary)) ?? error
       }
       try gate(Mutation(.synchronize, path))
       try parent.synchronize(path: display(path))
       return value
     }
+  }
+}
+
+extension HostError {
+  /// The error with the directory `path` in its object instead of `other`.
+  fileprivate func naming(_ path: String, insteadOf other: String) -> HostError {
+    var error = self
+    if self.path == other || self.path.hasPrefix("\(other)/") {
+      error.object = Message(verbatim: path + self.path.dropFirst(other.count))
+    }
+    return error
   }
 }

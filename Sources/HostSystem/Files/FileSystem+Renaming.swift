@@ -62,43 +62,52 @@ struct NameChange {
   /// The file that a rename replaced, kept open until the change is on disk.
   private let replaced: Descriptor?
   private let path: String
+  private let object: String
   private let files: FileSystem
 
   /// Renames `name` in `directory` to `target`, replacing an existing file.
   ///
-  /// Throws `HostError`.
-  init(renaming name: String, to target: String, in directory: Descriptor, path: String, of files: FileSystem) throws {
+  /// `path` is for mutations; errors say that `operation` failed on `object`, which is `path` if nil. Throws
+  /// `HostError`.
+  init(
+    renaming name: String, to target: String, in directory: Descriptor, path: String, of files: FileSystem,
+    operation: Message = "rename", object: String? = nil
+  ) throws {
     // Its clusters are freed when it is closed, which must happen after the change is on disk.
     let number = openat(directory.number, target, psu_o_path | O_NOFOLLOW | O_CLOEXEC)
     replaced = number < 0 ? nil : Descriptor(owning: number)
-    let file = try Self.open(name, in: directory, path: files.display(path), operation: "rename")
-    try SystemCall.check("rename", files.display(path)) {
-      renameat(directory.number, name, directory.number, target)
-    }
+    let display = files.display(object ?? path)
+    let file = try Self.open(name, in: directory, path: display, operation: operation)
+    try SystemCall.check(operation, display) { renameat(directory.number, name, directory.number, target) }
     isExchange = false
     self.directory = directory
     changed = [file]
     self.path = path
+    self.object = display
     self.files = files
   }
 
   /// Exchanges the names of two existing files in `directory` atomically (renameat2(2), RENAME_EXCHANGE).
   ///
-  /// `other` is the old file.
+  /// `other` is the old file; for `path`, `operation` and `object` see above.
   ///
   /// Throws `HostError`, with EINVAL or ENOSYS if the kernel or the file system does not support it; vfat does since
   /// Linux 6.0.
-  init(exchanging name: String, with other: String, in directory: Descriptor, path: String, of files: FileSystem) throws
-  {
+  init(
+    exchanging name: String, with other: String, in directory: Descriptor, path: String, of files: FileSystem,
+    operation: Message = "exchange", object: String? = nil
+  ) throws {
+    let display = files.display(object ?? path)
     let changed = try [other, name].map {
-      try Self.open($0, in: directory, path: files.display(path), operation: "exchange")
+      try Self.open($0, in: directory, path: display, operation: operation)
     }
-    try SystemCall.check("exchange", files.display(path)) { psu_exchange(directory.number, name, other) }
+    try SystemCall.check(operation, display) { psu_exchange(directory.number, name, other) }
     isExchange = true
     self.directory = directory
     self.changed = changed
     replaced = nil
     self.path = path
+    self.object = display
     self.files = files
   }
 
@@ -115,24 +124,25 @@ struct NameChange {
 
   private func synchronize(_ descriptor: Descriptor) throws {
     try files.gate(Mutation(.synchronize, path))
-    try descriptor.synchronize(path: files.display(path))
+    try descriptor.synchronize(path: object)
   }
 
   /// Removes a name so that it is never on disk without its clusters: the directory is synced before the last
   /// descriptor is closed, which frees them.
   ///
-  /// `path` is for messages and mutations. Throws `HostError`.
+  /// `path` is for mutations; errors say that `operation` failed on `object`, which is `path` if nil. Throws
+  /// `HostError`.
   static func remove(
     _ name: String, in directory: Descriptor, path: String, of files: FileSystem, kind: Mutation.Kind = .remove,
-    flags: Int32 = 0
+    flags: Int32 = 0, operation: Message = "remove", object: String? = nil
   ) throws {
-    let display = files.display(path)
-    let file = try SystemCall.check("remove", display) {
+    let display = files.display(object ?? path)
+    let file = try SystemCall.check(operation, display) {
       openat(directory.number, name, psu_o_path | O_NOFOLLOW | O_CLOEXEC)
     }
     try withExtendedLifetime(Descriptor(owning: file)) {
       try files.gate(Mutation(kind, path))
-      try SystemCall.check("remove", display) { unlinkat(directory.number, name, flags) }
+      try SystemCall.check(operation, display) { unlinkat(directory.number, name, flags) }
       try files.gate(Mutation(.synchronize, path))
       try directory.synchronize(path: display)
     }

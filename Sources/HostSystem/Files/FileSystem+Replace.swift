@@ -54,7 +54,9 @@ extension FileSystem {
       // Signals are held from here on: half of an exchange on disk is two names for one file.
       try change.synchronize()
       if change.isExchange {
-        try NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
+        try NameChange.remove(
+          temporary, in: directory, path: replacement.temporaryPath, of: self, operation: "remove the old version of",
+          object: path)
       }
       return value
     }
@@ -137,17 +139,23 @@ private struct Replacement {
   }
 
   /// Exchanges the two names, or renames if there is no old file or an exchange is not supported.
+  ///
+  /// Errors name the final path: the user does not know the temporary one.
   func takeName(from old: FileStatus?) throws -> NameChange {
     if old != nil, let exchange = try exchange() { return exchange }
     try change(.rename)
-    return try NameChange(renaming: temporary, to: name, in: directory, path: temporaryPath, of: files)
+    return try NameChange(
+      renaming: temporary, to: name, in: directory, path: temporaryPath, of: files,
+      operation: old == nil ? "create" : "replace", object: path)
   }
 
   /// Nil if this is not supported, or the old file has disappeared or cannot be opened.
   private func exchange() throws -> NameChange? {
     try change(.exchange)
     do {
-      return try NameChange(exchanging: temporary, with: name, in: directory, path: temporaryPath, of: files)
+      return try NameChange(
+        exchanging: temporary, with: name, in: directory, path: temporaryPath, of: files, operation: "replace",
+        object: path)
     } catch let error as HostError {
       guard [EINVAL, ENOSYS, ENOENT, EACCES].contains(error.errno) else { throw error }
       return nil

@@ -26,6 +26,7 @@ final class PlanExecutor {
     executor.keepDefaultRecord()
     var outcome = plan.outcome
     for esp in plan.esps { outcome[esp.name] = executor.execute(esp) }
+    executor.report.remaining = outcome
     executor.collect { $0.saveManifest() }
     executor.makeEntries(outcome)
     executor.setLoaderDefault(outcome)

@@ -81,16 +81,7 @@ struct ApplyCommand: ParsableCommand {
     }
     for loader in result.loaders { lines.append(dryRun ? "\(loader) to be written" : "\(loader) written") }
     for entry in result.entries + result.moduleSigning { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
-    for esp in result.plan?.esps ?? [] {
-      let states = result.images.filter { $0.esp == esp.name }.map(\.state)
-      let unchanged = states.count { $0 == .current }
-      let count = states.count { [.current, .signed, .copied, .kept].contains($0) }
-      lines.append(
-        count == 1
-          ? "\(esp.name): 1 UKI, \(unchanged) unchanged"
-          : "\(esp.name): \(count) UKIs, \(unchanged) unchanged")
-    }
-    return lines.localLines
+    return (lines + result.totals.map(\.text)).localLines
   }
 
   private func word(for state: ImageOutcome.State) -> Message {
@@ -117,6 +108,17 @@ struct ApplyCommand: ParsableCommand {
       "notes": JSONValue(result.notes),
       "failures": JSONValue(result.failures.map(\.description)),
     ])
+  }
+}
+
+extension ApplyReport.Total {
+  fileprivate var text: Message {
+    switch (count == 1, kept == 0) {
+    case (true, true): "\(esp): 1 UKI, \(unchanged) unchanged"
+    case (false, true): "\(esp): \(count) UKIs, \(unchanged) unchanged"
+    case (true, false): "\(esp): 1 UKI, \(unchanged) unchanged, \(kept) kept"
+    case (false, false): "\(esp): \(count) UKIs, \(unchanged) unchanged, \(kept) kept"
+    }
   }
 }
 

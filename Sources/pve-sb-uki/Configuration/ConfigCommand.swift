@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import BootEnvironment
+import CommandLineInterface
 import CommandSupport
 import HostCommands
 import Messages
@@ -51,10 +52,11 @@ struct ConfigCommand: ParsableCommand {
   struct Set: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "set",
-      abstract: "Write a setting to /etc/pve-sb-uki/pve-sb-uki.conf",
+      abstract: "Write settings to /etc/pve-sb-uki/pve-sb-uki.conf",
       discussion: """
-        Checks the value first and keeps all other lines of the file. The value is rejected if a file in \
-        pve-sb-uki.conf.d overrides it. Run 'pve-sb-uki apply' for the change to take effect immediately.
+        Checks the values first and keeps all other lines of the file. A value is rejected if a file in \
+        pve-sb-uki.conf.d overrides it. Key and Certificate are rejected unless the key can sign and the certificate \
+        belongs to it. Run 'pve-sb-uki apply' for the change to take effect immediately.
 
         Example: pve-sb-uki config set Keep 3
         """)
@@ -67,22 +69,41 @@ struct ConfigCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Value; '' for the default", valueName: "value"))
     var value: String
 
-    @Flag(help: "Write the value even if another file overrides it")
+    @Argument(
+      help: ArgumentHelp("More keys, each with its value; all are written at once, or none", valueName: "key-value"),
+      completion: .settings)
+    var more: [String] = []
+
+    @Flag(help: "Write the values even if another file overrides them or the key cannot sign")
     var force = false
 
-    @Flag(help: "Check the value and write nothing")
+    @Flag(help: "Check the values and write nothing")
     var dryRun = false
 
+    func validate() throws {
+      if let last = more.last, !more.count.isMultiple(of: 2) {
+        throw ValidationError(saying: "specify a value for \(last)")
+      }
+    }
+
     func run() throws {
-      var set = ConfigurationSet(key: key, value: value)
+      let words = [key, value] + more
+      var set = ConfigurationSet(
+        stride(from: 0, to: words.count, by: 2).map { ConfigurationSet.Assignment(words[$0], words[$0 + 1]) })
       set.isForced = force
       set.isDryRun = dryRun
-      let result = try set.run(on: global.host())
-      if let item = result.outweighing, let path = item.path, let line = item.line {
-        try global.note("\(path), line \(line), still sets \(key) to '\(item.value)'")
+      let results = try set.run(on: global.host())
+      for result in results {
+        if let item = result.outweighing, let path = item.path, let line = item.line {
+          try global.note("\(path), line \(line), still sets \(item.key) to '\(item.value)'")
+        }
       }
-      try global.print(result.text(isDryRun: dryRun).localLine, json: result.json)
-      if result.isChange, !dryRun { try global.note("to apply the change now, run: pve-sb-uki apply") }
+      try global.print(
+        results.map { $0.text(isDryRun: dryRun) }.localLines,
+        json: results.count == 1 ? results[0].json : ["settings": .array(results.map(\.json))])
+      if results.contains(where: \.isChange), !dryRun {
+        try global.note("to apply the change now, run: pve-sb-uki apply")
+      }
     }
   }
 }

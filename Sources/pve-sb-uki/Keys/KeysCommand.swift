@@ -22,7 +22,10 @@ struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "create",
       abstract: "Create PK, KEK and db in /etc/pve-sb-uki/keys",
-      discussion: "Existing keys are never overwritten, and an incomplete set is never completed.")
+      discussion: """
+        Existing keys are never overwritten, and an incomplete set is never completed. Prints the new keys and how to \
+        enrol them in the firmware.
+        """)
 
     @OptionGroup var global: GlobalOptions
 
@@ -55,11 +58,13 @@ struct KeysCommand: ParsableCommand {
       create.commonName = commonName
       create.owner = ownerGuid
       create.acceptsExisting = ifMissing
-      let result = try create.run(on: global.host())
+      let host = try global.host()
+      let result = try create.run(on: host)
       try result.list.writeWarnings()
       guard result.wasCreated || global.json else { return }
       try global.print(
-        ("Created in \(result.list.title)" as Message).localLine + result.list.text,
+        ("Created in \(result.list.title)" as Message).localLine + result.list.text + "\n"
+          + EnrolmentSteps.lines(on: host).localLines,
         json: .object(["created": .boolean(result.wasCreated), "keys": result.list.json]))
     }
   }

@@ -74,6 +74,7 @@ import Testing
     let result = try scene.apply(recorder)
     #expect(result.failures.count == 1 && result.images.allSatisfy { $0.state == .failed })
     #expect(result.failures[0].description.contains("db.key"))
+    #expect(result.totals.map(\.count) == [2] && result.totals.map(\.kept) == [2])
     #expect(recorder.mutations.allSatisfy { !$0.path.hasPrefix("/boot/efi") })
     #expect(try scene.image(newer) == old)
     #expect(try failure()?.messages.count == 1)

@@ -62,6 +62,7 @@ import Testing
       try machine.directory.write("boot/initrd.img-\(MirrorScene.newer)", "change \(number)")
       let result = try machine.apply()
       #expect(result.failures.count == 2 && result.failures.allSatisfy { $0.hint != nil })
+      #expect(result.totals.map(\.kept) == [2, 2] && result.totals.allSatisfy { $0.count == 2 && $0.unchanged == 0 })
       #expect(try contents() == good)
       #expect(try machine.order() == order)
     }
