@@ -3,13 +3,14 @@
 # Copyright the pve-sb-uki authors
 #
 # Fetches real test inputs to build/fixtures: systemd's stub and boot loader and a kernel with its package from Debian 12
-# and 13, Debian 12's unsigned kernel, a stub and boot loader for arm64, the programs with which initrds read the
-# command line, and programs signed by Microsoft and Debian. Uses apt, with signatures checked, and this machine's mirror. Does nothing if they exist.
+# and 13, Debian 12's unsigned kernel, stubs and boot loaders for arm64, the programs with which initrds read the command
+# line, and programs signed by Microsoft and Debian. Uses apt, with signatures checked, and this machine's mirror. Does
+# nothing if they exist.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] ||
+[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] || [ ! -e "$out/.complete-arm64-1" ] ||
   [ ! -e "$out/.complete-signed-1" ] || exit 0
 mkdir -p "$out/debs" "$apt/lists/partial" "$apt/archives/partial"
 
@@ -75,6 +76,11 @@ if [ ! -e "$out/.complete-4" ]; then
   fetch trixie amd64 systemd-boot-efi linux-image-amd64
   fetch trixie arm64 systemd-boot-efi
   touch "$out/.complete-4"
+fi
+if [ ! -e "$out/.complete-arm64-1" ]; then
+  echo "fixtures: fetching Debian 12's stub and boot loader for arm64" >&2
+  fetch bookworm arm64 systemd-boot-efi
+  touch "$out/.complete-arm64-1"
 fi
 if [ ! -e "$out/.complete-readers-1" ]; then
   echo "fixtures: fetching initramfs-tools and dracut of Debian 12 and 13" >&2

@@ -196,7 +196,7 @@ extension PEHeader {
       throw LayoutError(.unsupported, "the image is already signed; use an unsigned one")
     }
     let tableEnd = sectionTableOffset + sections.count * SectionHeader.size
-    guard bytes[tableEnd...].allSatisfy({ $0 == 0 }) else {
+    guard Self.isPadding(bytes[tableEnd...], for: machine) else {
       throw LayoutError(.unsupported, "the image has unknown data after its section table")
     }
     if directories.count > DataDirectory.debug, directories[DataDirectory.debug].size != 0 {
@@ -210,6 +210,14 @@ extension PEHeader {
     guard fileSize == endOfSections || hasOnlySymbolsBehind else {
       throw LayoutError(.unsupported, "the image has unknown data after its last section")
     }
+  }
+
+  /// Whether these are only zeros, or only no-operations where an assembler for AArch64 has aligned the first section.
+  private static func isPadding(_ rest: ArraySlice<UInt8>, for machine: Machine) -> Bool {
+    if rest.allSatisfy({ $0 == 0 }) { return true }
+    let noOperation: [UInt8] = [0x1f, 0x20, 0x03, 0xd5]
+    return machine == .arm64
+      && rest.indices.allSatisfy { rest[$0] == noOperation[($0 - rest.startIndex) % noOperation.count] }
   }
 }
 

@@ -38,6 +38,14 @@ package struct ImagePlan: Sendable {
     func add(_ name: String, _ parts: [any RandomAccessBytes]) {
       contents.append(SectionContent(name: name, parts: parts))
     }
+    let sbat = try SBATMerge.merged(recipe, stub: stub, kernel: kernel, notes: &notes)
+    var replacements: [String: [UInt8]] = [:]
+    if let sbat, stub.header.section(named: SectionName.sbat) != nil {
+      replacements[SectionName.sbat] = sbat
+    } else if let sbat {
+      add(SectionName.sbat, [sbat])
+    }
+    if stub.header.section(named: SectionName.stubMagic) == nil { add(SectionName.stubMagic, [stub.magic]) }
     if let osRelease = recipe.osRelease {
       let text = try Self.text(osRelease)
       add(SectionName.osRelease, [text])
@@ -64,10 +72,6 @@ package struct ImagePlan: Sendable {
     add(SectionName.linux, [recipe.linux.bytes])
     added = contents
 
-    var replacements: [String: [UInt8]] = [:]
-    if let sbat = try SBATMerge.merged(recipe, stub: stub, kernel: kernel, notes: &notes) {
-      replacements[SectionName.sbat] = sbat
-    }
     self.replacements = replacements
     do {
       layout = try ImageLayout(

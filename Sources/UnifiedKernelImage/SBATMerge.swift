@@ -13,12 +13,13 @@ enum SBATMerge {
 
   /// Returns the merged content, or nil to keep the stub's own.
   ///
+  /// A stub whose data is not in a section has room for any content: the UKI gets a new section.
   /// Stub 252 has `.sdmagic` only 0x100 bytes after the start of `.sbat`. If the merged data does not fit, the stub's
   /// own is kept with a note. Throws `ImageError` if this would omit lines of the kernel or the user.
   static func merged(
     _ recipe: ImageRecipe, stub: Stub, kernel: KernelImage, notes: inout [Message]
   ) throws -> [UInt8]? {
-    guard let section = stub.header.section(named: SectionName.sbat), let own = stub.sbat else {
+    guard let own = stub.sbat else {
       throw ImageError(.stub, "\(stub.name) has no .sbat section; shim rejects such a UKI")
     }
     var sbat = try recipe.stub.parsed(.stub) { try SBAT(parsing: own) }
@@ -31,6 +32,7 @@ enum SBATMerge {
       sbat = sbat.merged(with: try input.parsed(.content) { try SBAT(parsing: lines) })
     }
     let bytes = sbat.serialize()
+    guard let section = stub.header.section(named: SectionName.sbat) else { return bytes }
     let next = stub.header.sections.map(\.memoryRange.lowerBound).filter { $0 > section.memoryRange.lowerBound }.min()
     guard let next, bytes.count > next - section.memoryRange.lowerBound else { return bytes }
     let room = next - section.memoryRange.lowerBound

@@ -6,13 +6,19 @@ package import PortableExecutable
 
 /// systemd-stub, the EFI program that a UKI is based on.
 ///
-/// Its version is read from `.sdmagic`, the sections that it supports from its strings.
+/// Its version is read from `.sdmagic`, the sections that it supports from its strings. Debian 12's stub for arm64 has
+/// neither `.sdmagic` nor `.sbat` as sections: their content is in the file after its last section, where firmware does
+/// not load it. Its `bytes` end with the last section.
 package struct Stub: Sendable {
   package let name: String
   package let header: PEHeader
   package let bytes: [UInt8]
   /// The version as in `LoaderInfo`: `systemd-stub 257.13-1~deb13u1`.
   package let version: String
+  /// The content of `.sdmagic`.
+  let magic: [UInt8]
+  /// The stub's own SBAT data; nil if it has none.
+  package let sbat: [UInt8]?
 
   /// Maximum size of a stub in bytes; systemd's have 83 to 151 KiB.
   package static let sizeLimit = 8 << 20
@@ -22,12 +28,22 @@ package struct Stub: Sendable {
   /// Throws `ImageError` if it is not a stub or is malformed.
   package init(parsing input: NamedInput) throws {
     name = input.name
-    bytes = try input.contents(limit: Self.sizeLimit, of: .stub)
-    header = try input.parsed(.stub) { [bytes] in try PEHeader(parsing: bytes) }
-    guard header.section(named: SectionName.linux) == nil else {
+    let file = try input.contents(limit: Self.sizeLimit, of: .stub)
+    let whole = try input.parsed(.stub) { try PEHeader(parsing: file) }
+    guard whole.section(named: SectionName.linux) == nil else {
       throw ImageError(.stub, "\(name) is a UKI, not a stub", hint: "specify the stub with --stub")
     }
-    guard let magic = header.section(named: SectionName.stubMagic), let version = Self.version(in: bytes, magic) else {
+    func content(_ section: String) -> [UInt8]? { whole.section(named: section).map { Array(file[$0.contentRange]) } }
+    if let section = content(SectionName.stubMagic) {
+      (bytes, header, magic, sbat) = (file, whole, section, content(SectionName.sbat))
+    } else {
+      let rest = file[whole.endOfSections...]
+      bytes = Array(file[..<whole.endOfSections])
+      header = try input.parsed(.stub) { [bytes] in try PEHeader(parsing: bytes) }
+      magic = rest.text(startingWith: Self.magicStart) ?? []
+      sbat = content(SectionName.sbat) ?? rest.text(startingWith: Self.sbatStart)
+    }
+    guard let version = Self.version(in: magic) else {
       throw ImageError(
         .stub, "\(name) is not systemd-stub",
         hint: "use /usr/lib/systemd/boot/efi/linux*.efi.stub from the package systemd-boot-efi")
@@ -39,20 +55,18 @@ package struct Stub: Sendable {
     }
   }
 
-  /// The stub's own SBAT data; nil if it has none.
-  package var sbat: [UInt8]? {
-    header.section(named: SectionName.sbat).map { Array(bytes[$0.contentRange]) }
-  }
-
   /// Whether the stub supports this section: its strings then contain the name, terminated by NUL.
   package func knows(_ section: String) -> Bool {
     let needle = Array(section.utf8) + [0]
     return header.sections.contains { bytes[$0.fileRange].contains(needle) }
   }
 
+  private static let magicStart = Array("#### LoaderInfo: ".utf8)
+  private static let sbatStart = Array("sbat,".utf8)
+
   /// Extracts program and version from a text such as `#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####`.
-  private static func version(in bytes: [UInt8], _ section: SectionHeader) -> String? {
-    let text = String(decoding: bytes[section.contentRange].prefix { $0 != 0 }, as: UTF8.self)
+  private static func version(in magic: [UInt8]) -> String? {
+    let text = String(decoding: magic.prefix { $0 != 0 }, as: UTF8.self)
     let words = text.split(separator: " ")
     guard words.count >= 4, words.first == "####", words[1] == "LoaderInfo:", words.last == "####" else { return nil }
     guard words[2] == "systemd-stub" else { return nil }
@@ -62,14 +76,22 @@ package struct Stub: Sendable {
 
 extension ArraySlice<UInt8> {
   /// Whether `needle` occurs; it must not be empty.
-  fileprivate func contains(_ needle: [UInt8]) -> Bool {
-    guard let first = needle.first, count >= needle.count else { return false }
+  fileprivate func contains(_ needle: [UInt8]) -> Bool { firstRest(startingWith: needle) != nil }
+
+  /// The first text between two NUL that starts with `start`.
+  fileprivate func text(startingWith start: [UInt8]) -> [UInt8]? {
+    firstRest(startingWith: [0] + start).map { Array($0.dropFirst().prefix { $0 != 0 }) }
+  }
+
+  /// The bytes from the first place where `needle`, which must not be empty, occurs.
+  private func firstRest(startingWith needle: [UInt8]) -> ArraySlice<UInt8>? {
+    guard let first = needle.first, count >= needle.count else { return nil }
     var rest = self
     while let start = rest.firstIndex(of: first) {
       rest = rest[start...]
-      if rest.starts(with: needle) { return true }
+      if rest.starts(with: needle) { return rest }
       rest = rest.dropFirst()
     }
-    return false
+    return nil
   }
 }

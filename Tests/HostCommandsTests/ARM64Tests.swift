@@ -15,21 +15,24 @@ import Testing
 /// A root for arm64 on any machine, with the file names of UEFI 2.10 section 3.5.1.1 and the Debian packages for arm64.
 @Suite struct ARM64Tests {
   /// A scene whose programs and kernels are for arm64.
-  private func scene(_ settings: String = "") throws -> ApplyScene {
+  private func scene(
+    _ settings: String = "", stub: Fixture = .stub257ForARM64, systemdBoot: Fixture = .systemdBoot257ForARM64
+  ) throws -> ApplyScene {
     let scene = try ApplyScene(kernels: [])
     try FileSystem().remove(scene.directory.path(of: "usr/lib/systemd/boot/efi/linuxx64.efi.stub"))
-    let stub = try Fixture.stub257ForARM64.bytes()
-    try scene.directory.write("usr/lib/systemd/boot/efi/linuxaa64.efi.stub", stub)
-    try scene.directory.write(
-      "usr/lib/systemd/boot/efi/systemd-bootaa64.efi", Fixture.systemdBoot257ForARM64.bytes())
+    try scene.directory.write("usr/lib/systemd/boot/efi/linuxaa64.efi.stub", stub.bytes())
+    try scene.directory.write("usr/lib/systemd/boot/efi/systemd-bootaa64.efi", systemdBoot.bytes())
     try scene.addKernel(ApplyScene.newer)
-    try scene.directory.write("boot/vmlinuz-\(ApplyScene.newer)", stub)
+    try scene.directory.write("boot/vmlinuz-\(ApplyScene.newer)", Fixture.stub257ForARM64.bytes())
     try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", settings)
     return scene
   }
 
-  @Test func applyInstallsARM64Programs() throws {
-    let scene = try scene("Chain=systemd-boot\nRemovable=yes\n")
+  @Test(arguments: [
+    (Fixture.stub252ForARM64, Fixture.systemdBoot252ForARM64), (.stub257ForARM64, .systemdBoot257ForARM64),
+  ])
+  func applyInstallsARM64Programs(stub: Fixture, systemdBoot: Fixture) throws {
+    let scene = try scene("Chain=systemd-boot\nRemovable=yes\n", stub: stub, systemdBoot: systemdBoot)
     #expect(try scene.host().machine == .arm64)
     #expect(try scene.apply().failures.isEmpty)
     let paths = [

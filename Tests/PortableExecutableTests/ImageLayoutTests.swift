@@ -63,6 +63,31 @@ import Testing
     #expect(error?.rule == .sectionRoom)
   }
 
+  /// Headers written in assembly, as in Debian 12's stub for arm64, have no-operations after the section table.
+  @Test func noOperationsAfterTheSectionTableAreReplaced() throws {
+    let whole = try Fixture.stub252ForARM64.bytes()
+    let stub = Array(whole[..<(try PEHeader(parsing: whole).endOfSections)])
+    func layout(_ change: (inout [UInt8], Int) -> Void) throws -> ImageLayout {
+      var bytes = stub
+      let header = try PEHeader(parsing: stub)
+      change(&bytes, header.sectionTableOffset + header.sections.count * SectionHeader.size)
+      return try ImageLayout(base: try PEHeader(parsing: bytes), adding: [AddedSection(name: ".x", size: 1)])
+    }
+    let header = try layout { bytes, end in #expect(bytes[end..<end + 4] == [0x1f, 0x20, 0x03, 0xd5]) }.header
+    #expect(header.count == 0x1000 && header.suffix(0x1000 - 0x170).allSatisfy { $0 == 0 })
+    let zeros = try layout { bytes, end in
+      for index in end..<0x1000 { bytes[index] = 0 }
+    }
+    #expect(zeros.header == header)
+    for change: (inout [UInt8], Int) -> Void in [
+      { bytes, end in bytes[end] = 0 }, { bytes, _ in bytes[0xfff] = 0 }, { bytes, end in bytes[end + 7] ^= 1 },
+      // For x86-64, they mean something else.
+      { bytes, _ in bytes.replaceSubrange(0x44..<0x46, with: [0x64, 0x86]) },
+    ] {
+      #expect(thrown(LayoutError.self) { _ = try layout(change) }?.rule == .unsupported)
+    }
+  }
+
   @Test func aSignedImageIsRejectedAsABase() throws {
     let kernel = try PEHeader(parsing: try Fixture.kernel61.bytes())
     try #require(kernel.certificateTableRange != nil)

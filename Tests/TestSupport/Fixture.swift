@@ -12,6 +12,8 @@ package enum Fixture: String, CaseIterable, Sendable {
   case systemdBoot257 = "systemd-boot-trixie"
   case kernel61 = "vmlinuz-bookworm"
   case kernel612 = "vmlinuz-trixie"
+  case stub252ForARM64 = "stub-bookworm-arm64"
+  case systemdBoot252ForARM64 = "systemd-boot-bookworm-arm64"
   case stub257ForARM64 = "stub-trixie-arm64"
   case systemdBoot257ForARM64 = "systemd-boot-trixie-arm64"
 

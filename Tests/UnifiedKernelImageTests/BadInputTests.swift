@@ -107,6 +107,27 @@ import UnifiedKernelImage
     }
   }
 
+  /// Debian 12's stub for arm64 has its version and its SBAT data after its sections.
+  @Test func damageAfterAStubsSectionsIsRejectedOrHarmless() throws {
+    let stub = try Fixture.stub252ForARM64.bytes()
+    let end = try PEHeader(parsing: stub).endOfSections
+    func refusal(_ bytes: [UInt8]) throws -> ImageError? {
+      var recipe = try Parts.recipe(.stub252ForARM64, .stub257ForARM64)
+      recipe.stub = NamedInput(name: "s", bytes: bytes)
+      return thrown(ImageError.self) { _ = try Parts.build(recipe) }
+    }
+    #expect(try refusal(stub) == nil)
+    #expect(try refusal(Array(stub[..<end]))?.description == "s is not systemd-stub")
+    let other = try #require(stub.firstRange(of: Array("systemd-stub 252".utf8)))
+    #expect(try refusal(stub[..<other.lowerBound] + Array("systemd-boot 252 ####".utf8))?.rule == .stub)
+    let sbat = try #require(stub.firstRange(of: Array("sbat,1,".utf8)))
+    let missing = try refusal(stub[..<sbat.lowerBound] + [0] + stub[sbat.upperBound...])
+    #expect(missing?.description.contains(".sbat") == true)
+    #expect(try refusal(stub[..<sbat.upperBound] + [0] + stub[sbat.upperBound...])?.rule == .stub)
+    for mutation in Mutations(of: Array(stub[end...]), count: 100) { _ = try refusal(stub[..<end] + mutation) }
+    for count in stride(from: end, to: stub.count, by: 97) { _ = try refusal(Array(stub[..<count])) }
+  }
+
   /// The self-check detects a flipped bit anywhere in the written UKI.
   @Test func theSelfCheckDetectsEveryKindOfDamage() throws {
     let key = try SigningKey()

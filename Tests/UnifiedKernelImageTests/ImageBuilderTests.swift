@@ -118,6 +118,48 @@ import UnifiedKernelImage
     #expect(image[kept.contentRange] == stub[own.contentRange])
   }
 
+  /// Its headers, made by hand, end before the data of `.sbat` and `.sdmagic`.
+  @Test func debian12sStubForARM64GetsItsMissingSections() throws {
+    let stub = try Fixture.stub252ForARM64.bytes()
+    let base = try PEHeader(parsing: stub)
+    #expect(base.sections.map(\.name) == [".text", ".data"] && base.endOfSections < base.fileSize)
+    let key = try SigningKey()
+    let plan = try ImagePlan(try Parts.recipe(.stub252ForARM64, .systemdBoot257ForARM64))
+    let version = try Stub(parsing: try Parts.input(.stub252ForARM64)).version
+    #expect(version.hasPrefix("systemd-stub 252."))
+    #expect(!plan.notes.contains { $0.contains("SBAT") })
+    let bytes = try Parts.build(try Parts.recipe(.stub252ForARM64, .systemdBoot257ForARM64), by: key)
+    let header = try PEHeader(parsing: bytes)
+    #expect(
+      header.sections.map(\.name) == [".text", ".data", ".sbat", ".sdmagic", ".osrel", ".cmdline", ".initrd", ".linux"])
+    #expect(header.isContiguous)
+    try header.requireSeparateMemory()
+    try header.requireStartable()
+    for name in [".text", ".data"] {
+      let (old, new) = (try #require(base.section(named: name)), try #require(header.section(named: name)))
+      #expect(old.memoryRange == new.memoryRange && stub[old.fileRange] == bytes[new.fileRange])
+    }
+    func text(_ name: String) throws -> String {
+      String(decoding: bytes[try #require(header.section(named: name)).contentRange], as: UTF8.self)
+    }
+    let lines = try text(".sbat").split(separator: "\n")
+    #expect(
+      lines.map { $0.prefix { $0 != "," } } == [
+        "sbat", "systemd", "systemd.debian", "systemd-boot", "systemd-boot.debian", "uki",
+      ])
+    // The stub's lines, unchanged.
+    #expect(String(decoding: stub, as: UTF8.self).contains(lines[..<3].joined(separator: "\n") + "\n\0"))
+    #expect(try text(".sdmagic") == "#### LoaderInfo: \(version) ####")
+
+    let image = try ScratchFile(bytes, suffix: ".efi")
+    let certificate = try key.certificateFile()
+    let sbverify = try ExternalTool("sbverify").result(["--cert", certificate.path, image.path])
+    #expect(sbverify.text == "Signature verification OK\n" && sbverify.errors.isEmpty, "\(sbverify)")
+    let digest = try ImageDigest.compute(of: bytes, header: header).hexadecimal
+    let pesign = try ExternalTool("pesign").run(["-h", "-i", image.path])
+    #expect(String(decoding: pesign, as: UTF8.self).contains(digest))
+  }
+
   @Test func theSameInputsGiveTheSameBytes() throws {
     let key = try SigningKey()
     #expect(try Parts.build(try Parts.recipe(), by: key) == Parts.build(try Parts.recipe(), by: key))

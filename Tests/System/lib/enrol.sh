@@ -45,10 +45,10 @@ enrol() {
   { little_endian 4 0x07 && little_endian 2 0x77; } >"$directory/variables/BootOrder"
 
   guest_initrd "$directory/initrd" "$SYSTEM" "$SYSTEM_KERNEL" "$directory/variables"
-  printf 'console=ttyS0 quiet' >"$directory/cmdline"
+  printf 'console=%s quiet' "$GUEST_CONSOLE" >"$directory/cmdline"
   printf '%s' "$SYSTEM_KERNEL" >"$directory/uname"
   "$TOP/Tests/System/lib/peer-uki" "$SYSTEM_STUB" "$SYSTEM/boot/vmlinuz-$SYSTEM_KERNEL" "$directory/initrd" \
-    "$directory/cmdline" /etc/os-release "$directory/uname" "$directory/esp/EFI/BOOT/BOOTX64.EFI"
+    "$directory/cmdline" /etc/os-release "$directory/uname" "$directory/esp/EFI/BOOT/$FIRMWARE_REMOVABLE"
   make_esp "$directory/esp.img" "$directory/esp"
 
   cp "$FIRMWARE_VARIABLES" "$store"

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the pve-sb-uki authors
 # shellcheck shell=bash
-# OVMF with Secure Boot in QEMU. Emulated, so that it runs without KVM; every wait has a time limit.
+# OVMF with Secure Boot in QEMU; with arm64.sh, AAVMF. Emulated, so that it runs without KVM; every wait has a time limit.
 
 FIRMWARE_CODE=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
 # shellcheck disable=SC2034 # read where keys are enrolled
 FIRMWARE_VARIABLES=/usr/share/OVMF/OVMF_VARS_4M.fd
 FIRMWARE_PID=
+# The emulator and its machine, which arm64.sh replaces.
+FIRMWARE_QEMU=(qemu-system-x86_64 -machine "q35,smm=on,accel=tcg"
+  -global "driver=cfi.pflash01,property=secure,value=on" -global ICH9-LPC.disable_s3=1)
 # Tests that run the product in the guest set another one.
 FIRMWARE_CPU=Nehalem,+rdrand,-cx16
+# The program that the firmware starts without a boot entry.
+# shellcheck disable=SC2034 # read where keys are enrolled
+FIRMWARE_REMOVABLE=BOOTX64.EFI
 # Data accepted by QEMU survives its end, since the machine that runs it continues.
 FIRMWARE_CACHE=writeback
 
@@ -22,9 +28,7 @@ firmware_start() {
   for disk in "$2" "${@:4}"; do drives+=(-drive "if=virtio,format=raw,cache=$FIRMWARE_CACHE,file=$disk"); done
   firmware_stop
   : >"$serial"
-  setpriv --pdeathsig KILL qemu-system-x86_64 \
-    -machine q35,smm=on,accel=tcg -cpu "$FIRMWARE_CPU" -m 1536 -nodefaults \
-    -global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1 \
+  setpriv --pdeathsig KILL "${FIRMWARE_QEMU[@]}" -cpu "$FIRMWARE_CPU" -m 1536 -nodefaults \
     -drive "if=pflash,unit=0,format=raw,readonly=on,file=$FIRMWARE_CODE" \
     -drive "if=pflash,unit=1,format=raw,file=$store" \
     "${drives[@]}" -display none -net none -no-reboot -serial "file:$serial" </dev/null >"$serial.qemu" 2>&1 &

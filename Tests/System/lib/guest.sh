@@ -4,6 +4,9 @@
 # The guest that reports on the serial line what was booted.
 
 GUEST_WORDS=$TOP/Tests/System/lib/guest-words
+GUEST_BUSYBOX=/bin/busybox
+# shellcheck disable=SC2034 # read where keys are enrolled
+GUEST_CONSOLE=ttyS0
 # shellcheck disable=SC2034 # read by the tests
 GUEST_END='^guest: end'
 
@@ -13,7 +16,7 @@ guest_initrd() {
   local file=$1 root=$2 version=$3 variables=${4:-} tree modules module applet
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
   mkdir "$tree"/{bin,dev,proc,sys}
-  cp /bin/busybox "$tree/bin/busybox"
+  cp "$GUEST_BUSYBOX" "$tree/bin/busybox"
   for applet in sh mount insmod cat cut dd sha256sum tail tr uname sync poweroff echo; do ln -s busybox "$tree/bin/$applet"; done
   install -m 755 "$GUEST_WORDS" "$tree/init"
   # Packages of Debian 13 have them below usr; in a complete root, lib is a link to usr/lib.

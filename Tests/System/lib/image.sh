@@ -30,7 +30,7 @@ make_gpt_disk() {
 # section_offset FILE SECTION: prints the file offset of a PE section.
 section_offset() {
   local offset
-  offset=$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $6 }')
+  offset=$(LC_ALL=C "${OBJDUMP:-objdump}" -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $6 }')
   [ -n "$offset" ] || die "$1 has no section $2"
   printf '%d\n' "0x$offset"
 }

@@ -28,7 +28,7 @@ unpack_product() {
 # section_equals IMAGE SECTION FILE: compares the section, without padding, with the file.
 section_equals() {
   local size offset
-  size=$((16#$(LC_ALL=C objdump -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $3 }')))
+  size=$((16#$(LC_ALL=C "${OBJDUMP:-objdump}" -h "$1" | awk -v name="$2" '$2 == name && !seen++ { print $3 }')))
   offset=$(section_offset "$1" "$2")
   if [ "$size" -ne "$(stat -Lc %s "$3")" ]; then
     echo "$2 has $size bytes, $3 has $(stat -Lc %s "$3")"
