@@ -230,7 +230,7 @@ let package = Package(
       name: "HostCommandsTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
-        "Messages", "PortableExecutable", "Reconcile", "SigningKeys", "TestSupport",
+        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

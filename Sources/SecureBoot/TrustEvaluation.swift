@@ -107,6 +107,21 @@ package struct TrustEvaluation: Sendable {
     return lists.reduce([]) { $0.union($1.imageDigests(.sha256)) }
   }
 
+  /// Why an image with this digest is rejected although its signature, SHA-256 by a trusted key, is good: its digest or SBAT
+  /// data is revoked. Nil if it starts, or if it cannot be read.
+  ///
+  /// `open` is called only if the digest is not enough to decide. Throws `CryptoError` if libcrypto fails.
+  package func refusal(
+    ofSignedImageWith digest: [UInt8]?, via route: Route, opening open: () throws -> File?
+  ) throws -> Message? {
+    if let digest, forbiddenDigests(via: route).contains(digest) { return "its digest is revoked" }
+    let hasOtherDigests = !database.dbx.digestAlgorithms.isSubset(of: [.sha256])
+    guard route != .firmware || hasOtherDigests || digest == nil, let file = try open() else { return nil }
+    let image = try ImageEvidence(of: file, for: database, digest: digest)
+    let result = try judge(image, via: route)
+    return result.isAccepted || result.isAboutShim ? nil : result.reason
+  }
+
   /// The revocation level that shim applies at the next boot with Secure Boot on.
   package var revocationLevel: RevocationLevel { RevocationLevel.next(database, shim: shim) }
 }

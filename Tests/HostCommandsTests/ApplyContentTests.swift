@@ -121,7 +121,7 @@ import Testing
   @Test func aRevokedImageIsNeverFirstInTheBootOrder() throws {
     try revoke(newer)
     let report = try Status().run(on: machine.host())
-    #expect(report.needsAttention && report.problems.contains { $0.description.contains("dbx revokes its digest") })
+    #expect(report.needsAttention && report.problems.contains { $0.description.contains("its digest is revoked") })
     let result = try machine.apply()
     #expect(result.failures.count == 2 && result.failures.allSatisfy { $0.description.contains("pve-\(newer).efi") })
     let order = try machine.order()

@@ -4,6 +4,7 @@
 import HostCommands
 import HostSystem
 import Messages
+import SecureBoot
 import SigningKeys
 import TestSupport
 import Testing

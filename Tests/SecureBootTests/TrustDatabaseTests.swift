@@ -92,7 +92,7 @@ import Testing
     let list = SignatureDatabase(lists: [Self.list(.x509, good.der)]).serialize()
     // A list of 30 bytes whose signatures would have 5 bytes, then a good one, then the start of another.
     let odd = SignatureType.sha256.guid.bytes + [30, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 2]
-    for (tail, count) in [([], 1), (list.prefix(40), 2), ([0, 0, 0], 2)] as [([UInt8], Int)] {
+    for (tail, count) in [([], 1), (Array(list.prefix(40)), 2), ([0, 0, 0], 2)] as [([UInt8], Int)] {
       let file = "\(Self.efivars)/\(EFIVariableName.forbiddenDatabase.fileName)"
       try root.write(file, [0x27, 0, 0, 0] + odd + list + tail)
       let database = try TrustDatabase(readingFrom: root.host())

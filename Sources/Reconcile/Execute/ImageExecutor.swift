@@ -97,8 +97,10 @@ struct ImageExecutor: ~Copyable {
       try place(image, at: name, on: work)
     }
     made[kernel] = image.digest
-    if let digest = image.authenticode, plan.forbiddenDigests.contains(digest), refused.insert(name).inserted {
-      failures.append(ApplyPlan.refusal(of: name, on: work.name))
+    if let reason = plan.chain?.refusal(of: image.authenticode, opening: { try work.files.openFile(name.path) }),
+      refused.insert(name).inserted
+    {
+      failures.append(ApplyPlan.refusal(of: name, on: work.name, reason))
     }
     work.inPlace.append(kernel)
     report(kernel, on: work, state: state)

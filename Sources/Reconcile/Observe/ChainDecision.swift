@@ -24,9 +24,12 @@ package struct ChainDecision: Sendable {
     }
   }
 
-  /// SHA-256 Authenticode digests that this chain rejects regardless of the signature; empty if it rejects nothing.
-  var forbiddenDigests: Set<[UInt8]> {
-    evaluation.database.isEnforced ? evaluation.forbiddenDigests(via: route) : []
+  /// Why this chain rejects a UKI signed with the trusted certificate; nil if it starts it.
+  ///
+  /// `digest` is the SHA-256 Authenticode digest; `open` opens the UKI if that is not enough to decide.
+  func refusal(of digest: [UInt8]?, opening open: () throws -> File?) -> Message? {
+    guard evaluation.database.isEnforced, trust.isAccepted else { return nil }
+    return (try? evaluation.refusal(ofSignedImageWith: digest, via: route, opening: open)).flatMap { $0 }
   }
 
   /// Decides the chain for a host.

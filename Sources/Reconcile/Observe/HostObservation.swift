@@ -43,10 +43,8 @@ package struct HostObservation: Sendable {
   package let certificateWarning: Failure?
   /// The boot chain, and whether it is trusted; nil without a certificate.
   let chain: Result<ChainDecision, Failure>?
-  /// Authenticode digests that dbx revokes regardless of the signature; empty if Secure Boot is not enforced.
-  let forbiddenDigests: Set<[UInt8]>
-  /// Authenticode digests of pve-sb-uki's UKIs, by ESP; empty if `forbiddenDigests` is empty.
-  let imageDigests: [String: [UKIName: [UInt8]]]
+  /// Why the boot chain rejects UKIs in the manifest although it trusts their key, by SHA-256 of the file.
+  let refusals: [[UInt8]: Message]
   /// UKIs that this machine starts although it would reject newly signed ones, by ESP.
   let accepted: [String: Set<UKIName>]
 

@@ -121,8 +121,7 @@ final class Observer {
     }
     markBooted()
     let accepted = decision.map { acceptedImages($0) } ?? [:]
-    let forbiddenDigests = decision?.forbiddenDigests ?? []
-    let imageDigests = forbiddenDigests.isEmpty ? [:] : digestImages()
+    let refusals = decision.map { self.refusals(by: $0) } ?? [:]
     let loaders = decision.flatMap { observeLoaders($0) }
     return HostObservation(
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
@@ -131,7 +130,7 @@ final class Observer {
       choice: choice, sources: sources, lineFindings: lineFindings,
       exposures: SecretFiles.exposures(configuration, on: host), certificate: certificate,
       certificateWarning: certificate?.validityWarning(on: host), chain: chain,
-      forbiddenDigests: forbiddenDigests, imageDigests: imageDigests, accepted: accepted, manifest: manifest,
+      refusals: refusals, accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
       loaderDefault: decision.flatMap {
@@ -260,26 +259,20 @@ final class Observer {
     }
   }
 
-  /// The Authenticode digests of the UKIs, which dbx may revoke; new ones are added to the manifest.
-  private func digestImages() -> [String: [UKIName: [UInt8]]] {
-    var digests: [String: [UKIName: [UInt8]]] = [:]
-    for esp in survey.esps {
-      for name in contents[esp.name]?.own ?? [] {
-        let record = manifest.image(on: esp.name, name)
-        guard let digest = record?.authenticode ?? digest(of: name, on: esp) else { continue }
-        digests[esp.name, default: [:]][name] = digest
-        if let record, record.authenticode == nil { manifest.update(record.digest) { $0.authenticode = digest } }
+  /// Why the boot chain rejects existing UKIs of the trusted key, by SHA-256 of the file.
+  private func refusals(by decision: ChainDecision) -> [[UInt8]: Message] {
+    var refusals: [[UInt8]: Message] = [:]
+    for record in manifest.images {
+      guard let copy = record.copies.first(where: { contents[$0.esp] != nil }) else { continue }
+      func file() throws -> File? { try open.files(of: copy.esp)?.openFile(copy.name.path) }
+      var digest = record.authenticode
+      if digest == nil, decision.evaluation.database.isEnforced, let file = try? file() {
+        digest = try? SignedImage(parsing: file).digest(.sha256, of: file)
+        manifest.update(record.digest) { $0.authenticode = digest }
       }
+      refusals[record.digest] = decision.refusal(of: digest, opening: file)
     }
-    return digests
-  }
-
-  private func digest(of name: UKIName, on esp: ESP) -> [UInt8]? {
-    guard let file = try? open.files(of: esp.name)?.openFile(name.path), let image = try? SignedImage(parsing: file)
-    else {
-      return nil
-    }
-    return try? ImageDigest.compute(of: file, header: image.header)
+    return refusals
   }
 
   /// The lower-case file names of UKIs that are intact and signed with the current certificate, by readable ESP.

@@ -32,8 +32,6 @@ package struct ApplyPlan: Sendable {
   var lackingLoader: Set<String> = []
   /// UKIs that the firmware rejects although it trusts the signing key; they are never first in the boot order.
   var refused: Set<UKIName> = []
-  /// Authenticode digests that dbx revokes.
-  let forbiddenDigests: Set<[UInt8]>
   /// Changes to the dkms settings.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
@@ -49,13 +47,12 @@ package struct ApplyPlan: Sendable {
     certificate = observation.certificate
     installed = observation.inventory.kernels
     manifest = observation.manifest
-    forbiddenDigests = observation.forbiddenDigests
   }
 
-  /// The failure to report for a UKI whose digest is revoked by dbx.
-  static func refusal(of name: UKIName, on esp: String) -> Failure {
+  /// The failure to report for a UKI that the boot chain rejects although it trusts its key.
+  static func refusal(of name: UKIName, on esp: String, _ reason: Message) -> Failure {
     Failure(
-      "\(esp): the firmware rejects \(name.path.dropFirst()): dbx revokes its digest",
+      "\(esp): this machine rejects \(name.path.dropFirst()): \(reason)",
       hint: "boot another kernel and install another version of kernel \(name.kernel.release)")
   }
 

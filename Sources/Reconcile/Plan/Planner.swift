@@ -154,25 +154,25 @@ final class Planner {
     }
   }
 
-  /// Finds planned UKIs whose digest is revoked by dbx.
+  /// Finds existing UKIs that the boot chain rejects although it trusts their key.
   private func findRefused() {
-    guard !observation.forbiddenDigests.isEmpty else { return }
+    guard !observation.refusals.isEmpty else { return }
     for esp in plan.esps {
       for name in esp.images.outcome {
-        guard let digest = digest(of: name, on: esp), observation.forbiddenDigests.contains(digest) else { continue }
+        guard let digest = digest(of: name, on: esp), let reason = observation.refusals[digest] else { continue }
         plan.refused.insert(name)
-        plan.fail(ApplyPlan.refusal(of: name, on: esp.name))
+        plan.fail(ApplyPlan.refusal(of: name, on: esp.name, reason))
       }
     }
   }
 
-  /// The Authenticode digest of an existing UKI; nil if it has to be built or cannot be read.
+  /// SHA-256 of the UKI that will have this name; nil if it has to be built or is not in the manifest.
   private func digest(of name: UKIName, on esp: ESPPlan) -> [UInt8]? {
     guard esp.images.written.contains(name.kernel), !name.isPrevious else {
-      return observation.imageDigests[esp.name]?[name]
+      return observation.manifest.image(on: esp.name, name)?.digest
     }
     guard case .bytes(let digest, _) = plan.kernels.first(where: { $0.uki == name })?.demand else { return nil }
-    return observation.manifest.image(withDigest: digest)?.authenticode
+    return digest
   }
 
   private func planBootFiles(_ programs: LoaderPrograms, decision: ChainDecision, at index: Int) {
