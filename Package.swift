@@ -169,7 +169,8 @@ let package = Package(
       name: "SecureBootTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "Messages", "TestSupport"]),
-    .testTarget(name: "PortableExecutableTests", dependencies: ["Messages", "PortableExecutable", "TestSupport"]),
+    .testTarget(
+      name: "PortableExecutableTests", dependencies: ["BinaryFormat", "Messages", "PortableExecutable", "TestSupport"]),
     .testTarget(
       name: "AuthenticodeTests",
       dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "Messages", "PortableExecutable", "TestSupport"]),

@@ -3,13 +3,13 @@
 # Copyright the pve-sb-uki authors
 #
 # Fetches real test inputs to build/fixtures: systemd's stub and boot loader and a kernel with its package from Debian 12
-# and 13, Debian 12's unsigned kernel, a stub and boot loader for arm64, and the programs with which initrds read the
-# command line. Uses apt, with signatures checked, and this machine's mirror. Does nothing if they exist.
+# and 13, Debian 12's unsigned kernel, a stub and boot loader for arm64, the signed fwupd, and the programs with which
+# initrds read the command line. Uses apt, with signatures checked, and this machine's mirror. Does nothing if they exist.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] || exit 0
+[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] || [ ! -e "$out/.complete-fwupd-1" ] || exit 0
 mkdir -p "$out/debs" "$apt/lists/partial" "$apt/archives/partial"
 
 # The Debian archive in most of this machine's apt sources.
@@ -53,6 +53,7 @@ fetch() { # SUITE ARCHITECTURE PACKAGE...
         cp "$apt/tree/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$out/stub-$suite"
         cp "$apt/tree/usr/lib/systemd/boot/efi/systemd-bootx64.efi" "$out/systemd-boot-$suite" ;;
       *-unsigned:*) mv "$apt/archives/$package"_*.deb "$out/debs/linux-image-$suite-unsigned.deb" ;;
+      fwupd-*-signed:*) cp "$apt"/tree/usr/libexec/fwupd/efi/fwupd*.efi.signed "$out/fwupd-$suite" ;;
       initramfs-tools-core:*) cp "$apt/tree/usr/share/initramfs-tools/init" "$out/initramfs-init-$suite" ;;
       dracut-core:*) cp "$apt/tree/usr/lib/dracut/dracut-util" "$out/dracut-util-$suite" ;;
       linux-image-*)
@@ -76,4 +77,9 @@ if [ ! -e "$out/.complete-readers-1" ]; then
   echo "fixtures: fetching initramfs-tools and dracut of Debian 12 and 13" >&2
   for suite in bookworm trixie; do fetch "$suite" amd64 initramfs-tools-core dracut-core; done
   touch "$out/.complete-readers-1"
+fi
+if [ ! -e "$out/.complete-fwupd-1" ]; then
+  echo "fixtures: fetching the signed fwupd of Debian 12 and 13" >&2
+  for suite in bookworm trixie; do fetch "$suite" amd64 fwupd-amd64-signed; done
+  touch "$out/.complete-fwupd-1"
 fi

@@ -22,6 +22,32 @@ extension FuzzedParser {
     try AuthenticodeSignature.sign(digest: [UInt8](repeating: 1, count: 32), by: key().identity)
   }
 
+  /// A table with entries of several types.
+  static func certificateTable() throws -> [UInt8] {
+    let der = try signature().data
+    return CertificateTableBytes.entry(der) + CertificateTableBytes.entry([1, 2, 3], type: 1)
+      + CertificateTableBytes.entry(CertificateTable.Entry.pkcs7.bytes + der, type: 0x0ef1)
+  }
+
+  /// A signature with a time stamp.
+  static func adornedSignature() throws -> [UInt8] {
+    let der = try signature().data
+    let value = DERTree(parsing: der).children[1].children[0].children.last?.children[0].children.last?.contents ?? []
+    let token = try TimestampAuthority().token(over: value, digest: "sha256")
+    return DERTree.adding(attribute: [0x2b, 6, 1, 4, 1, 0x82, 0x37, 3, 3, 1], token, to: der)
+  }
+
+  /// As many certificates and signers as are read, all alike.
+  static func longChain() throws -> [UInt8] {
+    var tree = DERTree(parsing: try signature().data)
+    let parts = tree.children[1].children[0].children
+    for (part, count) in [(parts.count - 1, SignedData.signerLimit), (parts.count - 2, SignedData.certificateLimit)] {
+      tree.children[1].children[0].children[part].children = [DERTree](
+        repeating: parts[part].children[0], count: count)
+    }
+    return tree.bytes
+  }
+
   static func signedImage() throws -> [UInt8] {
     let sink = MemorySink()
     _ = try ImageSigner(identity: key().identity, existing: .append).sign(Fixture.stub257.bytes(), to: sink)
