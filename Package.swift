@@ -153,7 +153,7 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostSystem",
-        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "TestSupport", "XZ",
+        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "TestSupport", "XZ",
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
@@ -171,7 +171,8 @@ let package = Package(
       name: "SecureBootTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SecureBoot", "TestSupport"]),
     .testTarget(name: "CryptographyTests", dependencies: ["BinaryFormat", "Cryptography", "Messages", "TestSupport"]),
-    .testTarget(name: "PortableExecutableTests", dependencies: ["Messages", "PortableExecutable", "TestSupport"]),
+    .testTarget(
+      name: "PortableExecutableTests", dependencies: ["BinaryFormat", "Messages", "PortableExecutable", "TestSupport"]),
     .testTarget(
       name: "AuthenticodeTests",
       dependencies: ["Authenticode", "BinaryFormat", "Cryptography", "Messages", "PortableExecutable", "TestSupport"]),

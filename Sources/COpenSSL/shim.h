@@ -8,6 +8,8 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/cms.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -26,6 +28,28 @@ static const unsigned long psu_oneLine = XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB
 
 // Text passed to X509_NAME is UTF-8.
 static const int psu_utf8 = MBSTRING_UTF8;
+
+// Whether checking a signature with the key takes at most about a millisecond. An RSA exponent can be as long as the
+// modulus; usual ones have 17 bits.
+static inline int psu_EVP_PKEY_is_quick(const EVP_PKEY *key) {
+  if (key == NULL) return 1;
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS: {
+      BIGNUM *exponent = NULL;
+      int bits = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 ? BN_num_bits(exponent) : 0;
+      BN_free(exponent);
+      return EVP_PKEY_get_bits(key) <= 8192 && bits <= 64;
+    }
+    case EVP_PKEY_DSA: return EVP_PKEY_get_bits(key) <= 3072;
+    default: return EVP_PKEY_get_bits(key) <= 521;
+  }
+}
+// The size of a certificate's name constraints in bytes, 0 if it has none. Every name in the chain is compared with each.
+static inline int psu_X509_name_constraints_size(const X509 *certificate) {
+  X509_EXTENSION *extension = X509_get_ext(certificate, X509_get_ext_by_NID(certificate, NID_name_constraints, -1));
+  return extension == NULL ? 0 : ASN1_STRING_length(X509_EXTENSION_get_data(extension));
+}
 
 // Swift cannot call function-like macros; each of these wraps one.
 static inline long psu_BIO_get_mem_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }

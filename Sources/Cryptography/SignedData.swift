@@ -26,11 +26,13 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is never modifie
   package static let signerLimit = 16
   /// Maximum number of certificates: libcrypto's limit for a chain.
   package static let certificateLimit = 100
+  /// Maximum size of all name constraints in bytes, enough for about 50.
+  private static let nameConstraintsLimit = 512
 
   /// Parses a ContentInfo of type signedData; trailing bytes are ignored as padding, as in firmware.
   ///
-  /// Throws `CryptoError` `malformed` also for more signers or certificates than the limits: checking them could take
-  /// minutes. Firmware has no limits.
+  /// Throws `CryptoError` `malformed` also for more signers or certificates than the limits, for keys of unusual size and
+  /// for long lists of name constraints: checking them could take minutes. Firmware has no such limits.
   package init(parsing der: [UInt8]) throws(CryptoError) {
     let operation: Message = "cannot read the signature"
     ErrorQueue.clear()
@@ -66,6 +68,13 @@ package final class SignedData: @unchecked Sendable {  // PKCS7 is never modifie
     defer { psu_sk_X509_free(stack) }
     signers = try Self.certificates(in: stack)
     ErrorQueue.clear()
+    guard certificates.allSatisfy({ psu_EVP_PKEY_is_quick(X509_get0_pubkey($0.pointer)) == 1 }) else {
+      throw CryptoError(.malformed, operation, ["it has a certificate with a key that is too large"])
+    }
+    let constraints = certificates.reduce(0) { $0 + Int(psu_X509_name_constraints_size($1.pointer)) }
+    guard constraints <= Self.nameConstraintsLimit else {
+      throw CryptoError(.malformed, operation, ["its certificates have \(constraints) bytes of name constraints"])
+    }
   }
 
   deinit { PKCS7_free(pointer) }

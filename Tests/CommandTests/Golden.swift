@@ -228,8 +228,12 @@ enum Golden {
               "fingerprint_sha256": "*",
               "issuer": "CN = Test db",
               "key": "RSA 2048",
+              "nested": [],
               "not_after": "*",
+              "reason": null,
               "subject": "CN = Test db",
+              "timestamp": null,
+              "timestamp_signer": null,
               "trusted_by": "CN = Test db",
               "verdict": "valid"
             }
@@ -249,6 +253,7 @@ enum Golden {
         "sha1": "*",
         "sha256": "*"
       },
+      "certificate_table_damage": null,
       "checksum": 0,
       "machine": "x86-64",
       "nx_compatible": true,
@@ -272,8 +277,12 @@ enum Golden {
           "fingerprint_sha256": "*",
           "issuer": "CN = Test db",
           "key": "RSA 2048",
+          "nested": [],
           "not_after": "*",
+          "reason": null,
           "subject": "CN = Test db",
+          "timestamp": null,
+          "timestamp_signer": null,
           "trusted_by": null,
           "verdict": "valid"
         }

@@ -3,6 +3,7 @@
 
 import BinaryFormat
 import Cryptography
+import Messages
 import TestSupport
 import Testing
 
@@ -59,6 +60,146 @@ import Testing
       #expect(try message.hasSigner(from: [certificate]))
     }
     #expect(try !message.hasSigner(from: [Self.identity("Third").certificate]))
+  }
+
+  /// Partial chains are enough, whatever the dates; an unrelated certificate with the root's name is not.
+  @Test func everyCertificateOfTheChainIsAnAnchor() throws {
+    let chain = try CertificateChain()
+    func sign(with certificates: [String]) throws -> SignedData {
+      let der = try ExternalTool("openssl").run(
+        [
+          "smime", "-sign", "-binary", "-nodetach", "-outform", "DER", "-signer", chain.path("leaf.crt"), "-inkey",
+          chain.path("leaf.key"), "-certfile", try chain.bundle(certificates, as: "others.pem"),
+        ], input: [7, 8, 9])
+      return try SignedData(parsing: der)
+    }
+    func certificate(_ name: String) throws -> Certificate { try Certificate(parsing: chain.bytes("\(name).crt")) }
+    let names = ["leaf", "middle", "root"]
+    let whole = try sign(with: ["root", "other", "middle"])
+    #expect(whole.signers == [try certificate("leaf")])
+    #expect(whole.signerChain == [try certificate("leaf"), try certificate("middle"), try certificate("root")])
+    for name in names {
+      #expect(try whole.descends(from: certificate(name)), "\(name)")
+      #expect(try whole.verifies([7, 8, 9], trusting: certificate(name)), "\(name)")
+      #expect(try !whole.verifies([7, 8], trusting: certificate(name)), "\(name)")
+    }
+    #expect(try !whole.descends(from: certificate("other")))
+    #expect(try !whole.descends(from: Self.identity("root").certificate))
+    // Without the intermediate, nothing leads to the root.
+    let short = try sign(with: ["root"])
+    #expect(short.signerChain == [try certificate("leaf")])
+    #expect(try !short.descends(from: certificate("root")) && short.descends(from: certificate("middle")))
+  }
+
+  /// libcrypto, which firmware uses, requires that issuers say they are CAs, even if they are trusted themselves.
+  @Test func anIssuerMustBeACA() throws {
+    let chain = try CertificateChain()
+    let openssl = ExternalTool("openssl")
+    try openssl.run([
+      "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", chain.path("low.key"), "-out", chain.path("low.csr"),
+      "-subj", "/CN=low",
+    ])
+    try openssl.run([
+      "x509", "-req", "-in", chain.path("low.csr"), "-CA", chain.path("leaf.crt"), "-CAkey", chain.path("leaf.key"),
+      "-CAcreateserial", "-days", "30", "-out", chain.path("low.crt"),
+    ])
+    let sign = [
+      "smime", "-sign", "-binary", "-outform", "DER", "-signer", chain.path("low.crt"), "-inkey", chain.path("low.key"),
+    ]
+    let others = ["-certfile", try chain.bundle(["leaf", "middle", "root"], as: "others.pem")]
+    // libcrypto checks all certificates that it finds above the signer, even if the signer itself is trusted.
+    for (options, anchors) in [(others, []), ([], ["low"])] {
+      let message = try SignedData(parsing: openssl.run(sign + options, input: [7]))
+      for name in ["low", "leaf", "middle", "root"] {
+        let certificate = try Certificate(parsing: chain.bytes("\(name).crt"))
+        #expect(try message.descends(from: certificate) == anchors.contains(name), "\(name)")
+      }
+    }
+  }
+
+  /// Checking a signature takes time for each signer, and for each certificate of its chain.
+  @Test func theNumberOfSignersAndCertificatesIsLimited() throws {
+    let identity = try Self.identity()
+    let der = try SignedData.sign(
+      embedding: DER.element(DER.sequence, [5, 0]), type: "1.2.3.4", by: identity, signingTime: nil)
+    func message(signers: Int, certificates: Int) -> [UInt8] {
+      var tree = DERTree(parsing: der)
+      let parts = tree.children[1].children[0].children
+      let last = parts.count - 1
+      func repeated(_ part: DERTree, _ count: Int) -> DERTree {
+        DERTree(part.tag, [DERTree](repeating: part.children[0], count: count))
+      }
+      tree.children[1].children[0].children[last] = repeated(parts[last], signers)
+      tree.children[1].children[0].children[last - 1] = repeated(parts[last - 1], certificates)
+      return tree.bytes
+    }
+    let most = try SignedData(parsing: message(signers: 16, certificates: 100))
+    #expect(most.signers.count == 16)
+    #expect(try most.verifies([5, 0], trusting: identity.certificate))
+    for (signers, certificates) in [(17, 1), (1500, 1), (1, 101), (1500, 95)] {
+      let error = thrown(CryptoError.self) {
+        try SignedData(parsing: message(signers: signers, certificates: certificates))
+      }
+      #expect(
+        error?.kind == .malformed && error?.description.contains("at most") == true, "\(String(describing: error))")
+    }
+  }
+
+  /// libcrypto takes 15 ms for a signature with an exponent of 3072 bits, and a second for a modulus of 16384 bits.
+  @Test func certificatesThatTakeLongAreRejected() throws {
+    let directory = try TemporaryDirectory()
+    let openssl = ExternalTool("openssl")
+    for (name, options, isAccepted) in [
+      ("usual", ["-newkey", "rsa:2048"], true),
+      ("large", ["-newkey", "rsa:8200"], false),
+      (
+        "exponent", ["-newkey", "rsa:1024", "-pkeyopt", "rsa_keygen_pubexp:0x1\(String(repeating: "0", count: 17))1"],
+        false
+      ),
+      ("names", ["-newkey", "rsa:2048", "-addext", Self.constraints(60)], false),
+      ("few-names", ["-newkey", "rsa:2048", "-addext", Self.constraints(5)], true),
+    ] where name != "large" || SlowTests.run {
+      let (key, certificate) = (directory.path(of: "\(name).key"), directory.path(of: "\(name).crt"))
+      try openssl.run(
+        ["req", "-x509", "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=\(name)"] + options)
+      let der = try openssl.run(
+        ["smime", "-sign", "-binary", "-outform", "DER", "-signer", certificate, "-inkey", key], input: [7])
+      let error = thrown(CryptoError.self) { try SignedData(parsing: der) }
+      #expect((error == nil) == isAccepted, "\(name): \(String(describing: error))")
+    }
+  }
+
+  private static func constraints(_ count: Int) -> String {
+    "nameConstraints=" + (0..<count).map { "permitted;DNS:a\($0).b" }.joined(separator: ",")
+  }
+
+  /// A chain of 95 certificates with one key for all.
+  @Test func longChainsAreFollowed() throws {
+    let directory = try TemporaryDirectory()
+    func path(_ name: String) -> String { directory.path(of: name) }
+    let openssl = ExternalTool("openssl")
+    try directory.write("ca.cnf", "basicConstraints=critical,CA:TRUE\n")
+    try openssl.run([
+      "req", "-x509", "-newkey", "rsa:1024", "-nodes", "-keyout", path("key"), "-out", path("0.crt"), "-subj", "/CN=0",
+    ])
+    for number in 1..<95 {
+      try openssl.run(["req", "-new", "-key", path("key"), "-out", path("csr"), "-subj", "/CN=\(number)"])
+      try openssl.run([
+        "x509", "-req", "-in", path("csr"), "-CA", path("\(number - 1).crt"), "-CAkey", path("key"), "-CAcreateserial",
+        "-extfile", path("ca.cnf"), "-out", path("\(number).crt"),
+      ])
+    }
+    let certificates = try (0..<95).map { try Certificate(parsing: directory.read("\($0).crt") ?? []) }
+    try directory.write("all.pem", try (0..<94).reversed().flatMap { try directory.read("\($0).crt") ?? [] })
+    let der = try openssl.run(
+      [
+        "smime", "-sign", "-binary", "-outform", "DER", "-signer", path("94.crt"), "-inkey", path("key"), "-certfile",
+        path("all.pem"),
+      ], input: [7])
+    let message = try SignedData(parsing: der)
+    #expect(message.signerChain == certificates.reversed())
+    for number in [0, 1, 50, 94] { #expect(try message.verifies([7], trusting: certificates[number]), "\(number)") }
+    #expect(try !message.descends(from: Self.identity("50").certificate))
   }
 
   @Test func theSameInputGivesTheSameBytes() throws {

@@ -10,6 +10,7 @@ import EFIData
 import HostSystem
 import ModuleSignature
 import PortableExecutable
+import SecureBoot
 import TestSupport
 
 /// Valid inputs.
@@ -22,10 +23,55 @@ extension FuzzedParser {
     try AuthenticodeSignature.sign(digest: [UInt8](repeating: 1, count: 32), by: key().identity)
   }
 
+  /// A table with entries of several types.
+  static func certificateTable() throws -> [UInt8] {
+    let der = try signature().data
+    return CertificateTableBytes.entry(der) + CertificateTableBytes.entry([1, 2, 3], type: 1)
+      + CertificateTableBytes.entry(CertificateTable.Entry.pkcs7.bytes + der, type: 0x0ef1)
+  }
+
+  /// A signature with a time stamp.
+  static func adornedSignature() throws -> [UInt8] {
+    let der = try signature().data
+    let value = DERTree(parsing: der).children[1].children[0].children.last?.children[0].children.last?.contents ?? []
+    let token = try TimestampAuthority().token(over: value, digest: "sha256")
+    return DERTree.adding(attribute: [0x2b, 6, 1, 4, 1, 0x82, 0x37, 3, 3, 1], token, to: der)
+  }
+
+  /// As many certificates and signers as are read, all alike.
+  static func longChain() throws -> [UInt8] {
+    var tree = DERTree(parsing: try signature().data)
+    let parts = tree.children[1].children[0].children
+    for (part, count) in [(parts.count - 1, SignedData.signerLimit), (parts.count - 2, SignedData.certificateLimit)] {
+      tree.children[1].children[0].children[part].children = [DERTree](
+        repeating: parts[part].children[0], count: count)
+    }
+    return tree.bytes
+  }
+
   static func signedImage() throws -> [UInt8] {
     let sink = MemorySink()
     _ = try ImageSigner(identity: key().identity, existing: .append).sign(Fixture.stub257.bytes(), to: sink)
     return sink.bytes
+  }
+
+  static func shim() throws -> [UInt8] { try Fixture.bytes(of: "shim-trixie") }
+
+  /// Judges an image as firmware and shim would, also as shim itself and with its own bytes as a list.
+  static func judge(_ bytes: [UInt8]) throws {
+    let directory = try TemporaryDirectory()
+    let tail = bytes.suffix(4096)
+    for variable in [EFIVariableName.signatureDatabase, .forbiddenDatabase, .machineOwnerKeys, .revocationLevel] {
+      try directory.write(variable.fileName, [6, 0, 0, 0] + tail)
+    }
+    try directory.write("image.efi", bytes)
+    let database = try TrustDatabase(
+      readingFrom: EFIVariableStore(of: FileSystem(), directory: directory.path))
+    let file = try FileSystem().openFile(directory.path(of: "image.efi"))
+    let shim = try ShimProgram(
+      of: file, in: [ProgramDirectory(directory.path, in: FileSystem())], database: database)
+    let evaluation = TrustEvaluation(database, shim: shim)
+    for route in [TrustEvaluation.Route.firmware, .shim, .loader] { _ = try evaluation.judge(file, via: route) }
   }
 
   static func signatureList() throws -> [UInt8] {

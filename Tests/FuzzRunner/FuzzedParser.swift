@@ -13,6 +13,7 @@ import Messages
 import ModuleSignature
 import PortableExecutable
 import RepositoryTrust
+import SecureBoot
 import TestSupport
 import XZ
 
@@ -53,14 +54,43 @@ struct FuzzedParser {
   private static var host: [FuzzedParser] {
     [
       forHost("pe", seeds: { [try Fixture.stub252.bytes(), try signedImage(), try signedImage().firstPage] }) { bytes in
-        _ = try SignedImage(parsing: bytes).signatures(in: bytes)
+        let image = try SignedImage(parsing: bytes)
+        _ = try image.signatures(in: bytes)
+        _ = try image.digests([.sha1, .sha256, .sha384, .sha512], of: bytes, as: .shim)
+        _ = try image.header.sbat(in: bytes)
       },
-      forHost("pkcs7", seeds: { [try signature().data] }) { bytes in
-        _ = try AuthenticodeSignature(parsing: CertificateTable.Entry(data: bytes)).isIntact()
+      forHost("certificate-table", seeds: { [try certificateTable()] }) { bytes in
+        let table = CertificateTable(parsing: bytes, at: 64)
+        for entry in table.entries { _ = try? AuthenticodeSignature(parsing: entry).isIntact() }
+        guard table.endsExactly || table.defect != nil else { throw ParseError("table", at: 0, .range, "no reason") }
+        if table.entries.isEmpty { throw ParseError("table", at: 0, .truncated, "empty") }
+      },
+      // All that is read from a signature, with trust anchors as in a key store.
+      forHost("pkcs7", seeds: { [try signature().data, try adornedSignature(), try longChain()] }) { bytes in
+        let signature = try AuthenticodeSignature(parsing: CertificateTable.Entry(data: bytes))
+        _ = try signature.isIntact()
+        _ = signature.message.signerChain
+        _ = signature.nested.map(AuthenticodeSignature.reading)
+        for anchor in signature.message.certificates.prefix(10) {
+          _ = try signature.verifies(digest: signature.content.digest, trusting: anchor)
+          _ = try signature.timestamp(trusting: anchor)
+        }
       },
       forHost("certificate", seeds: { [try key().certificate.der] }) { _ = try Certificate(parsing: $0) },
       forHost("signature-list", seeds: { [try signatureList()] }) { bytes in
-        _ = try SignatureDatabase(parsing: bytes)
+        let (database, defects) = SignatureDatabase.readable(in: bytes)
+        let strict = Result { try SignatureDatabase(parsing: bytes) }
+        if let strict = try? strict.get(), strict != database || !defects.isEmpty {
+          throw ParseError("list", at: 0, .range, "read in two ways")
+        }
+        _ = try strict.get()
+      },
+      // An image, judged with a list that was damaged in the same way.
+      forHost("verdict", seeds: { [try signedImage(), try shim()] }) { bytes in
+        try judge(bytes)
+      },
+      forHost("revocation-level", seeds: { [Array("sbat,1,2025051000\nshim,4\ngrub,5\n".utf8)] }) { bytes in
+        guard RevocationLevel(parsing: bytes) != nil else { throw ParseError("level", at: 0, .encoding, "rejected") }
       },
       forHost("authenticated-variable", seeds: { [try authenticatedVariable()] }) { bytes in
         _ = try AuthenticatedVariable(parsing: bytes)

@@ -72,6 +72,61 @@ import Testing
     try ExternalTool("sbverify").run(["--cert", directory.path(of: "rsa.crt"), image])
   }
 
+  /// A certificate table that is damaged in each way: cut off, overlong, of the wrong size, garbage.
+  @Test func replacingNeedsNoReadableTable() throws {
+    typealias Bytes = CertificateTableBytes
+    let stub = try Fixture.stub257.bytes()
+    try directory.write("kernel.efi", stub)
+    _ = try sign()
+    let table = Bytes.table(of: try directory.read("kernel.efi") ?? [])
+    let garbage = [UInt8](repeating: 0xa5, count: 1001)
+    for (name, damaged) in [
+      ("truncated", Array(Bytes.image(stub, table).dropLast(100))),
+      ("missing", Bytes.image(stub, [], size: table.count)),
+      ("too large in the directory", Bytes.image(stub, table, size: table.count + 8)),
+      ("too small in the directory", Bytes.image(stub, table, size: 16)),
+      ("garbage", Bytes.image(stub, garbage)),
+      ("an overlong entry", Bytes.image(stub, table + Bytes.entry([1], length: 5000))),
+      ("an entry without padding", Bytes.image(stub, table + Bytes.entry([1, 2], type: 1, padded: false))),
+      ("an unreadable signature", Bytes.image(stub, Bytes.entry(garbage) + table)),
+    ] {
+      try directory.write("kernel.efi", damaged)
+      // Nothing can be added, and nothing is changed.
+      let failure = thrown(Failure.self) { try sign() }
+      #expect(failure?.description.contains("kernel.efi") == true, "\(name)")
+      #expect(failure?.hint?.contains("--replace") == true, "\(name): \(String(describing: failure))")
+      #expect(try directory.read("kernel.efi") == damaged, "\(name)")
+      let result = try sign { $0.replacesExisting = true }
+      #expect(result.wasWritten && result.signaturesAfter == 1, "\(name)")
+      #expect(try signatureCount(image) == 1, "\(name)")
+      try ExternalTool("sbverify").run(["--cert", directory.path(of: "rsa.crt"), image])
+      #expect(Bytes.table(of: try directory.read("kernel.efi") ?? []) == table, "\(name)")
+    }
+  }
+
+  /// Entries of types that firmware skips are no obstacle.
+  @Test func otherEntriesAreKept() throws {
+    typealias Bytes = CertificateTableBytes
+    let stub = try Fixture.stub257.bytes()
+    try directory.write("kernel.efi", Bytes.image(stub, Bytes.entry([1, 2, 3], type: 1)))
+    let result = try sign()
+    #expect(result.signaturesBefore == 1 && result.signaturesAfter == 2)
+    let table = Bytes.table(of: try directory.read("kernel.efi") ?? [])
+    #expect(table.starts(with: Bytes.entry([1, 2, 3], type: 1)))
+  }
+
+  /// Debian's fwupd, signed by pesign.
+  @Test(arguments: Fixture.signedFwupd) func anImageSignedByPesignIsSigned(name: String) throws {
+    try directory.write("kernel.efi", try Fixture.bytes(of: name))
+    let failure = thrown(Failure.self) { try sign() }
+    if failure == nil {
+      #expect(try signatureCount(image) == 2)
+      try ExternalTool("sbverify").run(["--cert", directory.path(of: "rsa.crt"), image])
+    } else {
+      #expect(failure?.description.contains("gaps") == true, "\(String(describing: failure))")
+    }
+  }
+
   @Test func aTruncatedImageIsRejectedAndUnchanged() throws {
     let half = Array(try Fixture.kernel61.bytes().prefix(4_000_000))
     try directory.write("kernel.efi", half)

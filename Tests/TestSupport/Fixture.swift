@@ -23,6 +23,9 @@ package enum Fixture: String, CaseIterable, Sendable {
   /// The files that objdump of Debian's binutils can read.
   package static let forAMD64 = stubs + systemdBoots + kernels
 
+  /// Names of Debian's fwupd with the signature that pesign made; for `path(of:)`.
+  package static let signedFwupd = ["fwupd-bookworm", "fwupd-trixie"]
+
   /// Absolute path of the project's directory.
   package static let projectDirectory = "/" + PathName(#filePath).components.dropLast(3).joined(separator: "/")
 
@@ -36,9 +39,12 @@ package enum Fixture: String, CaseIterable, Sendable {
   /// Absolute path of another file that `Tests/fixtures.sh` downloads.
   package static func path(of name: String) -> String { "\(directory)/\(name)" }
 
-  package func bytes() throws -> [UInt8] {
+  package func bytes() throws -> [UInt8] { try Self.bytes(of: rawValue) }
+
+  /// The content of another file that `Tests/fixtures.sh` downloads.
+  package static func bytes(of name: String) throws -> [UInt8] {
     do {
-      return try FileSystem().readFile(path, limit: 1 << 30)
+      return try FileSystem().readFile(path(of: name), limit: 1 << 30)
     } catch {
       throw ExternalTool.Failure(description: "\(error); run Tests/fixtures.sh (make check does)")
     }
