@@ -52,6 +52,11 @@ package struct ImageSigner: Sendable {
     if let defect = kept.defect {
       throw AuthenticodeError(.table, "no signature can be added, because the certificate table is damaged: \(defect)")
     }
+    let end = header.certificateTableRange?.lowerBound ?? header.fileSize
+    guard existing == .replace || header.certificateTableRange == nil || end.isMultiple(of: 8) else {
+      throw AuthenticodeError(
+        .table, "no signature can be added, because the certificate table is not aligned to 8 bytes")
+    }
     guard let entry = header.certificateDirectoryOffset else {
       throw AuthenticodeError(.noDirectory, "the image has no data directory for a certificate table")
     }
@@ -61,7 +66,6 @@ package struct ImageSigner: Sendable {
     }
     try header.requireStartable()
     try header.requireSeparateMemory()
-    let end = header.certificateTableRange?.lowerBound ?? header.fileSize
     let writer = try SignedImageWriter(
       sink: sink, checkSumOffset: header.checkSumOffset, certificateDirectoryOffset: entry)
     var head = header.bytes

@@ -198,12 +198,13 @@ extension PEHeader {
     }
   }
 
-  /// Checks that the certificate table, if any, is aligned and at the end of the file; otherwise EDK2's hash is wrong.
+  /// Checks that the certificate table, if any, is at the end of the file; otherwise EDK2's hash is wrong.
+  ///
+  /// Firmware accepts any alignment of the table.
   func checkCertificateTable() throws(ParseError) {
     guard let range = certificateTableRange, let entry = certificateDirectoryOffset else { return }
-    guard range.lowerBound >= endOfSections, range.lowerBound.isMultiple(of: 8) || discardsCertificates else {
-      throw ParseError(
-        Self.format, at: entry, .overlap, "the certificate table starts inside a section or is not aligned to 8 bytes")
+    guard range.lowerBound >= endOfSections else {
+      throw ParseError(Self.format, at: entry, .overlap, "the certificate table starts inside a section")
     }
     guard range.upperBound == fileSize else {
       throw ParseError(

@@ -86,7 +86,7 @@ package struct TrustEvaluation: Sendable {
     guard !accepting.isEmpty else { return Result(verdict: .rejected, reason: refusal.reason, cause: refusal.cause) }
     return Result(
       verdict: .depends,
-      reason: "\(name) rejects it: \(refusal.reason); \(accepting.map(\.0).joined(separator: ", ")): starts it",
+      reason: "\(name) rejects it: \(refusal.reason); \(accepting.map(\.0).joined(separator: ", ")) would start it",
       cause: refusal.cause)
   }
 
