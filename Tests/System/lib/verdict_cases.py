@@ -123,8 +123,9 @@ class Corpus:
                         forbidden.append(image_digest(image))
                     # As released, a signature under a certificate in dbx rejects the image.
                     revoked = signers and dbx in chain
-                    state.add(name, sign(image, *signers) if signers else image, anchor=chain["root"],
-                              depends=ORDER if revoked and (db == "hash" or self.good in signers) else None)
+                    state.add(name, sign(image, *signers) if signers else image,
+                              depends=ORDER if revoked and (db == "hash" or self.good in signers) else None,
+                              anchor=chain[db] if db in chain and dbx == "none" and signers else None)
             state.db += signature_list("sha256", *allowed) if allowed else b""
             state.dbx += signature_list("sha256", *forbidden) if forbidden else b""
 
@@ -382,7 +383,8 @@ class Corpus:
         revoked("dbx-hash-2-of-a-list", lambda found, digest: signature_list("sha256", bytes(32), digest, bytes(32)))
         other = self.certificate("l-dbx-number-1-of-a-list")
         revoked("dbx-number-2-of-a-list", lambda found, digest: signature_list("x509", other.data, found.data))
-        revoked("dbx-after-unknown-list", lambda found, digest: signature_list("unknown", bytes(40)) + certificate_lists(found))
+        revoked("dbx-after-unknown-list",
+                lambda found, digest: signature_list("unknown", bytes(40)) + certificate_lists(found))
         revoked("dbx-list-with-header", lambda found, digest: signature_list("x509", found.data, header=bytes(16)))
         revoked("dbx-certificate-and-a-byte", lambda found, digest: signature_list("x509", found.data + b"\0"))
 
@@ -441,7 +443,8 @@ class Corpus:
         for name, options in [("mok", {}), ("mok-expired", {"valid": EXPIRED}), ("mok-not-yet-valid", {"valid": FUTURE}),
                               ("mok-curve", {"kind": "p-256"}), ("mok-usage-module", {"usages": [MODULE_SIGNING]}),
                               ("mok-usage-code-and-module", {"usages": [CODE_SIGNING, MODULE_SIGNING]}),
-                              ("mok-usage-code", {"usages": [CODE_SIGNING]}), ("mok-usage-time", {"usages": [TIME_STAMPING]})]:
+                              ("mok-usage-code", {"usages": [CODE_SIGNING]}),
+                              ("mok-usage-time", {"usages": [TIME_STAMPING]})]:
             certificate = self.certificate("s-" + name, **options)
             state.mok += certificate_lists(certificate)
             state.shim(name, sign(self.stage(name), certificate))
@@ -541,7 +544,8 @@ class Corpus:
         for name, sbat, sections in [
                 ("missing", None, []), ("twice", SBAT, [(".sbat", SBAT.encode())]), ("empty", b"", []),
                 ("only-sbat", short, []), ("three-columns", "sbat,1,x\n", []), ("garbage", b"\xff\xfe garbage", []),
-                ("without-first-line", "verdict,4,x,verdict,1,x\n", []), ("zero-at-end", short + "verdict,4,x,x,1,x\n\0", []),
+                ("without-first-line", "verdict,4,x,verdict,1,x\n", []),
+                ("zero-at-end", short + "verdict,4,x,x,1,x\n\0", []),
                 ("comment", short + "# comment\nverdict,4,x,verdict,1,x\n", []),
                 ("crlf", "sbat,1,x,sbat,1,x\r\nverdict,4,x,verdict,1,x\r\n", []),
                 ("grub-4", short + "grub,4,x,grub,1,x\n", []), ("grub-5", short + "grub,5,x,grub,1,x\n", []),
@@ -587,7 +591,8 @@ class Corpus:
         for name, note, variables in [
                 ("plain", "no MokListX", {}), ("ignore-db", "MokIgnoreDB", {"MokDBState": b"\1"}),
                 ("insecure", "validation switched off", {"MokSBState": b"\1"}), ("off", "Secure Boot switched off", {}),
-                ("nx", "MokPolicy demands NX", {"MokPolicy": b"\1"}), ("untrusted", "MokListTrusted", {"MokListTrusted": b"\1"})]:
+                ("nx", "MokPolicy demands NX", {"MokPolicy": b"\1"}),
+                ("untrusted", "MokListTrusted", {"MokListTrusted": b"\1"})]:
             state = self.shim_state("shim-" + name, note)
             state.enabled, state.as_in = name != "off", "shim-plain" if name == "off" else None
             state.trust(self.good)
