@@ -37,6 +37,8 @@ class State:
         self.enabled, self.owned = True, True
         # With Secure Boot off, everything starts, and the verdict is about a start with Secure Boot on: about this state.
         self.as_in = None
+        # Lists that virt-fw-vars cannot read; MokListRT in several variables.
+        self.odd_lists = self.continued = False
         # Other variables of shim; what an operating system sees instead of what the boot leaves; files beside shim.
         self.shim_variables, self.seen, self.beside = {}, {}, {}
 
@@ -353,6 +355,7 @@ class Corpus:
 
     def lists(self):
         state = self.state("lists", "forms of lists in db and dbx")
+        state.odd_lists = True
 
         def single(name, make):
             certificate = self.certificate("l-" + name)
@@ -413,6 +416,7 @@ class Corpus:
                 ("dbx-uneven", one + two + allowed, uneven + forbidden + revoked),
                 ("dbx-garbage-certificate", one + two + allowed, signature_list("x509", bytes(300)) + forbidden + revoked)]:
             state = self.state("damaged-" + name, "damaged lists")
+            state.odd_lists = True
             state.trust(bad)
             state.db += db
             state.dbx = dbx
@@ -555,14 +559,21 @@ class Corpus:
         state.db += signature_list("sha256", image_digest(image))
         state.shim("missing-hash-in-db", image)
 
+        # OVMF has room for one variable; other firmware needs several.
         state = self.shim_state("shim-long-list", "a MokList that is continued in MokListRT1")
-        signers = [self.certificate("c-%02d" % number) for number in range(10)]
-        state.mok += certificate_lists(*signers)
-        for number in (0, 5, 9):
-            state.shim("mok-%d" % number, sign(self.stage("mok-%d" % number), signers[number]))
+        state.continued = True
+        for number in range(3):
+            certificate = self.certificate("c-%d" % number)
+            state.mok += certificate_lists(certificate)
+            state.shim("mok-%d" % number, sign(self.stage("mok-%d" % number), certificate))
+            state.mok += signature_list("sha256", *[hashlib.sha256(b"%d %d" % (number, other)).digest() for other in range(500)])
+        image = self.stage("mok-hash-at-end")
+        state.mok += signature_list("sha256", image_digest(image))
+        state.shim("mok-hash-at-end", image)
         state.shim("stranger", sign(self.stage("stranger"), self.stranger))
 
         state = self.shim_state("shim-lists", "forms of lists in MokList and MokListX")
+        state.odd_lists = True
         one, two, three = [self.certificate("f-list-%d" % number) for number in (1, 2, 3)]
         state.mok += signature_list("x509", one.data, two.data) + certificate_lists(three)
         for number, certificate in enumerate([one, two, three], 1):
@@ -581,6 +592,7 @@ class Corpus:
         state.shim("mokx-2", sign(self.stage("mokx-2"), two))
 
         state = self.shim_state("shim-damaged", "a MokList whose last list is cut")
+        state.odd_lists = True
         one, two = self.certificate("g-1"), self.certificate("g-2")
         state.mok += certificate_lists(one) + certificate_lists(two)[:-50]
         state.shim("before-the-cut", sign(self.stage("before-the-cut"), one))
