@@ -37,6 +37,8 @@ class State:
         self.enabled, self.owned = True, True
         # With Secure Boot off, everything starts, and the verdict is about a start with Secure Boot on: about this state.
         self.as_in = None
+        # Lists that virt-fw-vars cannot read; MokListRT in several variables.
+        self.odd_lists = self.continued = False
         # Other variables of shim; what an operating system sees instead of what the boot leaves; files beside shim.
         self.shim_variables, self.seen, self.beside = {}, {}, {}
 
@@ -123,8 +125,9 @@ class Corpus:
                         forbidden.append(image_digest(image))
                     # As released, a signature under a certificate in dbx rejects the image.
                     revoked = signers and dbx in chain
-                    state.add(name, sign(image, *signers) if signers else image, anchor=chain["root"],
-                              depends=ORDER if revoked and (db == "hash" or self.good in signers) else None)
+                    state.add(name, sign(image, *signers) if signers else image,
+                              depends=ORDER if revoked and (db == "hash" or self.good in signers) else None,
+                              anchor=chain[db] if db in chain and dbx == "none" and signers else None)
             state.db += signature_list("sha256", *allowed) if allowed else b""
             state.dbx += signature_list("sha256", *forbidden) if forbidden else b""
 
@@ -352,6 +355,7 @@ class Corpus:
 
     def lists(self):
         state = self.state("lists", "forms of lists in db and dbx")
+        state.odd_lists = True
 
         def single(name, make):
             certificate = self.certificate("l-" + name)
@@ -382,7 +386,8 @@ class Corpus:
         revoked("dbx-hash-2-of-a-list", lambda found, digest: signature_list("sha256", bytes(32), digest, bytes(32)))
         other = self.certificate("l-dbx-number-1-of-a-list")
         revoked("dbx-number-2-of-a-list", lambda found, digest: signature_list("x509", other.data, found.data))
-        revoked("dbx-after-unknown-list", lambda found, digest: signature_list("unknown", bytes(40)) + certificate_lists(found))
+        revoked("dbx-after-unknown-list",
+                lambda found, digest: signature_list("unknown", bytes(40)) + certificate_lists(found))
         revoked("dbx-list-with-header", lambda found, digest: signature_list("x509", found.data, header=bytes(16)))
         revoked("dbx-certificate-and-a-byte", lambda found, digest: signature_list("x509", found.data + b"\0"))
 
@@ -411,6 +416,7 @@ class Corpus:
                 ("dbx-uneven", one + two + allowed, uneven + forbidden + revoked),
                 ("dbx-garbage-certificate", one + two + allowed, signature_list("x509", bytes(300)) + forbidden + revoked)]:
             state = self.state("damaged-" + name, "damaged lists")
+            state.odd_lists = True
             state.trust(bad)
             state.db += db
             state.dbx = dbx
@@ -441,7 +447,8 @@ class Corpus:
         for name, options in [("mok", {}), ("mok-expired", {"valid": EXPIRED}), ("mok-not-yet-valid", {"valid": FUTURE}),
                               ("mok-curve", {"kind": "p-256"}), ("mok-usage-module", {"usages": [MODULE_SIGNING]}),
                               ("mok-usage-code-and-module", {"usages": [CODE_SIGNING, MODULE_SIGNING]}),
-                              ("mok-usage-code", {"usages": [CODE_SIGNING]}), ("mok-usage-time", {"usages": [TIME_STAMPING]})]:
+                              ("mok-usage-code", {"usages": [CODE_SIGNING]}),
+                              ("mok-usage-time", {"usages": [TIME_STAMPING]})]:
             certificate = self.certificate("s-" + name, **options)
             state.mok += certificate_lists(certificate)
             state.shim(name, sign(self.stage(name), certificate))
@@ -541,7 +548,8 @@ class Corpus:
         for name, sbat, sections in [
                 ("missing", None, []), ("twice", SBAT, [(".sbat", SBAT.encode())]), ("empty", b"", []),
                 ("only-sbat", short, []), ("three-columns", "sbat,1,x\n", []), ("garbage", b"\xff\xfe garbage", []),
-                ("without-first-line", "verdict,4,x,verdict,1,x\n", []), ("zero-at-end", short + "verdict,4,x,x,1,x\n\0", []),
+                ("without-first-line", "verdict,4,x,verdict,1,x\n", []),
+                ("zero-at-end", short + "verdict,4,x,x,1,x\n\0", []),
                 ("comment", short + "# comment\nverdict,4,x,verdict,1,x\n", []),
                 ("crlf", "sbat,1,x,sbat,1,x\r\nverdict,4,x,verdict,1,x\r\n", []),
                 ("grub-4", short + "grub,4,x,grub,1,x\n", []), ("grub-5", short + "grub,5,x,grub,1,x\n", []),
@@ -551,14 +559,21 @@ class Corpus:
         state.db += signature_list("sha256", image_digest(image))
         state.shim("missing-hash-in-db", image)
 
+        # OVMF has room for one variable; other firmware needs several.
         state = self.shim_state("shim-long-list", "a MokList that is continued in MokListRT1")
-        signers = [self.certificate("c-%02d" % number) for number in range(10)]
-        state.mok += certificate_lists(*signers)
-        for number in (0, 5, 9):
-            state.shim("mok-%d" % number, sign(self.stage("mok-%d" % number), signers[number]))
+        state.continued = True
+        for number in range(3):
+            certificate = self.certificate("c-%d" % number)
+            state.mok += certificate_lists(certificate)
+            state.shim("mok-%d" % number, sign(self.stage("mok-%d" % number), certificate))
+            state.mok += signature_list("sha256", *[hashlib.sha256(b"%d %d" % (number, other)).digest() for other in range(500)])
+        image = self.stage("mok-hash-at-end")
+        state.mok += signature_list("sha256", image_digest(image))
+        state.shim("mok-hash-at-end", image)
         state.shim("stranger", sign(self.stage("stranger"), self.stranger))
 
         state = self.shim_state("shim-lists", "forms of lists in MokList and MokListX")
+        state.odd_lists = True
         one, two, three = [self.certificate("f-list-%d" % number) for number in (1, 2, 3)]
         state.mok += signature_list("x509", one.data, two.data) + certificate_lists(three)
         for number, certificate in enumerate([one, two, three], 1):
@@ -577,6 +592,7 @@ class Corpus:
         state.shim("mokx-2", sign(self.stage("mokx-2"), two))
 
         state = self.shim_state("shim-damaged", "a MokList whose last list is cut")
+        state.odd_lists = True
         one, two = self.certificate("g-1"), self.certificate("g-2")
         state.mok += certificate_lists(one) + certificate_lists(two)[:-50]
         state.shim("before-the-cut", sign(self.stage("before-the-cut"), one))
@@ -587,7 +603,8 @@ class Corpus:
         for name, note, variables in [
                 ("plain", "no MokListX", {}), ("ignore-db", "MokIgnoreDB", {"MokDBState": b"\1"}),
                 ("insecure", "validation switched off", {"MokSBState": b"\1"}), ("off", "Secure Boot switched off", {}),
-                ("nx", "MokPolicy demands NX", {"MokPolicy": b"\1"}), ("untrusted", "MokListTrusted", {"MokListTrusted": b"\1"})]:
+                ("nx", "MokPolicy demands NX", {"MokPolicy": b"\1"}),
+                ("untrusted", "MokListTrusted", {"MokListTrusted": b"\1"})]:
             state = self.shim_state("shim-" + name, note)
             state.enabled, state.as_in = name != "off", "shim-plain" if name == "off" else None
             state.trust(self.good)

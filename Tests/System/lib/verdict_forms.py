@@ -127,7 +127,8 @@ class Certificate:
         self.data = sequence(self.tbs, self.algorithm, der(3, b"\0", signer.key.sign(self.tbs, digest)))
         self.path = "%s/%s.crt" % (directory, name)
         with open(self.path, "w") as file:
-            file.write("-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(self.data).decode() + "-----END CERTIFICATE-----\n")
+            file.write("-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n" %
+                       base64.encodebytes(self.data).decode())
 
     def chain(self):
         """This certificate and its issuers without the root."""
@@ -336,9 +337,10 @@ def utf16(text):
     return text.encode("utf-16-le") + b"\0\0"
 
 
-def load_option(label, path, data=b""):
+def load_option(label, path, data=b"", before=b""):
+    """before: the device path of the file's disk; without it, the firmware searches all of them each time."""
     path = utf16(path)
-    node = struct.pack("<BBH", 4, 4, 4 + len(path)) + path + b"\x7f\xff\x04\0"
+    node = before + struct.pack("<BBH", 4, 4, 4 + len(path)) + path + b"\x7f\xff\x04\0"
     return struct.pack("<IH", 1, len(node)) + utf16(label) + node + data
 
 

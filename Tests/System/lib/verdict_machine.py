@@ -12,6 +12,8 @@ import time
 import verdict_forms as forms
 
 FIRST_ENTRY = 0x100
+# PciRoot(0)/Pci(4,0): the disk.
+DISK = bytes.fromhex("02010c00d041030a00000000" "010106000004")
 # Seconds without output, and in all.
 SILENCE, LIMIT = 60, 600
 
@@ -80,7 +82,8 @@ def boot(firmware, directory, variables, entries, files, end=None):
     os.makedirs(directory, exist_ok=True)
     store, image = directory + "/store.fd", directory + "/esp.img"
     numbers = range(FIRST_ENTRY, FIRST_ENTRY + len(entries))
-    boots = [("Boot%04X" % number, forms.GLOBAL, 7, forms.load_option(*entry)) for number, entry in zip(numbers, entries)]
+    boots = [("Boot%04X" % number, forms.GLOBAL, 7, forms.load_option(*entry, DISK))
+             for number, entry in zip(numbers, entries)]
     order = ("BootOrder", forms.GLOBAL, 7, b"".join(struct.pack("<H", number) for number in numbers))
     with open(store, "wb") as file:
         file.write(forms.store(firmware.empty, [*variables, *boots, order]))
@@ -95,7 +98,8 @@ def boot(firmware, directory, variables, entries, files, end=None):
             "-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1",
             "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + firmware.code,
             "-drive", "if=pflash,unit=1,format=raw,cache=unsafe,file=" + store,
-            "-drive", "if=virtio,format=raw,cache=unsafe,file=" + image,
+            "-drive", "if=none,id=disk,format=raw,cache=unsafe,file=" + image,
+            "-device", "virtio-blk-pci,drive=disk,addr=4",
             "-chardev", "pipe,id=line,path=" + pipe.path, "-serial", "chardev:line"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     started = heard = pressed = time.monotonic()

@@ -21,21 +21,40 @@ def dumped(log):
     return variables, table
 
 
-def publish(directory, log, instead={}, given=()):
-    """Writes the variables that an operating system would see after that boot, or `given` ones; `instead` has other values
-    of some. Returns whether there are any."""
+def continued_lists(variables):
+    """MokListRT in a variable for every 16 KiB: MokListRT, MokListRT1 and so on, with whole lists, as shim writes it if
+    the firmware has no room for one variable."""
+    for name, vendor, attributes, data in variables:
+        parts = [b""]
+        while name == "MokListRT" and data:
+            size = struct.unpack_from("<I", data, 16)[0]
+            if parts[-1] and len(parts[-1]) + size > 16 << 10:
+                parts.append(b"")
+            parts[-1] += data[:size]
+            data = data[size:]
+        parts[0] += data
+        for number, part in enumerate(parts):
+            yield name + (str(number) if number else ""), vendor, attributes, part
+
+
+def publish(directory, log, instead={}, given=(), continued=False):
+    """Writes the variables that an operating system would see after that boot, or `given` ones, to efivars, and with
+    shim's table, if there is one, to efivars-and-table. `instead` has other values of some. Returns whether there are
+    variables."""
     variables, table = dumped(log)
-    variables = variables or given
+    variables = list(continued_lists(variables)) if continued else variables or given
     if not variables:
         return False
-    os.makedirs(directory + "/efivars")
+    places = [directory + "/efivars"] + [directory + "/efivars-and-table"] * bool(table)
     wanted = re.compile(r"SecureBoot|SetupMode|AuditMode|DeployedMode|PK|KEK|db[xt]?|(Mok|Sbat|HSI).*")
-    for name, vendor, attributes, data in variables:
-        if attributes & 4 and wanted.fullmatch(name):
-            with open("%s/efivars/%s-%s" % (directory, name, vendor), "wb") as file:
-                file.write(struct.pack("<I", attributes) + instead.get(name, data))
-    os.makedirs(directory + "/mok-variables")
+    for place in places:
+        os.makedirs(place)
+        for name, vendor, attributes, data in variables:
+            if attributes & 4 and wanted.fullmatch(name):
+                with open("%s/%s-%s" % (place, name, vendor), "wb") as file:
+                    file.write(struct.pack("<I", attributes) + instead.get(name, data))
     for name, data in table:
-        with open("%s/mok-variables/%s" % (directory, name), "wb") as file:
+        os.makedirs(places[1] + "/mok-variables", exist_ok=True)
+        with open("%s/mok-variables/%s" % (places[1], name), "wb") as file:
             file.write(instead.get(name, data))
     return True
