@@ -55,11 +55,8 @@ add_steps() {
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
   both chain "shim and its chain" Tests/System/chain-test
-<<<<<<< HEAD
   both arm64 "AArch64: AAVMF boots and rejects" Tests/System/arm64-test
-=======
   both verdict "verify compared with firmware and shim" Tests/System/verdict-test
->>>>>>> wt-fw
   other package "the package in a Debian root" Tests/System/package-test
   other lifecycle-full "install, upgrade, remove, purge, in full" Tests/System/lifecycle-test full
   other debconf "the questions of the installation" Tests/System/debconf-test
