@@ -49,7 +49,7 @@ package struct Host: Sendable {
     processes = ProcessRunner()
     terminal = Terminal()
     environment = { name in getenv(name).map { String(cString: $0) } }
-    clock = { Int64(time(nil)) }
+    clock = { @Sendable in Int64(time(nil)) }
     programTime = (try? FileSystem().status(of: "/proc/self/exe"))?.map { $0.modified / 1_000_000_000 }
     var names = utsname()
     try SystemCall.check("read", of: "the name of the running kernel") { uname(&names) }
