@@ -153,7 +153,8 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostSystem",
-        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "TestSupport", "XZ",
+        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot",
+        "TestSupport", "XZ",
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),

@@ -107,10 +107,10 @@ package struct TrustEvaluation: Sendable {
     return lists.reduce([]) { $0.union($1.imageDigests(.sha256)) }
   }
 
-  /// Why an image with this digest is rejected although its signature, SHA-256 by a trusted key, is good: its digest or SBAT
-  /// data is revoked. Nil if it starts, or if it cannot be read.
+  /// Why an image with a good SHA-256 signature by a trusted key is rejected: its digest or SBAT data is revoked.
   ///
-  /// `open` is called only if the digest is not enough to decide. Throws `CryptoError` if libcrypto fails.
+  /// Nil if it starts, or if it cannot be read. `digest` is its SHA-256 Authenticode digest; `open` is called only if that is
+  /// not enough to decide. Throws `CryptoError` if libcrypto fails.
   package func refusal(
     ofSignedImageWith digest: [UInt8]?, via route: Route, opening open: () throws -> File?
   ) throws -> Message? {

@@ -59,8 +59,9 @@ package struct EFIVariableStore: Sendable {
     try files.readFileIfPresent(path(of: name), limit: Self.sizeLimit)
   }
 
-  /// An entry of the table in memory that shim hands to the kernel (`/sys/firmware/efi/mok-variables`, shim 15.3 and later):
-  /// data without attributes. Nil if there is none.
+  /// An entry of the table in memory that shim hands to the kernel, without attributes; nil if there is none.
+  ///
+  /// It is in `/sys/firmware/efi/mok-variables` since shim 15.3.
   ///
   /// In other directories of variables it is in the subdirectory `mok-variables`. Throws `HostError`.
   package func shimTableEntry(_ name: String) throws -> [UInt8]? {

@@ -43,7 +43,7 @@ enum RevocationData: Hashable, Sendable {
 package struct RevocationLevel: Hashable, Sendable {
   /// Component and required generation, in order; the first entry for a component counts.
   private(set) var generations: [(component: [UInt8], generation: UInt16)]
-  /// Ten digits: year, month, day, counter. A higher one replaces a lower one.
+  /// Ten digits: year, month, day, counter; a higher one replaces a lower one.
   package let date: String
   private let version: [UInt8]
 

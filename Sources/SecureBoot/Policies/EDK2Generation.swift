@@ -16,7 +16,7 @@ struct EDK2Generation: Sendable {
 
   private static let allDigests = Set(DigestAlgorithm.forSignatures)
 
-  /// From old to new. An image starts on a machine only if it starts with all of them.
+  /// From old to new; an image starts only if it starts with all of them, since the machine's own is unknown.
   static let all = [
     EDK2Generation(
       name: "EDK2 of 2022", digestsOfUnsigned: [.sha256], verifiesEllipticCurves: false, looksAtDigestsFirst: false),
