@@ -127,11 +127,11 @@ package struct VerifyImage: Sendable {
       let result = try judge.evaluation.judge(file, via: judge.route)
       let database = judge.evaluation.database
       let anchors = database.db.certificates + (judge.route == .firmware ? [] : database.mokList.certificates)
+      // If the certificate table is in the wrong place, nothing can be said about its signatures.
+      let signatures = try (try? SignedImage(parsing: file))?.signatures(in: file) ?? []
       return Report(
         path: path, verdict: result.verdict, reason: result.reason, route: judge.route,
-        signatures: try SignedImage(parsing: file).signatures(in: file).map {
-          try SignatureReport($0, trusting: anchors)
-        })
+        signatures: try signatures.map { try SignatureReport($0, trusting: anchors) })
     }
   }
 }

@@ -4,6 +4,7 @@
 internal import Authenticode
 package import Cryptography
 package import HostSystem
+internal import Messages
 internal import PortableExecutable
 
 /// The facts about an image on which firmware and shim base their decisions.
@@ -36,7 +37,16 @@ package struct ImageEvidence: Sendable {
   ///
   /// Throws if the file is not an EFI image or cannot be read; a damaged certificate table or signature is evidence.
   package init(of file: File, for database: TrustDatabase, digest: [UInt8]? = nil) throws {
-    let image = try SignedImage(parsing: file)
+    let image: SignedImage
+    do {
+      image = try SignedImage(parsing: file)
+    } catch let error as ParseError {
+      // Firmware and shim reject an image whose certificate table is in the wrong place, whatever its digest.
+      guard (try? PEHeader(parsing: file, discardingCertificates: true)) != nil else { throw error }
+      tableEndsExactly = false
+      isTableReadableByShim = false
+      return
+    }
     isSigned = image.header.certificateTableRange != nil
     entries = try image.table.entries.map { try SignatureEvidence($0) }
     tableEndsExactly = image.table.endsExactly

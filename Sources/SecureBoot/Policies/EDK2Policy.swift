@@ -15,7 +15,7 @@ struct EDK2Policy: Sendable {
 
   func judge(_ image: ImageEvidence) throws -> Decision {
     guard image.isSigned else { return judgeUnsigned(image) }
-    return try generation.looksAtDigestsFirst && image.tableEndsExactly ? judgeDigestsFirst(image) : judgeInOrder(image)
+    return try generation.looksAtDigestsFirst ? judgeDigestsFirst(image) : judgeInOrder(image)
   }
 
   private func judgeUnsigned(_ image: ImageEvidence) -> Decision {
@@ -43,9 +43,7 @@ struct EDK2Policy: Sendable {
       if accepted == nil, database.db.contains(digest, algorithm) { accepted = Self.allowedDigest }
       if accepted == nil { defects.append(defect(of: signature, digest)) }
     }
-    guard image.tableEndsExactly else {
-      return Decision(cause: .damaged, reason: "its certificate table does not end where the headers say")
-    }
+    guard image.tableEndsExactly else { return Self.damagedTable }
     if let accepted { return .accepted(accepted) }
     return Decision(cause: .untrusted, reason: defects.unique.joined(separator: "; "))
   }
@@ -57,6 +55,7 @@ struct EDK2Policy: Sendable {
     if image.digests.contains(where: { database.db.contains($0.value, $0.key) }) {
       return .accepted(Self.allowedDigest)
     }
+    guard image.tableEndsExactly else { return Self.damagedTable }
     for signature in image.entries {
       guard let algorithm = signature.firmwareAlgorithm else { continue }
       let digest = image.digests[algorithm]
@@ -115,6 +114,8 @@ struct EDK2Policy: Sendable {
   }
 
   private static let revokedDigest = Decision(cause: .revokedDigest, reason: "its digest is revoked (dbx)")
+  private static let damagedTable = Decision(
+    cause: .damaged, reason: "its certificate table does not end where the headers say")
   private static let allowedDigest: Message = "its digest is allowed (db)"
 
   private func isValid(_ signature: SignatureEvidence, _ digest: [UInt8]?) -> Bool {

@@ -80,9 +80,10 @@ package struct TrustDatabase: Sendable {
     if let content = try data(.machineOwnerKeys) {
       mokList = TrustList(name: "MokListRT", content: content, notes: &ignoredEntries)
     }
-    if let content = try data(.forbiddenMachineOwnerKeys) {
-      mokListX = TrustList(name: "MokListXRT", content: content, notes: &ignoredEntries)
-    }
+    // shim looks up the whole MokListX, of which MokListXRT may be a part only.
+    let denied = try store.shimTableEntry("MokListXRT") ?? Self.wholeList(.forbiddenMachineOwnerKeys, store)
+    if let denied { mokListX = TrustList(name: "MokListXRT", content: denied, notes: &ignoredEntries) }
+    try noteUnusedKeys(store)
     func shimData(_ variable: EFIVariableName) throws -> [UInt8]? {
       try data(variable) ?? store.shimTableEntry(variable.name)
     }
@@ -92,6 +93,32 @@ package struct TrustDatabase: Sendable {
     revocationLevel = try shimData(.revocationLevel)
     revocationPolicy = try data(.revocationPolicy)?.first
     if let text = try store.shimTableEntry("HSIStatus") { memoryProtection = MemoryProtection(parsing: text) }
+  }
+
+  /// The content of a list and its continuations, such as MokListXRT1: shim splits what is too large for a variable.
+  private static func wholeList(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt8]? {
+    guard var content = try data(of: variable, store) else { return nil }
+    for number in 1...999 {
+      let next = EFIVariableName(name: "\(variable.name)\(number)", vendor: variable.vendor)
+      guard let part = try data(of: next, store) else { break }
+      content += part
+    }
+    return content
+  }
+
+  /// Notes the keys that the kernel knows from shim's table or from continuations of MokListRT.
+  ///
+  /// shim itself looks up only MokListRT when it judges an image.
+  private mutating func noteUnusedKeys(_ store: EFIVariableStore) throws {
+    let whole = try store.shimTableEntry("MokListRT") ?? Self.wholeList(.machineOwnerKeys, store)
+    guard let whole else { return }
+    var notes: [Message] = []
+    let others = Set(TrustList(name: "MokListRT", content: whole, notes: &notes).certificates)
+      .subtracting(mokList.certificates)
+    for certificate in others.sorted(by: { $0.displayName < $1.displayName }) {
+      ignoredEntries.append(
+        "\(certificate.displayName) is in the MOK list, but not in the part that shim uses for images (MokListRT)")
+    }
   }
 
   /// Returns the variable's data; an empty file is an error, since it must not count as an empty dbx.
