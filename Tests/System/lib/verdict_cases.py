@@ -37,7 +37,7 @@ class State:
         self.enabled, self.owned = True, True
         # With Secure Boot off, everything starts, and the verdict is about a start with Secure Boot on: about this state.
         self.as_in = None
-        # Lists that virt-fw-vars cannot read; MokListRT in several variables.
+        # Lists that virt-fw-vars cannot read, such as those with several certificates; MokListRT in several variables.
         self.odd_lists = self.continued = False
         # Other variables of shim; what an operating system sees instead of what the boot leaves; files beside shim.
         self.shim_variables, self.seen, self.beside = {}, {}, {}
@@ -57,9 +57,12 @@ class State:
 
 
 class Corpus:
-    def __init__(self, keys, code, shim):
-        self.keys, self.code, self.shim, self.states = keys, code, shim, []
-        os.makedirs(keys, exist_ok=True)
+    """All states. `keys` may exist from an earlier run; `certificates` gets the certificates."""
+
+    def __init__(self, keys, certificates, code, shim):
+        self.keys, self.certificates, self.code, self.shim, self.states = keys, certificates, code, shim, []
+        for directory in (keys, certificates):
+            os.makedirs(directory, exist_ok=True)
         self.owner = self.certificate("pk")
         self.control = self.certificate("control")
         self.good = self.certificate("good", usages=[CODE_SIGNING])
@@ -68,7 +71,7 @@ class Corpus:
     # --- parts ---
 
     def certificate(self, name, issuer=None, **options):
-        return Certificate(self.keys, name, issuer, **options)
+        return Certificate(self.keys, self.certificates, name, issuer, **options)
 
     def chain(self, name, **options):
         root = self.certificate(name + "-root", ca=True, **options)
@@ -232,8 +235,8 @@ class Corpus:
         root, foreign = self.certificate("h-tsa-root", ca=True), self.certificate("h-tsa-foreign-root", ca=True)
         stamps = {
             "plain": None,
-            "stamped": forms.TimeStamper(self.keys, self.certificate("h-tsa", root, usages=[TIME_STAMPING])),
-            "foreign": forms.TimeStamper(self.keys, self.certificate("h-tsa-foreign", foreign, usages=[TIME_STAMPING]))}
+            "stamped": forms.TimeStamper(self.certificates, self.certificate("h-tsa", root, usages=[TIME_STAMPING])),
+            "foreign": forms.TimeStamper(self.certificates, self.certificate("h-tsa-foreign", foreign, usages=[TIME_STAMPING]))}
         state.dbt = certificate_lists(root)
         for digest, place, when, stamp in [
                 *[("sha256", place, when, stamp) for place in ("root", "inter", "leaf")
@@ -440,6 +443,7 @@ class Corpus:
 
     def shim_trust(self):
         state = self.shim_state("shim", "db, dbx, MokList and MokListX")
+        state.odd_lists = True
         state.trust(self.good)
         state.shim("unsigned", self.stage("unsigned"))
         state.shim("stranger", sign(self.stage("stranger"), self.stranger))

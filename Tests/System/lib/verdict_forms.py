@@ -83,7 +83,6 @@ class Key:
     def __init__(self, path, kind="rsa2048"):
         self.path, self.kind = path, kind
         if not os.path.exists(path):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
             options = {"rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:" + kind[3:]],
                        "p-2": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
                        "p-3": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]}[kind[:3]]
@@ -103,10 +102,10 @@ class Key:
 class Certificate:
     """An X.509 certificate with its key. issuer=None: self-signed; ca=None: without basic constraints."""
 
-    def __init__(self, directory, name, issuer=None, kind="rsa2048", digest="sha256", ca=False, usages=(), valid=(
+    def __init__(self, keys, directory, name, issuer=None, kind="rsa2048", digest="sha256", ca=False, usages=(), valid=(
             "20200101000000Z", "20490101000000Z")):
         self.name, self.issuer = name, issuer
-        self.key = Key("%s/%s.%s.key" % (directory, name, kind), kind)
+        self.key = Key("%s/%s.%s.key" % (keys, name, kind), kind)
         self.serial = int.from_bytes(b"\x01" + hashlib.sha256(name.encode()).digest()[:7], "big")
         self.subject = sequence(set_of(sequence(oid("2.5.4.3"), der(0x0c, ("verdict-test " + name).encode()))))
         signer = issuer or self
