@@ -102,6 +102,29 @@ import Testing
     }
   }
 
+  /// shim 16.1 looks up MokListRT, but the whole MokListX; the kernel uses both as a whole.
+  @Test(arguments: [false, true]) func continuationsOfListsAreReadAsShimUsesThem(hasTable: Bool) throws {
+    let root = try TemporaryDirectory()
+    let (first, second) = (try Self.certificate("first"), try Self.certificate("second"))
+    for variable in [EFIVariableName.machineOwnerKeys, .forbiddenMachineOwnerKeys] {
+      let next = EFIVariableName(name: "\(variable.name)1", vendor: variable.vendor)
+      try Self.put(variable, [Self.list(.x509, first.der)], in: root)
+      if hasTable {
+        let whole = SignatureDatabase(lists: [first, second].map { Self.list(.x509, $0.der) })
+        try root.write("/sys/firmware/efi/mok-variables/\(variable.name)", whole.serialize())
+      } else {
+        try Self.put(next, [Self.list(.x509, second.der)], in: root)
+      }
+    }
+    let database = try TrustDatabase(readingFrom: root.host())
+    #expect(database.mokList.certificates == [first])
+    #expect(database.mokListX.certificates == [first, second])
+    #expect(
+      database.ignoredEntries.map(\.description) == [
+        "CN = second is in the MOK list, but not in the part that shim uses for images (MokListRT)"
+      ])
+  }
+
   @Test(arguments: [[], [6, 0]] as [[UInt8]])
   func errorsInVariablesNameTheFile(content: [UInt8]) throws {
     let root = try TemporaryDirectory()

@@ -21,28 +21,12 @@ def dumped(log):
     return variables, table
 
 
-def continued_lists(variables):
-    """MokListRT in a variable for every 16 KiB: MokListRT, MokListRT1 and so on, with whole lists, as shim writes it if
-    the firmware has no room for one variable."""
-    for name, vendor, attributes, data in variables:
-        parts = [b""]
-        while name == "MokListRT" and data:
-            size = struct.unpack_from("<I", data, 16)[0]
-            if parts[-1] and len(parts[-1]) + size > 16 << 10:
-                parts.append(b"")
-            parts[-1] += data[:size]
-            data = data[size:]
-        parts[0] += data
-        for number, part in enumerate(parts):
-            yield name + (str(number) if number else ""), vendor, attributes, part
-
-
-def publish(directory, log, instead={}, given=(), continued=False):
+def publish(directory, log, instead={}, given=()):
     """Writes the variables that an operating system would see after that boot, or `given` ones, to efivars, and with
     shim's table, if there is one, to efivars-and-table. `instead` has other values of some. Returns whether there are
     variables."""
     variables, table = dumped(log)
-    variables = list(continued_lists(variables)) if continued else variables or given
+    variables = variables or given
     if not variables:
         return False
     places = [directory + "/efivars"] + [directory + "/efivars-and-table"] * bool(table)
