@@ -16,9 +16,11 @@ struct TrustScene {
   /// An image of the unsigned stub of systemd 257.
   let unsigned: String
   private let root: TemporaryDirectory
+  /// Creating keys takes most of the time of these tests, and none changes them.
+  private static let sharedChain = Result { try CertificateChain() }
 
   init() throws {
-    chain = try CertificateChain()
+    chain = try Self.sharedChain.get()
     root = try TemporaryDirectory()
     unsigned = root.path(of: "unsigned.efi")
     try root.write("unsigned.efi", Fixture.stub257.bytes())
@@ -42,9 +44,11 @@ struct TrustScene {
         "--output", output, image,
       ])
     } else {
-      let bundle = try chain.bundle([key] + (key == "leaf" ? ["middle", "root"] : []), as: "\(key).bundle")
+      let issuers = key == "leaf" ? ["middle", "root"] : []
+      try write("\(name).bundle", ([key] + issuers).flatMap { try chain.bytes("\($0).crt") })
       try ExternalTool("osslsigncode").run([
-        "sign", "-certs", bundle, "-key", chain.path("\(key).key"), "-h", algorithm, "-in", image, "-out", output,
+        "sign", "-certs", path("\(name).bundle"), "-key", chain.path("\(key).key"), "-h", algorithm, "-in", image,
+        "-out", output,
       ])
     }
     return output
