@@ -16,8 +16,7 @@ package enum ImageDigest {
     case firmware
     /// Signers digest the file as it will be once it is padded to 8 bytes.
     case signing
-    /// Shim since 16.1 (`generate_hash`) digests the file as it is if it ends with its last section, else as if padded
-    /// to 8 bytes.
+    /// Shim since 16.1 (`generate_hash`) pads to 8 bytes, but only if there are bytes after the last section.
     case shim
     /// Shim up to 16.0 leaves out everything after the last section of an unsigned image.
     case shimBefore16_1

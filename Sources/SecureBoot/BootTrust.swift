@@ -27,7 +27,7 @@ package enum BootTrust: Hashable, Sendable {
     }
     let result = try evaluation.judge(ImageEvidence(signedBy: certificate), via: route)
     let name: Message = "the certificate \(certificate.displayName)"
-    let lists = route == .shim ? [database.db, database.mokList] : [database.db]
+    let lists = route == .firmware ? [database.db] : [database.db, database.mokList]
     guard !result.isAccepted else {
       for list in lists {
         guard let anchor = try list.anchor(of: certificate) else { continue }
@@ -46,7 +46,7 @@ package enum BootTrust: Hashable, Sendable {
           : "enrol Microsoft's UEFI CA in db, or enrol pve-sb-uki's certificate there and set Chain=direct")
     }
     guard result.cause == .untrusted else { return .refused(reason: result.reason, hint: "create and enrol new keys") }
-    if route == .shim {
+    if route != .firmware {
       return .refused(
         reason: "\(name) is neither in db nor in shim's MOK list",
         hint: "run 'pve-sb-uki keys export DIR' and 'mokutil --import DIR/db.der', then reboot")

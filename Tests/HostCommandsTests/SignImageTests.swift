@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  /// Entries of types that firmware skips are no obstacle.
+  /// Entries of other types do not matter: firmware skips them.
   @Test func otherEntriesAreKept() throws {
     typealias Bytes = CertificateTableBytes
     let stub = try Fixture.stub257.bytes()

@@ -98,9 +98,9 @@ struct TrustScene {
   ) throws -> TrustDatabase {
     let machine = try TemporaryDirectory()
     try machine.write("\(TrustDatabaseTests.efivars)/\(EFIVariableName.secureBoot.fileName)", [6, 0, 0, 0, 1])
-    let nobody: Lists = [(.sha256, [UInt8](repeating: 0xee, count: 32))]
+    let unrelated: Lists = [(.sha256, [UInt8](repeating: 0xee, count: 32))]
     for (variable, lists) in [
-      (EFIVariableName.signatureDatabase, db), (.forbiddenDatabase, nobody + dbx), (.timestampDatabase, dbt),
+      (EFIVariableName.signatureDatabase, db), (.forbiddenDatabase, unrelated + dbx), (.timestampDatabase, dbt),
       (.machineOwnerKeys, mok), (.forbiddenMachineOwnerKeys, mokX),
     ] where !lists.isEmpty {
       try TrustDatabaseTests.put(variable, lists.map { TrustDatabaseTests.list($0.type, $0.data) }, in: machine)

@@ -104,32 +104,13 @@ package struct SignatureList: Hashable, Sendable {
   ///
   /// Throws `ParseError` if a size does not match another size, the type or the input.
   package init(parsing reader: inout ByteReader) throws(ParseError) {
-    let start = reader.offset
-    type = SignatureType(guid: try GUID(parsing: &reader))
-    let listSize = try reader.readCount(UInt32.self)
-    let headerSize = try reader.readCount(UInt32.self)
-    let size = try reader.readCount(UInt32.self)
-    guard listSize >= Self.headerSize else {
-      throw ParseError(Self.format, at: start + 16, .range, "a list of \(listSize) bytes is too short for its header")
+    var defects: [ParseError] = []
+    let list = try SignatureList(readableIn: &reader, &defects)
+    if let defect = defects.first { throw defect }
+    guard let list else {
+      throw ParseError(Self.format, at: reader.offset, .range, "the list has no signatures that can be read")
     }
-    var body = try reader.subReader(count: listSize - Self.headerSize)
-    guard size > Self.ownerSize, size == type.dataSize.map({ $0 + Self.ownerSize }) ?? size else {
-      throw ParseError(
-        Self.format, at: start + 24, .range, "signatures of type \(type.guid) cannot be \(size) bytes long")
-    }
-    signatureSize = size
-    header = Array(try body.read(count: headerSize))
-    guard body.remaining.isMultiple(of: size) else {
-      throw ParseError(
-        Self.format, at: start + 24, .range,
-        "\(body.remaining) bytes cannot be divided into signatures of \(size) bytes")
-    }
-    var signatures: [Signature] = []
-    while !body.isAtEnd {
-      let owner = try GUID(parsing: &body)
-      signatures.append(Signature(owner: owner, data: Array(try body.read(count: size - Self.ownerSize))))
-    }
-    self.signatures = signatures
+    self = list
   }
 
   private init(type: SignatureType, header: [UInt8], signatureSize: Int, signatures: [Signature]) {
@@ -156,7 +137,7 @@ package struct SignatureList: Hashable, Sendable {
       defects.append(
         ParseError(
           Self.format, at: start + 20, .range,
-          "the list is skipped: \(headerSize) bytes of header, \(size) bytes per signature"))
+          "a header of \(headerSize) bytes and signatures of \(size) bytes are not possible"))
       return nil
     }
     if let expected = type.dataSize, size != expected + Self.ownerSize {
@@ -173,7 +154,7 @@ package struct SignatureList: Hashable, Sendable {
     if !body.isAtEnd {
       defects.append(
         ParseError(
-          Self.format, at: body.offset, .truncated, "the last \(body.remaining) bytes of the list are not a signature"))
+          Self.format, at: body.offset, .range, "the last \(body.remaining) bytes of the list are not a signature"))
     }
     self.init(type: type, header: header, signatureSize: size, signatures: signatures)
   }

@@ -47,7 +47,7 @@ package struct VerifyImage: Sendable {
 
   /// Reads the lists.
   ///
-  /// Throws `Failure` if a certificate or variable cannot be read, or if there are no lists.
+  /// Throws `Failure` if a certificate or variable cannot be read, or if neither SecureBoot nor db exists.
   package func judge(on host: Host) throws -> Judge {
     guard certificates.isEmpty else {
       var database = TrustDatabase()
@@ -90,7 +90,7 @@ package struct VerifyImage: Sendable {
     return database
   }
 
-  /// The program that starts pve-sb-uki's UKIs on this machine, without regard to boot loaders between.
+  /// The program that starts pve-sb-uki's UKIs on this machine; boot loaders that it starts first do not matter here.
   private static func usualRoute(_ database: TrustDatabase, _ host: Host) throws -> TrustEvaluation.Route {
     let configuration = try Configuration(of: host.files)
     let certificate = try? configuration.signingKey.loadCertificate(from: host)

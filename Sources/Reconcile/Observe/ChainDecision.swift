@@ -24,12 +24,16 @@ package struct ChainDecision: Sendable {
     }
   }
 
-  /// Why this chain rejects a UKI signed with the trusted certificate; nil if it starts it.
+  /// Why this chain rejects a UKI signed with the trusted certificate, or cannot be judged; nil if it starts it.
   ///
   /// `digest` is the SHA-256 Authenticode digest; `open` opens the UKI if that is not enough to decide.
   func refusal(of digest: [UInt8]?, opening open: () throws -> File?) -> Message? {
     guard evaluation.database.isEnforced, trust.isAccepted else { return nil }
-    return (try? evaluation.refusal(ofSignedImageWith: digest, via: route, opening: open)).flatMap { $0 }
+    do {
+      return try evaluation.refusal(ofSignedImageWith: digest, via: route, opening: open)
+    } catch {
+      return "it cannot be checked: \(error)"
+    }
   }
 
   /// Decides the chain for a host.

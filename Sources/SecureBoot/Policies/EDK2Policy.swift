@@ -71,7 +71,7 @@ struct EDK2Policy: Sendable {
   ///
   /// As in EDK2, the digests of intermediate certificates do not matter.
   private func revocation(of signature: SignatureEvidence, _ digest: [UInt8]?) throws -> Message? {
-    guard database.hasDBX else { return nil }
+    guard database.dbx.isPresent else { return nil }
     if isValid(signature, digest) {
       for anchor in database.dbx.anchors where try signature.descends(from: anchor.certificate) {
         return anchor.certificate == signature.signers.first
@@ -79,7 +79,7 @@ struct EDK2Policy: Sendable {
           : "\(signature.name) is revoked through \(anchor.certificate.displayName) (dbx)"
       }
     }
-    // EDK2 rejects the image if it cannot compare the signers with dbx.
+    // EDK2 rejects the image if it cannot compare the signers with an existing dbx.
     guard !signature.signers.isEmpty else { return "a signature lacks its signer's certificate" }
     for signer in signature.signers where try isRevoked(signer, signature) {
       return "\(signature.name) is revoked (dbx)"

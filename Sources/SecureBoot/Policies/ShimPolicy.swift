@@ -35,17 +35,11 @@ struct ShimPolicy: Sendable {
 
   private func judgeSignatures(_ image: ImageEvidence) throws -> Decision {
     let sha256 = image.shimDigests[.sha256]
-    let sha1 = image.shimDigests[.sha1]
-    for list in denyLists {
-      if list.containsPrefix(sha256, .sha256) || list.name != database.mokListX.name && list.containsPrefix(sha1, .sha1)
-      {
-        return Decision(cause: .revokedDigest, reason: "its digest is revoked (\(list.name))")
-      }
+    if let list = denyLists.first(where: { names(image, in: $0) }) {
+      return Decision(cause: .revokedDigest, reason: "its digest is revoked (\(list.name))")
     }
-    for list in allowLists {
-      if list.containsPrefix(sha256, .sha256) || list.name == database.db.name && list.containsPrefix(sha1, .sha1) {
-        return .accepted("its digest is allowed (\(list.name))")
-      }
+    if let list = allowLists.first(where: { names(image, in: $0) }) {
+      return .accepted("its digest is allowed (\(list.name))")
     }
     guard image.isSigned else { return Decision(cause: .unsigned, reason: "it is not signed") }
     guard image.isTableReadableByShim else {
@@ -55,12 +49,7 @@ struct ShimPolicy: Sendable {
     var defects: [Message] = []
     for signature in image.entries {
       guard signature.isPlain, signature.isRSA, signature.isValid(for: sha256) else {
-        defects.append(
-          !signature.isRSA
-            ? "the signature by \(signature.name) was made with a key that is not RSA, which shim requires"
-            : signature.isPlain && signature.firmwareAlgorithm.map { $0 != .sha256 } == true
-              ? "the signature by \(signature.name) is not SHA-256, which shim requires"
-              : signature.defect(for: sha256) ?? "shim ignores the signature by \(signature.name)")
+        defects.append(defect(of: signature, sha256))
         continue
       }
       if let (list, _) = try anchor(of: signature, in: denyLists) {
@@ -72,6 +61,23 @@ struct ShimPolicy: Sendable {
       }
     }
     return refusal ?? Decision(cause: .untrusted, reason: defects.unique.joined(separator: "; "))
+  }
+
+  private func defect(of signature: SignatureEvidence, _ sha256: [UInt8]?) -> Message {
+    if !signature.isRSA {
+      return "the signature by \(signature.name) was made with a key that is not RSA, which shim requires"
+    }
+    if signature.isPlain, let algorithm = signature.firmwareAlgorithm, algorithm != .sha256 {
+      return "the signature by \(signature.name) is not SHA-256, which shim requires"
+    }
+    return signature.defect(for: sha256) ?? "shim ignores the signature by \(signature.name)"
+  }
+
+  /// Whether the list has the image's digest; shim looks for SHA-1 only in the firmware's lists and its own dbx.
+  private func names(_ image: ImageEvidence, in list: TrustList) -> Bool {
+    let knowsSHA1 = [database.db.name, database.dbx.name, shim?.denied.name].contains(list.name)
+    return list.containsPrefix(image.shimDigests[.sha256], .sha256)
+      || knowsSHA1 && list.containsPrefix(image.shimDigests[.sha1], .sha1)
   }
 
   /// In the order in which shim searches them.

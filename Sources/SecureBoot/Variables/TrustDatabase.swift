@@ -24,8 +24,6 @@ package struct TrustDatabase: Sendable {
   package var mokList = TrustList(name: "MokListRT")
   /// shim rejects these.
   package var mokListX = TrustList(name: "MokListXRT")
-  /// Whether dbx exists: EDK2 rejects signatures without a readable signer only then.
-  var hasDBX = false
   /// Whether shim's own checks are disabled (`mokutil --disable-validation`).
   package var isShimValidationDisabled = false
   /// Whether shim ignores db (`mokutil --ignore-db`).
@@ -52,14 +50,12 @@ package struct TrustDatabase: Sendable {
 
   /// Reads the variables of a host.
   ///
-  /// shim's variables come from its table in memory if the kernel provides it: those in the firmware may be truncated.
-  ///
   /// Throws `HostError` if a variable exists but cannot be read.
   package init(readingFrom host: Host) throws {
     try self.init(readingFrom: EFIVariableStore(of: host.files))
   }
 
-  /// Reads the variables of a store.
+  /// Reads the variables of a store, and what shim publishes only in its table in memory.
   ///
   /// Throws `HostError` if a variable exists but cannot be read.
   package init(readingFrom store: EFIVariableStore) throws {
@@ -72,7 +68,6 @@ package struct TrustDatabase: Sendable {
     }
     if let content = try data(.forbiddenDatabase) {
       dbx = TrustList(name: "dbx", content: content, notes: &ignoredEntries)
-      hasDBX = true
     }
     if let content = try data(.timestampDatabase) {
       dbt = TrustList(name: "dbt", content: content, notes: &ignoredEntries)

@@ -29,6 +29,8 @@ package struct TrustList: Sendable {
 
   /// Name of the variable.
   package let name: String
+  /// Whether the variable exists.
+  let isPresent: Bool
   let anchors: [Anchor]
   let revokedCertificates: [RevokedCertificate]
   /// The data of all entries of the types for image digests; as a rule, as long as the digest.
@@ -41,6 +43,7 @@ package struct TrustList: Sendable {
   /// The list of a variable that does not exist.
   package init(name: String) {
     self.name = name
+    isPresent = false
     anchors = []
     revokedCertificates = []
     digests = [:]
@@ -61,6 +64,7 @@ package struct TrustList: Sendable {
   /// A list of certificates, in the order in which a program looks at them.
   package init(name: String, certificates: [Certificate]) {
     self.name = name
+    isPresent = true
     anchors = certificates.map { Anchor(certificate: $0, isFirst: true, isUsedByShim: true) }
     revokedCertificates = []
     digests = [:]
@@ -68,6 +72,7 @@ package struct TrustList: Sendable {
 
   private init(name: String, _ database: SignatureDatabase) {
     self.name = name
+    isPresent = true
     anchors = database.lists.filter { $0.type == .x509 }.flatMap { list in
       list.signatures.enumerated().compactMap { index, signature in
         (try? Certificate(parsingPrefixOf: signature.data)).map { certificate in
