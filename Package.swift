@@ -225,7 +225,8 @@ let package = Package(
     .testTarget(
       name: "ReconcileTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostScenes", "HostSystem", "Messages",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
+        "Messages",
         "PortableExecutable", "Reconcile", "SecureBoot", "TestSupport",
       ]),
     .testTarget(

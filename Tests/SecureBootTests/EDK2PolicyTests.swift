@@ -125,38 +125,56 @@ import Testing
     #expect(result.reason.contains("modified after CN = leaf signed it"), "\(result.reason)")
   }
 
+  /// An image with the leaf's signature in a table of this content.
+  private func image(
+    _ name: String = "image", _ table: (_ signature: [UInt8]) throws -> [UInt8]
+  ) throws -> String {
+    _ = try scene.sign(scene.unsigned, by: "leaf", as: "\(name).signed")
+    let signature = CertificateTableBytes.firstSignature(of: try scene.read("\(name).signed"))
+    try scene.write(name, CertificateTableBytes.image(Fixture.stub257.bytes(), table(signature)))
+    return scene.path(name)
+  }
+
   /// The specification lets a table end with padding; EDK2 wants its last entry to end with it.
   @Test func aTableWithTrailingBytesIsRejected() throws {
-    let image = try scene.sign(scene.unsigned, by: "leaf", as: "image.efi")
-    var bytes = try scene.read("image.efi")
-    bytes += [UInt8](repeating: 0, count: 8)
-    try Self.resizeTable(&bytes, by: 8)
-    try scene.write("image.efi", bytes)
-    let database = try scene.database(db: [scene.entry("root")])
-    let result = try scene.result(image, database)
+    let image = try image { CertificateTableBytes.entry($0) + [UInt8](repeating: 0, count: 8) }
+    let result = try scene.result(image, scene.database(db: [scene.entry("root")]))
     #expect(result.verdict == .rejected && result.reason.contains("certificate table"), "\(result.reason)")
   }
 
-  /// An entry of another type is skipped, but a valid one after it counts.
+  /// An entry of another type is skipped, but a valid one beside it counts.
   @Test(arguments: [0x0001, 0x0ef0, 0x0ef1] as [UInt16])
   func entriesOfOtherTypesAreSkipped(_ type: UInt16) throws {
-    let image = try scene.sign(scene.unsigned, by: "leaf", as: "image.efi")
-    var bytes = try scene.read("image.efi")
-    bytes += [32, 0, 0, 0, 0, 2, UInt8(type & 0xff), UInt8(type >> 8)] + [UInt8](repeating: 7, count: 24)
-    try Self.resizeTable(&bytes, by: 32)
-    try scene.write("image.efi", bytes)
-    #expect(try scene.verdict(image, scene.database(db: [scene.entry("root")])) == .starts)
-    #expect(try scene.verdict(image, scene.database()) == .rejected)
+    let other = CertificateTableBytes.entry([UInt8](repeating: 7, count: 24), type: type)
+    for isFirst in [true, false] {
+      let image = try image("first-\(isFirst)") {
+        isFirst ? other + CertificateTableBytes.entry($0) : CertificateTableBytes.entry($0) + other
+      }
+      #expect(try scene.verdict(image, scene.database(db: [scene.entry("root")])) == .starts)
+      #expect(try scene.verdict(image, scene.database()) == .rejected)
+    }
   }
 
-  /// Adds to the size of the certificate table in the optional header.
-  static func resizeTable(_ bytes: inout [UInt8], by count: Int) throws {
-    let header = Int(bytes[0x3c]) | Int(bytes[0x3d]) << 8
-    let field = header + 24 + 112 + 4 * 8 + 4
-    var size = 0
-    for index in (0..<4).reversed() { size = size << 8 | Int(bytes[field + index]) }
-    size += count
-    for index in 0..<4 { bytes[field + index] = UInt8(size >> (8 * index) & 0xff) }
+  /// A revocation with a time spares older signatures, if dbt confirms their age.
+  @Test func aTimeStampSavesASignatureFromALaterRevocation() throws {
+    let authority = try TimestampAuthority()
+    let image = try image { signature in
+      // ContentInfo, [0], SignedData, SignerInfos, SignerInfo, its last part.
+      let signers = DERTree(parsing: signature).children[1].children[0].children.last?.children[0].children
+      let token = try authority.token(over: signers?.last?.contents ?? [], digest: "sha256")
+      let type: [UInt8] = [0x2b, 6, 1, 4, 1, 0x82, 0x37, 3, 3, 1]
+      return CertificateTableBytes.entry(DERTree.adding(attribute: type, token, to: signature))
+    }
+    func verdict(_ year: UInt16, dbt: TrustScene.Lists) throws -> TrustEvaluation.Verdict {
+      let time = [UInt8(year & 0xff), UInt8(year >> 8), 1, 1] + [UInt8](repeating: 0, count: 12)
+      let revocation: TrustScene.Lists = [(.x509SHA256, try scene.certificate("leaf").toBeSignedDigest() + time)]
+      return try scene.verdict(image, scene.database(db: [scene.entry("root")], dbx: revocation, dbt: dbt))
+    }
+    let trusted: TrustScene.Lists = [(.x509, authority.root.der)]
+    #expect(try verdict(2199, dbt: trusted) == .starts)
+    #expect(try verdict(2001, dbt: trusted) == .rejected)
+    #expect(try verdict(2199, dbt: []) == .rejected)
+    #expect(try verdict(2199, dbt: [scene.entry("root")]) == .rejected)
   }
 
   /// EDK2 reads certificates at any place in a list.

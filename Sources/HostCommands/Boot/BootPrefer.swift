@@ -2,14 +2,10 @@
 // Copyright the pve-sb-uki authors
 
 internal import BootEnvironment
-internal import Cryptography
 internal import EFIData
 package import HostSystem
 package import Messages
-internal import PortableExecutable
 internal import Reconcile
-internal import SecureBoot
-internal import SigningKeys
 
 /// `pve-sb-uki boot prefer`: chooses what the firmware tries first from now on.
 package struct BootPrefer: Sendable {
@@ -53,9 +49,7 @@ package struct BootPrefer: Sendable {
           "\(number.name) is inactive; the firmware skips it",
           hint: "activate it with: efibootmgr --active --bootnum \(number.name.dropFirst(4))")
       }
-      if let file = entry.option?.file, OwnESPs(on: host).owner(of: entry) != .foreign {
-        try Self.requireTrust(in: number, file: file, on: host)
-      }
+      if OwnESPs(on: host).owner(of: entry) != .foreign { try EntryTrust(of: entry.option, on: host)?.require(number) }
       let order = [number.value] + variables.order.filter { $0 != number.value }
       guard order != variables.order else { return Result() }
       let plan = BootEntryPlan(steps: [.order(order)], present: variables)
@@ -64,40 +58,6 @@ package struct BootPrefer: Sendable {
       return Result(
         isChange: true,
         notes: ["the next 'pve-sb-uki apply' may change the boot order again; a preferred kernel stays first"])
-    }
-  }
-}
-
-extension BootPrefer {
-  /// Throws `Failure` unless this machine starts the entry's program and what it leads to.
-  ///
-  /// Judges the program itself. For shim, and if the program cannot be read, judges what the signing key signs.
-  static func requireTrust(in number: BootEntryNumber, file: DevicePath.File, on host: Host) throws {
-    let database = try TrustDatabase(readingFrom: host)
-    // Without Secure Boot, keys do not matter.
-    guard database.isEnforced else { return }
-    let isShim = PathName(file.path).fileName.lowercased().hasPrefix("shim")
-    let files = try ESPSurvey(of: host, Configuration(of: host.files)).esps
-      .first { $0.location?.isSamePartition(as: file.partition) == true }?.open(on: host, for: .reading)
-    let program = try? files?.openFile(file.path)
-    if let program, !isShim {
-      let result = try describing(file.path) { try TrustEvaluation(database).judge(program, via: .firmware) }
-      guard !result.isAccepted else { return }
-      throw Failure(
-        "the firmware rejects \(number.name), \(file.path.dropFirst()): \(result.reason)",
-        hint: "choose another entry: pve-sb-uki boot list")
-    }
-    let shim =
-      try isShim
-      ? program.map { program in
-        let directory = files.map { ProgramDirectory(PathName(file.path).directory, in: $0) }
-        return try ShimProgram(of: program, in: [directory].compactMap { $0 }, database: database)
-      } : nil
-    let certificate = try Configuration(of: host.files).signingKey.loadCertificate(from: host)
-    let verdict = try BootTrust.evaluate(
-      certificate: certificate, by: TrustEvaluation(database, shim: shim), via: isShim ? .shim : .firmware)
-    if case .refused(let reason, let hint) = verdict {
-      throw Failure("this machine rejects \(number.name): \(reason)", hint: hint)
     }
   }
 }

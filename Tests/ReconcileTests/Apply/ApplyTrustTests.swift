@@ -6,6 +6,7 @@ import BootEnvironment
 import Cryptography
 import EFIData
 import Glibc
+import HostCommands
 import HostScenes
 import HostSystem
 import Messages
@@ -74,5 +75,41 @@ import Testing
     try enrol(other)
     #expect(try machine.apply().failures.isEmpty)
     #expect(try zip(contents(), good).allSatisfy { $0 != $1 || $0 == nil })
+  }
+
+  /// The key is trusted, but shim requires a newer systemd-stub than that in the UKIs.
+  @Test func imagesRevokedByTheirSBATDataAreNotPreferred() throws {
+    let directory = machine.directory
+    try directory.write(Configuration.path, "Chain=shim\n")
+    try directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
+    try directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
+    // The firmware knows shim by its digest.
+    let printed = try ExternalTool("pesign").result(["-h", "-d", "sha256", "-i", Fixture.path(of: "shim-trixie")]).text
+    let digest = try #require(
+      [UInt8](hexadecimal: printed.split(whereSeparator: { $0 == " " || $0 == "\n" }).last ?? ""))
+    func put(_ variable: EFIVariableName, _ type: SignatureType, _ data: [UInt8]) throws {
+      let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+      try machine.put(
+        variable,
+        SignatureDatabase(lists: [SignatureList(type: type, signature: .init(owner: owner, data: data))]).serialize())
+    }
+    try put(.signatureDatabase, .sha256, digest)
+    try put(.machineOwnerKeys, .x509, Self.keys.get().0.certificate.der)
+    func setLevel(_ generation: Int) throws {
+      try machine.put(.revocationLevel, Array("sbat,1,2030010100\nsystemd-stub,\(generation)\n".utf8))
+    }
+    try setLevel(2)
+    let result = try machine.apply()
+    #expect(result.failures.count == 2)
+    #expect(result.failures.allSatisfy { $0.description.contains("systemd-stub 1, but shim requires 2") })
+    #expect(try machine.order().first == "grubx64.efi on 0")
+    let entry = try #require(try machine.variables().order.first { $0 != 0 })
+    let error = thrown(Failure.self) { try BootPrefer().prefer(BootEntryNumber(entry), on: machine.host()) }
+    #expect(error?.description.contains("but shim requires 2") == true, "\(String(describing: error))")
+
+    try setLevel(1)
+    #expect(try machine.apply().failures.isEmpty)
+    #expect(try machine.order().first == "shimx64.efi on 0")
+    #expect(try !BootPrefer().prefer(BootEntryNumber(machine.variables().order[0]), on: machine.host()).isChange)
   }
 }
