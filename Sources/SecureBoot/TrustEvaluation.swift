@@ -4,6 +4,7 @@
 internal import Cryptography
 package import HostSystem
 package import Messages
+internal import PortableExecutable
 
 /// Whether a machine with these variables starts an image; the only place that decides it (promise I3).
 ///
@@ -120,6 +121,13 @@ package struct TrustEvaluation: Sendable {
     let image = try ImageEvidence(of: file, for: database, digest: digest)
     let result = try judge(image, via: route)
     return result.isAccepted || result.isAboutShim ? nil : result.reason
+  }
+
+  /// Why shim rejects a program, once it is signed with a trusted key: its SBAT data. Nil if it starts it.
+  ///
+  /// Throws if the file is not an EFI image or cannot be read.
+  package func refusal(bySBATDataOf file: File) throws -> Message? {
+    RevocationData.section(try PEHeader(parsing: file).sbat(in: file)).refusal(at: revocationLevel)
   }
 
   /// The revocation level that shim applies at the next boot with Secure Boot on.

@@ -49,7 +49,7 @@ import Testing
     let host = try root.host()
     func export() throws -> String {
       let lines = EnrolmentSteps.lines(on: host).map(\.description)
-      #expect(lines.count == 6 && lines[5] == "Keep a copy of \(root.path(of: Self.directory)) off this machine.")
+      #expect(lines.count == 7 && lines[6] == "Keep a copy of \(root.path(of: Self.directory)) off this machine.")
       return try #require(lines.first { $0.contains("keys export") })
     }
     #expect(try export().hasSuffix(": pve-sb-uki keys export /root/pve-sb-uki-public"))

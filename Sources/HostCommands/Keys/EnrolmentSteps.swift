@@ -19,7 +19,8 @@ package enum EnrolmentSteps {
       }
     let steps: [Message] = [
       export,
-      "Reboot into the firmware's menu and delete its platform key (PK), which starts Setup Mode.",
+      "Reboot into the firmware's menu: systemctl reboot --firmware-setup",
+      "Delete its platform key (PK), which starts Setup Mode.",
       "Enrol db, KEK and PK from those files, in this order, and turn Secure Boot on.",
       "Check whether this machine starts its UKIs: pve-sb-uki status",
     ]

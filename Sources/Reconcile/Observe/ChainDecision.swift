@@ -73,6 +73,21 @@ package struct ChainDecision: Sendable {
       try ShimProgram(of: host.files.openFile(path), in: directories, database: database)
     }
     evaluation = TrustEvaluation(database, shim: shim)
-    self.trust = try trust(evaluation, .shim)
+    let byKey = try trust(evaluation, .shim)
+    self.trust = try byKey.isAccepted ? Self.refusalOfSystemdBoot(in: chain, by: evaluation, on: host) ?? byKey : byKey
+  }
+
+  /// Why shim rejects the host's systemd-boot; nil if it starts it or the chain does without.
+  ///
+  /// Nil also if systemd-boot is not installed, which is reported elsewhere.
+  private static func refusalOfSystemdBoot(
+    in chain: BootChain, by evaluation: TrustEvaluation, on host: Host
+  ) throws -> BootTrust? {
+    let path = BootPrograms(try host.machine).systemdBoot
+    guard chain.hasSystemdBoot, try host.files.exists(path),
+      let reason = try describing(path, { try evaluation.refusal(bySBATDataOf: host.files.openFile(path)) })
+    else { return nil }
+    return .refused(
+      reason: "shim rejects systemd-boot: \(reason)", hint: "upgrade it: apt install systemd-boot-efi")
   }
 }

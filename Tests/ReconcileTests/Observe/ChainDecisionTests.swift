@@ -98,4 +98,23 @@ import Testing
     try putFlag(.secureBoot, 0)
     #expect(try decide(.shim).trust.isAccepted)
   }
+
+  /// The trusted key signs it, but shim requires a newer one.
+  @Test func shimMustAcceptSystemdBoot() throws {
+    let microsoft = try LoaderScene.otherKey()
+    try signShim(by: microsoft)
+    try put(.signatureDatabase, microsoft.certificate)
+    try put(.machineOwnerKeys, scene.key.certificate)
+    try scene.directory.write("esp/loader/loader.conf", "timeout 3\n")
+    for (generation, isAccepted) in [(1, true), (2, false)] {
+      let level = Array("sbat,1,2030010100\nsystemd-boot,\(generation)\n".utf8)
+      let file = EFIVariableName.revocationLevel.fileName
+      try scene.directory.write("sys/firmware/efi/efivars/\(file)", [6, 0, 0, 0] + level)
+      let decision = try decide()
+      #expect(decision.chain == .shim(starting: .systemdBoot))
+      #expect(decision.trust.isAccepted == isAccepted)
+      guard !isAccepted, case .refused(let reason, _) = decision.trust else { continue }
+      #expect(reason.hasPrefix("shim rejects systemd-boot: its SBAT data names systemd-boot 1"), "\(reason)")
+    }
+  }
 }
