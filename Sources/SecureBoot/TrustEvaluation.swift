@@ -123,7 +123,7 @@ package struct TrustEvaluation: Sendable {
     return result.isAccepted || result.isAboutShim ? nil : result.reason
   }
 
-  /// Why shim rejects a program, once it is signed with a trusted key: its SBAT data. Nil if it starts it.
+  /// Why shim rejects a program, once it is signed with a trusted key, because of its SBAT data; nil if it does not.
   ///
   /// Throws if the file is not an EFI image or cannot be read.
   package func refusal(bySBATDataOf file: File) throws -> Message? {
