@@ -30,6 +30,7 @@ let package = Package(
 
     // Text: translatable messages, failures, JSON.
     .target(name: "Messages"),
+    .target(name: "Findings", dependencies: ["Messages"]),
 
     // Bytes: work on memory and passed descriptors, never on host paths.
     .target(name: "BinaryFormat", dependencies: ["Messages"]),
