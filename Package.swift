@@ -87,16 +87,17 @@ let package = Package(
     .target(
       name: "Reconcile",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "FATFileSystem", "HostSystem",
-        "Messages", "PortableExecutable", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "FATFileSystem", "Findings",
+        "HostSystem", "Messages", "PortableExecutable", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
 
     // Use cases.
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages",
-        "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostSystem",
+        "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
+        "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -118,8 +119,8 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "CommandLineInterface", "CommandSupport", "Cryptography", "HostCommands",
-        "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
+        "BinaryFormat", "BootEnvironment", "CommandLineInterface", "CommandSupport", "Cryptography", "Findings",
+        "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -12,6 +12,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -24,6 +25,11 @@ const int psu_o_tmpfile = O_TMPFILE;
 int psu_processor_count(void) {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+int psu_terminal_columns(int descriptor) {
+  struct winsize size;
+  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 void psu_return_large_memory(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }

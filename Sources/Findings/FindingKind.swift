@@ -113,6 +113,9 @@ package enum FindingKind: String, CaseIterable, Sendable {
   /// Something else that the administrator may want to know.
   case remark = "remark"
 
+  /// Its place in the order of work, from 0.
+  package var precedence: Int { Self.allCases.firstIndex(of: self) ?? Self.allCases.count }
+
   package var severity: Finding.Severity {
     switch self {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,

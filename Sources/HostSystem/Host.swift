@@ -14,6 +14,8 @@ package struct Host: Sendable {
   package var files: FileSystem
   /// Files named on the command line, relative to the working directory; `--root` does not affect them.
   package var userFiles: FileSystem
+  /// The firmware's variables.
+  package var variables: EFIVariableStore
   /// Access to partitions by device, without a mount point.
   package var partitions: PartitionAccess
   /// Runs other programs.
@@ -45,6 +47,7 @@ package struct Host: Sendable {
   package init(root: String = "/", gate: @escaping Mutation.Gate = { _ in }) throws {
     files = try FileSystem(root: root, gate: gate)
     userFiles = FileSystem(gate: gate)
+    variables = EFIVariableStore(of: files)
     partitions = PartitionAccess(of: files)
     processes = ProcessRunner()
     terminal = Terminal()

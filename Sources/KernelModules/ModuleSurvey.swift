@@ -28,6 +28,8 @@ package struct BuiltModule: Hashable, Sendable {
   package let name: String
   /// The absolute path on the host.
   package let path: String
+  /// The package of dkms that built it, such as `hello/1.0`; nil if unknown.
+  package let package: String?
   package let signature: Signature
 }
 
@@ -68,13 +70,34 @@ package struct ModuleSurvey: Sendable {
         return try (host.files.list(directory) ?? []).compactMap { fileName in
           guard let name = Self.moduleName(fileName) else { return nil }
           let path = "\(directory)/\(fileName)"
-          return BuiltModule(kernel: release, name: name, path: path, signature: signature(of: path))
+          return BuiltModule(
+            kernel: release, name: name, path: path, package: package(of: fileName, release),
+            signature: signature(of: path))
         }
       } catch {
         unreadable(error)
         return []
       }
     }
+  }
+
+  /// The package whose build for the kernel contains the module: dkms keeps it in
+  /// `/var/lib/dkms/NAME/VERSION/KERNEL/ARCHITECTURE/module`.
+  ///
+  /// Nil if there is not exactly one.
+  private func package(of fileName: String, _ release: String) -> String? {
+    let tree = "/var/lib/dkms"
+    var found: [String] = []
+    for name in (try? host.files.list(tree)) ?? [] {
+      for version in (try? host.files.list("\(tree)/\(name)")) ?? [] {
+        let build = "\(tree)/\(name)/\(version)/\(release)"
+        for architecture in (try? host.files.list(build)) ?? []
+        where (try? host.files.exists("\(build)/\(architecture)/module/\(fileName)")) == true {
+          found.append("\(name)/\(version)")
+        }
+      }
+    }
+    return found.count == 1 ? found[0] : nil
   }
 
   /// The module's name; nil if the file is not a module.

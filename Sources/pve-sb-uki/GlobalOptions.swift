@@ -21,7 +21,22 @@ struct GlobalOptions: ParsableArguments {
   @Flag(help: "Print more details")
   var verbose = false
 
+  @Option(help: "Use colours: always, never, or auto for a terminal without NO_COLOR")
+  var color = ColorChoice.auto
+
+  enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
+    case auto, always, never
+  }
+
   func host() throws -> Host { try Host(root: root) }
+
+  /// Where results are shown: at most 80 columns, fewer on a narrow terminal.
+  func page(on host: Host) -> Page {
+    let output = StandardStream.output
+    let isPlain = host.environment("NO_COLOR").map { !$0.isEmpty } ?? false
+    let isColored = color == .always || color == .auto && output.isTerminal && !isPlain
+    return Page(width: min(80, output.columns ?? 80), isColored: isColored)
+  }
 
   /// Prints a result: `document` with --json, else `text` unless --quiet.
   func print(_ text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
@@ -29,6 +44,15 @@ struct GlobalOptions: ParsableArguments {
       try StandardStream.output.write(document().withSchema.serialize())
     } else if !quiet {
       try StandardStream.output.write(text().terminalText)
+    }
+  }
+
+  /// Prints a result on a page, whose text is safe for terminals.
+  func print(page text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
+    if json {
+      try StandardStream.output.write(document().withSchema.serialize())
+    } else if !quiet {
+      try StandardStream.output.write(text())
     }
   }
 

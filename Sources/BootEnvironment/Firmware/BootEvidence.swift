@@ -41,11 +41,11 @@ package struct BootEvidence: Hashable, Sendable {
   /// Nil if the boot time is unknown or there are no EFI variables: in another root, after a BIOS boot, in a container.
   /// An invalid variable is ignored. Throws `HostError` if the host cannot be read.
   package init?(of host: Host) throws {
-    guard let bootTime = try Self.bootTime(of: host.files), let names = try host.files.list(EFIVariableStore.directory),
-      !names.isEmpty
+    let variables = host.variables
+    guard let bootTime = try Self.bootTime(of: host.files), try variables.isPresent, try !variables.names().isEmpty
     else { return nil }
     func text(_ variable: EFIVariableName) -> String? {
-      Self.data(of: variable, host.files).flatMap(EFIText.parse).flatMap { $0.isEmpty ? nil : $0 }
+      Self.data(of: variable, variables).flatMap(EFIText.parse).flatMap { $0.isEmpty ? nil : $0 }
     }
     self.bootTime = bootTime
     loader = text(.loaderInfo)
@@ -60,7 +60,7 @@ package struct BootEvidence: Hashable, Sendable {
     }
     partition = (path.flatMap { _ in text(.stubDevicePartition) } ?? text(.loaderDevicePartition)).flatMap { GUID($0) }
     let current = EFIVariableName(name: "BootCurrent", vendor: EFIVariableName.globalVendor)
-    if let number = Self.data(of: current, host.files), number.count == 2 {
+    if let number = Self.data(of: current, variables), number.count == 2 {
       bootCurrent = UInt16(number[0]) | UInt16(number[1]) << 8
     }
   }
@@ -75,8 +75,8 @@ package struct BootEvidence: Hashable, Sendable {
     return line.flatMap { EFITime.unixSeconds(parsing: $0.dropFirst("btime ".count)) }.flatMap { $0 > 0 ? $0 : nil }
   }
 
-  private static func data(of variable: EFIVariableName, _ files: FileSystem) -> [UInt8]? {
-    let content = (try? EFIVariableStore(of: files).read(variable.fileName)).flatMap { $0 }
+  private static func data(of variable: EFIVariableName, _ store: EFIVariableStore) -> [UInt8]? {
+    let content = (try? store.read(variable.fileName)).flatMap { $0 }
     return content.flatMap { try? EFIVariableContent(parsing: $0).data }
   }
 

@@ -40,6 +40,9 @@ int psu_random(void *buffer, size_t count);
 /// a descriptor, or -1 with errno.
 int psu_memory_file(void);
 
+/// The width of a terminal in columns (TIOCGWINSZ); 0 if it is unknown or `descriptor` is not a terminal.
+int psu_terminal_columns(int descriptor);
+
 /// The C library's text for an error number, in English in every locale; NULL for an unknown number.
 const char *psu_error_text(int number);
 

@@ -28,7 +28,7 @@ package struct BootForget: Sendable {
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
-      let store = EFIVariableStore(of: host.files)
+      let store = host.variables
       let variables = try BootVariables(readingFrom: store)
       let plan = try plan(variables)
       let outcome = BootEntryExecutor.execute(plan, on: store)

@@ -53,7 +53,7 @@ package struct BootList: Sendable {
   ///
   /// Throws `EFIVariableError` if there are no EFI variables.
   package func run(on host: Host) throws -> Result {
-    let variables = try BootVariables(readingFrom: EFIVariableStore(of: host.files))
+    let variables = try BootVariables(readingFrom: host.variables)
     let esps = OwnESPs(on: host)
     var seen: Set<UInt16> = []
     let ordered = variables.order.filter { seen.insert($0).inserted }

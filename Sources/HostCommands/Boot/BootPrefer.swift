@@ -41,7 +41,7 @@ package struct BootPrefer: Sendable {
   package func prefer(_ number: BootEntryNumber, on host: Host) throws -> Result {
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
     return try withExtendedLifetime(lock) {
-      let store = EFIVariableStore(of: host.files)
+      let store = host.variables
       let variables = try BootVariables(readingFrom: store)
       guard let entry = variables[number.value] else { throw BootEntryNumber.unknown(number) }
       guard entry.isActive else {

@@ -66,7 +66,7 @@ package struct BootRetire: Sendable {
   }
 
   private func giveBackDefault(_ host: Host, _ result: inout Result) throws {
-    let store = EFIVariableStore(of: host.files)
+    let store = host.variables
     guard !result.isEnforced, try store.isPresent, let text = LoaderDefault.variable(in: store),
       LoaderDefaultRecord.load(from: host.files).isOurs(text)
     else { return }

@@ -70,10 +70,7 @@ package struct VerifyImage: Sendable {
 
   private func readDatabase(_ host: Host) throws -> TrustDatabase {
     if let variables {
-      guard try host.userFiles.isDirectory(variables) else {
-        throw Failure("\(variables) is not a directory", hint: "specify a copy of \(EFIVariableStore.directory)")
-      }
-      let database = try TrustDatabase(readingFrom: EFIVariableStore(of: host.userFiles, directory: variables))
+      let database = try TrustDatabase(readingFrom: host.usingVariables(in: variables))
       guard database.hasLists else {
         throw Failure(
           "\(variables) contains neither db nor SecureBoot",

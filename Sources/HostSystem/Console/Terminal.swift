@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import CLinux
 internal import Glibc
 package import Messages
 
@@ -50,6 +51,14 @@ package struct StandardStream: Sendable {
 
   package static let output = StandardStream(number: 1, name: "standard output")
   package static let error = StandardStream(number: 2, name: "standard error")
+
+  package var isTerminal: Bool { isatty(number) == 1 }
+
+  /// The width of the terminal; nil if it is unknown or this is not a terminal.
+  package var columns: Int? {
+    let columns = Int(psu_terminal_columns(number))
+    return columns > 0 ? columns : nil
+  }
 
   /// Writes all of `bytes`.
   ///

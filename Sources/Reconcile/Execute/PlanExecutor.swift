@@ -109,7 +109,7 @@ final class PlanExecutor {
       let entries = isAsPlanned
         ? plan.entries : goals.plan(for: outcome, lacking: lackingLoader, refused: images.refused)
     else { return }
-    let store = EFIVariableStore(of: host.files)
+    let store = host.variables
     let done = BootEntryExecutor.execute(entries, on: store)
     report.entries = done.completed.map(\.message)
     for failure in done.failures { fail(Failure(failure.message, hint: failure.hint)) }
@@ -129,7 +129,7 @@ final class PlanExecutor {
     guard let step = plan.loaderDefault else { return }
     do {
       if step.record != LoaderDefaultRecord.load(from: host.files) { try step.record.save(to: host.files) }
-      if let interim = step.interim { try LoaderDefault.setVariable(interim, in: EFIVariableStore(of: host.files)) }
+      if let interim = step.interim { try LoaderDefault.setVariable(interim, in: host.variables) }
     } catch {
       fail(Failure(of: "systemd-boot's default", error))
     }
@@ -140,7 +140,7 @@ final class PlanExecutor {
     // The UKI with that name may be missing.
     let text = isAsPlanned(outcome) ? planned : LoaderDefault.pattern
     do {
-      try LoaderDefault.setVariable(text, in: EFIVariableStore(of: host.files))
+      try LoaderDefault.setVariable(text, in: host.variables)
       report.entries.append(LoaderDefaultPlan.message(text))
     } catch {
       fail(Failure(of: "systemd-boot's default", error))

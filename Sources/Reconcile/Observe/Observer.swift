@@ -360,7 +360,7 @@ final class Observer {
   }
 
   private func observeFirmware() -> FirmwareObservation {
-    let store = EFIVariableStore(of: host.files)
+    let store = host.variables
     do {
       // udev creates a link for each GPT partition, named after its unique GUID.
       let links = try host.files.list("/dev/disk/by-partuuid")

@@ -3,6 +3,7 @@
 
 package import BootEnvironment
 internal import Cryptography
+package import Findings
 package import Messages
 
 /// The changes that `apply` will make.
@@ -36,8 +37,8 @@ package struct ApplyPlan: Sendable {
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
   package private(set) var notes: [Message] = []
-  /// Failures that are known before anything is executed.
-  package private(set) var failures: [Failure] = []
+  /// Findings that are known before anything is executed.
+  package private(set) var findings: [Finding] = []
   /// The English text of the notes and failures: comparing each with all others would render them anew.
   private var said: Set<String> = []
 
@@ -61,12 +62,18 @@ package struct ApplyPlan: Sendable {
   /// Notes with the same text are listed once.
   mutating func note(_ note: Message) { if said.insert("note: \(note)").inserted { notes.append(note) } }
 
-  /// Adds a failure.
+  /// Adds a finding.
   ///
-  /// Failures with the same text are listed once.
-  mutating func fail(_ failure: Failure) {
-    if said.insert("failure: \(failure.withHint)").inserted { failures.append(failure) }
+  /// Findings with the same text are listed once.
+  mutating func find(_ finding: Finding) {
+    if said.insert("failure: \(finding.failure.withHint)").inserted { findings.append(finding) }
   }
+
+  /// Adds a finding about a failure.
+  mutating func fail(_ kind: FindingKind, _ failure: Failure) { find(Finding(kind, failure)) }
+
+  /// The findings as errors.
+  package var failures: [Failure] { findings.map(\.failure) }
 
   /// The UKIs on each ESP after the plan is executed, by name of the ESP.
   var outcome: [String: [UKIName]] { Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0.images.outcome) }) }

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BootEnvironment
+internal import Findings
 internal import HostSystem
 internal import Messages
 
@@ -41,7 +42,7 @@ struct KernelChoice: Sendable {
   /// In order of precedence; the UKIs of kernels not selected by `--kernel` are left unchanged.
   let kernels: [PlannedKernel]
   private(set) var notes: [Message] = []
-  private(set) var failures: [Failure] = []
+  private(set) var findings: [Finding] = []
   private let chosen: [String]
 
   init(
@@ -60,7 +61,9 @@ struct KernelChoice: Sendable {
       + extra.map { PlannedKernel($0) }
     for kernel in inventory.withoutInitrd {
       if let failure = inventory.unreadable[kernel] {
-        if options.kernels.isEmpty || options.kernels.contains(kernel.release) { failures.append(failure) }
+        if options.kernels.isEmpty || options.kernels.contains(kernel.release) {
+          findings.append(Finding(.ukiUnbuildable, failure))
+        }
       } else {
         noteMissingInitrd(kernel, hasLostInitrd: made.contains(UKIName(kernel)), options: options)
       }
@@ -68,23 +71,27 @@ struct KernelChoice: Sendable {
     for release in options.kernels + [options.expected].compactMap({ $0 }) {
       let isReported = Kernel(release: release).map { inventory.unreadable[$0] != nil } ?? false
       guard !isReported, !(inventory.kernels + imageOnly).contains(where: { $0.release == release }) else { continue }
-      failures.append(
-        Failure(
+      findings.append(
+        Finding(
+          .ukiUnbuildable,
           """
           kernel \(release) gets no UKI: not all of /boot/vmlinuz-\(release), /boot/initrd.img-\(release) and \
           /lib/modules/\(release) exist
           """,
-          hint: "reinstall it, or create its initrd with: update-initramfs -c -k \(release)"))
+          arguments: ["kernel": .string(release)],
+          actions: [.advise("reinstall it, or create its initrd with: update-initramfs -c -k \(release)")]))
     }
   }
 
   private mutating func noteMissingInitrd(_ kernel: Kernel, hasLostInitrd: Bool, options: ApplyOptions) {
     if hasLostInitrd {
       guard options.kernels.isEmpty || options.kernels.contains(kernel.release) else { return }
-      failures.append(
-        Failure(
+      findings.append(
+        Finding(
+          .ukiUnbuildable,
           "kernel \(kernel.release): the initrd is missing; its UKI still boots but is not updated any more",
-          hint: "update-initramfs -c -k \(kernel.release)"))
+          arguments: ["kernel": .string(kernel.release)],
+          actions: [.run("update-initramfs -c -k \(kernel.release)")]))
     } else if options.kernels.isEmpty, options.expected != kernel.release {
       notes.append("kernel \(kernel.release) has no initrd yet, so it gets no UKI")
     }

@@ -33,7 +33,7 @@ struct LoaderDefaultObservation: Sendable {
   init?(
     of host: Host, decision: ChainDecision, open: OpenESPs, trusted: [String: Set<String>], options: ApplyOptions
   ) {
-    let store = EFIVariableStore(of: host.files)
+    let store = host.variables
     guard decision.chain.hasSystemdBoot, decision.trust.isAccepted, (try? store.isPresent) == true else { return nil }
     record = LoaderDefaultRecord.load(from: host.files)
     variable = LoaderDefault.variable(in: store)

@@ -4,6 +4,7 @@
 internal import BootEnvironment
 internal import Cryptography
 internal import EFIData
+internal import Findings
 internal import Messages
 internal import SecureBoot
 internal import SigningKeys
@@ -37,19 +38,21 @@ final class Planner {
     // The administrator may insist on a command line: a finding does not prevent the UKI.
     for found in observation.lineFindings where found.finding.severity != .warning {
       if let hint = found.finding.hint, !found.isProven {
-        plan.fail(Failure(found.message, hint: hint))
+        plan.fail(.commandLineInvalid, Failure(found.message, hint: hint))
       } else {
         plan.note(found.message)
       }
     }
     for exposure in observation.exposures { plan.note(exposure.withHint) }
     if let warning = observation.certificateWarning { plan.note(warning.note) }
-    for problem in observation.survey.problems { plan.fail(Failure(problem.message, hint: problem.hint)) }
+    for problem in observation.survey.problems {
+      plan.fail(.espUnusable, Failure(problem.message, hint: problem.hint))
+    }
     for note in observation.fileNotes { plan.note(note) }
-    for failure in observation.readFailures { plan.fail(failure) }
+    for failure in observation.readFailures { plan.fail(.espUnusable, failure) }
     switch observation.chain {
     case .success(let decision): plan.chain = decision
-    case .failure(let failure): plan.fail(failure)
+    case .failure(let failure): plan.fail(.chainUnusable, failure)
     case nil: break
     }
   }
@@ -61,7 +64,7 @@ final class Planner {
   /// If its inputs are unusable, the kernel keeps its UKI, and the plan has a failure.
   private func planKernels() {
     for note in observation.choice.notes { plan.note(note) }
-    for failure in observation.choice.failures { plan.fail(failure) }
+    for finding in observation.choice.findings { plan.find(finding) }
     for chosen in observation.choice.kernels {
       var planned = chosen
       switch observation.sources[planned.kernel] {
@@ -73,7 +76,7 @@ final class Planner {
         planned.demand = .build(size: size)
         planned.inputs = inputs
       case .unusable(let failure):
-        plan.fail(failure)
+        plan.fail(.ukiUnbuildable, failure)
         planned.isUnusable = true
       case nil: break
       }
@@ -115,6 +118,7 @@ final class Planner {
       guard let planned = plan.kernels.first(where: { $0.uki == image.name }), planned.demand != .none else { continue }
       esp.withheld.insert(planned.kernel)
       plan.fail(
+        .keyNotEnrolled,
         Failure(
           "keeping \(image.name.path.dropFirst()): the firmware would reject the new UKI: \(reason)",
           hint: hint))
@@ -132,6 +136,7 @@ final class Planner {
       // Without kernels the pin cannot be resolved, and the boot order would change.
       if plan.outcome.values.contains(where: { !$0.isEmpty }) {
         plan.fail(
+          .workFailed,
           Failure(
             "no kernel in /boot; boot entries are left unchanged",
             hint: "mount /boot if it is a separate file system"))
@@ -142,7 +147,9 @@ final class Planner {
       guard esp.location == nil, observation.firmware.variables != nil, let problem = esp.locationProblem else {
         continue
       }
-      plan.fail(Failure("\(esp.name) cannot have boot entries: \(problem.message)", hint: problem.hint))
+      plan.fail(
+        .espWithoutEntry,
+        Failure("\(esp.name) cannot have boot entries: \(problem.message)", hint: problem.hint))
     }
     findRefused()
     switch loaders {
@@ -150,7 +157,7 @@ final class Planner {
       for index in plan.esps.indices { planBootFiles(programs, decision: decision, at: index) }
       planLoaderDefault()
       planEntries(decision)
-    case .failure(let failure): plan.fail(failure)
+    case .failure(let failure): plan.fail(.chainUnusable, failure)
     }
   }
 
@@ -161,7 +168,7 @@ final class Planner {
       for name in esp.images.outcome {
         guard let digest = digest(of: name, on: esp), let reason = observation.refusals[digest] else { continue }
         plan.refused.insert(name)
-        plan.fail(ApplyPlan.refusal(of: name, on: esp.name, reason))
+        plan.fail(.ukiRejected, ApplyPlan.refusal(of: name, on: esp.name, reason))
       }
     }
   }
@@ -185,11 +192,11 @@ final class Planner {
         plan.esps[index] = esp
       } catch {
         plan.lackingLoader.insert(esp.name)
-        plan.fail(error)
+        plan.fail(.chainUnusable, error)
       }
     case .failure(let failure):
       plan.lackingLoader.insert(esp.name)
-      plan.fail(failure)
+      plan.fail(.chainUnusable, failure)
     case nil: break
     }
   }
@@ -248,7 +255,7 @@ final class Planner {
     let isOurs = found.variable.map { found.record.isOurs($0) || leadsNowhere($0) } ?? true
     if let text = found.variable, !isOurs, !options.takesOverDefault {
       let finding = found.check(text, plan.esps)
-      if let failure = finding.failure { plan.fail(failure) }
+      if let failure = finding.failure { plan.fail(.loaderOutdated, failure) }
       if let note = finding.note { plan.note(note) }
       plan.loaderDefault = LoaderDefaultPlan(keeping: found, plan.esps)
     } else {
@@ -268,14 +275,14 @@ final class Planner {
       plan.entryGoals = goals
       let entries = goals.plan(for: plan.outcome, lacking: plan.lackingLoader, refused: plan.refused)
       plan.entries = entries
-      for rejection in entries.rejections { plan.fail(Failure(rejection.reason)) }
+      for rejection in entries.rejections { plan.fail(.bootEntriesOutdated, Failure(rejection.reason)) }
       if case .refused(let reason, let hint) = decision.trust, plan.outcome.values.contains(where: { !$0.isEmpty }) {
         plan.note("pve-sb-uki's boot entries stay after the others: \(reason); \(hint)")
       }
     } catch {
       // The type 1 entries may be all that the firmware can boot.
       for index in plan.esps.indices { plan.esps[index].removals = [] }
-      plan.fail(Failure(adopting: error, of: "the boot chain"))
+      plan.fail(.chainUnusable, Failure(adopting: error, of: "the boot chain"))
     }
   }
 
@@ -297,7 +304,7 @@ final class Planner {
       }
       plan.moduleSigning = wanted.steps(from: try observation.dkms.get())
     } catch {
-      plan.fail(Failure(adopting: error, of: Message(verbatim: "dkms")))
+      plan.fail(.workFailed, Failure(adopting: error, of: Message(verbatim: "dkms")))
     }
   }
 
@@ -313,6 +320,7 @@ final class Planner {
     }
     for shortage in esp.images.shortages {
       plan.fail(
+        .espFull,
         Failure(
           """
           \(esp.name) has no room for the UKI of kernel \(shortage.kernel.release): it needs \

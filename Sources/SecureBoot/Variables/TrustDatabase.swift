@@ -52,7 +52,7 @@ package struct TrustDatabase: Sendable {
   ///
   /// Throws `HostError` if a variable exists but cannot be read.
   package init(readingFrom host: Host) throws {
-    try self.init(readingFrom: EFIVariableStore(of: host.files))
+    try self.init(readingFrom: host.variables)
   }
 
   /// Reads the variables of a store, and what shim publishes only in its table in memory.

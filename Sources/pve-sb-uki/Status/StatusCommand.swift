@@ -4,14 +4,17 @@
 import ArgumentParser
 internal import BootEnvironment
 import CommandSupport
+import Cryptography
+internal import Findings
 import HostCommands
+internal import KernelModules
 internal import Messages
 internal import Reconcile
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "Check whether this machine boots as intended, and what to do if not",
+    abstract: "Show whether this machine will start again, and what to do next",
     discussion: """
       Changes nothing, and reads every UKI once. The exit code is 1 if something needs attention.
       """)
@@ -21,82 +24,59 @@ struct StatusCommand: ParsableCommand {
   @Flag(help: "Trust the record of UKIs and do not read them")
   var quick = false
 
+  @Option(
+    help: ArgumentHelp("EFI variables to judge with, a copy of /sys/firmware/efi/efivars", valueName: "directory"),
+    completion: .directory)
+  var efivars: String?
+
   func run() throws {
-    let host = try global.host()
     var status = Status()
     status.isQuick = quick
-    var report = try status.run(on: host)
-    let modules = try ModuleReport(report, on: host)
-    report.add(modules.problems(report))
-    try global.print(report.text(modules), json: report.json(modules))
+    status.variables = efivars
+    let host = try global.host()
+    let report = try status.run(on: host)
+    try global.print(page: report.text(on: global.page(on: host)), json: report.json)
     if report.needsAttention { throw ExitCode(1) }
   }
 }
 
 extension Status.Report {
-  /// The report as text, 80 columns wide.
-  func text(_ modules: ModuleReport) -> String {
-    let shown = sections(modules).filter { !$0.lines.isEmpty }.map { ($0.title.localText, $0.lines.map(\.localText)) }
-    // Other languages may need wider titles.
-    let margin = shown.reduce(14) { max($0, $1.0.count + 2) }
-    return shown.map { Self.lines($0, texts: $1, margin: margin) }.joined()
-  }
+  /// The report as text.
+  func text(on page: Page) -> String { page.text(of: sections) }
 
-  private typealias Section = (title: Message, lines: [Message])
-
-  private func sections(_ modules: ModuleReport) -> [Section] {
-    if let skipReason { return [("Nothing to do", [skipReason.message]), ("Next", next)] }
+  private var sections: [Page.Section] {
+    if let skipReason {
+      return [Page.Section("Nothing to do", [skipReason.message]), nextSection].compactMap { $0 }
+    }
     let signer = certificate.map { Message(verbatim: $0) } ?? "certificate not readable"
     let present = kernels.map(\.text)
     let past = lastFailure.map { record in ([record.time] + record.messages).map { Message(verbatim: $0) } }
+    let severest = findings.map(\.severity).max()
     return [
-      ("Secure Boot", [secureBoot ?? "unknown: not reported by the firmware"]),
-      ("Signed by", [signer] + end + trust),
-      ("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
-      ("ESP", esps.map(\.text)),
-      ("Kernels", present.isEmpty ? ["none installed"] : present),
-      ("Boot order", entries?.entries.filter { $0.place != nil }.map(\.statusText) ?? []),
-      ("Modules", modules.lines),
-      ("Last failure", past ?? []),
-      ("Notes", notes),
-      ("Attention", problems.map(\.message)),
-      ("Next", next.isEmpty ? ["nothing to do"] : next),
-    ]
+      Page.Section("Secure Boot", [secureBoot ?? "unknown: not reported by the firmware"]),
+      Page.Section("Signed by", [signer] + end + trust),
+      Page.Section("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
+      Page.Section("ESP", esps.map(\.text)),
+      Page.Section("Kernels", present.isEmpty ? ["none installed"] : present),
+      Page.Section("Boot order", entries?.entries.filter { $0.place != nil }.map(\.statusText) ?? []),
+      Page.Section("Modules", modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" }),
+      Page.Section("Last failure", past ?? []),
+      Page.Section("Notes", notes + findings.filter { $0.severity == .note }.map(\.message)),
+      Page.Section("Attention", problems.map(\.message), severest == .failure ? .red : .yellow),
+      nextSection ?? Page.Section("Next", ["nothing to do"], .green),
+    ].compactMap { $0 }
   }
 
-  private var next: [Message] { nextStep.map { [$0] } ?? [] }
+  /// A command is not wrapped, so that it can be pasted.
+  private var nextSection: Page.Section? {
+    nextStep.map { Page.Section("Next", [$0], .bold, isWrapped: !isNextCommand) }
+  }
 
   private var end: [Message] { certificateEnd.map { ["valid until \($0)"] } ?? [] }
 
   private var trust: [Message] {
     guard let isTrusted, let trustReason else { return [] }
     return [isTrusted ? "accepted: \(trustReason)" : "REJECTED: \(trustReason)"]
-  }
-
-  /// The title, then each text at the margin, wrapped at spaces.
-  private static func lines(_ title: String, texts: [String], margin: Int) -> String {
-    var output = ""
-    for (index, text) in texts.flatMap({ wrapped($0, 80 - margin) }).enumerated() {
-      let head = index == 0 ? title : ""
-      output += head + String(repeating: " ", count: margin - head.count) + text + "\n"
-    }
-    return output
-  }
-
-  private static func wrapped(_ text: String, _ width: Int) -> [String] {
-    guard text.count > width else { return [text] }
-    var lines: [String] = []
-    var line = ""
-    for word in text.split(separator: " ") {
-      if !line.isEmpty, line.count + 1 + word.count > width {
-        lines.append(line)
-        line = "  "
-      } else if !line.isEmpty, line != "  " {
-        line += " "
-      }
-      line += word
-    }
-    return lines + [line]
   }
 }
 
@@ -139,8 +119,17 @@ extension BootList.Entry {
   }
 }
 
+extension BuiltModule {
+  fileprivate var json: JSONValue {
+    .object([
+      "kernel": .string(kernel), "module": .string(name), "path": .string(path), "signature": .string(state),
+      "signer": JSONValue(signer?.subject), "trusted": .boolean(isTrusted),
+    ])
+  }
+}
+
 extension Status.Report {
-  func json(_ modules: ModuleReport) -> JSONValue {
+  var json: JSONValue {
     .object([
       "obstacle": JSONValue(skipReason?.rawValue), "secure_boot": JSONValue(secureBoot),
       "certificate": JSONValue(certificate), "certificate_end": JSONValue(certificateEnd),
@@ -149,9 +138,10 @@ extension Status.Report {
       "boot_entries": entries?.json ?? .null,
       "last_failure": lastFailure.map { .object(["time": .string($0.time), "messages": JSONValue($0.messages)]) }
         ?? .null,
+      "findings": .array(findings.map(\.json)),
       "problems": .array(
         problems.map { .object(["problem": .string($0.description), "hint": JSONValue($0.hint)]) }),
-      "modules": modules.json, "notes": JSONValue(notes), "next": JSONValue(nextStep),
+      "modules": .array(modules.map(\.json)), "notes": JSONValue(notes), "next": JSONValue(nextStep),
       "healthy": .boolean(!needsAttention),
     ])
   }
