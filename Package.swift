@@ -160,6 +160,7 @@ let package = Package(
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
+    .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages", "TestSupport"]),
     .testTarget(
       name: "SigningKeysTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SigningKeys", "TestSupport"]),

@@ -21,6 +21,7 @@ package enum CommandLineProgram {
     } catch {
       exit(report(error, of: root, name: name))
     }
+    ProgressLine.end()
     exit(0)
   }
 

@@ -17,6 +17,7 @@ package enum ErrorReport {
   ///
   /// Failures are ignored: standard error may be closed.
   package static func write(_ error: any Error, program: String) {
+    ProgressLine.end()
     try? StandardStream.error.write(text(error, program: program))
   }
 }

@@ -4,7 +4,7 @@
 import CLinux
 internal import EFIData
 import Glibc
-import Messages
+package import Messages
 
 /// The machine that pve-sb-uki works on: its files, clock, randomness and environment.
 ///
@@ -22,6 +22,8 @@ package struct Host: Sendable {
   package var processes: ProcessRunner
   /// The user, for questions.
   package var terminal: Terminal
+  /// Called with each step that may take seconds, before it starts.
+  package var progress: @Sendable (Message) -> Void = { _ in }
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?
   /// Seconds since 1970, from 0 to the end of the year 9999, whatever the clock returns.

@@ -28,7 +28,11 @@ struct GlobalOptions: ParsableArguments {
     case auto, always, never
   }
 
-  func host() throws -> Host { try Host(root: root) }
+  func host() throws -> Host {
+    var host = try Host(root: root)
+    if !quiet { ProgressLine.follow(&host) }
+    return host
+  }
 
   /// Where results are shown: at most 80 columns, fewer on a narrow terminal.
   func page(on host: Host) -> Page {
@@ -40,6 +44,7 @@ struct GlobalOptions: ParsableArguments {
 
   /// Prints a result: `document` with --json, else `text` unless --quiet.
   func print(_ text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
+    ProgressLine.end()
     if json {
       try StandardStream.output.write(document().withSchema.serialize())
     } else if !quiet {
@@ -49,15 +54,14 @@ struct GlobalOptions: ParsableArguments {
 
   /// Prints a result on a page, whose text is safe for terminals.
   func print(page text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
-    if json {
-      try StandardStream.output.write(document().withSchema.serialize())
-    } else if !quiet {
-      try StandardStream.output.write(text())
-    }
+    if json || quiet { return try print("", json: document()) }
+    ProgressLine.end()
+    try StandardStream.output.write(text())
   }
 
   /// Prints a note to standard error.
   func note(_ text: Message) throws {
+    ProgressLine.end()
     if !quiet { try StandardStream.error.write(("pve-sb-uki: note: \(text)" as Message).localLine.terminalText) }
   }
 }

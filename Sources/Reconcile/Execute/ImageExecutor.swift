@@ -74,6 +74,7 @@ struct ImageExecutor: ~Copyable {
     let name = UKIName(kernel)
     let target = UKIName(kernel, isPrevious: keepsPrevious)
     try work.files.makeDirectory(UKIName.directory)
+    host.progress("\(work.name): writing and verifying \(name.path.dropFirst())")
     var state = ImageOutcome.State.copied
     var image = try copy(kernel, to: target, on: work)
     if image == nil {

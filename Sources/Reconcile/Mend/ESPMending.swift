@@ -48,6 +48,7 @@ struct ESPMending: ~Copyable {
     for planned in assessment.plan.esps where planned.isChange {
       // An ESP that was just found damaged is no longer in the survey.
       guard let esp = survey.esps.first(where: { $0.name == planned.name }), let device = esp.device else { continue }
+      host.progress("\(esp.name): checking the file system")
       do {
         if case .directory = esp.source { try esp.open(on: host, for: .reading).synchronize() }
         guard let volume = try host.partitions.volume(device: device),

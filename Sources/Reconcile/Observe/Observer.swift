@@ -98,6 +98,7 @@ final class Observer {
       guard contents[name] != nil, let files = open.files(of: name) else { continue }
       for image in contents[name]?.images ?? [] {
         guard case .recorded(let digest, _) = image.content else { continue }
+        host.progress("\(name): reading \(image.name.path.dropFirst())")
         let isRight = (try? Digest.of(files.openFile(image.name.path)) == digest) ?? false
         guard !isRight else { continue }
         contents[name]?.set(image.name, .unknown)
