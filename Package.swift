@@ -76,6 +76,14 @@ let package = Package(
         "SigningKeys",
       ]),
 
+    // Separate from BootEnvironment, which SecureBoot does not need.
+    .target(
+      name: "BootPaths",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "EFIData", "Findings", "HostSystem", "Messages", "PortableExecutable",
+        "SecureBoot",
+      ]),
+
     // Separate from BootEnvironment, so that the hooks do not need libarchive.
     .target(
       name: "KernelModules",
@@ -95,8 +103,8 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages",
-        "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
+        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -118,8 +126,8 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "CommandLineInterface", "CommandSupport", "Cryptography", "HostCommands",
-        "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
+        "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
+        "Findings", "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -211,6 +219,12 @@ let package = Package(
       name: "BootEnvironmentTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "Messages", "TestSupport",
+      ]),
+    .testTarget(
+      name: "BootPathsTests",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
+        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",
