@@ -76,6 +76,14 @@ let package = Package(
         "SigningKeys",
       ]),
 
+    // Separate from BootEnvironment, which SecureBoot does not need.
+    .target(
+      name: "BootPaths",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "EFIData", "Findings", "HostSystem", "Messages", "PortableExecutable",
+        "SecureBoot",
+      ]),
+
     // Separate from BootEnvironment, so that the hooks do not need libarchive.
     .target(
       name: "KernelModules",
@@ -95,8 +103,8 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostSystem",
-        "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
+        "HostSystem", "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
         "UnifiedKernelImage",
       ]),
     .target(
@@ -119,8 +127,8 @@ let package = Package(
     .executableTarget(
       name: "pve-sb-uki",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "CommandLineInterface", "CommandSupport", "Cryptography", "Findings",
-        "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
+        "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
+        "Findings", "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -213,6 +221,12 @@ let package = Package(
       name: "BootEnvironmentTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "EFIData", "FATFileSystem", "HostSystem", "Messages", "TestSupport",
+      ]),
+    .testTarget(
+      name: "BootPathsTests",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
+        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",

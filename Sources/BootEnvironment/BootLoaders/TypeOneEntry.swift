@@ -13,6 +13,11 @@ package struct TypeOneEntry: Hashable, Sendable {
   package var path: String?
   package var title: String?
   package var version: String?
+  /// What systemd-boot sorts by first; entries without it come last.
+  package var sortKey: String?
+  package var machineID: String?
+  /// In the words of systemd, such as `x64`; nil for any.
+  package var architecture: String?
   /// The program it starts, from the root of the ESP.
   package var program: String
   /// From the root of the ESP, in loading order.
@@ -38,6 +43,9 @@ package struct TypeOneEntry: Hashable, Sendable {
     startsKernel = program.key == "linux"
     title = text.values(of: "title").last
     version = text.values(of: "version").last
+    sortKey = text.values(of: "sort-key").last
+    machineID = text.values(of: "machine-id").last
+    architecture = text.values(of: "architecture").last
     initrds = text.values(of: "initrd").map(Self.normalized)
     options = text.values(of: "options").joined(separator: " ")
   }

@@ -19,6 +19,8 @@ package struct ESP: Hashable, Sendable {
   package let location: PartitionLocation?
   /// Why there is no location, and what to do; nil if that is unknown.
   package let locationProblem: Failure?
+  /// The partitions that have the same content, if it is a RAID 1 array.
+  package let members: [ArrayMember]
   /// Host path of its device; nil for a directory used as an ESP.
   package let device: String?
   /// Why it must be repaired before it is written to; nil if it was unmounted cleanly.
@@ -35,12 +37,13 @@ package struct ESP: Hashable, Sendable {
   }
 
   package init(
-    source: Source, location: PartitionLocation? = nil, locationProblem: Failure? = nil, device: String? = nil,
-    uncleanState: UncleanState? = nil
+    source: Source, location: PartitionLocation? = nil, locationProblem: Failure? = nil,
+    members: [ArrayMember] = [], device: String? = nil, uncleanState: UncleanState? = nil
   ) {
     self.source = source
     self.location = location
     self.locationProblem = locationProblem
+    self.members = members
     self.device = device
     self.uncleanState = uncleanState
   }

@@ -64,16 +64,29 @@ package struct ESPSurvey: Hashable, Sendable {
 
   /// The ESP mounted at `path`, or just that directory.
   private static func mounted(at path: String, on host: Host) throws -> ESP {
-    guard host.isRunningSystem, let mount = try host.files.mountPoints().last(where: { $0.path == path }),
-      mount.root == "/", mount.source.hasPrefix("/dev/")
-    else { return ESP(source: .directory(path)) }
+    guard host.isRunningSystem else { return ESP(source: .directory(path)) }
+    func without(_ problem: Message, hint: Message) -> ESP {
+      ESP(source: .directory(path), locationProblem: Failure(problem, hint: hint))
+    }
+    guard let mount = try host.files.mountPoints().last(where: { $0.path == path }) else {
+      return without(
+        "it is a directory, not a mounted partition",
+        hint: "mount the ESP there, or correct Esp= in \(Configuration.path)")
+    }
+    guard mount.root == "/", mount.source.hasPrefix("/dev/") else {
+      return without(
+        "it is not a mounted partition, but \(mount.root) of \(mount.source)",
+        hint: "mount the ESP there, or correct Esp= in \(Configuration.path)")
+    }
     do {
       let facts = try host.partitions.facts(device: mount.source)
       // The name may now refer to another device.
-      guard facts.number == mount.device else { return ESP(source: .directory(path)) }
+      guard facts.number == mount.device else {
+        return without("\(mount.source) is now another device", hint: "unmount it and mount it again")
+      }
       return ESP(
-        source: .directory(path), location: facts.location, locationProblem: facts.locationProblem, device: mount.source
-      )
+        source: .directory(path), location: facts.location, locationProblem: facts.locationProblem,
+        members: facts.members, device: mount.source)
     } catch {
       return ESP(
         source: .directory(path),
@@ -150,7 +163,8 @@ extension ESPSurvey {
     do {
       let facts = try host.partitions.facts(device: esp.path)
       var found = ESP(
-        source: esp.source, location: facts.location, locationProblem: facts.locationProblem, device: esp.path)
+        source: esp.source, location: facts.location, locationProblem: facts.locationProblem, members: facts.members,
+        device: esp.path)
       if case .damagedFAT(let error) = facts.content {
         let problem = ESPProblem(
           name: serial, kind: .damaged, message: "ESP \(serial) is damaged: \(error)",

@@ -46,6 +46,26 @@ package struct BootVariables: Hashable, Sendable {
   /// Throws `EFIVariableError` if there is no efivarfs. Throws `BootEnvironmentError` or `HostError` if the boot order
   /// is invalid or cannot be read, since replacing it would lose entries.
   package init(readingFrom store: EFIVariableStore) throws {
+    try self.init(entriesIn: store)
+    order = try Self.numbers(.bootOrder, store) ?? []
+  }
+
+  /// The variables as far as they can be read: an invalid boot order counts as empty, and `orderProblem` says why.
+  ///
+  /// Throws `EFIVariableError` if there is no efivarfs.
+  package static func readable(
+    in store: EFIVariableStore
+  ) throws -> (variables: BootVariables, orderProblem: (any Error)?) {
+    var variables = try BootVariables(entriesIn: store)
+    do {
+      variables.order = try numbers(.bootOrder, store) ?? []
+    } catch {
+      return (variables, error)
+    }
+    return (variables, nil)
+  }
+
+  private init(entriesIn store: EFIVariableStore) throws {
     for name in try store.names() {
       guard let number = EFIVariableName.bootOptionNumber(ofFile: name) else { continue }
       do {
@@ -56,7 +76,6 @@ package struct BootVariables: Hashable, Sendable {
         entries.append(Entry(number: number, content: nil, option: nil))
       }
     }
-    order = try Self.numbers(.bootOrder, store) ?? []
     next = try? Self.numbers(.bootNext, store)?.first
     current = try? Self.numbers(.bootCurrent, store)?.first
   }

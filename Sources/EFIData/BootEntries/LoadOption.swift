@@ -22,6 +22,8 @@ package struct LoadOption: Hashable, Sendable {
     package static let active = Self(rawValue: 0x01)
     /// LOAD_OPTION_HIDDEN: not shown in menus.
     package static let hidden = Self(rawValue: 0x08)
+    /// LOAD_OPTION_CATEGORY: 0 for an option in the boot order, 0x100 for one that only the menu starts.
+    package static let category = Self(rawValue: 0x1f00)
   }
 
   package var attributes: Attributes

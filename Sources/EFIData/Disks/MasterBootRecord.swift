@@ -16,8 +16,11 @@ package struct MasterBootRecord: Hashable, Sendable {
   package let diskSignature: UInt32
   /// The partitions in use, by number from 1 to 4, except an extended one.
   package let partitions: [PartitionLocation]
+  /// Those of the type of an ESP, 0xef.
+  package let systemPartitions: [PartitionLocation]
 
   private static let format = "MBR"
+  private static let systemType: UInt8 = 0xef
   private static let extendedTypes: Set<UInt8> = [0x05, 0x0f, 0x85]
 
   /// Reads the first block of a disk.
@@ -32,17 +35,20 @@ package struct MasterBootRecord: Hashable, Sendable {
     try reader.seek(to: 440)
     let signature: UInt32 = try reader.read()
     var partitions: [PartitionLocation] = []
+    var systemPartitions: [PartitionLocation] = []
     for number in 1...4 {
       let start = 446 + (number - 1) * 16
       let type = sector[start + 4]
       try reader.seek(to: start + 8)
       let (first, count): (UInt32, UInt32) = (try reader.read(), try reader.read())
       guard type != 0, !Self.extendedTypes.contains(type), first > 0, count > 0 else { continue }
-      partitions.append(
-        PartitionLocation(
-          number: UInt32(number), startBlock: UInt64(first), blockCount: UInt64(count), diskSignature: signature))
+      let location = PartitionLocation(
+        number: UInt32(number), startBlock: UInt64(first), blockCount: UInt64(count), diskSignature: signature)
+      partitions.append(location)
+      if type == Self.systemType { systemPartitions.append(location) }
     }
     diskSignature = signature
     self.partitions = partitions
+    self.systemPartitions = systemPartitions
   }
 }

@@ -54,6 +54,17 @@ extension EFIVariableName {
     Self(name: "Boot" + bootOptionDigits(number), vendor: globalVendor)
   }
 
+  package static let driverOrder = Self(name: "DriverOrder", vendor: globalVendor)
+  package static let systemPreparationOrder = Self(name: "SysPrepOrder", vendor: globalVendor)
+  /// Driver####.
+  package static func driverOption(_ number: UInt16) -> Self {
+    Self(name: "Driver" + bootOptionDigits(number), vendor: globalVendor)
+  }
+  /// SysPrep####.
+  package static func systemPreparationOption(_ number: UInt16) -> Self {
+    Self(name: "SysPrep" + bootOptionDigits(number), vendor: globalVendor)
+  }
+
   /// The four digits in the name of a Boot#### variable.
   package static func bootOptionDigits(_ number: UInt16) -> String {
     let digits = String(number, radix: 16, uppercase: true)
@@ -90,6 +101,8 @@ extension EFIVariableName {
   package static let loaderEntrySelected = ofLoader("LoaderEntrySelected")
   /// Name of the default entry chosen in systemd-boot's menu.
   package static let loaderEntryDefault = ofLoader("LoaderEntryDefault")
+  /// Name of the entry that was booted last, which systemd-boot's default `@saved` stands for.
+  package static let loaderEntryLastBooted = ofLoader("LoaderEntryLastBooted")
   /// Name of the entry that systemd-boot starts once.
   package static let loaderEntryOneShot = ofLoader("LoaderEntryOneShot")
   /// Name and version of the stub of the UKI.

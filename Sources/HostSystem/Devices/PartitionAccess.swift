@@ -20,24 +20,29 @@ package struct PartitionAccess: Sendable {
   private let examining: @Sendable (String) throws -> PartitionFacts
   private let reading: @Sendable (String) throws -> FATVolume?
   private let removing: @Sendable (String, NameChoice) throws -> [FATFile]
+  private let listing: @Sendable () throws -> [SystemPartition]
 
-  /// Without `volume` and `removeNames` the device has no FAT file system.
+  /// Without `volume` and `removeNames` the device has no FAT file system; without `systemPartitions` there are none.
   package init(
     mount: @escaping @Sendable (_ device: String, _ access: Access, _ label: String) throws -> FileSystem,
     facts: @escaping @Sendable (_ device: String) throws -> PartitionFacts,
     volume: @escaping @Sendable (_ device: String) throws -> FATVolume? = { _ in nil },
-    removeNames: @escaping @Sendable (_ device: String, _ choose: NameChoice) throws -> [FATFile] = { _, _ in [] }
+    removeNames: @escaping @Sendable (_ device: String, _ choose: NameChoice) throws -> [FATFile] = { _, _ in [] },
+    systemPartitions: @escaping @Sendable () throws -> [SystemPartition] = { [] }
   ) {
     mounting = mount
     examining = facts
     reading = volume
     removing = removeNames
+    listing = systemPartitions
   }
 
   /// This machine's partitions by device paths in `files`; each mount for writing is a mutation that its gate sees.
   package init(of files: FileSystem) {
     let mounter = PartitionMounter(files: files, system: FileSystem())
-    self.init(mount: mounter.mount, facts: mounter.facts, volume: mounter.volume, removeNames: mounter.removeNames)
+    self.init(
+      mount: mounter.mount, facts: mounter.facts, volume: mounter.volume, removeNames: mounter.removeNames,
+      systemPartitions: mounter.systemPartitions)
   }
 
   /// Mounts a partition and returns its files, with `label` before their paths in messages and mutations.
@@ -79,4 +84,9 @@ package struct PartitionAccess: Sendable {
   package func removeNames(device: String, choosing choose: NameChoice) throws -> [FATFile] {
     try removing(device, choose)
   }
+
+  /// The ESPs on all disks that firmware can read, in the order of the disks' names.
+  ///
+  /// Disks that cannot be read are skipped. Throws `HostError` if sysfs cannot be read.
+  package func systemPartitions() throws -> [SystemPartition] { try listing() }
 }

@@ -20,17 +20,20 @@ package struct PartitionFacts: Hashable, Sendable {
   package var location: PartitionLocation?
   /// Why it has no `location`, and what to do.
   package var locationProblem: Failure?
+  /// The partitions that have the same content, if it is a RAID 1 array.
+  package var members: [ArrayMember]
   package var content: Content
   /// Whether its FAT file system was not unmounted cleanly: the dirty bit is set and it is not mounted.
   package var isDirty: Bool
 
   package init(
-    number: DeviceNumber, location: PartitionLocation?, locationProblem: Failure? = nil, content: Content,
-    isDirty: Bool = false
+    number: DeviceNumber, location: PartitionLocation?, locationProblem: Failure? = nil,
+    members: [ArrayMember] = [], content: Content, isDirty: Bool = false
   ) {
     self.number = number
     self.location = location
     self.locationProblem = locationProblem
+    self.members = members
     self.content = content
     self.isDirty = isDirty
   }

@@ -42,7 +42,7 @@ extension PartitionLocation {
   }
 
   /// The partitions that a device path can name; empty without a GPT and without an MBR that has a signature.
-  private static func locations(on disk: BlockDevice, blockSize: Int) throws -> [PartitionLocation] {
+  static func locations(on disk: BlockDevice, blockSize: Int) throws -> [PartitionLocation] {
     do {
       return try GUIDPartitionTable(of: disk, blockSize: blockSize).partitions.map(\.location)
     } catch let error as ParseError where error.rule == .magic {
@@ -70,13 +70,13 @@ extension PartitionLocation {
     return !overflow && bytes / sectorSize == sectors
   }
 
-  private static func count(in path: String, _ system: FileSystem) throws -> UInt64? {
+  static func count(in path: String, _ system: FileSystem) throws -> UInt64? {
     guard let text = try system.readTextIfPresent(path, limit: 4096) else { return nil }
     return UInt64(text.split(separator: "\n").first ?? "")
   }
 
   /// The value of the line `DEVNAME=sda` of a disk.
-  private static func diskName(in path: String, _ system: FileSystem) throws -> String {
+  static func diskName(in path: String, _ system: FileSystem) throws -> String {
     let lines = try system.readTextIfPresent(path, limit: 4096)?.split(separator: "\n") ?? []
     guard let name = lines.first(where: { $0.hasPrefix("DEVNAME=") })?.dropFirst("DEVNAME=".utf8.count) else {
       throw HostError("find the disk of a partition in", system.display(path), detail: "no DEVNAME= found")

@@ -23,6 +23,7 @@ struct PartitionMounter: Sendable {
       if facts.location == nil {
         facts.locationProblem = Failure(
           try PartitionLocation.absence(number, in: system), hint: "use a primary partition of a disk as the ESP")
+        facts.members = (try? ArrayMember.find(number, in: system)) ?? []
       }
     } catch {
       facts.locationProblem = Failure(Message(error), hint: (error as? any HintedError)?.hint)

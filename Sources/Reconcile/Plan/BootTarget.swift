@@ -29,22 +29,6 @@ package struct BootTarget: Hashable, Sendable {
   var file: DevicePath.File { DevicePath.File(partition: partition, path: path) }
 }
 
-extension DevicePath.File {
-  /// Whether the name belongs to pve-sb-uki: `/EFI/Linux/pve-K.efi`, which includes `pve-K~previous.efi`, and
-  /// everything below `/EFI/pve-sb-uki`.
-  package var isInOurNameSpace: Bool {
-    let names = PathName(path).folded.components
-    guard names.count >= 3, names[0] == "efi", !names.contains("."), !names.contains("..") else { return false }
-    if names[1] == "pve-sb-uki" { return true }
-    return names.count == 3 && names[1] == "linux" && UKIName(fileName: String(names[2])) != nil
-  }
-
-  /// Whether both are the same file: FAT ignores case, and the place of a partition may change.
-  package func isSameFile(as other: Self) -> Bool {
-    partition.isSamePartition(as: other.partition) && PathName(path).isSameOnFAT(as: PathName(other.path))
-  }
-}
-
 extension BootChain {
   /// The target whose boot entry makes the firmware start `image` on `partition`.
   ///

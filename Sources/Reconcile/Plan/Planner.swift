@@ -147,9 +147,9 @@ final class Planner {
       guard esp.location == nil, observation.firmware.variables != nil, let problem = esp.locationProblem else {
         continue
       }
-      plan.fail(
-        .espWithoutEntry,
-        Failure("\(esp.name) cannot have boot entries: \(problem.message)", hint: problem.hint))
+      let failure = Failure("\(esp.name) cannot have boot entries: \(problem.message)", hint: problem.hint)
+      // Images for other machines are built in directories.
+      if esp.device == nil { plan.note(failure.withHint) } else { plan.fail(.espWithoutEntry, failure) }
     }
     findRefused()
     switch loaders {

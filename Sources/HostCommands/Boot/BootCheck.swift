@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BootEnvironment
+package import BootPaths
+package import Findings
+package import HostSystem
+package import Messages
+
+/// `pve-sb-uki boot check`: follows every way by which this machine may start.
+///
+/// Changes nothing.
+package struct BootCheck: Sendable {
+  /// A directory with EFI variables as in efivarfs; nil for those of this machine.
+  package var variables: String?
+
+  package init() {}
+
+  package struct Result: Sendable {
+    package var survey: BootPathSurvey
+    /// Those of the survey and of unusable ESPs, in the order of `FindingKind`.
+    package var findings: [Finding]
+
+    package var needsAttention: Bool { findings.contains { $0.severity >= .attention } }
+    /// The command to run next; nil if nothing has to be done.
+    package var command: Message? {
+      findings.lazy.filter { $0.severity >= .attention }.compactMap(\.command).first
+    }
+  }
+
+  /// Follows the paths and reads every program on them.
+  ///
+  /// Throws `EFIVariableError` if there are no EFI variables, `Failure` if `variables` is not a directory,
+  /// `BootEnvironmentError` for invalid settings.
+  package func run(on host: Host) throws -> Result {
+    var options = BootPathSurvey.Options()
+    options.readsAll = true
+    if let variables {
+      guard try host.userFiles.isDirectory(variables) else {
+        throw Failure("\(variables) is not a directory", hint: "specify a copy of \(EFIVariableStore.directory)")
+      }
+      options.variables = EFIVariableStore(of: host.userFiles, directory: variables)
+    }
+    let esps = try ESPSurvey(of: host, Configuration(of: host.files))
+    let survey = try BootPathSurvey(of: host, esps, options: options)
+    let unusable = esps.problems.map { Finding(.espUnusable, Failure($0.message, hint: $0.hint)) }
+    return Result(survey: survey, findings: unusable + survey.findings)
+  }
+}

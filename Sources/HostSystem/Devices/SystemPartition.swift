@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import BinaryFormat
+package import EFIData
+internal import Messages
+
+/// An ESP of this machine, known from the partition table of its disk.
+package struct SystemPartition: Hashable, Sendable {
+  /// Path of the partition in /dev.
+  package var device: String
+  package var location: PartitionLocation
+
+  package init(device: String, location: PartitionLocation) {
+    self.device = device
+    self.location = location
+  }
+}
+
+extension PartitionMounter {
+  /// More disks than firmware looks at.
+  private static let diskLimit = 256
+  /// The start of the names of block devices that firmware does not know, or that have no partitions.
+  private static let unknownToFirmware = ["loop", "ram", "zram", "zd", "dm-", "md", "nbd", "rbd", "drbd", "sr", "fd"]
+
+  /// The ESPs on all disks.
+  func systemPartitions() throws -> [SystemPartition] {
+    let disks = try (system.list("/sys/block") ?? []).filter { name in
+      !Self.unknownToFirmware.contains { name.hasPrefix($0) }
+    }
+    return disks.prefix(Self.diskLimit).flatMap { (try? systemPartitions(of: $0)) ?? [] }
+  }
+
+  /// Throws `HostError` or `ParseError` if the disk or its partition table cannot be read.
+  private func systemPartitions(of disk: String) throws -> [SystemPartition] {
+    let directory = "/sys/block/\(disk)"
+    let blockSize = try PartitionLocation.count(in: "\(directory)/queue/logical_block_size", system) ?? 512
+    let path = "/dev/\(try PartitionLocation.diskName(in: "\(directory)/uevent", system))"
+    let device = try BlockDevice(path, in: system, orImage: true)
+    let locations: [PartitionLocation]
+    do {
+      locations = try GUIDPartitionTable(of: device, blockSize: Int(clamping: blockSize)).partitions
+        .filter { $0.type == GUIDPartitionTable.systemPartitionType }.map(\.location)
+    } catch let error as ParseError where error.rule == .magic {
+      let record = try MasterBootRecord(of: device)
+      locations = record.diskSignature == 0 ? [] : record.systemPartitions
+    }
+    guard !locations.isEmpty else { return [] }
+    var devices: [UInt64: String] = [:]
+    for name in try system.list(directory) ?? [] where name.hasPrefix(disk) {
+      guard let number = try PartitionLocation.count(in: "\(directory)/\(name)/partition", system) else { continue }
+      devices[number] = "/dev/\(try PartitionLocation.diskName(in: "\(directory)/\(name)/uevent", system))"
+    }
+    return locations.compactMap { location in
+      devices[UInt64(location.number)].map { SystemPartition(device: $0, location: location) }
+    }
+  }
+}
