@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "DebianPackage"),
     .target(name: "DebianArchive", dependencies: ["BinaryFormat", "Messages"]),
     .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive", "Messages"]),
+    .target(name: "InitialRAMDisk", dependencies: ["BinaryFormat", "Compression", "Messages"]),
 
     // Cryptography: the only layer that touches libcrypto.
     .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL", "Messages"]),
@@ -83,6 +84,13 @@ let package = Package(
         "BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages", "ModuleSignature", "SecureBoot",
       ]),
 
+    .target(
+      name: "StartupCheck",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages", "PortableExecutable",
+        "UnifiedKernelImage",
+      ]),
+
     // The only code that changes ESPs and boot entries.
     .target(
       name: "Reconcile",
@@ -95,8 +103,9 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages",
-        "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostSystem",
+        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "StartupCheck",
+        "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
