@@ -40,6 +40,7 @@ let package = Package(
     .target(name: "DebianPackage"),
     .target(name: "DebianArchive", dependencies: ["BinaryFormat", "Messages"]),
     .target(name: "Compression", dependencies: ["BinaryFormat", "CArchive", "Messages"]),
+    .target(name: "InitialRAMDisk", dependencies: ["BinaryFormat", "Compression", "Messages"]),
 
     // Cryptography: the only layer that touches libcrypto.
     .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL", "Messages"]),
@@ -91,6 +92,13 @@ let package = Package(
         "BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages", "ModuleSignature", "SecureBoot",
       ]),
 
+    .target(
+      name: "StartupCheck",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages", "PortableExecutable",
+        "UnifiedKernelImage",
+      ]),
+
     // The only code that changes ESPs and boot entries.
     .target(
       name: "Reconcile",
@@ -105,6 +113,7 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
         "HostSystem", "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
+        "StartupCheck",
         "UnifiedKernelImage",
       ]),
     .target(

@@ -17,17 +17,35 @@ package struct CompressedStream {
   /// Throws `CompressionError` if the stream is damaged, truncated or unpacks to more than `limit` bytes, and what
   /// `body` and reading the source throw.
   package func forEachChunk(limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let reader = SourceReader(source)
+    _ = try Self.read(source, 0..<source.count, as: nil, limit: limit, body)
+  }
+
+  /// Unpacks a range of `source` and returns the number of bytes that the stream has.
+  ///
+  /// With a `format`, the range must start with a stream of that format. Without one, it is told by the first bytes, and
+  /// other content is passed on unchanged. Throws like `forEachChunk`.
+  static func read(
+    _ source: any RandomAccessBytes, _ range: Range<Int>, as format: EmbeddedStream.Format?, limit: Int,
+    _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Int {
+    let reader = SourceReader(source, range)
     guard let archive = archive_read_new() else { throw CompressionError(detail: "out of memory") }
     defer { archive_read_free(archive) }
     // Enable filters one by one: archive_read_support_filter_all may also start external programs.
-    archive_read_support_filter_gzip(archive)
-    archive_read_support_filter_lz4(archive)
-    archive_read_support_filter_xz(archive)
-    archive_read_support_filter_zstd(archive)
+    for filter in format.map({ [$0] }) ?? [.gzip, .lz4, .xz, .zstd] {
+      switch filter {
+      case .gzip: archive_read_support_filter_gzip(archive)
+      case .bzip2: archive_read_support_filter_bzip2(archive)
+      case .lzma: archive_read_support_filter_lzma(archive)
+      case .xz: archive_read_support_filter_xz(archive)
+      case .lz4, .lz4Frame: archive_read_support_filter_lz4(archive)
+      case .zstd: archive_read_support_filter_zstd(archive)
+      case .lzo: break
+      }
+    }
     archive_read_support_format_raw(archive)
     archive_read_support_format_empty(archive)
-    try withExtendedLifetime(reader) {
+    return try withExtendedLifetime(reader) {
       let context = Unmanaged.passUnretained(reader).toOpaque()
       var entry: OpaquePointer?
       let opened = archive_read_open(archive, context, nil, { SourceReader.read(from: $1, into: $2) }, nil)
@@ -35,8 +53,12 @@ package struct CompressedStream {
       switch archive_read_next_header(archive, &entry) {
       case ARCHIVE_OK: break
       // The input is empty.
-      case ARCHIVE_EOF: return
+      case ARCHIVE_EOF: return Int(clamping: archive_filter_bytes(archive, -1))
       default: throw reader.failure ?? Self.error(archive)
+      }
+      // libarchive also unpacks a stream within the stream, and passes on what it does not recognise.
+      if format != nil, archive_filter_count(archive) != 2 {
+        throw CompressionError(detail: "it is not one compressed stream")
       }
       var total = 0
       while true {
@@ -44,7 +66,7 @@ package struct CompressedStream {
         var count = 0
         var offset: Int64 = 0
         switch archive_read_data_block(archive, &block, &count, &offset) {
-        case ARCHIVE_EOF: return
+        case ARCHIVE_EOF: return Int(clamping: archive_filter_bytes(archive, -1))
         case ARCHIVE_OK: break
         default: throw reader.failure ?? Self.error(archive)
         }
@@ -65,11 +87,16 @@ package struct CompressedStream {
 private final class SourceReader {
   private let source: any RandomAccessBytes
   private let buffer = TransferBuffer()
-  private var offset = 0
+  private var offset: Int
+  private let end: Int
   /// The error that reading threw; libarchive only learns that it failed.
   private(set) var failure: (any Error)?
 
-  init(_ source: any RandomAccessBytes) { self.source = source }
+  init(_ source: any RandomAccessBytes, _ range: Range<Int>) {
+    self.source = source
+    offset = range.lowerBound
+    end = range.upperBound
+  }
 
   static func read(
     from context: UnsafeMutableRawPointer?, into pointer: UnsafeMutablePointer<UnsafeRawPointer?>?
@@ -79,7 +106,7 @@ private final class SourceReader {
   }
 
   private func next(_ pointer: UnsafeMutablePointer<UnsafeRawPointer?>?) -> Int {
-    let count = min(buffer.bytes.count, source.count - offset)
+    let count = min(buffer.bytes.count, end - offset)
     do {
       try source.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<count]), at: offset)
     } catch {
@@ -98,6 +125,8 @@ package struct CompressionError: HintedError, Hashable {
     case unpack
     /// Unpacking an intact stream that is larger than the caller accepts.
     case limit
+    /// Unpacking a format that is not supported.
+    case unsupported
     case pack
   }
 
@@ -112,14 +141,14 @@ package struct CompressionError: HintedError, Hashable {
 
   package var message: Message {
     switch operation {
-    case .unpack, .limit: "unpacking failed: \(detail)"
+    case .unpack, .limit, .unsupported: "unpacking failed: \(detail)"
     case .pack: "packing failed: \(detail)"
     }
   }
 
   package var hint: Message? {
     switch operation {
-    case .unpack, .limit: "reinstall the package that contains the file"
+    case .unpack, .limit, .unsupported: "reinstall the package that contains the file"
     case .pack: nil
     }
   }

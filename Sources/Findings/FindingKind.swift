@@ -87,6 +87,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case certificateExpiry = "certificate-expiry"
   /// The kernel rejects a module, or will with Secure Boot on.
   case moduleUntrusted = "module-untrusted"
+  /// A kernel lacks a module that dkms has built for the running kernel.
+  case moduleMissing = "module-missing"
   /// The running kernel has rejected a module.
   case moduleRejected = "module-rejected"
   /// The next upgrade of shim-signed fails on this host.

@@ -40,10 +40,13 @@ package struct CommandLineRules {
   /// The maximum number of bytes, without a final NUL.
   let lengthLimit: Int
   let host: Host
+  /// Whether an initrd made by dracut reads the line; nil if that depends on the programs on this host.
+  let isReadByDracut: Bool?
 
-  package init(lengthLimit: Int, host: Host) {
+  package init(lengthLimit: Int, host: Host, isReadByDracut: Bool? = nil) {
     self.lengthLimit = lengthLimit
     self.host = host
+    self.isReadByDracut = isReadByDracut
   }
 
   /// The findings about a command line.
@@ -71,9 +74,14 @@ package struct CommandLineRules {
         findings += found.map { $0.at(place(part)) }
       }
     }
-    findings += checked("root=") { try root(line.words) }
+    findings += rootFindings(in: line.words)
     findings += checked("resume=") { try resume(line.words) }
     return findings
+  }
+
+  /// The findings about the root file system that the words name.
+  package func rootFindings(in words: [CommandLineWord]) -> [CommandLineFinding] {
+    checked("root=") { try root(words) + requiredDevices(words) }
   }
 
   private func checked(_ name: String, _ find: () throws -> [CommandLineFinding]) -> [CommandLineFinding] {

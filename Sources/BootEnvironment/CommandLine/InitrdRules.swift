@@ -44,7 +44,9 @@ extension CommandLineRules {
   /// Whether only dracut makes initrds: unlike those of initramfs-tools, they find the root file system by systemd's
   /// rules.
   var hasOnlyDracut: Bool {
-    get throws { try host.files.exists("/usr/bin/dracut") && !host.files.exists(Self.initramfsTools) }
+    get throws {
+      try isReadByDracut ?? (host.files.exists("/usr/bin/dracut") && !host.files.exists(Self.initramfsTools))
+    }
   }
 }
 
@@ -69,6 +71,26 @@ enum InitrdParameters {
     text.utf8.split { $0 == 0x20 || $0 == 0x09 }.map { piece in
       let name = piece.prefix { $0 != UInt8(ascii: "=") }
       return (String(decoding: name, as: UTF8.self), String(decoding: piece, as: UTF8.self))
+    }
+  }
+}
+
+extension CommandLineRules {
+  /// Findings about other devices that dracut waits for until it gives up: encrypted ones and the one for /usr.
+  func requiredDevices(_ words: [CommandLineWord]) throws -> [CommandLineFinding] {
+    guard try hasOnlyDracut else { return [] }
+    return try words.compactMap { word in
+      guard let value = word.value else { return nil }
+      let path: String?
+      switch word.name {
+      case "rd.luks.uuid":
+        let identifier = value.hasPrefix("luks-") ? value.dropFirst("luks-".count) : value[...]
+        // dracut also accepts a part of a UUID.
+        path = identifier.utf8.count == 36 ? "/dev/disk/by-uuid/\(identifier.lowercased())" : nil
+      case "mount.usr": path = RootDevice(value, isZFS: false).path
+      default: path = nil
+      }
+      return try path.flatMap { try missing($0, of: word) }
     }
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import HostSystem
+package import HostSystem
 internal import Messages
 
 extension CommandLineRules {
@@ -70,20 +70,18 @@ extension CommandLineRules {
   }
 
   private var mountedRoot: MountPoint? {
-    get throws {
-      try host.files.mountPoints().last { $0.path == "/" }.flatMap { mount in
-        // A btrfs subvolume is also a directory.
-        let isWhole = mount.root == "/" || mount.fileSystem == "btrfs"
-        return isWhole && mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
-      }
-    }
+    get throws { try host.mountedRoot }
+  }
+
+  /// The error that the device of a word does not exist; nil if it does, or if that is unknown.
+  func missing(_ path: String, of word: CommandLineWord) throws -> CommandLineFinding? {
+    guard try canTell(path), try host.files.status(of: path) == nil else { return nil }
+    return CommandLineFinding(.error, "'\(word.text)' not found: \(host.files.display(path)) does not exist")
   }
 
   private func finding(_ path: String, of word: CommandLineWord) throws -> CommandLineFinding? {
-    guard try canTell(path) else { return nil }
-    guard let status = try host.files.status(of: path) else {
-      return CommandLineFinding(.error, "'\(word.text)' not found: \(host.files.display(path)) does not exist")
-    }
+    if let missing = try missing(path, of: word) { return missing }
+    guard try canTell(path), let status = try host.files.status(of: path) else { return nil }
     guard host.isRunningSystem, let mounted = try mountedRoot else { return nil }
     let source = try host.files.status(of: mounted.source)
     let isSame = status.blockDevice == mounted.device || source?.isSameFile(as: status) == true
@@ -107,8 +105,23 @@ extension CommandLineRules {
   }
 }
 
+extension Host {
+  /// The mount of the root file system; nil if it is not that of a whole device, as in a chroot or container.
+  ///
+  /// Throws `HostError`.
+  package var mountedRoot: MountPoint? {
+    get throws {
+      try files.mountPoints().last { $0.path == "/" }.flatMap { mount in
+        // A btrfs subvolume is also a directory.
+        let isWhole = mount.root == "/" || mount.fileSystem == "btrfs"
+        return isWhole && mount.source.hasPrefix("/dev/") || mount.fileSystem == "zfs" ? mount : nil
+      }
+    }
+  }
+}
+
 /// The device that `root=` or `resume=` names.
-enum RootDevice: Hashable {
+package enum RootDevice: Hashable {
   /// A path in /dev, or the udev link for a UUID or label.
   case path(String)
   /// A ZFS file system; nil if the initrd finds it itself.
@@ -121,7 +134,7 @@ enum RootDevice: Hashable {
   case unknown
 
   /// `isZFS` says whether `boot=zfs` is set, which makes a plain name the name of a ZFS file system.
-  init(_ value: String, isZFS: Bool) {
+  package init(_ value: String, isZFS: Bool) {
     func rest(_ prefix: String) -> String { String(value.dropFirst(prefix.count)) }
     let links = [("UUID=", "by-uuid"), ("LABEL=", "by-label"), ("PARTLABEL=", "by-partlabel")]
     if let (prefix, directory) = links.first(where: { value.hasPrefix($0.0) }) {
