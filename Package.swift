@@ -95,8 +95,8 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostSystem", "Messages",
-        "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostSystem",
+        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -153,9 +153,9 @@ let package = Package(
     .executableTarget(
       name: "fuzz-runner",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostSystem",
-        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot",
-        "TestSupport", "XZ",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostCommands",
+        "HostSystem", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust",
+        "SecureBoot", "TestSupport", "XZ",
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
@@ -218,8 +218,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "EFIData", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile", "TestSupport",
-        "pve-sb-uki", "pve-sb-uki-repack",
+        "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile",
+        "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
@@ -233,8 +233,8 @@ let package = Package(
     .testTarget(
       name: "HostCommandsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
-        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes",
+        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]
