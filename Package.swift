@@ -113,8 +113,7 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
         "HostSystem", "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
-        "StartupCheck",
-        "UnifiedKernelImage",
+        "StartupCheck", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -171,9 +170,9 @@ let package = Package(
     .executableTarget(
       name: "fuzz-runner",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostSystem",
-        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot",
-        "TestSupport", "XZ",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostCommands",
+        "HostSystem", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust",
+        "SecureBoot", "TestSupport", "XZ",
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
@@ -243,8 +242,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "EFIData", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile", "TestSupport",
-        "pve-sb-uki", "pve-sb-uki-repack",
+        "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile",
+        "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
@@ -258,8 +257,8 @@ let package = Package(
     .testTarget(
       name: "HostCommandsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
-        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes",
+        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -4,6 +4,7 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 
 // The kernel reads and writes an int, whatever the request's number says (ioctl_iflags(2)).
 
@@ -18,4 +19,9 @@ int psu_set_immutable(int file, int immutable) {
   if (ioctl(file, FS_IOC_GETFLAGS, &flags) != 0) return -1;
   flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
   return ioctl(file, FS_IOC_SETFLAGS, &flags);
+}
+
+long psu_file_system_type(int file) {
+  struct statfs status;
+  return fstatfs(file, &status) == 0 ? (long)status.f_type : 0;
 }

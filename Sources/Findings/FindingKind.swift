@@ -59,8 +59,6 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case dkmsOutdated = "dkms-outdated"
   /// Other users can read or replace a secret.
   case secretExposed = "secret-exposed"
-  /// A private key is on an unencrypted file system.
-  case secretUnencrypted = "secret-unencrypted"
   /// A signed update that deletes the platform key is on an ESP.
   case keyRemovalOnESP = "key-removal-on-esp"
   /// A boot path before pve-sb-uki's is rejected or leads nowhere.
@@ -83,8 +81,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case firmwareAcceptsAnything = "firmware-accepts-anything"
   /// The firmware's variables have no room for shim's copies or an update.
   case nvramFull = "nvram-full"
-  /// A certificate has expired, or expires within a year.
-  case certificateExpiry = "certificate-expiry"
+  /// A certificate has expired.
+  case certificateExpired = "certificate-expired"
   /// The kernel rejects a module, or will with Secure Boot on.
   case moduleUntrusted = "module-untrusted"
   /// A kernel lacks a module that dkms has built for the running kernel.
@@ -104,9 +102,13 @@ package enum FindingKind: String, CaseIterable, Sendable {
 
   /// The firmware trusts only Microsoft's certificates of 2011.
   case vendorCertificatesOld = "vendor-certificates-old"
+  /// A certificate expires within a year.
+  case certificateExpiring = "certificate-expiring"
+  /// A private key is on an unencrypted file system.
+  case secretUnencrypted = "secret-unencrypted"
   /// Exported public keys are still on an ESP.
   case exportedKeysOnESP = "exported-keys-on-esp"
-  /// Two boot entries lead to the same partition GUID on different disks.
+  /// Two disks have a partition with the same GUID, so that boot entries can lead to either.
   case duplicateEntries = "duplicate-entries"
   /// dracut rebuilds initrds without calling hooks.
   case initrdTrigger = "initrd-trigger"
@@ -123,7 +125,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
-    case .vendorCertificatesOld, .exportedKeysOnESP, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
+    case .vendorCertificatesOld, .certificateExpiring, .secretUnencrypted, .exportedKeysOnESP, .duplicateEntries,
+      .initrdTrigger, .fwupdCannotUpdate, .remark:
       .note
     default: .attention
     }

@@ -2,12 +2,12 @@
 // Copyright the pve-sb-uki authors
 
 /// The content of `.osrel`, an os-release(5) file, as systemd-boot reads it.
-enum OSRelease {
+package enum OSRelease {
   /// The keys that systemd-boot takes an entry's title from; it does not list a UKI without all of them.
-  static let titleKeys = ["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]
+  package static let titleKeys = ["PRETTY_NAME", "IMAGE_ID", "NAME", "ID"]
 
   /// Whether the text has a value for one of `titleKeys`.
-  static func hasTitle(_ text: [UInt8]) -> Bool {
+  package static func hasTitle(_ text: [UInt8]) -> Bool {
     text.split { $0 == 0x0a || $0 == 0x0d }.contains { line in
       let line = line.drop(while: isBlank)
       let key = line.prefix { $0 != UInt8(ascii: "=") }

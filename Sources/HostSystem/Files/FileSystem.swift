@@ -217,6 +217,8 @@ extension FileSystem {
 extension HostError {
   /// Whether the path does not exist, rather than being inaccessible.
   package var meansAbsent: Bool { errno == ENOENT || errno == ENOTDIR }
+  /// Whether the user may not do this.
+  package var meansForbidden: Bool { errno == EACCES || errno == EPERM }
 }
 
 extension FileSystem {

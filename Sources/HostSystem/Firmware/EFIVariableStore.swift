@@ -154,6 +154,15 @@ package struct EFIVariableStore: Sendable {
   }
 
   private func path(of name: String) -> String { "\(directory)/\(name)" }
+
+  /// The directory's path as seen from outside the host's root, for messages.
+  var displayPath: String { files.display(directory) }
+
+  /// The directory, open for reading; nil if it does not exist.
+  func directoryDescriptor() throws -> Descriptor? {
+    guard try files.exists(directory) else { return nil }
+    return try files.open(directory, O_RDONLY | O_DIRECTORY, operation: "examine")
+  }
 }
 
 extension EFIVariableStore {

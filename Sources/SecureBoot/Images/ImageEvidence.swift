@@ -10,7 +10,7 @@ internal import PortableExecutable
 /// The facts about an image on which firmware and shim base their decisions.
 package struct ImageEvidence: Sendable {
   /// Whether the image has a certificate table.
-  private(set) var isSigned = true
+  package private(set) var isSigned = true
   /// The entries of the certificate table in order, as far as it can be read.
   private(set) var entries: [SignatureEvidence] = []
   /// Whether EDK2's walk through the table ends at its end; EDK2 rejects the image otherwise.

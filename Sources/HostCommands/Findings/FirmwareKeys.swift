@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Cryptography
+internal import EFIData
+internal import HostSystem
+internal import SecureBoot
+internal import SigningKeys
+
+/// The keys that the firmware has, and those that its owner has on this host.
+struct FirmwareKeys {
+  let platformKeys: [Certificate]
+  let keyExchangeKeys: [Certificate]
+  let database: TrustDatabase
+  /// The owner's certificates in the key store of this host, as far as they can be read.
+  let own: [KeyRole: Certificate]
+
+  /// Reads the variables and the key store.
+  ///
+  /// Throws `HostError` if db or another list exists, but cannot be read.
+  init(of host: Host) throws {
+    let variables = EFIVariableStore(of: host.files)
+    database = try TrustDatabase(readingFrom: variables)
+    platformKeys = try Self.certificates(in: .platformKey, variables)
+    keyExchangeKeys = try Self.certificates(in: .keyExchangeKey, variables)
+    let store = KeyStore(of: host)
+    own = KeyRole.allCases.reduce(into: [:]) { $0[$1] = try? store.certificate(of: $1) }
+  }
+
+  /// Whether the firmware's platform key is the owner's.
+  var isOwned: Bool { own[.platformKey].map(platformKeys.contains) ?? false }
+
+  /// The readable certificates of a variable; empty if it does not exist.
+  private static func certificates(
+    in variable: EFIVariableName, _ store: EFIVariableStore
+  ) throws -> [Certificate] {
+    guard let file = try store.read(variable.fileName), let content = try? EFIVariableContent(parsing: file) else {
+      return []
+    }
+    return SignatureDatabase.readable(in: content.data).database.signatures(of: .x509).compactMap {
+      try? Certificate(parsingPrefixOf: $0.data)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Cryptography
+internal import EFIData
+internal import Findings
+internal import HostSystem
+internal import Messages
+internal import SecureBoot
+internal import SigningKeys
+
+/// Whether the firmware's store of permanent variables has room for what will be written to it.
+///
+/// A full store stops boots: shim ends with "Volume Full" if it cannot copy its lists.
+struct VariableRoom {
+  /// Bytes of two new boot entries, a longer boot order and shim's revocation level, each with its header.
+  private static let reserve = 4096
+  /// Bytes of a variable's header and name in EDK2's store, rounded up.
+  private static let headerSize = 128
+  /// Copies of the MOK list, in shim's variables and in its copies for the kernel.
+  private static let mirrorCount = 2
+
+  /// Bytes that the next writes need.
+  let needed: Int
+  /// The number of variables with parts of kernel crash dumps.
+  let dumps: Int
+
+  /// - Parameters:
+  ///   - sizes: the sizes of the variables in bytes, by name without vendor.
+  ///   - enrolments: the sizes of signed updates of PK, KEK and db that are still to be enrolled.
+  init(sizes: [(name: String, size: Int)], enrolments: [Int]) {
+    let requests = sizes.filter { $0.name == "MokNew" || $0.name == "MokXNew" }.map { min($0.size, 1 << 20) }
+    let writes = requests.flatMap { Array(repeating: $0, count: Self.mirrorCount) } + enrolments
+    needed = Self.reserve + writes.reduce(0) { $0 + $1 + Self.headerSize }
+    dumps = sizes.count { $0.name.hasPrefix("dump-type0-") }
+  }
+
+  static func findings(_ firmware: FirmwareKeys, on host: Host) throws -> [Finding] {
+    let store = EFIVariableStore(of: host.files)
+    guard let room = try store.room() else { return [] }
+    // A vendor is a hyphen and 36 characters. Only the requests' sizes matter, so no other variable is read: reading one
+    // is a firmware call.
+    let sizes = try store.names().map { file in
+      let name = file.utf8.count > 37 ? String(file.dropLast(37)) : file
+      let isRequest = name == "MokNew" || name == "MokXNew"
+      return (name: name, size: isRequest ? try store.read(file)?.count ?? 0 : 0)
+    }
+    let missing = firmware.own.filter { role, certificate in
+      switch role {
+      case .platformKey: !firmware.platformKeys.contains(certificate)
+      case .keyExchangeKey: !firmware.keyExchangeKeys.contains(certificate)
+      case .signatureDatabase: !firmware.database.db.certificates.contains(certificate)
+      }
+    }
+    return VariableRoom(sizes: sizes, enrolments: missing.values.map(\.der.count)).finding(room).map { [$0] } ?? []
+  }
+
+  /// The finding about a store with that room; nil if it suffices.
+  func finding(_ room: EFIVariableStore.Room) -> Finding? {
+    guard room.available < needed else { return nil }
+    let directory = EFIVariableStore.directory
+    return Finding(
+      .nvramFull,
+      """
+      the firmware's variable store has \(room.available) of \(room.total) bytes free; the next boot entries and updates \
+      need \(needed)
+      """,
+      arguments: [
+        "available_bytes": .integer(room.available), "total_bytes": .integer(room.total),
+        "needed_bytes": .integer(needed), "crash_dumps": .integer(dumps),
+      ],
+      actions: dumps > 0
+        ? [
+          .run("rm \(directory)/dump-type0-*"),
+          .advise("before that, save the crash dumps that you need from /sys/fs/pstore"),
+        ]
+        : [
+          .advise(
+            "remove unused entries with 'pve-sb-uki boot forget', then reboot so that the firmware frees the space")
+        ])
+  }
+}

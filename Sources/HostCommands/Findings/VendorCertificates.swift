@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+internal import Cryptography
+internal import Findings
+internal import Messages
+internal import SecureBoot
+
+/// Microsoft's certificates of 2011 without their successors of 2023.
+///
+/// Microsoft signs shim and option ROMs only with the certificates of 2023 since those of 2011 expired in June 2026.
+/// Programs that are signed with the old ones still start: firmware ignores the dates.
+enum VendorCertificates {
+  /// Common names.
+  private static let oldAuthority = "Microsoft Corporation UEFI CA 2011"
+  private static let newAuthority = "Microsoft UEFI CA 2023"
+  private static let oldExchangeKey = "Microsoft Corporation KEK CA 2011"
+  private static let newExchangeKey = "Microsoft Corporation KEK 2K CA 2023"
+
+  static func findings(_ firmware: FirmwareKeys) -> [Finding] {
+    var lists: [(list: String, missing: String, effect: Message)] = []
+    if isOld(firmware.database.db.certificates, oldAuthority, newAuthority) {
+      lists.append(("db", newAuthority, "this machine rejects new versions of shim and new firmware of plug-in cards"))
+    }
+    if isOld(firmware.keyExchangeKeys, oldExchangeKey, newExchangeKey) {
+      lists.append(("KEK", newExchangeKey, "this machine rejects new updates of db and dbx by Microsoft"))
+    }
+    let advice: Message =
+      firmware.isOwned
+      ? "keep it so unless this machine starts shim or a card with such firmware; then enrol that certificate in the firmware's setup menu"
+      : "install the vendor's firmware updates; they bring the certificates of 2023"
+    return lists.map { list, missing, effect in
+      Finding(
+        .vendorCertificatesOld,
+        "\(list) has Microsoft's certificate of 2011, but not '\(missing)': \(effect)",
+        arguments: ["list": .string(list), "missing": .string(missing)], actions: [.advise(advice)])
+    }
+  }
+
+  private static func isOld(_ certificates: [Certificate], _ old: String, _ new: String) -> Bool {
+    let subjects = certificates.map(\.subject)
+    return subjects.contains { $0.contains(old) } && !subjects.contains { $0.contains(new) }
+  }
+}
