@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BootPaths
 package import Findings
 package import HostSystem
 package import KernelModules
@@ -89,6 +90,16 @@ package struct Status: Sendable {
     package var kernels: [Kernel] = []
     /// Boot entries in boot order; nil if none can be created.
     package var entries: BootList.Result?
+    /// Drivers, programs and entries in the order in which the firmware tries them.
+    package var paths: [BootPath] = []
+    /// Whether this machine will start again; nil without firmware variables.
+    package var reboot: RebootVerdict?
+    /// What the running kernel keeps root from changing; nil if it does not say.
+    package var lockdown: KernelLockdown?
+    /// When `apply` last changed something, in seconds since 1970; nil if it never did.
+    package var lastApply: Int64?
+    /// When the owner's certificates expire.
+    package var certificateTerms: [CertificateTerm] = []
     /// Modules that dkms has built for kernels with UKIs.
     package var modules: [BuiltModule] = []
     /// Time and messages of the last failed run.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BootEnvironment
+internal import BootPaths
 internal import Cryptography
 internal import Findings
 internal import HostSystem
@@ -29,12 +30,14 @@ struct StatusReporter: ~Copyable {
     for finding in plan.findings { report.find(finding) }
     report.chain = plan.chainName
     describeCommandLines()
-    describeExposures()
+    describeMachine()
     describeESPs()
     describeKernels()
     try describeTrust()
     describeEntries()
     describeModules()
+    describeStartup(isQuick: isQuick)
+    describePaths()
     describeRepairs()
     try describeLastFailure()
     chooseNextStep()
@@ -52,9 +55,13 @@ struct StatusReporter: ~Copyable {
     }
   }
 
-  /// Secrets that other users can read are problems; `apply` only notes them, since the machine boots.
-  private mutating func describeExposures() {
-    for exposure in observation.exposures { report.find(Finding(.secretExposed, exposure)) }
+  /// Reports findings that `apply` only notes, if at all: the machine boots anyway.
+  private mutating func describeMachine() {
+    let context = MachineFindings.Context(observation, plan)
+    for finding in MachineFindings.collect(on: host, context) { report.find(finding) }
+    report.lockdown = (try? KernelLockdown.current(on: host)).flatMap { $0 }
+    report.lastApply = PrometheusText.lastApply(on: host)
+    report.certificateTerms = CertificateTerms.terms(context, on: host)
   }
 
   private mutating func describeESPs() {
@@ -126,14 +133,10 @@ struct StatusReporter: ~Copyable {
   private mutating func describeTrust() throws {
     let database = try TrustDatabase(readingFrom: host)
     report.notes += database.ignoredEntries
-    if let warning = host.clockWarning { report.find(Finding(.clockWrong, warning)) }
     report.secureBoot = database.secureBootEnabled.map { $0 ? "on" : database.setupMode == true ? "setup mode" : "off" }
     guard let own = observation.certificate else { return }
     report.certificate = own.subject
-    if let warning = observation.certificateWarning {
-      report.notes.removeAll { $0 == warning.note }
-      report.find(Finding(.certificateExpiry, warning))
-    }
+    if let warning = observation.certificateWarning { report.notes.removeAll { $0 == warning.note } }
     report.certificateEnd = own.notAfter.map { CalendarDate(seconds: $0).description }
     guard database.secureBootEnabled != nil else { return }
     guard let trust = plan.chain?.trust else { return }
@@ -184,6 +187,30 @@ struct StatusReporter: ~Copyable {
       signsModules: observation.configuration.signsModules, on: host)
     report.modules = modules.modules
     for finding in modules.findings { report.find(finding) }
+  }
+
+  private mutating func describeStartup(isQuick: Bool) {
+    let startup = StartupReport(observation, plan, on: host, isQuick: isQuick)
+    // A UKI that is rebuilt anyway gets the configured command line.
+    let outdated = Set(report.kernels.filter { !$0.isCurrent }.map(\.release))
+    for finding in startup.findings {
+      let kernel = finding.arguments.first { $0.name == "kernel" }?.value.string
+      if finding.kind == .commandLineDiffers, kernel.map(outdated.contains) == true { continue }
+      report.find(finding)
+    }
+  }
+
+  /// Follows the boot paths; a machine without firmware variables has none.
+  private mutating func describePaths() {
+    guard (try? host.variables.isPresent) == true else { return }
+    do {
+      let survey = try BootPathSurvey(of: host, observation.survey)
+      report.paths = survey.preparations + survey.paths
+      for finding in survey.findings { report.find(finding) }
+      report.reboot = RebootVerdict(survey, findings: report.findings)
+    } catch {
+      report.find(Finding(.workFailed, Failure(of: "the boot paths", error)))
+    }
   }
 
   /// Reports recent repairs: repeated ones are a sign of a failing disk.

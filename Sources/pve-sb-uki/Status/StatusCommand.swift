@@ -3,10 +3,12 @@
 
 import ArgumentParser
 internal import BootEnvironment
+import BootPaths
 import CommandSupport
 import Cryptography
 internal import Findings
 import HostCommands
+import HostSystem
 internal import KernelModules
 internal import Messages
 internal import Reconcile
@@ -16,7 +18,8 @@ struct StatusCommand: ParsableCommand {
     commandName: "status",
     abstract: "Show whether this machine will start again, and what to do next",
     discussion: """
-      Changes nothing, and reads every UKI once. The exit code is 1 if something needs attention.
+      Changes nothing, and reads every UKI once. The exit code is 1 if something needs attention. \
+      pve-sb-uki-findings(7) describes the findings.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -29,12 +32,20 @@ struct StatusCommand: ParsableCommand {
     completion: .directory)
   var efivars: String?
 
+  @Flag(help: "Print metrics for node_exporter's textfile collector, and exit with 0")
+  var prometheus = false
+
+  func validate() throws {
+    guard !prometheus || !global.json else { throw ValidationError(saying: "use either --json or --prometheus") }
+  }
+
   func run() throws {
     var status = Status()
     status.isQuick = quick
     status.variables = efivars
     let host = try global.host()
     let report = try status.run(on: host)
+    if prometheus { return try StandardStream.output.write(report.metrics.text) }
     try global.print(page: report.text(on: global.page(on: host)), json: report.json)
     if report.needsAttention { throw ExitCode(1) }
   }
@@ -53,12 +64,14 @@ extension Status.Report {
     let past = lastFailure.map { record in ([record.time] + record.messages).map { Message(verbatim: $0) } }
     let severest = findings.map(\.severity).max()
     return [
+      Page.Section("Reboot", reboot.map { [$0.text] } ?? [], reboot?.style ?? .plain),
       Page.Section("Secure Boot", [secureBoot ?? "unknown: not reported by the firmware"]),
       Page.Section("Signed by", [signer] + end + trust),
       Page.Section("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
       Page.Section("ESP", esps.map(\.text)),
       Page.Section("Kernels", present.isEmpty ? ["none installed"] : present),
-      Page.Section("Boot order", entries?.entries.filter { $0.place != nil }.map(\.statusText) ?? []),
+      Page.Section("Boot paths", paths.map(\.statusText)),
+      Page.Section("Lockdown", lockdown.map { ["\($0.word)"] } ?? []),
       Page.Section("Modules", modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" }),
       Page.Section("Last failure", past ?? []),
       Page.Section("Notes", notes + findings.filter { $0.severity == .note }.map(\.message)),
@@ -108,15 +121,28 @@ extension Status.Kernel {
   }
 }
 
-extension BootList.Entry {
-  fileprivate var statusText: Message {
-    var marks: [Message] = []
-    if isCurrent { marks.append("booted from") }
-    if isNext { marks.append("next") }
-    if owner != .ours, !isMissing { marks.append("not made by pve-sb-uki") }
-    let entry = "\(number.name)  \(title)" as Message
-    return marks.isEmpty ? entry : "\(entry)  (\(marks.joined(separator: ", ")))"
+extension RebootVerdict {
+  fileprivate var text: Message {
+    switch answer {
+    case .safe: "safe: \(reason)"
+    case .unsafe: "NOT SAFE: \(reason)"
+    case .unknown: "unknown: \(reason)"
+    }
   }
+
+  fileprivate var style: Page.Style {
+    switch answer {
+    case .safe: .green
+    case .unsafe: .red
+    case .unknown: .yellow
+    }
+  }
+
+  fileprivate var json: JSONValue { .object(["answer": .string(answer.rawValue), "reason": JSONValue(reason)]) }
+}
+
+extension BootPath {
+  fileprivate var statusText: Message { isCurrent ? "\(line) (booted from)" : line }
 }
 
 extension BuiltModule {
@@ -134,6 +160,7 @@ extension Status.Report {
       "obstacle": JSONValue(skipReason?.rawValue), "secure_boot": JSONValue(secureBoot),
       "certificate": JSONValue(certificate), "certificate_end": JSONValue(certificateEnd),
       "chain": JSONValue(chain), "trusted": JSONValue(isTrusted), "trust_reason": JSONValue(trustReason),
+      "reboot": reboot?.json ?? .null, "boot_paths": .array(paths.map(\.json)), "lockdown": JSONValue(lockdown?.rawValue),
       "partitions": .array(esps.map(\.json)), "kernels": .array(kernels.map(\.json)),
       "boot_entries": entries?.json ?? .null,
       "last_failure": lastFailure.map { .object(["time": .string($0.time), "messages": JSONValue($0.messages)]) }
@@ -144,5 +171,22 @@ extension Status.Report {
       "modules": .array(modules.map(\.json)), "notes": JSONValue(notes), "next": JSONValue(nextStep),
       "healthy": .boolean(!needsAttention),
     ])
+  }
+}
+
+extension Status.Report {
+  fileprivate var metrics: PrometheusText {
+    var metrics = PrometheusText()
+    metrics.findings = findings
+    metrics.isHealthy = !needsAttention
+    metrics.bootPaths = paths.map { path in
+      let target = path.steps.last.flatMap { step in step.path.map { "\(step.partition ?? ""):\($0)" } } ?? ""
+      return PrometheusText.BootPath(name: path.name.description, target: target, verdict: path.outcome.rawValue)
+    }
+    metrics.esps = esps.map { PrometheusText.ESP(name: $0.name, free: $0.free) }
+    metrics.certificates = certificateTerms
+    metrics.lastApply = lastApply
+    metrics.lastApplySucceeded = lastFailure == nil
+    return metrics
   }
 }
