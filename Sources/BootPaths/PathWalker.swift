@@ -61,7 +61,7 @@ final class PathWalker {
 
   /// Follows the removable path of an ESP.
   func followRemovable(on volume: Volume, into path: inout BootPath) {
-    walk(loaders.removable, on: volume, by: .firmware, optionalData: [], depth: 0, &path)
+    walk(loaders.removable, on: volume, by: .firmware, depth: 0, &path)
     settle(&path)
   }
 
@@ -98,13 +98,14 @@ final class PathWalker {
   // MARK: Programs
 
   private func walk(
-    _ file: String, on volume: Volume, by starter: ProgramJudge.Starter, optionalData: [UInt8], depth: Int,
-    _ path: inout BootPath
+    _ file: String, on volume: Volume, by starter: ProgramJudge.Starter, optionalData: [UInt8] = [], depth: Int,
+    as known: BootStep.Program? = nil, _ path: inout BootPath
   ) {
     guard depth < Self.depthLimit else {
       return end(&path, file, volume.name, .unknown, "the programs before it start each other in a loop")
     }
-    let found = judge.examine(file, on: volume, by: starter)
+    var found = judge.examine(file, on: volume, by: starter)
+    if let known { found.step.program = known }
     path.steps.append(found.step)
     guard let program = found.file else { return }
     switch found.step.program {
@@ -129,7 +130,7 @@ final class PathWalker {
     let defaultLoader = PathName.join(directory, "grub\(machine.efiName).efi")
     let isRemovable = file.lowercased().hasPrefix("/efi/boot/boot") && file.lowercased().hasSuffix(".efi")
     if isRemovable, exists(loaders.removableFallback) {
-      return walk(loaders.removableFallback, on: volume, by: starter, optionalData: [], depth: depth + 1, &path)
+      return walk(loaders.removableFallback, on: volume, by: starter, depth: depth + 1, as: .fallback, &path)
     }
     var second = defaultLoader
     if case .file(let wanted) = ShimOption(parsing: optionalData, shim: file) {
@@ -139,7 +140,7 @@ final class PathWalker {
         note("shim starts its default, because \(wanted) does not exist", &path)
       }
     }
-    walk(second, on: volume, by: starter, optionalData: [], depth: depth + 1, &path)
+    walk(second, on: volume, by: starter, depth: depth + 1, &path)
   }
 
   /// systemd-boot's default entry, and the others in its menu.
@@ -150,7 +151,7 @@ final class PathWalker {
     }
     let next = ProgramJudge.Starter(route: starter.route == .firmware ? .firmware : .loader, shim: starter.shim)
     let chosen = menu.entries[index]
-    walk(chosen.program, on: volume, by: next, optionalData: [], depth: depth + 1, &path)
+    walk(chosen.program, on: volume, by: next, depth: depth + 1, &path)
     describe(chosen, &path.steps[path.steps.count - 1])
     guard path.alternatives.isEmpty else { return }
     for (other, entry) in menu.entries.enumerated() where other != index && alternativesLeft > 0 {
