@@ -127,7 +127,7 @@ final class Observer {
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
       unreadable: unreadable, fileNotes: fileNotes, damaged: damaged, inventory: inventory,
       running: requests.running,
-      choice: choice, sources: sources, lineFindings: lineFindings,
+      choice: choice, sources: sources, evidence: evidence, lineFindings: lineFindings,
       exposures: SecretFiles.exposures(configuration, on: host), certificate: certificate,
       certificateWarning: certificate?.validityWarning(on: host), chain: chain,
       refusals: refusals, accepted: accepted, manifest: manifest,

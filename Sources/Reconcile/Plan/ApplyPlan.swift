@@ -9,7 +9,7 @@ package import Messages
 ///
 /// The plan is complete: the executor does nothing else, and `--dry-run` executes nothing.
 package struct ApplyPlan: Sendable {
-  let configuration: Configuration
+  package let configuration: Configuration
   /// The certificate that UKIs are signed with; nil if it cannot be read.
   let certificate: Certificate?
   /// Complete kernels, newest first.
