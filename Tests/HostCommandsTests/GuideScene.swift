@@ -23,6 +23,7 @@ struct GuideScene {
     if hasKeys { try KeysFixture.install(in: directory) } else { try removeKeys() }
     try directory.write("proc/stat", "btime \(SigningKey.now)\n")
     try directory.write("sys/firmware/efi/fw_platform_size", "64\n")
+    try settings("")
     try put(.secureBoot, [0])
     try put(.setupMode, [0])
     try put(EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor), [1, 0, 0, 0, 0, 0, 0, 0])

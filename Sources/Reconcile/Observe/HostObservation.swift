@@ -6,6 +6,7 @@ package import BootEnvironment
 package import Cryptography
 internal import EFIData
 package import Messages
+package import SigningKeys
 
 /// The state of the host, its ESPs and its firmware that is relevant for UKIs.
 ///
@@ -39,6 +40,8 @@ package struct HostObservation: Sendable {
   /// Files with secrets that other users can read or replace.
   package let exposures: [Failure]
 
+  /// Whether UKIs can be signed; nil if nothing has to be signed, and it was not examined.
+  package let key: KeyAvailability?
   /// The current certificate; nil if it cannot be read.
   package let certificate: Certificate?
   /// The warning about the certificate's validity; nil if it is valid, or cannot be read.
@@ -100,6 +103,8 @@ enum ImageSource: Sendable {
   case toBuild(size: Int, notes: [Message], inputs: ImageInputs)
   /// The UKI cannot be built.
   case unusable(Failure)
+  /// Whether the UKI has to be built is unknown, since the certificate is away together with the key.
+  case waiting
 }
 
 /// A finding about the command line of some UKIs.

@@ -4,6 +4,7 @@
 package import BootEnvironment
 internal import Cryptography
 package import Messages
+package import SigningKeys
 
 /// The changes that `apply` will make.
 ///
@@ -32,12 +33,20 @@ package struct ApplyPlan: Sendable {
   var lackingLoader: Set<String> = []
   /// UKIs that the firmware rejects although it trusts the signing key; they are never first in the boot order.
   var refused: Set<UKIName> = []
+  /// Why nothing can be signed now; nil if the key can be used, or was not needed.
+  package internal(set) var keyAbsence: KeyAbsence?
+  /// Why the key or its certificate is unusable; nil if it can be used, is away, or was not needed.
+  package internal(set) var keyFailure: Failure?
+  /// Kernels whose UKI has to be built once the key is back; their old UKIs are kept.
+  package internal(set) var waitingForKey: [Kernel] = []
   /// Changes to the dkms settings.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
   package private(set) var notes: [Message] = []
   /// Failures that are known before anything is executed.
   package private(set) var failures: [Failure] = []
+  /// Those of `failures` that last until the signing key is enrolled; the machine boots the UKIs that it has.
+  package private(set) var enrolmentFailures: Set<Failure> = []
   /// The English text of the notes and failures: comparing each with all others would render them anew.
   private var said: Set<String> = []
 
@@ -47,6 +56,8 @@ package struct ApplyPlan: Sendable {
     certificate = observation.certificate
     installed = observation.inventory.kernels
     manifest = observation.manifest
+    keyAbsence = observation.key?.absence
+    keyFailure = observation.key?.failure
   }
 
   /// The failure to report for a UKI that the boot chain rejects although it trusts its key.
@@ -64,7 +75,8 @@ package struct ApplyPlan: Sendable {
   /// Adds a failure.
   ///
   /// Failures with the same text are listed once.
-  mutating func fail(_ failure: Failure) {
+  mutating func fail(_ failure: Failure, isAboutEnrolment: Bool = false) {
+    if isAboutEnrolment { enrolmentFailures.insert(failure) }
     if said.insert("failure: \(failure.withHint)").inserted { failures.append(failure) }
   }
 
