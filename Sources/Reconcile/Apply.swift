@@ -23,7 +23,7 @@ package enum Apply {
       return try reconcile(host, options)
     } catch {
       if options.isRemembered {
-        try? FailureRecord(time: host.now(), messages: [FailureRecord.line(error)]).save(to: host.files)
+        try? FailureRecord.keep(error, at: host.now(), in: host.files)
       }
       throw error
     }
@@ -73,7 +73,8 @@ package enum Apply {
     report.failures += unswept
     if options.isRemembered {
       do {
-        try FailureRecord.keep(report.failures, at: host.now(), in: host.files)
+        try FailureRecord.keep(
+          report.failures, foreseen: report.plan?.failures ?? [], at: host.now(), in: host.files)
       } catch {
         report.failures.append(Failure(FailureRecord.path, error))
       }

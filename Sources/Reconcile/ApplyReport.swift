@@ -15,9 +15,12 @@ package struct ImageOutcome: Hashable, Sendable {
     case copied = "copied"
     /// The UKI could not be written; a previous version, if any, is unchanged.
     case failed = "failed"
+    /// There is no UKI, and none can be built before the signing key is back.
+    case waiting = "waiting"
     /// The UKI was removed: its kernel was removed or no longer gets a UKI.
     case removed = "removed"
-    /// The kernel was removed or no longer gets a UKI, but the UKI must stay; a note says why.
+    /// The UKI must stay although its kernel was removed or no longer gets one, or the signing key is away; a note or
+    /// failure says why.
     case kept = "kept"
 
     /// The state as a word for people.
@@ -27,6 +30,7 @@ package struct ImageOutcome: Hashable, Sendable {
       case .signed: "signed"
       case .copied: "copied"
       case .failed: "failed"
+      case .waiting: "waits for the signing key"
       case .removed: "removed"
       case .kept: "kept"
       }
@@ -153,13 +157,15 @@ extension ESPPlan {
   /// The results that are known before anything is executed: UKIs that are current, are kept, or cannot be built.
   func knownOutcomes(_ plan: ApplyPlan) -> [ImageOutcome] {
     let kept =
-      plan.kernels.filter { $0.hasLostInitrd && images.outcome.contains($0.uki) }.map(\.kernel)
+      plan.kernels.filter { ($0.hasLostInitrd || $0.isWaitingForKey) && images.outcome.contains($0.uki) }.map(\.kernel)
       + images.kept.keys.filter { !$0.isPrevious }.map(\.kernel)
     let failed =
       plan.kernels.filter(\.isUnusable).map(\.kernel) + plan.kernels.map(\.kernel).filter(withheld.contains)
       + images.shortages.map(\.kernel)
+    let waiting = plan.kernels.filter { $0.isWaitingForKey && !images.outcome.contains($0.uki) }.map(\.kernel)
     return images.current.map { ImageOutcome($0, on: name, state: .current) }
       + kept.map { ImageOutcome($0, on: name, state: .kept) }
+      + waiting.map { ImageOutcome($0, on: name, state: .waiting) }
       + failed.map { ImageOutcome($0, on: name, state: .failed) }
   }
 }

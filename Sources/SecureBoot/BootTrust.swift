@@ -25,6 +25,14 @@ package enum BootTrust: Hashable, Sendable {
     guard database.setupMode != true else {
       return .accepted(reason: "the firmware is in Setup Mode and does not enforce signatures")
     }
+    return try evaluateAsIfOn(certificate: certificate, by: evaluation, via: route)
+  }
+
+  /// The same as if Secure Boot were on, with the lists that the firmware and shim have now.
+  package static func evaluateAsIfOn(
+    certificate: Certificate, by evaluation: TrustEvaluation, via route: TrustEvaluation.Route
+  ) throws -> BootTrust {
+    let database = evaluation.database
     let result = try evaluation.judge(ImageEvidence(signedBy: certificate), via: route)
     let name: Message = "the certificate \(certificate.displayName)"
     let lists = route == .firmware ? [database.db] : [database.db, database.mokList]
@@ -47,20 +55,26 @@ package enum BootTrust: Hashable, Sendable {
     }
     guard result.cause == .untrusted else { return .refused(reason: result.reason, hint: "create and enrol new keys") }
     if route != .firmware {
-      return .refused(
-        reason: "\(name) is neither in db nor in shim's MOK list",
-        hint: "run 'pve-sb-uki keys export DIR' and 'mokutil --import DIR/db.der', then reboot")
+      return .refused(reason: "\(name) is neither in db nor in shim's MOK list", hint: enrolmentHint)
     }
     guard try database.mokList.anchor(of: certificate) == nil else {
       return .refused(
         reason: "\(name) is not in db, only in shim's MOK list",
-        hint: """
-          set Chain=shim, or export it with 'pve-sb-uki keys export DIR' and enrol it in the firmware's setup menu
-          """)
+        hint: "run it through shim: pve-sb-uki config set Chain shim")
     }
-    return .refused(
-      reason: "\(name) is not in db",
-      hint: "export it with 'pve-sb-uki keys export DIR' and enrol it in the firmware's setup menu")
+    return .refused(reason: "\(name) is not in db", hint: enrolmentHint)
+  }
+
+  /// `status` knows the next step, with the paths of this host.
+  private static let enrolmentHint: Message = "enrol the certificate, step by step: pve-sb-uki status"
+
+  /// Whether the certificate would have to be enrolled for the image to start; false if it starts, or if something else
+  /// prevents it, such as a revocation.
+  package static func needsEnrolment(
+    of certificate: Certificate, by evaluation: TrustEvaluation, via route: TrustEvaluation.Route
+  ) throws -> Bool {
+    let result = try evaluation.judge(ImageEvidence(signedBy: certificate), via: route)
+    return result.cause == .untrusted && !result.isAboutShim
   }
 
   /// Whether only shim's MOK list, but not db, allows the certificate, regardless of whether Secure Boot is on.

@@ -37,7 +37,12 @@ package struct KeySource: Sendable {
   ///
   /// Throws `Failure`.
   package func load(from host: Host) throws -> SigningIdentity {
-    let key = try loadKey(from: host)
+    let key: PrivateKey
+    do {
+      key = try loadKey(from: host)
+    } catch let error as KeyLoadFailure {
+      throw error.failure
+    }
     let certificate = try loadCertificate(from: host)
     return try describing(self.certificate) {
       try SigningIdentity(key: key, certificate: certificate)
@@ -66,17 +71,25 @@ package struct KeySource: Sendable {
     }
   }
 
-  private func loadKey(from host: Host) throws -> PrivateKey {
+  /// Throws `KeyLoadFailure` if libcrypto rejects it, else `Failure`.
+  func loadKey(from host: Host) throws -> PrivateKey {
     let files = isHostPath ? host.files : host.userFiles
     let passphrase = try passphraseSource(from: host)
-    return try describing(displayName) {
-      if Self.isURI(key), try !files.exists(key) { return try PrivateKey(storeURI: key, passphrase: passphrase) }
+    do {
+      if isStoreURI(in: files) { return try PrivateKey(storeURI: key, passphrase: passphrase) }
       return try PrivateKey(parsing: try files.readFile(key, limit: Self.sizeLimit), passphrase: passphrase)
+    } catch let error as CryptoError {
+      throw KeyLoadFailure(kind: error.kind, failure: Failure(displayName, error))
+    } catch {
+      throw Failure(adopting: error, of: Message(verbatim: displayName))
     }
   }
 
+  /// Whether the key is an OpenSSL store URI rather than a file with a colon in its name.
+  func isStoreURI(in files: FileSystem) -> Bool { Self.isURI(key) && (try? files.exists(key)) != true }
+
   /// The key for messages: a URI is cut before its PIN (RFC 7512 section 2.4).
-  private var displayName: String {
+  var displayName: String {
     let name = Array(key.utf8)
     let attribute = "pin-value=".utf8
     guard let start = name.indices.first(where: { name[$0...].starts(with: attribute) }) else { return key }

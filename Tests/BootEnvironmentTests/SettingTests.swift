@@ -16,6 +16,7 @@ import Testing
       written == [
         "Enabled=yes", "Strict=no", "Keep=0", "Key=/etc/pve-sb-uki/keys/db.key",
         "Certificate=/etc/pve-sb-uki/keys/db.crt", "Esp=", "Chain=auto", "Removable=no", "Type1=keep", "Dkms=no",
+        "SecureBoot=required",
       ])
   }
 
@@ -23,6 +24,7 @@ import Testing
   @Test(arguments: [
     ("Enabled", "no"), ("Strict", "yes"), ("Keep", "3"), ("Key", "pkcs11:token=boot"), ("Certificate", "/c d"),
     ("Esp", "/mnt/esp"), ("Chain", "systemd-boot"), ("Removable", "yes"), ("Type1", "remove"), ("Dkms", "yes"),
+    ("SecureBoot", "optional"),
   ])
   func aValueIsWrittenAsItWasRead(key: String, value: String) throws {
     let setting = try #require(Setting.named(key))

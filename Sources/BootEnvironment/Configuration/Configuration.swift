@@ -25,6 +25,14 @@ package struct Configuration: Hashable, Sendable {
     case remove
   }
 
+  /// Whether this machine needs Secure Boot.
+  package enum SecureBoot: String, CaseIterable, Sendable {
+    /// `status` reports Setup Mode, disabled Secure Boot and a boot from another program as problems.
+    case required
+    /// They are wanted.
+    case optional
+  }
+
   /// `Enabled=yes|no`: whether hooks and `apply` do anything.
   ///
   /// Default yes.
@@ -65,6 +73,11 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default no.
   package var signsModules = false
+
+  /// `SecureBoot=required|optional`: whether `status` reports that Secure Boot is off.
+  ///
+  /// Default required.
+  package var secureBoot = SecureBoot.required
 
   package static let path = "/etc/pve-sb-uki/pve-sb-uki.conf"
   package static let directory = "/etc/pve-sb-uki/pve-sb-uki.conf.d"

@@ -42,6 +42,9 @@ package struct Setting: Sendable {
       $0.typeOne.rawValue
     },
     Setting("Dkms", set: { $0.signsModules = try $1.truth() ?? $2.signsModules }, write: { word($0.signsModules) }),
+    Setting("SecureBoot", set: { $0.secureBoot = try $1.choice(wanted: "required or optional") ?? $2.secureBoot }) {
+      $0.secureBoot.rawValue
+    },
   ]
 
   private static func word(_ truth: Bool) -> String { truth ? "yes" : "no" }

@@ -28,6 +28,8 @@ package struct EFIVariableName: Hashable, Sendable {
   package static let forbiddenDatabase = Self(name: "dbx", vendor: imageSecurityVendor)
   package static let timestampDatabase = Self(name: "dbt", vendor: imageSecurityVendor)
   package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
+  /// The keys that MokManager offers to enrol at the next boot: the pending request of `mokutil --import`.
+  package static let requestedMachineOwnerKeys = Self(name: "MokNew", vendor: shimVendor)
   package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
   /// 1 if shim checks no signatures.
   package static let shimValidationDisabled = Self(name: "MokSBStateRT", vendor: shimVendor)

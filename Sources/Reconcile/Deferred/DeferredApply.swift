@@ -40,6 +40,9 @@ package enum DeferredApply {
 
   /// DPkg::Post-Invoke, which apt also calls after dpkg failed: reconciles, whether or not work was deferred.
   ///
+  /// Failures that last until the signing key is enrolled are only in the report if work was deferred: that is the
+  /// business of `status`, not of each apt run.
+  ///
   /// Throws what `Apply.run` throws.
   package static func finish(on host: Host) throws -> ApplyReport {
     // A mark that cannot be removed is harmless once apt has ended. Without the list of pending work, everything is
@@ -52,8 +55,10 @@ package enum DeferredApply {
       let incomplete = try KernelInventory(of: host.files).withoutInitrd.map(\.release)
       options.expected = work.releases.first { incomplete.contains($0) }
     }
-    let report = try Apply.run(options, on: host)
-    if report.failures.isEmpty { try PendingWork.clear(from: host.files) }
+    var report = try Apply.run(options, on: host)
+    let lasting = report.failures.filter { report.plan?.enrolmentFailures.contains($0) != true }
+    if lasting.isEmpty { try PendingWork.clear(from: host.files) }
+    if work == nil { report.failures = lasting }
     return report
   }
 }

@@ -13,10 +13,10 @@ package struct ChainDecision: Sendable {
   /// Whether this machine starts pve-sb-uki's UKIs through that chain.
   package let trust: BootTrust
   /// What firmware and shim start, as read for this decision.
-  let evaluation: TrustEvaluation
+  package let evaluation: TrustEvaluation
 
   /// Which program starts the UKIs.
-  var route: TrustEvaluation.Route {
+  package var route: TrustEvaluation.Route {
     switch chain {
     case .direct, .systemdBoot: .firmware
     case .shim(.image): .shim

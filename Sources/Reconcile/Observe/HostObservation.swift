@@ -6,6 +6,7 @@ package import BootEnvironment
 package import Cryptography
 internal import EFIData
 package import Messages
+package import SigningKeys
 
 /// The state of the host, its ESPs and its firmware that is relevant for UKIs.
 ///
@@ -31,12 +32,16 @@ package struct HostObservation: Sendable {
   /// The kernels that get a UKI, and why.
   let choice: KernelChoice
   let sources: [Kernel: ImageSource]
+  /// How the running system was booted; nil if it does not say so.
+  package let evidence: BootEvidence?
   /// Findings about the command lines of the UKIs.
   package let lineFindings: [LineFinding]
 
   /// Files with secrets that other users can read or replace.
   package let exposures: [Failure]
 
+  /// Whether UKIs can be signed; nil if nothing has to be signed, and it was not examined.
+  package let key: KeyAvailability?
   /// The current certificate; nil if it cannot be read.
   package let certificate: Certificate?
   /// The warning about the certificate's validity; nil if it is valid, or cannot be read.
@@ -65,6 +70,27 @@ package struct HostObservation: Sendable {
   /// The dkms settings.
   let dkms: Result<DKMSFiles, Failure>
 
+  /// Whether a UKI that this machine starts is kept because it would reject a newly signed one.
+  package var keepsAcceptedImages: Bool { accepted.values.contains { !$0.isEmpty } }
+
+  /// Whether the running system was booted from a UKI made by pve-sb-uki; nil if the system does not say so.
+  ///
+  /// After the UKI was replaced it still counts, since the name and the ESP decide.
+  package var isBootedFromUKI: Bool? {
+    guard let evidence else { return nil }
+    if let name = evidence.imageName, UKIName(fileName: name) != nil { return survey.esps.contains(where: isBooted) }
+    // A copy that shim or the firmware finds by its fixed name.
+    guard let number = evidence.bootCurrent, let variables = try? firmware.variables?.get(),
+      let file = variables[number]?.option?.file, evidence.imageName != nil
+    else { return false }
+    return file.isInOurNameSpace && survey.esps.contains { $0.location?.isSamePartition(as: file.partition) == true }
+  }
+
+  private func isBooted(_ esp: ESP) -> Bool {
+    guard let booted = evidence?.partition, let own = esp.location else { return true }
+    return booted == own.guid && !own.isMBR
+  }
+
   /// The ESPs that could be read.
   var readESPs: [ESP] { survey.esps.filter { contents[$0.name] != nil } }
 }
@@ -77,6 +103,8 @@ enum ImageSource: Sendable {
   case toBuild(size: Int, notes: [Message], inputs: ImageInputs)
   /// The UKI cannot be built.
   case unusable(Failure)
+  /// Whether the UKI has to be built is unknown, since the certificate is away together with the key.
+  case waiting
 }
 
 /// A finding about the command line of some UKIs.

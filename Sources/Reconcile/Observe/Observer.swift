@@ -120,6 +120,10 @@ final class Observer {
     for planned in choice.kernels where choice.isChosen(planned) {
       sources[planned.kernel] = source(of: planned.kernel)
     }
+    let key = needsKey(sources, decision) ? configuration.signingKey.availability(on: host) : nil
+    if certificate == nil, key?.absence != nil {
+      for (kernel, source) in sources { if case .unusable = source { sources[kernel] = .waiting } }
+    }
     markBooted()
     let accepted = decision.map { acceptedImages($0) } ?? [:]
     let refusals = decision.map { self.refusals(by: $0) } ?? [:]
@@ -128,8 +132,8 @@ final class Observer {
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
       unreadable: unreadable, fileNotes: fileNotes, damaged: damaged, inventory: inventory,
       running: requests.running,
-      choice: choice, sources: sources, lineFindings: lineFindings,
-      exposures: SecretFiles.exposures(configuration, on: host), certificate: certificate,
+      choice: choice, sources: sources, evidence: evidence, lineFindings: lineFindings,
+      exposures: SecretFiles.exposures(configuration, on: host), key: key, certificate: certificate,
       certificateWarning: certificate?.validityWarning(on: host), chain: chain,
       refusals: refusals, accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
@@ -157,6 +161,14 @@ final class Observer {
     } catch {
       return .unusable(Failure(adopting: error, of: "EFI/Linux/\(UKIName(kernel).fileName) cannot be built"))
     }
+  }
+
+  /// Whether something may have to be signed, or a person asks.
+  private func needsKey(_ sources: [Kernel: ImageSource], _ decision: ChainDecision?) -> Bool {
+    if options.isDryRun || certificate == nil { return true }
+    // A token is only asked for UKIs, since that takes time.
+    if decision?.chain.hasSystemdBoot == true, configuration.key.hasPrefix("/") { return true }
+    return sources.values.contains { if case .toBuild = $0 { true } else { false } }
   }
 
   /// The UKI in the manifest that these inputs would produce again.

@@ -5,12 +5,13 @@ package import BootEnvironment
 internal import Cryptography
 package import Findings
 package import Messages
+package import SigningKeys
 
 /// The changes that `apply` will make.
 ///
 /// The plan is complete: the executor does nothing else, and `--dry-run` executes nothing.
 package struct ApplyPlan: Sendable {
-  let configuration: Configuration
+  package let configuration: Configuration
   /// The certificate that UKIs are signed with; nil if it cannot be read.
   let certificate: Certificate?
   /// Complete kernels, newest first.
@@ -33,6 +34,12 @@ package struct ApplyPlan: Sendable {
   var lackingLoader: Set<String> = []
   /// UKIs that the firmware rejects although it trusts the signing key; they are never first in the boot order.
   var refused: Set<UKIName> = []
+  /// Why nothing can be signed now; nil if the key can be used, or was not needed.
+  package internal(set) var keyAbsence: KeyAbsence?
+  /// Why the key or its certificate is unusable; nil if it can be used, is away, or was not needed.
+  package internal(set) var keyFailure: Failure?
+  /// Kernels whose UKI has to be built once the key is back; their old UKIs are kept.
+  package internal(set) var waitingForKey: [Kernel] = []
   /// Changes to the dkms settings.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
@@ -48,6 +55,8 @@ package struct ApplyPlan: Sendable {
     certificate = observation.certificate
     installed = observation.inventory.kernels
     manifest = observation.manifest
+    keyAbsence = observation.key?.absence
+    keyFailure = observation.key?.failure
   }
 
   /// The failure to report for a UKI that the boot chain rejects although it trusts its key.
@@ -74,6 +83,9 @@ package struct ApplyPlan: Sendable {
 
   /// The findings as errors.
   package var failures: [Failure] { findings.map(\.failure) }
+
+  /// Those of `failures` that last until the signing key is enrolled; the machine boots the UKIs that it has.
+  package var enrolmentFailures: Set<Failure> { Set(findings.filter { $0.kind == .keyNotEnrolled }.map(\.failure)) }
 
   /// The UKIs on each ESP after the plan is executed, by name of the ESP.
   var outcome: [String: [UKIName]] { Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0.images.outcome) }) }

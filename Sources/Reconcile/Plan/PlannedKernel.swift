@@ -23,6 +23,8 @@ package struct PlannedKernel: Hashable, Sendable {
   package internal(set) var demand: Demand
   /// Whether no UKI can be built from the installed files; reported as a failure.
   package internal(set) var isUnusable = false
+  /// Whether its UKI has to be built once the signing key is back; reported as a failure.
+  package internal(set) var isWaitingForKey = false
   /// The inputs of its UKI; nil if none is built.
   var inputs: ImageInputs?
 
@@ -71,13 +73,13 @@ extension PlannedKernel {
 
   /// The state for the JSON output.
   ///
-  /// `made`: it exists on an ESP; `to-be-made`; `unusable`; `no-initrd`: the existing one is kept; `not-chosen` by
-  /// `--kernel`.
+  /// `made`: it exists on an ESP; `to-be-made`; `unusable`; `waiting` for the signing key; `no-initrd`: the existing
+  /// one is kept; `not-chosen` by `--kernel`.
   package var imageState: String {
     switch demand {
     case .bytes: "made"
     case .build: "to-be-made"
-    case .none: isUnusable ? "unusable" : hasLostInitrd ? "no-initrd" : "not-chosen"
+    case .none: isUnusable ? "unusable" : isWaitingForKey ? "waiting" : hasLostInitrd ? "no-initrd" : "not-chosen"
     }
   }
 }

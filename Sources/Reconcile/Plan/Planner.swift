@@ -71,6 +71,9 @@ final class Planner {
       case .recorded(let digest, let size, let inputs):
         planned.demand = .bytes(digest: digest, size: size)
         planned.inputs = inputs
+      case .toBuild where plan.keyAbsence != nil, .waiting:
+        planned.isWaitingForKey = true
+        plan.waitingForKey.append(planned.kernel)
       case .toBuild(let size, let notes, let inputs):
         for note in notes { plan.note(note) }
         planned.demand = .build(size: size)
@@ -82,6 +85,44 @@ final class Planner {
       }
       plan.kernels.append(planned)
     }
+    reportKey()
+  }
+
+  /// Reports an absent or unusable key if something has to be signed.
+  private func reportKey() {
+    let needsKey = plan.kernels.contains { if case .build = $0.demand { true } else { false } }
+    if let failure = plan.keyFailure, needsKey || plan.certificate == nil { plan.fail(.keyUnusable, failure) }
+    guard let absence = plan.keyAbsence, let first = plan.waitingForKey.first else { return }
+    let what: Message =
+      plan.waitingForKey.count == 1
+      ? "kernel \(first.release) waits for the signing key"
+      : "\(plan.waitingForKey.count) kernels wait for the signing key"
+    let message: Message = stillBoots ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)"
+    plan.find(
+      Finding(
+        .keyAway, Failure(message, hint: absence.hint),
+        arguments: ["kernels": JSONValue(plan.waitingForKey.map(\.release))], command: absence.command))
+  }
+
+  /// Whether UKIs of the waiting kernels exist and the machine starts them.
+  private var stillBoots: Bool {
+    let names = Set(plan.waitingForKey.map { UKIName($0) })
+    guard observation.contents.values.contains(where: { !names.isDisjoint(with: $0.own) }) else { return false }
+    return observation.keepsAcceptedImages || plan.chain?.trust.isAccepted ?? (observation.isBootedFromUKI == true)
+  }
+
+  /// Boot loaders that have to be signed wait for the key, too: the ESP keeps its loaders and boot entries.
+  private func waitForKey(_ esp: inout ESPPlan) {
+    let needsKey = esp.loaders.contains { if case .signed = $0.source { true } else { false } }
+    guard needsKey, let absence = plan.keyAbsence else { return }
+    esp.loaders = []
+    esp.defaultEntry = nil
+    plan.lackingLoader.insert(esp.name)
+    plan.find(
+      Finding(
+        .keyAway,
+        Failure("\(absence): the boot loader on \(esp.name) waits for the signing key", hint: absence.hint),
+        arguments: ["partition": .string(esp.name)], command: absence.command))
   }
 
   private func planImages() {
@@ -188,6 +229,7 @@ final class Planner {
     case .success(let files):
       do {
         try planLoaders(programs, state: files.loaders, decision: decision, on: &esp)
+        waitForKey(&esp)
         planRemovals(files.typeOne, decision: decision, on: &esp)
         plan.esps[index] = esp
       } catch {

@@ -45,6 +45,9 @@ package struct TrustDatabase: Sendable {
   /// Whether there is anything to judge with: Secure Boot, or a list of what it starts.
   package var hasLists: Bool { secureBootEnabled != nil || !db.isEmpty }
 
+  /// Whether shim has started this machine: it then publishes its lists.
+  package var isBootedByShim: Bool { mokList.isPresent || revocationLevel != nil }
+
   /// A machine with empty lists.
   package init() {}
 

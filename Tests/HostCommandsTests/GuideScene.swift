@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import Cryptography
+import EFIData
+import HostCommands
+import HostScenes
+import HostSystem
+internal import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+/// A running machine with an ESP at /boot/efi, whose firmware variables are a directory; the test is its firmware menu.
+struct GuideScene {
+  let scene: ApplyScene
+  var directory: TemporaryDirectory { scene.directory }
+
+  /// `keys` are those of the host: the same ones as in other tests, since creating them takes longer than a test.
+  init(hasKeys: Bool = true) throws {
+    scene = try ApplyScene()
+    if hasKeys { try KeysFixture.install(in: directory) } else { try removeKeys() }
+    try directory.write("proc/stat", "btime \(SigningKey.now)\n")
+    try directory.write("sys/firmware/efi/fw_platform_size", "64\n")
+    try settings("")
+    try put(.secureBoot, [0])
+    try put(.setupMode, [0])
+    try put(EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor), [1, 0, 0, 0, 0, 0, 0, 0])
+  }
+
+  func removeKeys() throws {
+    let files = try directory.host().files
+    for name in ["db.key", "db.crt"] { try files.remove("/etc/pve-sb-uki/keys/\(name)") }
+  }
+
+  func host() throws -> Host {
+    var host = try directory.host()
+    host.now = { SigningKey.now }
+    host.isRunningSystem = true
+    host.kernelRelease = ApplyScene.newer
+    return host
+  }
+
+  func settings(_ text: String) throws {
+    try directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/boot/efi\n\(text)")
+  }
+
+  func put(_ variable: EFIVariableName, _ data: [UInt8]) throws {
+    try directory.write("\(EFIVariableStore.directory)/\(variable.fileName)", [7, 0, 0, 0] + data)
+  }
+
+  func put(_ variable: EFIVariableName, certificates: [[UInt8]]) throws {
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    try put(variable, SignatureDatabase(certificates: certificates, owner: owner).serialize())
+  }
+
+  /// The certificate that signs UKIs, as openssl converts it.
+  func certificate() throws -> [UInt8] {
+    try ExternalTool("openssl").run([
+      "x509", "-in", directory.path(of: "etc/pve-sb-uki/keys/db.crt"), "-outform", "DER",
+    ])
+  }
+
+  /// Boots the newer kernel's UKI as stub 257 reports it, or without a name another program.
+  func boot(_ image: String? = "pve-\(ApplyScene.newer).efi") throws {
+    func text(_ text: String) -> [UInt8] { text.utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] } + [0, 0] }
+    guard let image else { return try put(.loaderInfo, text("GRUB 2.12")) }
+    try directory.host().files.remove("\(EFIVariableStore.directory)/\(EFIVariableName.loaderInfo.fileName)")
+    try put(.stubInfo, text("systemd-stub 257.9"))
+    try put(.stubImageIdentifier, text("\\EFI\\Linux\\\(image)"))
+  }
+
+  func apply() throws {
+    var options = ApplyOptions()
+    options.lockTimeout = 0
+    let report = try Apply.run(options, on: host())
+    try #require(report.failures.isEmpty, "\(report.failures)")
+  }
+
+  func state() throws -> MachineState { try MachineState(of: host()) }
+
+  /// Runs the next command of the state as a shell would; the firmware's menu and a boot are the test's.
+  func runNext(_ state: MachineState) throws {
+    let words = try #require(state.nextCommand).description.split(separator: " ").map(String.init)
+    switch Array(words.prefix(3)) {
+    case ["pve-sb-uki", "keys", "create"]: _ = try KeysCreate().run(on: host())
+    case ["pve-sb-uki", "apply"]: try apply()
+    case ["pve-sb-uki", "keys", "export"]:
+      var export = KeysExport()
+      try #require(words.count == 4)
+      export.directory = words[3]
+      _ = try export.run(on: host())
+    case ["mokutil", "--import", words.last ?? ""]:
+      try put(.requestedMachineOwnerKeys, certificates: [FileSystem().readFile(words[2], limit: 1 << 20)])
+    default: Issue.record("not a command that this test knows: \(words)")
+    }
+  }
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BinaryFormat
+import BootEnvironment
+import Cryptography
+import EFIData
+import Findings
+import HostCommands
+import HostScenes
+import HostSystem
+internal import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+@Suite struct MachineStateTests {
+  private func kinds(_ state: MachineState) -> [FindingKind] { state.findings.map(\.kind) }
+
+  private func command(_ state: MachineState) -> String? { state.nextCommand?.description }
+
+  /// From the installation to the first boot, each next command leads to the next state.
+  @Test func everyNextCommandLeadsToTheNextState() throws {
+    let scene = try GuideScene(hasKeys: false)
+    try scene.boot(nil)
+    var state = try scene.state()
+    #expect(state.stage == .noKeys && command(state) == "pve-sb-uki keys create")
+    try KeysFixture.install(in: scene.directory)
+
+    state = try scene.state()
+    #expect(state.stage == .keysMade && command(state) == "pve-sb-uki apply")
+    try scene.runNext(state)
+
+    let root = scene.directory.path
+    state = try scene.state()
+    #expect(state.stage == .notEnrolled)
+    #expect(command(state) == "pve-sb-uki keys export \(root)/boot/efi/EFI/pve-sb-uki")
+    #expect(kinds(state) == [.keyNotEnrolled, .secureBootOff])
+    #expect(state.findings.allSatisfy { $0.command == state.nextCommand })
+    try scene.runNext(state)
+
+    state = try scene.state()
+    #expect(state.stage == .readyToEnrol && command(state) == "systemctl reboot --firmware-setup")
+    #expect(kinds(state) == [.keyNotEnrolled, .secureBootOff])
+    #expect(state.lines.map(\.description).contains("Delete the platform key (PK), which starts Setup Mode."))
+    #expect(state.lines.contains { $0.contains("Enrol db, then KEK, then PK, from EFI/pve-sb-uki on the ESP") })
+    #expect(state.lines.last == "Turn Secure Boot on, and save.")
+
+    try scene.put(.signatureDatabase, certificates: [scene.certificate()])
+    state = try scene.state()
+    #expect(state.stage == .enrolled && command(state) == "systemctl reboot --firmware-setup")
+    #expect(kinds(state) == [.secureBootOff])
+    #expect(state.ifSecureBootWereOn?.contains("would start the UKIs: the certificate") == true)
+
+    try scene.put(.secureBoot, [1])
+    state = try scene.state()
+    #expect(state.stage == .notBooted && command(state) == "systemctl reboot" && kinds(state) == [.notBooted])
+    #expect(state.ifSecureBootWereOn == nil)
+
+    try scene.boot()
+    state = try scene.state()
+    #expect(state.stage == .booted && state.nextCommand == nil && state.findings.isEmpty)
+  }
+
+  @Test func setupModeNeedsNoDeletedPlatformKey() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.put(.setupMode, [1])
+    var state = try scene.state()
+    #expect(state.stage == .notEnrolled && kinds(state) == [.keyNotEnrolled, .setupMode])
+    try scene.runNext(state)
+    state = try scene.state()
+    #expect(state.stage == .readyToEnrol && !state.lines.contains { $0.contains("Delete the platform key") })
+    // db is enrolled first; PK ends Setup Mode.
+    try scene.put(.signatureDatabase, certificates: [scene.certificate()])
+    state = try scene.state()
+    #expect(state.stage == .enrolled && kinds(state) == [.setupMode])
+    #expect(state.lines.contains { $0.contains("Enrol KEK and then PK") })
+  }
+
+  /// Nobody could tell whether it is safe to turn Secure Boot on.
+  @Test func withSecureBootOffTheStateSaysWhatWouldHappen() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.put(.signatureDatabase, certificates: [SigningKey("Another").certificate.der])
+    let state = try scene.state()
+    #expect(state.ifSecureBootWereOn?.contains("would reject the UKIs") == true)
+    #expect(state.ifSecureBootWereOn?.contains("is not in db") == true)
+    #expect(state.lines.first == state.ifSecureBootWereOn && kinds(state) == [.keyNotEnrolled, .secureBootOff])
+  }
+
+  @Test(arguments: [[0, 0], [0, 1]] as [[UInt8]]) func optionalSecureBootMayBeOff(_ flags: [UInt8]) throws {
+    let scene = try GuideScene()
+    try scene.settings("SecureBoot=optional\n")
+    try scene.apply()
+    try scene.boot(nil)
+    try scene.put(.secureBoot, [flags[0]])
+    try scene.put(.setupMode, [flags[1]])
+    var state = try scene.state()
+    #expect(state.stage == .notBooted && command(state) == "systemctl reboot" && state.findings.isEmpty)
+    try scene.boot()
+    state = try scene.state()
+    #expect(state.stage == .booted && state.nextCommand == nil && state.findings.isEmpty)
+    // If it is on, the machine must start the UKIs.
+    try scene.put(.secureBoot, [1])
+    try scene.put(.setupMode, [0])
+    state = try scene.state()
+    #expect(state.stage == .notEnrolled && kinds(state) == [.keyNotEnrolled])
+  }
+
+  @Test func firmwareWithoutSecureBootIsReportedUntilItIsOptional() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    for name in [EFIVariableName.secureBoot, .setupMode] {
+      try scene.directory.host().files.remove("\(EFIVariableStore.directory)/\(name.fileName)")
+    }
+    try scene.boot()
+    let state = try scene.state()
+    #expect(state.stage == .booted && kinds(state) == [.secureBootOff] && state.ifSecureBootWereOn == nil)
+    #expect(state.findings.first?.command == "pve-sb-uki config set SecureBoot optional")
+    try scene.settings("SecureBoot=optional\n")
+    #expect(try scene.state().findings.isEmpty)
+  }
+
+  @Test func firmwareThatCannotShowItsMenuIsRebooted() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    let name = EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor)
+    try scene.put(name, [0, 0, 0, 0, 0, 0, 0, 0])
+    try scene.runNext(scene.state())
+    let state = try scene.state()
+    #expect(command(state) == "systemctl reboot" && state.lines.contains { $0.contains("Press the key") })
+  }
+
+  /// The firmware knows shim by its digest, and shim has started this machine.
+  @Test func shimGetsTheKeyThroughMokManager() throws {
+    let scene = try GuideScene()
+    let directory = scene.directory
+    try directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
+    try directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
+    try directory.write("usr/bin/mokutil", "")
+    let printed = try ExternalTool("pesign").result(["-h", "-d", "sha256", "-i", Fixture.path(of: "shim-trixie")]).text
+    let digest = try #require(
+      [UInt8](hexadecimal: printed.split(whereSeparator: { $0 == " " || $0 == "\n" }).last ?? ""))
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let list = SignatureList(type: .sha256, signature: .init(owner: owner, data: digest))
+    try scene.put(.signatureDatabase, SignatureDatabase(lists: [list]).serialize())
+    try scene.put(.machineOwnerKeys, certificates: [SigningKey("Debian").certificate.der])
+    try scene.put(.secureBoot, [1])
+    try scene.apply()
+    try scene.boot(nil)
+
+    var state = try scene.state()
+    #expect(state.stage == .notEnrolled && kinds(state) == [.keyNotEnrolled])
+    try scene.runNext(state)
+    state = try scene.state()
+    #expect(state.stage == .readyToEnrol)
+    #expect(command(state) == "mokutil --import \(directory.path)/boot/efi/EFI/pve-sb-uki/db.der")
+    try scene.runNext(state)
+    state = try scene.state()
+    #expect(state.stage == .waitsForMokManager && command(state) == "systemctl reboot")
+    #expect(state.lines.contains { $0.contains("Enroll MOK") } && kinds(state) == [.keyNotEnrolled])
+
+    try scene.put(.machineOwnerKeys, certificates: [scene.certificate()])
+    state = try scene.state()
+    #expect(state.stage == .notBooted && command(state) == "pve-sb-uki apply")
+    try scene.runNext(state)
+    state = try scene.state()
+    #expect(state.stage == .notBooted && command(state) == "systemctl reboot" && kinds(state) == [.notBooted])
+  }
+
+  /// A damaged request of mokutil is not a request.
+  @Test func damagedRequestsAreIgnored() throws {
+    let scene = try GuideScene()
+    try scene.settings("Chain=shim\n")
+    try scene.directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
+    try scene.directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
+    try scene.apply()
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let good = try SignatureDatabase(certificates: [scene.certificate()], owner: owner).serialize()
+    for damaged in Mutations(of: good, count: 40) {
+      try scene.put(.requestedMachineOwnerKeys, damaged)
+      #expect([.notEnrolled, .waitsForMokManager].contains(try scene.state().stage))
+    }
+    try scene.put(.requestedMachineOwnerKeys, Array(good.prefix(200)))
+    #expect(try scene.state().stage == .notEnrolled)
+  }
+
+  /// The firmware still knows the old key only: Secure Boot must stay off until the UKIs have the new signature.
+  @Test func replacedKeysKeepSecureBootOffUntilTheUKIsAreSignedAgain() throws {
+    let scene = try GuideScene()
+    try scene.put(.secureBoot, [1])
+    try scene.put(.signatureDatabase, certificates: [scene.certificate()])
+    try scene.apply()
+    let key = try SigningKey("New db")
+    try scene.directory.write("etc/pve-sb-uki/keys/db.key", key.identity.key.serializedPEM(), mode: 0o600)
+    try scene.directory.write("etc/pve-sb-uki/keys/db.crt", key.certificate.serializedPEM())
+    try scene.runNext(scene.state())
+    var state = try scene.state()
+    #expect(state.stage == .readyToEnrol && state.lines.last?.contains("Keep Secure Boot off") == true)
+    try scene.put(.secureBoot, [0])
+    try scene.put(.signatureDatabase, certificates: [scene.certificate()])
+    state = try scene.state()
+    #expect(state.stage == .enrolled && command(state) == "pve-sb-uki apply")
+    try scene.runNext(state)
+    #expect(try command(scene.state()) == "systemctl reboot --firmware-setup")
+  }
+
+  /// ESPs of proxmox-boot-tool are not mounted.
+  @Test func exportedFilesAreFoundOnUnmountedESPs() throws {
+    let machine = try MirrorScene(isApplied: false)
+    let directory = machine.directory
+    try KeysFixture.install(in: directory)
+    try machine.put(.secureBoot, [0])
+    try machine.apply()
+    #expect(
+      try MachineState(of: machine.host()).nextCommand?.description
+        == "pve-sb-uki keys export \(directory.path)/root/pve-sb-uki-public")
+    var export = KeysExport()
+    export.directory = directory.path(of: "root/pve-sb-uki-public")
+    _ = try export.run(on: machine.host())
+    var state = try MachineState(of: machine.host())
+    #expect(state.stage == .readyToEnrol && state.lines.contains { $0.contains("to a USB stick with a FAT file system") })
+    export.directory = directory.path(of: machine.path(MirrorScene.serials[1], "/EFI/pve-sb-uki"))
+    _ = try export.run(on: machine.host())
+    state = try MachineState(of: machine.host())
+    #expect(state.lines.contains { $0.contains("from EFI/pve-sb-uki on the ESP \(MirrorScene.serials[1])") })
+  }
+
+  @Test func withoutUEFIOrKeysNothingElseIsSaid() throws {
+    let scene = try GuideScene()
+    let state = MachineState(.noFirmware)
+    #expect(state.stage == .inactive && state.nextCommand == nil && state.findings.isEmpty)
+    #expect(state.text.first == "State: this machine was not booted by UEFI firmware")
+    try scene.directory.write("etc/pve-sb-uki/keys/db.crt", "garbage")
+    #expect(try scene.state().stage == .keyMissing)
+  }
+}
