@@ -51,7 +51,7 @@ package enum MachineFindings {
     if let firmware {
       collector.add("the platform key") { PlatformKeys.findings(firmware, on: host) }
       collector.add("the certificates in the firmware") { VendorCertificates.findings(firmware) }
-      collector.add("exported keys on ESPs") { try ExportedKeys.findings(context, firmware, on: host) }
+      collector.add("exported keys on ESPs") { try ESPKeyFiles.findings(context, firmware, on: host) }
       collector.add("the booted program") { try BootedProgram.findings(context, firmware, on: host) }
       collector.add("the firmware's variable store") { try VariableRoom.findings(firmware, on: host) }
       if let packages {
@@ -65,7 +65,7 @@ package enum MachineFindings {
     collector.add("certificates") { CertificateTerms.findings(context, on: host) }
     collector.add("dracut") { try PackageFindings.dracut(on: host) }
     collector.add("os-release") { try OSReleaseFindings.findings(context, on: host) }
-    collector.add("updates that delete keys") { ExportedKeys.removals(context, on: host) }
+    collector.add("updates that delete keys") { ESPKeyFiles.removals(context, on: host) }
     collector.add("secrets") { try SecretStorage.findings(context, on: host) }
     collector.add("partition GUIDs") { try ClonedDisks.findings(context, on: host) }
     collector.add("the kernel's log") { try KernelLog(of: host).findings }

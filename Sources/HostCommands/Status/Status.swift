@@ -43,6 +43,8 @@ package struct Status: Sendable {
       case unusable = "unusable"
       /// The UKI exists and boots, but its kernel has lost its initrd.
       case kept = "kept"
+      /// The UKI has to be built, but the signing key is away; an older one may exist.
+      case waiting = "waiting"
 
       /// The state as the rest of a sentence.
       package var word: Message {
@@ -53,6 +55,7 @@ package struct Status: Sendable {
         case .changed: "changed"
         case .unusable: "unusable"
         case .kept: "kept, without its initrd"
+        case .waiting: "waiting for the key"
         }
       }
     }
@@ -73,6 +76,8 @@ package struct Status: Sendable {
   package struct Report: Sendable {
     /// Why pve-sb-uki does nothing on this host; nil if it is active.
     package var skipReason: SkipReason?
+    /// How far the machine is; nil if that cannot be read.
+    package var state: MachineState?
     /// `on`, `off`, `setup mode`; nil if the firmware does not report it.
     package var secureBoot: Message?
     /// Subject of the certificate in use; nil if it cannot be read.
@@ -142,7 +147,10 @@ extension Status {
     case .skip(let reason):
       var report = Report()
       report.skipReason = reason
-      report.nextStep = reason.hint
+      let state = MachineState(reason)
+      report.state = state
+      report.isNextCommand = state.nextCommand != nil
+      report.nextStep = state.nextCommand ?? reason.hint
       return report
     case .ready(let configuration, let survey):
       var options = ApplyOptions()

@@ -16,12 +16,18 @@ struct StatusReporter: ~Copyable {
   private let host: Host
   private let observation: HostObservation
   private let plan: ApplyPlan
+  private let state: Result<MachineState, any Error>
   private(set) var report = Status.Report()
 
   init(_ host: Host, _ assessment: borrowing Assessment) {
     self.host = host
     observation = assessment.observation
     plan = assessment.plan
+    do {
+      state = .success(try MachineState(of: host, assessment))
+    } catch {
+      state = .failure(error)
+    }
   }
 
   mutating func describe(isQuick: Bool) throws {
@@ -30,6 +36,7 @@ struct StatusReporter: ~Copyable {
     for finding in plan.findings { report.find(finding) }
     report.chain = plan.chainName
     describeCommandLines()
+    describeState()
     describeMachine()
     describeESPs()
     describeKernels()
@@ -52,6 +59,15 @@ struct StatusReporter: ~Copyable {
         report.remove { $0.message == found.message }
         report.find(Finding(.commandLineInvalid, found.message, actions: [.run("pve-sb-uki cmdline edit")]))
       }
+    }
+  }
+
+  private mutating func describeState() {
+    switch state {
+    case .success(let state):
+      report.state = state
+      for finding in state.findings { report.find(finding) }
+    case .failure(let error): report.find(Finding(.workFailed, Failure(of: "Secure Boot", error)))
     }
   }
 
@@ -97,7 +113,7 @@ struct StatusReporter: ~Copyable {
         reasonWords: planned.reasonWords,
         states: states)
       report.kernels.append(kernel)
-      if !planned.isUnusable { findDeviations(of: planned, states) }
+      if !planned.isUnusable, !planned.isWaitingForKey { findDeviations(of: planned, states) }
     }
     for (esp, name) in observation.damaged where name.isPrevious || !damagedKernels.contains(name.kernel) {
       report.notes.append("\(name.path.dropFirst()) on \(esp) is damaged but not needed")
@@ -124,6 +140,7 @@ struct StatusReporter: ~Copyable {
     of planned: PlannedKernel, on esp: ESPPlan, among images: [PresentImage]
   ) -> Status.Kernel.State {
     if planned.isUnusable { return .unusable }
+    if planned.isWaitingForKey { return .waiting }
     if planned.hasLostInitrd, images.contains(where: { $0.name == planned.uki && $0.isOurs }) { return .kept }
     if esp.current.contains(planned.kernel) { return .current }
     guard let image = images.first(where: { $0.name == planned.uki }) else { return .missing }
@@ -144,12 +161,9 @@ struct StatusReporter: ~Copyable {
     case .accepted(let reason):
       report.isTrusted = true
       report.trustReason = reason
-    case .refused(let reason, let hint):
+    case .refused(let reason, _):
       report.isTrusted = false
       report.trustReason = reason
-      report.find(
-        Finding(
-          .keyNotEnrolled, Failure("this machine rejects UKIs signed with this key: \(reason)", hint: hint)))
     }
   }
 
@@ -224,17 +238,15 @@ struct StatusReporter: ~Copyable {
         : "repaired at \(time): \(last.message)")
   }
 
-  /// Reports the failure of the last run while a problem persists or work is pending.
+  /// Reports the failure of the last run while its cause exists or its work is pending.
   private mutating func describeLastFailure() throws {
-    guard let record = try FailureRecord.load(from: host.files) else { return }
-    let isPutOff = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil
-    guard report.needsAttention || plan.isMoreThanCleanup || isPutOff else { return }
+    let hasPendingWork = (try? PendingWork.load(from: host.files)).flatMap { $0 } != nil
+    guard let record = try FailureRecord.load(from: host.files)?.lasting(in: plan, hasPendingWork: hasPendingWork)
+    else { return }
     report.lastFailure = (CalendarDate(seconds: record.time).description, record.messages)
-    if !report.needsAttention {
-      report.find(
-        Finding(
-          .workFailed, "the last run failed: \(record.messages.joined(separator: "; "))", actions: [.run(Self.apply)]))
-    }
+    report.find(
+      Finding(
+        .workFailed, "the last run failed: \(record.messages.joined(separator: "; "))", actions: [.run(Self.apply)]))
   }
 
   /// The first command of a finding that needs attention, otherwise the first instruction.

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+import CommandLineInterface
 internal import BootEnvironment
 import BootPaths
 import CommandSupport
@@ -64,6 +65,7 @@ extension Status.Report {
     let past = lastFailure.map { record in ([record.time] + record.messages).map { Message(verbatim: $0) } }
     let severest = findings.map(\.severity).max()
     return [
+      Page.Section("State", stateLines),
       Page.Section("Reboot", reboot.map { [$0.text] } ?? [], reboot?.style ?? .plain),
       Page.Section("Secure Boot", [secureBoot ?? "unknown: not reported by the firmware"]),
       Page.Section("Signed by", [signer] + end + trust),
@@ -71,13 +73,20 @@ extension Status.Report {
       Page.Section("ESP", esps.map(\.text)),
       Page.Section("Kernels", present.isEmpty ? ["none installed"] : present),
       Page.Section("Boot paths", paths.map(\.statusText)),
-      Page.Section("Lockdown", lockdown.map { ["\($0.word)"] } ?? []),
+      Page.Section("Lockdown", lockdown.map { [Message(verbatim: $0.rawValue)] } ?? []),
       Page.Section("Modules", modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" }),
       Page.Section("Last failure", past ?? []),
       Page.Section("Notes", notes + findings.filter { $0.severity == .note }.map(\.message)),
       Page.Section("Attention", problems.map(\.message), severest == .failure ? .red : .yellow),
       nextSection ?? Page.Section("Next", ["nothing to do"], .green),
     ].compactMap { $0 }
+  }
+
+  /// The state, and what to do in menus if the next command leads there.
+  private var stateLines: [Message] {
+    guard let state else { return [] }
+    let isNext = nextStep != nil && nextStep == state.nextCommand
+    return [state.title] + (isNext ? state.lines : [state.ifSecureBootWereOn].compactMap { $0 })
   }
 
   /// A command is not wrapped, so that it can be pasted.
@@ -157,7 +166,7 @@ extension BuiltModule {
 extension Status.Report {
   var json: JSONValue {
     .object([
-      "obstacle": JSONValue(skipReason?.rawValue), "secure_boot": JSONValue(secureBoot),
+      "obstacle": JSONValue(skipReason?.rawValue), "state": JSONValue(state?.stage.rawValue), "secure_boot": JSONValue(secureBoot),
       "certificate": JSONValue(certificate), "certificate_end": JSONValue(certificateEnd),
       "chain": JSONValue(chain), "trusted": JSONValue(isTrusted), "trust_reason": JSONValue(trustReason),
       "reboot": reboot?.json ?? .null, "boot_paths": .array(paths.map(\.json)), "lockdown": JSONValue(lockdown?.rawValue),

@@ -12,7 +12,7 @@ internal import SecureBoot
 internal import SigningKeys
 
 /// Files for the enrolment of keys that are still on an ESP.
-enum ExportedKeys {
+enum ESPKeyFiles {
   /// Maximum size of such a file in bytes; most have 1 to 4 KiB.
   private static let sizeLimit = 64 << 10
   /// Maximum number of directories and of files to examine on an ESP.
