@@ -171,9 +171,25 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostCommands",
-        "HostSystem", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust",
-        "SecureBoot", "TestSupport", "XZ",
+        "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable",
+        "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage", "XZ",
       ], path: "Tests/FuzzRunner"),
+    // Lists initrds, and checks made-up machines.
+    .executableTarget(
+      name: "startup-runner",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "StartupCheck", "TestSupport",
+        "UnifiedKernelImage",
+      ], path: "Tests/StartupRunner"),
+    .testTarget(
+      name: "InitialRAMDiskTests",
+      dependencies: ["BinaryFormat", "Compression", "InitialRAMDisk", "Messages", "TestSupport"]),
+    .testTarget(
+      name: "StartupCheckTests",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages", "StartupCheck",
+        "TestSupport", "UnifiedKernelImage",
+      ]),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
     .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages", "TestSupport"]),

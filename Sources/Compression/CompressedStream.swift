@@ -38,9 +38,9 @@ package struct CompressedStream {
       case .bzip2: archive_read_support_filter_bzip2(archive)
       case .lzma: archive_read_support_filter_lzma(archive)
       case .xz: archive_read_support_filter_xz(archive)
-      case .lz4, .lz4Frame: archive_read_support_filter_lz4(archive)
+      case .lz4: archive_read_support_filter_lz4(archive)
       case .zstd: archive_read_support_filter_zstd(archive)
-      case .lzo: break
+      case .lzo, .lz4Frame: break
       }
     }
     archive_read_support_format_raw(archive)

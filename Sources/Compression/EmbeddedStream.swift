@@ -16,7 +16,7 @@ package struct EmbeddedStream {
     case lzo = "LZO"
     /// The legacy format of LZ4, which `lz4 -l` writes.
     case lz4 = "LZ4"
-    /// The frame format of LZ4, which the kernel cannot unpack.
+    /// The frame format of LZ4; not unpacked, as the kernel cannot either.
     case lz4Frame = "LZ4 frame"
     case zstd = "Zstandard"
 
@@ -55,7 +55,9 @@ package struct EmbeddedStream {
   /// stream is damaged, truncated, unpacks to more than `limit` bytes or has a format that cannot be unpacked,
   /// `ParseError` if its end cannot be found, and what `body` and reading the source throw.
   package func forEachChunk(limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Int {
-    guard format != .lzo else { throw CompressionError(.unsupported, detail: "LZO is not supported") }
+    guard format != .lzo, format != .lz4Frame else {
+      throw CompressionError(.unsupported, detail: "\(format.rawValue) is not supported")
+    }
     // These filters of libarchive treat other data after the stream as damage.
     let end =
       switch format {

@@ -106,7 +106,7 @@ extension StartupRecord {
     contents.isOpaque = marks.contains("opaque")
     contents.programs = Set(programs)
     while let names = words("modules", &lines) {
-      guard names.count >= 2, contents.modules[names[0]] == nil else { return nil }
+      guard names.count >= 2, isWord(names[0]), contents.modules[names[0]] == nil else { return nil }
       contents.modules[names[0]] = Set(names.dropFirst(2))
       if names[1] == "yes" { contents.indexed.insert(names[0]) }
     }

@@ -63,7 +63,7 @@ package struct StartupSurvey {
   /// Seconds for one initrd; a slow machine needs ten for the largest.
   private static let timeLimit: Int64 = 60
 
-  /// `known` has what was found earlier. A quick survey reads no UKI.
+  /// Starts a survey that uses what was found earlier and, if it is quick, reads no UKI.
   package init(on host: Host, known: StartupRecord, isQuick: Bool = false) {
     self.init(on: host, known: known, isQuick: isQuick, limits: InitialRAMDisk.Limits())
   }

@@ -62,3 +62,44 @@ import Testing
         != nil)
   }
 }
+
+@Suite struct EmbeddedStreamTests {
+  private static let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7) }
+
+  @Test(
+    arguments: [
+      ("gzip", .gzip), ("bzip2", .bzip2), ("lzma", .lzma), ("xz", .xz), ("xz -T2 --block-size=65536", .xz),
+      ("xz --check=sha256", .xz), ("lz4 -l", .lz4), ("zstd", .zstd), ("zstd --no-check", .zstd),
+    ] as [(String, EmbeddedStream.Format)])
+  func aStreamEndsWhereItsCompressorEndedIt(_ tool: String, _ format: EmbeddedStream.Format) throws {
+    let words = tool.split(separator: " ").map(String.init)
+    let packed = try ExternalTool(words[0]).run(["-c"] + words.dropFirst(), input: Self.content)
+    #expect(EmbeddedStream.Format(start: packed) == format)
+    let before = [UInt8](repeating: 7, count: 5)
+    // Nothing, padding with other data, another stream of a different format.
+    for after in [[], [0, 0, 0, 0] + Array("070701".utf8), [0, 0, 0, 0, 0x1f, 0x8b, 8, 0]] as [[UInt8]] {
+      var content: [UInt8] = []
+      let end = try EmbeddedStream(format, in: before + packed + after, at: 5).forEachChunk(limit: 1 << 20) {
+        content += $0
+      }
+      #expect(content == Self.content && end == 5 + packed.count)
+    }
+  }
+
+  @Test func otherDataIsNotAStream() throws {
+    for start in [[0x30, 0x37], [0x1f], [], [0, 0]] as [[UInt8]] {
+      #expect(EmbeddedStream.Format(start: start) == nil)
+    }
+    let plain = EmbeddedStream(.gzip, in: Self.content, at: 0)
+    #expect(thrown(CompressionError.self) { _ = try plain.forEachChunk(limit: 1 << 20) { _ in } } != nil)
+  }
+
+  @Test(arguments: [("lzop", .lzo), ("lz4", .lz4Frame)] as [(String, EmbeddedStream.Format)])
+  func otherFormatsAreRecognisedAndNotUnpacked(_ tool: String, _ format: EmbeddedStream.Format) throws {
+    let packed = try ExternalTool(tool).run(["-c"], input: Self.content)
+    #expect(EmbeddedStream.Format(start: packed) == format)
+    let stream = EmbeddedStream(format, in: packed, at: 0)
+    let error = thrown(CompressionError.self) { _ = try stream.forEachChunk(limit: 1 << 20) { _ in } }
+    #expect(error?.operation == .unsupported)
+  }
+}

@@ -11,7 +11,9 @@ import HostSystem
 import ModuleSignature
 import PortableExecutable
 import SecureBoot
+import StartupCheck
 import TestSupport
+import UnifiedKernelImage
 
 /// Valid inputs.
 extension FuzzedParser {
@@ -72,6 +74,40 @@ extension FuzzedParser {
       of: file, in: [ProgramDirectory(directory.path, in: FileSystem())], database: database)
     let evaluation = TrustEvaluation(database, shim: shim)
     for route in [TrustEvaluation.Route.firmware, .shim, .loader] { _ = try evaluation.judge(file, via: route) }
+  }
+
+  /// An archive plain, in each compression, and all of them one after the other.
+  static func initrds() throws -> [[UInt8]] {
+    let plain = RAMDiskBytes.initrd(of: "6.8.12-10-pve", ["usr/lib/modules/6.8.12-10-pve/a.ko", "sbin/lvm"])
+    let links = RAMDiskBytes.archive([.directory("usr"), .link("lib", to: "usr/lib"), RAMDiskBytes.Member("init")])
+    let tools = ["gzip", "bzip2", "xz", "lzma", "lz4 -l", "zstd --no-check"]
+    let packed = try tools.map { tool in
+      let words = tool.split(separator: " ").map(String.init)
+      return try ExternalTool(words[0]).run(["-c"] + words.dropFirst(), input: plain)
+    }
+    let joined = packed.reduce(into: links) { joined, stream in
+      joined += stream
+      joined += [UInt8](repeating: 0, count: 8 - joined.count % 4)
+    }
+    return [plain, links, joined] + packed
+  }
+
+  static func unifiedImage() throws -> [UInt8] {
+    let stub = NamedInput(name: "stub", bytes: try Fixture.stub257.bytes())
+    let initrd = RAMDiskBytes.initrd(of: "6.8.12-10-pve", ["usr/lib/modules/6.8.12-10-pve/a.ko"])
+    var recipe = ImageRecipe(stub: stub, linux: stub, initrds: [NamedInput(name: "initrd", bytes: initrd)])
+    recipe.commandLine = Array("root=/dev/sda1 ro".utf8)
+    recipe.osRelease = NamedInput(name: "os-release", bytes: Array("ID=debian\n".utf8))
+    recipe.uname = "6.8.12-10-pve"
+    let sink = MemorySink()
+    _ = try ImageBuilder.write(ImagePlan(recipe), to: sink, signingBy: nil)
+    return sink.bytes
+  }
+
+  static func startupRecord() throws -> [UInt8] {
+    var record = StartupRecord()
+    record.set([UInt8](repeating: 0xab, count: 32), try ExaminedImage(reading: unifiedImage()))
+    return record.serialize()
   }
 
   static func signatureList() throws -> [UInt8] {

@@ -8,12 +8,14 @@ import Cryptography
 import DebianArchive
 import EFIData
 import HostSystem
+import InitialRAMDisk
 import KernelRepack
 import Messages
 import ModuleSignature
 import PortableExecutable
 import RepositoryTrust
 import SecureBoot
+import StartupCheck
 import TestSupport
 import XZ
 
@@ -104,6 +106,21 @@ struct FuzzedParser {
       },
       forHost("manifest", seeds: { [try manifest()] }) { bytes in
         if Manifest(parsing: bytes) == nil { throw ParseError("manifest", at: 0, .encoding, "rejected") }
+      },
+      forHost("initrd", seeds: { try initrds() }) { bytes in
+        let limits = InitialRAMDisk.Limits(bytes: 64 << 20)
+        var contents = InitrdContents()
+        try InitialRAMDisk(bytes, limits: limits).forEachMember { contents.add($0) }
+      },
+      // A UKI with an initrd, from its headers to the list of files.
+      forHost("uki-startup", seeds: { [try unifiedImage()] }) { bytes in
+        _ = try ExaminedImage(reading: bytes, limits: InitialRAMDisk.Limits(bytes: 64 << 20))
+      },
+      forHost("startup-record", seeds: { [try startupRecord()] }) { bytes in
+        guard let record = StartupRecord(parsing: bytes) else {
+          throw ParseError("record", at: 0, .encoding, "rejected")
+        }
+        _ = record.serialize()
       },
       forHost("settings", seeds: { [Array("# comment\nKeep = 3\n\nESP=/boot/efi /efi\r\nX=\n".utf8)] }) { bytes in
         _ = try SettingsFile(parsing: bytes, path: "settings")

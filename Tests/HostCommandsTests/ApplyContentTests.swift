@@ -155,7 +155,7 @@ import Testing
     #expect(try machine.order() == order)
     let report = try Status().run(on: host)
     #expect(report.needsAttention && report.nextStep == "update-initramfs -c -k \(release)")
-    try machine.directory.write("boot/initrd.img-\(release)", "initrd of \(release)")
+    try machine.directory.write("boot/initrd.img-\(release)", ApplyScene.initrd(of: release))
     #expect(try machine.apply(on: host).failures.isEmpty)
   }
 

@@ -33,8 +33,15 @@ package struct ApplyScene {
 
   package func addKernel(_ release: String) throws {
     try directory.write("boot/vmlinuz-\(release)", Fixture.stub257.bytes())
-    try directory.write("boot/initrd.img-\(release)", "initrd of \(release)")
+    try directory.write("boot/initrd.img-\(release)", Self.initrd(of: release))
     try directory.write("lib/modules/\(release)/modules.dep", "")
+  }
+
+  /// A small initrd that the kernel could unpack.
+  package static func initrd(of release: String) -> [UInt8] {
+    RAMDiskBytes.archive([
+      RAMDiskBytes.Member("init", mode: 0o100755, "#!/bin/sh"), RAMDiskBytes.Member("conf/release", release),
+    ])
   }
 
   package func writeKey() throws {

@@ -29,7 +29,7 @@ import Testing
     let new = try #require(try scene.image(newer))
     var changes = 0
     for number in 1... {
-      try scene.directory.write("boot/initrd.img-\(newer)", "initrd of \(newer)")
+      try scene.directory.write("boot/initrd.img-\(newer)", ApplyScene.initrd(of: newer))
       try scene.apply()
       #expect(try scene.image(newer) == old)
       try scene.directory.write("boot/initrd.img-\(newer)", "changed")
