@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import Cryptography
+internal import Cryptography
 package import HostSystem
 package import Messages
 

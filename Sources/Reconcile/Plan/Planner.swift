@@ -90,11 +90,15 @@ final class Planner {
     let needsKey = plan.kernels.contains { if case .build = $0.demand { true } else { false } }
     if let failure = plan.keyFailure, needsKey || plan.certificate == nil { plan.fail(failure) }
     guard let absence = plan.keyAbsence, let first = plan.waitingForKey.first else { return }
+    plan.waitingKernelsBoot = stillBoots
     let what: Message =
       plan.waitingForKey.count == 1
       ? "kernel \(first.release) waits for the signing key"
       : "\(plan.waitingForKey.count) kernels wait for the signing key"
-    plan.fail(Failure(stillBoots ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)", hint: absence.hint))
+    plan.fail(
+      Failure(
+        plan.waitingKernelsBoot ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)",
+        hint: absence.hint))
   }
 
   /// Whether UKIs of the waiting kernels exist and the machine starts them.
