@@ -33,7 +33,16 @@ package enum CommandLineProgram {
       try? StandardStream.output.write(message + "\n")
       return 0
     case .validationFailure:
-      let lines: [Message] = ["\(name): error: \(message)", "hint: see '\(name) --help'"]
+      let lines: [Message]
+      if let unknown = UnknownCommand(in: Array(ProcessArguments.all.dropFirst()), of: root) {
+        let path = ([name] + unknown.parents).joined(separator: " ")
+        lines = [
+          "\(name): error: no such command: \(path) \(unknown.word)",
+          "hint: the commands of '\(path)' are \(unknown.commands.joined(separator: ", "))",
+        ]
+      } else {
+        lines = ["\(name): error: \(message)", "hint: see '\(name) --help'"]
+      }
       try? StandardStream.error.write(lines.localLines.terminalText)
       return 2
     default:

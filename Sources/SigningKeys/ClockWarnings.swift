@@ -27,15 +27,21 @@ extension Certificate {
 }
 
 extension Host {
+  /// How long a version may be in use, in seconds: 20 years. A clock that is further ahead must be wrong.
+  private static let plausibleAge: Int64 = 20 * 365 * 86_400
+
   /// The warning about a clock that must be wrong; nil if it may be right.
   package var clockWarning: Failure? {
-    guard isClockBehind, let programTime else { return nil }
+    guard let programTime, isClockBehind || now() - programTime > Self.plausibleAge else { return nil }
     return Failure(
       """
       this host's clock says \(CalendarDate(seconds: now())), but pve-sb-uki was built on \
       \(CalendarDate(seconds: programTime))
-      """, hint: "set the clock, for example with 'timedatectl set-ntp true'")
+      """, hint: "set the clock, for example with '\(Self.clockCommand)'")
   }
+
+  /// The command that sets a wrong clock.
+  package static let clockCommand: Message = "timedatectl set-ntp true"
 }
 
 extension Failure {

@@ -41,7 +41,7 @@ enum SBATMerge {
         .section, "\(stub.version) has room for \(room) bytes of SBAT data; \(bytes.count) are needed",
         hint: "use the stub from Debian 13 or later with --stub")
     }
-    notes.append("\(stub.version) has room for \(room) bytes of SBAT data; the UKI has only the stub's own lines")
+    // Stub 252, in every UKI of Debian 12: the UKI has only the stub's own lines, and nothing can be done about it.
     return nil
   }
 }

@@ -42,6 +42,16 @@ struct GlobalOptions: ParsableArguments {
     return Page(width: min(80, output.columns ?? 80), isColored: isColored)
   }
 
+  /// The host, for commands that only root can run.
+  ///
+  /// Throws `Failure` for another user, instead of an error for the first file that root keeps to itself.
+  func hostOfRoot() throws -> Host {
+    let host = try host()
+    guard host.isRunningSystem, host.effectiveUserID != 0 else { return host }
+    let words = ["sudo", "pve-sb-uki"] + ProcessArguments.all.dropFirst().map(ShellWord.quoted)
+    throw Failure("run it as root: \(words.joined(separator: " "))")
+  }
+
   /// Prints a result: `document` with --json, else `text` unless --quiet.
   func print(_ text: @autoclosure () -> String, json document: @autoclosure () -> JSONValue) throws {
     ProgressLine.end()

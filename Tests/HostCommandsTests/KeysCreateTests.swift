@@ -44,22 +44,6 @@ import Testing
     }
   }
 
-  /// Every command can be pasted as it is printed.
-  @Test func theStepsAfterItHavePathsOfThisHost() throws {
-    let host = try root.host()
-    func export() throws -> String {
-      let lines = EnrolmentSteps.lines(on: host).map(\.description)
-      #expect(lines.count == 7 && lines[6] == "Keep a copy of \(root.path(of: Self.directory)) off this machine.")
-      return try #require(lines.first { $0.contains("keys export") })
-    }
-    #expect(try export().hasSuffix(": pve-sb-uki keys export /root/pve-sb-uki-public"))
-    try root.write("boot/efi/EFI/file", "")
-    #expect(try export().hasSuffix(": pve-sb-uki keys export \(root.path(of: "boot/efi/EFI/pve-sb-uki"))"))
-    try root.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/mnt/esp\n")
-    try root.write("mnt/esp/file", "")
-    #expect(try export().hasSuffix(": pve-sb-uki keys export \(root.path(of: "mnt/esp/EFI/pve-sb-uki"))"))
-  }
-
   @Test func certificatesHaveTheFieldsThatFirmwareAndShimNeed() throws {
     _ = try create()
     var serials: Set<Substring> = []

@@ -48,8 +48,13 @@ struct ExportedKeys {
       found = Place(path: other, name: Message(verbatim: other), isOnESP: false, isComplete: isComplete)
     }
     place = found
-    let mounted = survey.esps.lazy.compactMap { Self.mountPoint($0) }.first
-    target = mounted.map { host.files.display($0 + Self.directoryOnESP) } ?? other
+    target = Self.target(survey, on: host)
+  }
+
+  /// The directory to export to.
+  static func target(_ survey: ESPSurvey, on host: Host) -> String {
+    let mounted = survey.esps.lazy.compactMap { mountPoint($0) }.first
+    return host.files.display(mounted.map { $0 + directoryOnESP } ?? otherDirectory)
   }
 
   private static func mountPoint(_ esp: ESP) -> String? {

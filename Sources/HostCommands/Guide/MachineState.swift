@@ -15,6 +15,12 @@ internal import SigningKeys
 ///
 /// Computed from keys, ESPs and the firmware each time, and never stored.
 package struct MachineState: Sendable {
+  /// The directory in which `keys export` puts the public parts on this host.
+  package static func exportDirectory(on host: Host) -> String {
+    let survey = (try? Configuration(of: host.files)).flatMap { try? ESPSurvey(of: host, $0) }
+    return ExportedKeys.target(survey ?? ESPSurvey(), on: host)
+  }
+
   package enum Stage: String, CaseIterable, Sendable {
     /// pve-sb-uki does nothing on this host.
     case inactive = "inactive"
@@ -80,7 +86,7 @@ extension MachineState {
     if reason == .noKeys {
       self.init(.noKeys, "no signing key exists yet", next: "pve-sb-uki keys create")
     } else {
-      self.init(.inactive, reason.message, lines: [reason.hint].compactMap { $0 })
+      self.init(.inactive, reason.message, lines: [reason.advice].compactMap { $0 })
     }
   }
 
@@ -94,7 +100,8 @@ extension MachineState {
       self.init(.keyMissing, "the certificate of the signing key cannot be read")
       return
     }
-    guard observation.contents.values.contains(where: { !$0.own.isEmpty }) else {
+    let hasUKI = observation.contents.values.contains { !$0.own.isEmpty }
+    guard hasUKI || !plan.writesUKIs else {
       self.init(
         .keysMade, "signing keys exist, but no UKI yet", next: "pve-sb-uki apply", lines: [Self.backupLine(host)])
       return
@@ -145,7 +152,11 @@ private struct Way {
   }
 
   func state() -> MachineState {
-    guard database.secureBootEnabled != nil else { return bootState("this firmware has no Secure Boot") }
+    guard database.secureBootEnabled != nil else {
+      // In a chroot, or while a system image is made, the firmware cannot be asked.
+      if observation.evidence == nil { return trust.usesShim ? shimState() : firmwareState() }
+      return bootState("this firmware has no Secure Boot")
+    }
     if trust.trust.isAccepted {
       if database.isEnforced { return bootState("Secure Boot is on and accepts the signing key") }
       if isOptional { return bootState("Secure Boot is off, as SecureBoot=optional allows") }

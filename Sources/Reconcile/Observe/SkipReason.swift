@@ -25,10 +25,23 @@ package enum SkipReason: String, Hashable, Sendable {
     switch self {
     case .disabled: "disabled by Enabled=no"
     case .installer: "the Proxmox installer is running"
-    case .container: "a container does not boot a kernel"
-    case .noFirmware: "this machine was not booted by UEFI firmware"
+    case .container: "a container does not boot a kernel of its own"
+    case .noFirmware: "this machine was booted in BIOS mode, not by UEFI firmware"
     case .noKeys: "no signing key exists yet"
     case .noESP: "no ESP is mounted at /efi, /boot/efi or /boot"
+    }
+  }
+
+  /// What the administrator can change if this was not intended; nil if there is nothing.
+  package var advice: Message? {
+    switch self {
+    case .disabled: "to enable it: pve-sb-uki config set Enabled yes"
+    case .noFirmware:
+      """
+      to boot UKIs, turn CSM or legacy mode off in the firmware's menu and install the system in UEFI mode; to build UKIs \
+      for another machine, set Esp= in \(Configuration.path)
+      """
+    default: hint
     }
   }
 

@@ -16,6 +16,8 @@ package struct ApplyPlan: Sendable {
   let certificate: Certificate?
   /// Complete kernels, newest first.
   let installed: [Kernel]
+  /// In which order they boot.
+  private let wanted: WantedKernels
   /// In order of precedence.
   package internal(set) var kernels: [PlannedKernel] = []
   package internal(set) var esps: [ESPPlan] = []
@@ -40,6 +42,8 @@ package struct ApplyPlan: Sendable {
   package internal(set) var keyFailure: Failure?
   /// Kernels whose UKI has to be built once the key is back; their old UKIs are kept.
   package internal(set) var waitingForKey: [Kernel] = []
+  /// Whether old UKIs of these kernels exist and the machine starts them.
+  package internal(set) var waitingKernelsBoot = false
   /// Changes to the dkms settings.
   package internal(set) var moduleSigning: [DKMSSigning.Step] = []
   /// One sentence each.
@@ -54,6 +58,7 @@ package struct ApplyPlan: Sendable {
     configuration = observation.configuration
     certificate = observation.certificate
     installed = observation.inventory.kernels
+    wanted = observation.choice.wanted
     manifest = observation.manifest
     keyAbsence = observation.key?.absence
     keyFailure = observation.key?.failure
@@ -103,6 +108,15 @@ package struct ApplyPlan: Sendable {
 extension ApplyPlan {
   /// Whether the plan changes anything.
   package var isChange: Bool { esps.contains(where: \.isChange) || !entrySteps.isEmpty || !moduleSigning.isEmpty }
+
+  /// Whether a UKI is written.
+  package var writesUKIs: Bool { esps.contains { !$0.images.written.isEmpty } }
+
+  /// The release of the kernel that boots first among pve-sb-uki's UKIs, once the plan is executed; nil if none has one.
+  package var firstKernel: String? {
+    let names = Set(esps.flatMap(\.images.outcome))
+    return wanted.bootOrder(of: names, refused: refused).first?.kernel.release
+  }
 
   /// Whether the plan does more than remove unneeded boot entries.
   package var isMoreThanCleanup: Bool {

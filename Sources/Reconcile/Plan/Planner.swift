@@ -93,11 +93,12 @@ final class Planner {
     let needsKey = plan.kernels.contains { if case .build = $0.demand { true } else { false } }
     if let failure = plan.keyFailure, needsKey || plan.certificate == nil { plan.fail(.keyUnusable, failure) }
     guard let absence = plan.keyAbsence, let first = plan.waitingForKey.first else { return }
+    plan.waitingKernelsBoot = stillBoots
     let what: Message =
       plan.waitingForKey.count == 1
       ? "kernel \(first.release) waits for the signing key"
       : "\(plan.waitingForKey.count) kernels wait for the signing key"
-    let message: Message = stillBoots ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)"
+    let message: Message = plan.waitingKernelsBoot ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)"
     plan.find(
       Finding(
         .keyAway, Failure(message, hint: absence.hint),

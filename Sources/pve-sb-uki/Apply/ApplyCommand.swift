@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import CommandSupport
+import HostCommands
 import HostSystem
 internal import Messages
 internal import Reconcile
@@ -32,11 +33,21 @@ struct ApplyCommand: ParsableCommand {
   @Flag(help: "Print one word that says why 'apply' does nothing on this host; print nothing if it is active")
   var skipReason = false
 
+  @Flag(help: "Also print how far this machine is, and the next command")
+  var next = false
+
   func run() throws {
     if skipReason { return try printSkipReason() }
     let result = try perform()
     try report(result)
+    defer { if next { printState() } }
     try conclude(result)
+  }
+
+  /// Prints the state of this machine; nothing if there is nothing to do on it, which is on the screen already.
+  private func printState() {
+    guard !global.json, let state = try? MachineState(of: global.hostOfRoot()), state.stage != .inactive else { return }
+    try? global.print("\n" + state.text.localLines, json: .null)
   }
 
   func perform() throws -> ApplyReport { try perform { _ in } }
@@ -47,13 +58,13 @@ struct ApplyCommand: ParsableCommand {
     options.kernels = kernels
     options.isDryRun = dryRun
     options.isForced = force
-    return try Apply.run(options, on: global.host())
+    return try Apply.run(options, on: global.hostOfRoot())
   }
 
   /// Prints the raw value of the `SkipReason`, which JSON documents contain as `obstacle`.
   private func printSkipReason() throws {
     var word: String?
-    if case .skip(let reason) = try Readiness(of: global.host()) { word = reason.rawValue }
+    if case .skip(let reason) = try Readiness(of: global.hostOfRoot()) { word = reason.rawValue }
     try global.print(word.map { "\($0)\n" } ?? "", json: .object(["obstacle": JSONValue(word)]))
   }
 
@@ -73,7 +84,9 @@ struct ApplyCommand: ParsableCommand {
 
   private func text(_ result: ApplyReport) -> String {
     if let reason = result.skipReason {
-      return reason.hint == nil ? ("nothing to do: \(reason.message)" as Message).localLine : ""
+      guard reason.hint == nil else { return "" }
+      let line: Message = "pve-sb-uki: nothing to do: \(reason.message)"
+      return ([line] + (reason.advice.map { ["hint: \($0)"] } ?? [])).localLines
     }
     var lines = result.mended
     for image in result.images where image.state != .current || global.verbose {

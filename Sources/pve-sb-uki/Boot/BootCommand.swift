@@ -7,6 +7,7 @@ import CommandSupport
 import HostCommands
 internal import Messages
 internal import Reconcile
+import SecureBoot
 
 struct BootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -24,7 +25,7 @@ struct BootCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-      let result = try BootList().run(on: global.host())
+      let result = try BootList().run(on: global.hostOfRoot())
       for problem in result.problems { try global.note(problem) }
       try global.print(result.text(isLong: global.verbose), json: result.json)
     }
@@ -51,7 +52,7 @@ struct BootCommand: ParsableCommand {
         }
         return number
       }
-      let result = try BootForget(numbers: numbers).run(on: global.host())
+      let result = try BootForget(numbers: numbers).run(on: global.hostOfRoot())
       for note in result.notes { try global.note(note) }
       try global.print(
         result.forgotten.map { "\($0.name): removed" as Message }.localLines,
@@ -82,7 +83,7 @@ struct BootCommand: ParsableCommand {
     func run() throws {
       var retire = BootRetire()
       retire.isDryRun = dryRun
-      let result = try retire.run(on: global.host())
+      let result = try retire.run(on: global.hostOfRoot())
       let steps = result.steps.map { dryRun ? "to do: \($0)" as Message : "done: \($0)" }
       try global.print(
         (steps + result.notes).localLines,
@@ -126,7 +127,7 @@ struct BootCommand: ParsableCommand {
     }
 
     func run() throws {
-      let host = try global.host()
+      let host = try global.hostOfRoot()
       if let number = wanted.flatMap({ BootEntryNumber($0) }) {
         let result = try BootPrefer().prefer(number, on: host)
         for note in result.notes { try global.note(note) }
@@ -140,8 +141,20 @@ struct BootCommand: ParsableCommand {
       // This explicit choice overrides one in systemd-boot's menu.
       let result = try apply.perform { $0.takesOverDefault = true }
       try apply.report(result)
+      if !global.json { try global.print(result.firstLine, json: .null) }
       try apply.conclude(result)
     }
+  }
+}
+
+extension ApplyReport {
+  /// What boots first now; empty if nothing does.
+  fileprivate var firstLine: String {
+    guard let kernel = plan?.firstKernel else { return "" }
+    let isFirst = plan?.chain?.trust.isAccepted == true
+    let line: Message =
+      isFirst ? "kernel \(kernel) boots first" : "kernel \(kernel) boots first among pve-sb-uki's boot entries"
+    return line.localLine
   }
 }
 

@@ -23,8 +23,8 @@ struct KeysCommand: ParsableCommand {
       commandName: "create",
       abstract: "Create PK, KEK and db in /etc/pve-sb-uki/keys",
       discussion: """
-        Existing keys are never overwritten, and an incomplete set is never completed. Prints the new keys and how to \
-        enrol them in the firmware.
+        Existing keys are never overwritten, and an incomplete set is never completed. Prints the new keys and the next \
+        command on the way to Secure Boot.
         """)
 
     @OptionGroup var global: GlobalOptions
@@ -58,13 +58,13 @@ struct KeysCommand: ParsableCommand {
       create.commonName = commonName
       create.owner = ownerGuid
       create.acceptsExisting = ifMissing
-      let host = try global.host()
+      let host = try global.hostOfRoot()
       let result = try create.run(on: host)
       try result.list.writeWarnings()
       guard result.wasCreated || global.json else { return }
       try global.print(
         ("Created in \(result.list.title)" as Message).localLine + result.list.text + "\n"
-          + EnrolmentSteps.lines(on: host).localLines,
+          + MachineState.localText(on: host),
         json: .object(["created": .boolean(result.wasCreated), "keys": result.list.json]))
     }
   }
@@ -76,7 +76,7 @@ struct KeysCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() throws {
-      let result = try KeysList().run(on: global.host())
+      let result = try KeysList().run(on: global.hostOfRoot())
       try global.print(
         result.keys.isEmpty && result.warnings.isEmpty
           ? ("No keys in \(result.directory); create them with 'pve-sb-uki keys create'." as Message).localLine
@@ -99,8 +99,7 @@ struct KeysCommand: ParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     @Argument(
-      help: ArgumentHelp("Output directory, created if missing; the current one by default", valueName: "directory"),
-      completion: .directory)
+      help: ArgumentHelp("Output directory, created if missing", valueName: "directory"), completion: .directory)
     var directory: String?
 
     @Option(
@@ -116,25 +115,53 @@ struct KeysCommand: ParsableCommand {
 
     func validate() throws {
       guard directory == nil || output == nil else { throw ValidationError(saying: "specify only one directory") }
-      guard !removal || directory != nil || output != nil else {
-        throw ValidationError(saying: "--removal requires a directory")
+      guard directory != nil || output != nil else {
+        let example = (try? global.host()).map { MachineState.exportDirectory(on: $0) } ?? "/root/pve-sb-uki-public"
+        throw ValidationError(saying: "specify a directory, for example: pve-sb-uki keys export \(example)")
       }
     }
 
     func run() throws {
       var export = KeysExport()
-      export.directory = directory ?? output ?? "."
+      export.directory = directory ?? output ?? ""
       export.overwrites = force
       export.isRemoval = removal
-      let result = try export.run(on: global.host())
-      let files = result.files
+      let host = try global.hostOfRoot()
+      let result = try export.run(on: host)
       for note in result.notes { try global.note(note) }
-      let text = files.map { ($0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)") as Message }.localLines
-      let documents = files.map {
+      let documents = result.files.map {
         JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])
       }
-      try global.print(text, json: ["files": .array(documents), "notes": JSONValue(result.notes)])
+      try global.print(
+        removal || global.verbose
+          ? result.paths.localLines : result.summary(in: export.directory).localLines + "\n" + MachineState.localText(on: host),
+        json: ["files": .array(documents), "notes": JSONValue(result.notes)])
     }
+  }
+}
+
+extension MachineState {
+  /// The state of a host as text; empty if it cannot be determined, which `status` reports.
+  fileprivate static func localText(on host: Host) -> String { (try? MachineState(of: host))?.text.localLines ?? "" }
+}
+
+extension KeysExport.Result {
+  fileprivate var paths: [Message] { files.map { $0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)" } }
+
+  /// What the files are for, one line for each kind.
+  fileprivate func summary(in directory: String) -> [Message] {
+    let title: Message =
+      files.contains(where: \.wasWritten) ? "Written to \(directory):" : "Unchanged in \(directory):"
+    let kinds: [(suffix: String, purpose: Message)] = [
+      (".auth", "signed updates, for the firmware's menu or systemd-boot"),
+      (".esl", "signature lists, for efi-updatevar"),
+      (".cer", "certificates in DER, for the firmware's menu"),
+      (".der", "the same, for mokutil"),
+      (".crt", "certificates in PEM, for openssl and sbverify"),
+    ]
+    return [title]
+      + kinds.filter { kind in files.contains { $0.path.hasSuffix(kind.suffix) } }
+      .map { "  *\($0.suffix)  \($0.purpose)" }
   }
 }
 
