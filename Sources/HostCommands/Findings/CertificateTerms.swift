@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BootEnvironment
 internal import Cryptography
 internal import Findings
 package import HostSystem
@@ -25,8 +26,8 @@ package struct CertificateTerm: Hashable, Sendable {
 
 /// Findings about the validity of certificates, and about the clock that decides about it.
 ///
-/// Firmware, shim and Linux ignore the dates of Secure Boot certificates, so an expired one is never a reason for new
-/// keys. That is why a clock that cannot be right silences these findings.
+/// Firmware, shim and Linux ignore the dates of Secure Boot certificates, so signing continues. A clock that cannot be
+/// right silences these findings: that is not a reason for new keys.
 package enum CertificateTerms {
   /// Seconds before the end from which a certificate is reported: a year.
   private static let warningTime: Int64 = 365 * 86_400
@@ -54,7 +55,7 @@ package enum CertificateTerms {
       case .expired(let date):
         return Finding(
           .certificateExpired, "the certificate \(certificate.displayName) expired on \(date); firmware ignores this",
-          arguments: arguments, actions: [keep])
+          arguments: arguments, actions: [name == "signing" ? renewal(certificate, context, host) ?? keep : keep])
       case .valid where (certificate.notAfter ?? .max) - now < warningTime:
         let date = CalendarDate(seconds: certificate.notAfter ?? 0)
         return Finding(
@@ -73,6 +74,20 @@ package enum CertificateTerms {
       case .valid: return nil
       }
     }
+  }
+
+  /// The command that replaces an expired certificate; nil if pve-sb-uki has not made its key.
+  ///
+  /// New keys are safe: `apply` keeps UKIs that this machine starts until the new certificate is enrolled (promise I1).
+  private static func renewal(
+    _ certificate: Certificate, _ context: MachineFindings.Context, _ host: Host
+  ) -> Finding.Action? {
+    let configuration = context.configuration
+    guard configuration.key == Configuration.defaultKey, configuration.certificate == Configuration.defaultCertificate
+    else { return nil }
+    let directory = KeyStore(of: host).displayPath
+    let year = certificate.notAfter.map { String(CalendarDate(seconds: $0).description.prefix(4)) } ?? "old"
+    return .run("mv \(directory) \(directory)-\(year) && pve-sb-uki keys create")
   }
 
   /// The finding about a clock that must be wrong; nil if it may be right.

@@ -63,6 +63,9 @@ struct StatusReporter: ~Copyable {
   }
 
   private mutating func describeState() {
+    // The same about the key, also if nothing waits for it.
+    report.remove { $0.kind == .keyAway || $0.kind == .keyUnusable }
+    for finding in KeyFindings.of(observation, plan) { report.find(finding) }
     switch state {
     case .success(let state):
       report.state = state
