@@ -161,8 +161,9 @@ let package = Package(
     .executableTarget(
       name: "fuzz-runner",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostSystem",
-        "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
+        "HostSystem", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust",
+        "SecureBoot",
         "TestSupport", "XZ",
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
@@ -223,8 +224,8 @@ let package = Package(
     .testTarget(
       name: "BootPathsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
-        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "FATFileSystem", "Findings",
+        "HostScenes", "HostSystem", "Messages", "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",
@@ -232,8 +233,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "EFIData", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile", "TestSupport",
-        "pve-sb-uki", "pve-sb-uki-repack",
+        "BootPaths", "EFIData", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile",
+        "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
