@@ -170,9 +170,10 @@ let package = Package(
     .executableTarget(
       name: "fuzz-runner",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "DebianArchive", "EFIData", "HostCommands",
-        "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable",
-        "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage", "XZ",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
+        "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature",
+        "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
+        "XZ",
       ], path: "Tests/FuzzRunner"),
     // Lists initrds, and checks made-up machines.
     .executableTarget(
@@ -249,8 +250,8 @@ let package = Package(
     .testTarget(
       name: "BootPathsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
-        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "FATFileSystem", "Findings",
+        "HostScenes", "HostSystem", "Messages", "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",
@@ -258,7 +259,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages", "Reconcile",
+        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages",
+        "Reconcile",
         "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
       ]),
     .testTarget(

@@ -81,12 +81,20 @@ struct PathFindings {
       ?? paths.firstIndex { $0.outcome == .starts && $0.steps.first?.program != .firmware }
   }
 
+  /// More broken entries than an administrator wants to read about one by one.
+  private static let brokenLimit = 16
+
   private mutating func addBroken() {
     var reported: Set<UInt16> = []
+    var omitted = 0
     for (index, path) in paths.enumerated() {
       guard path.outcome == .broken || path.outcome == .rejected, let number = path.number else { continue }
       guard path.isOurs || index < first ?? paths.count else { continue }
       guard reported.insert(number).inserted, let step = path.failing else { continue }
+      guard reported.count <= Self.brokenLimit else {
+        omitted += 1
+        continue
+      }
       let verb: Message = path.outcome == .rejected ? "is rejected" : "leads nowhere"
       let object: Message = step.place.map { "\(step.program.word), \($0)" } ?? step.program.word
       let message: Message =
@@ -97,7 +105,13 @@ struct PathFindings {
           .bootPathBroken, message, arguments: arguments(path),
           actions: repair(of: path, number)))
     }
-    for path in preparations where path.outcome == .broken || path.outcome == .rejected {
+    if omitted > 0 {
+      found.append(
+        Finding(
+          .bootPathBroken, "\(omitted) more boot entries do not start", arguments: ["count": .integer(omitted)],
+          actions: [.advise("list them with: pve-sb-uki boot check --verbose")]))
+    }
+    for path in preparations.prefix(Self.brokenLimit) where path.outcome == .broken || path.outcome == .rejected {
       let reason = path.failing?.reason ?? "its variable is missing or damaged"
       found.append(Finding(.remark, "\(path.name) does not start: \(reason)", arguments: arguments(path)))
     }

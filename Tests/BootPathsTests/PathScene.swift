@@ -21,6 +21,10 @@ struct PathScene {
   var others: [SystemPartition] = []
   /// The members of an array on which the first ESP is; it then has no location.
   var members: [ArrayMember]?
+  /// Another location of the first ESP.
+  var location: PartitionLocation?
+  /// What partitions outside the list contain.
+  var content = PartitionFacts.Content.other
 
   static let newer = "/EFI/Linux/pve-6.8.12-10-pve.efi"
   static let older = "/EFI/Linux/pve-6.8.12-9-pve.efi"
@@ -61,14 +65,18 @@ struct PathScene {
     let (input, output) = (try ScratchFile(content), try ScratchFile())
     let (key, certificate) = (try mirror.scene.key.keyFile(), try mirror.scene.key.certificateFile())
     return try withExtendedLifetime((key, certificate)) {
-      try ExternalTool("sbsign").run(["--key", key.path, "--cert", certificate.path, "--output", output.path, input.path])
+      try ExternalTool("sbsign").run([
+        "--key", key.path, "--cert", certificate.path, "--output", output.path, input.path,
+      ])
       return try output.bytes()
     }
   }
 
   /// A UKI of another system: a stub with the sections that systemd-boot looks for, by objcopy.
   func foreignUKI(_ release: String, initrd: String = "x") throws -> [UInt8] {
-    let (osrel, linux, output) = (try ScratchFile(Array(release.utf8)), try ScratchFile(Array(initrd.utf8)), try ScratchFile())
+    let (osrel, linux, output) = (
+      try ScratchFile(Array(release.utf8)), try ScratchFile(Array(initrd.utf8)), try ScratchFile()
+    )
     try ExternalTool("objcopy").run([
       "--add-section", ".osrel=\(osrel.path)", "--change-section-vma", ".osrel=0x14e020000", "--add-section",
       ".linux=\(linux.path)", "--change-section-vma", ".linux=0x14e030000", Fixture.stub257.path, output.path,
@@ -103,15 +111,19 @@ struct PathScene {
     var host = try mirror.host()
     let files = host.files
     let usual = host.partitions
-    let (others, members) = (others, members)
+    let (others, members, location, content) = (others, members, location, content)
     host.partitions = PartitionAccess { device, access, label in
-      try others.contains { $0.device == device } ? files.subtree(device)
+      try others.contains { $0.device == device }
+        ? files.subtree(device)
         : usual.mount(device: device, access: access, label: label)
     } facts: { device in
       var facts = try usual.facts(device: device)
+      if facts.location == nil { facts.content = content }
+      if let location, device.hasSuffix(Self.first) { facts.location = location }
       if let members, device.hasSuffix(Self.first) {
         facts.location = nil
-        facts.locationProblem = Failure("it is on the RAID array md0", hint: "use a primary partition of a disk as the ESP")
+        facts.locationProblem = Failure(
+          "it is on the RAID array md0", hint: "use a primary partition of a disk as the ESP")
         facts.members = members
       }
       return facts
@@ -133,7 +145,9 @@ extension BootPathSurvey {
   func path(_ number: UInt16) -> BootPath? { paths.first { $0.origin == .entry(number) } }
   /// The findings of a kind, as text.
   func texts(_ kind: FindingKind) -> [String] { findings.filter { $0.kind == kind }.map(\.message.description) }
-  func commands(_ kind: FindingKind) -> [String] { findings.filter { $0.kind == kind }.compactMap { $0.command?.description } }
+  func commands(_ kind: FindingKind) -> [String] {
+    findings.filter { $0.kind == kind }.compactMap { $0.command?.description }
+  }
   /// The kinds of all findings except remarks.
   var kinds: [FindingKind] { findings.map(\.kind).filter { $0 != .remark } }
 }

@@ -495,6 +495,118 @@ enum Golden {
     }
     """#
 
+  static let bootCheck = #"""
+    {
+      "command": "pve-sb-uki boot forget Boot0009",
+      "findings": [
+        {
+          "actions": [
+            {
+              "advice": "*"
+            }
+          ],
+          "arguments": {
+            "entry": "Boot0002",
+            "file": "/EFI/proxmox/shimx64.efi",
+            "partition": "11112222-0000-3333-4444-555566667777",
+            "path": "Boot0002"
+          },
+          "kind": "boot-path-broken",
+          "message": "*",
+          "severity": "attention"
+        },
+        {
+          "actions": [
+            {
+              "command": "pve-sb-uki boot forget Boot0009"
+            }
+          ],
+          "arguments": {
+            "entry": "Boot0009",
+            "file": null,
+            "partition": null,
+            "path": "Boot0009"
+          },
+          "kind": "boot-path-broken",
+          "message": "*",
+          "severity": "attention"
+        }
+      ],
+      "next": "Boot0001",
+      "paths": [
+        {
+          "current": true,
+          "device_path": "HD(2,GPT,11112222-0000-3333-4444-555566667777,0x800,0x100000)/\\EFI\\proxmox\\shimx64.efi",
+          "kind": "entry",
+          "label": "proxmox",
+          "leads_to_uki": false,
+          "menu": [],
+          "outcome": "broken",
+          "outcome_if_enforced": "broken",
+          "own": false,
+          "path": "Boot0002",
+          "steps": [
+            {
+              "file": "/EFI/proxmox/shimx64.efi",
+              "note": null,
+              "partition": "11112222-0000-3333-4444-555566667777",
+              "program": "unknown",
+              "reason": "*",
+              "verdict": "missing"
+            }
+          ]
+        },
+        {
+          "current": false,
+          "device_path": null,
+          "kind": "entry",
+          "label": null,
+          "leads_to_uki": false,
+          "menu": [],
+          "outcome": "broken",
+          "outcome_if_enforced": "broken",
+          "own": false,
+          "path": "Boot0009",
+          "steps": [
+            {
+              "file": null,
+              "note": null,
+              "partition": null,
+              "program": "unknown",
+              "reason": "*",
+              "verdict": "missing"
+            }
+          ]
+        },
+        {
+          "current": false,
+          "device_path": "HD(2,GPT,11112222-0000-3333-4444-555566667777,0x800,0x100000)/\\EFI\\Linux\\pve-6.8.12-9-pve.efi",
+          "kind": "entry",
+          "label": "Proxmox VE 6.8.12-9-pve",
+          "leads_to_uki": false,
+          "menu": [],
+          "outcome": "starts",
+          "outcome_if_enforced": "starts",
+          "own": false,
+          "path": "Boot0001",
+          "steps": [
+            {
+              "file": "/EFI/Linux/pve-6.8.12-9-pve.efi",
+              "note": null,
+              "partition": "11112222-0000-3333-4444-555566667777",
+              "program": "unknown",
+              "reason": "*",
+              "verdict": "starts"
+            }
+          ]
+        }
+      ],
+      "preparations": [],
+      "schema": 1,
+      "secure_boot_enforced": false
+    }
+    """#
+
   static let bootPrefer = #"""
     {
       "changed": false,
@@ -890,7 +1002,8 @@ enum Golden {
 
   static let all = [
     applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
-    keysExport, bootList, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet, configList,
+    keysExport, bootList, bootCheck, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
+    configList,
     configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
   ]
 }

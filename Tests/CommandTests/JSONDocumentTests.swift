@@ -100,6 +100,10 @@ import Testing
   @Test func bootCommandsMatchTheirGoldenDocuments() throws {
     try addBootEntries()
     expect(try document("boot", "list"), named: "boot-list", is: Golden.bootList)
+    try scene.directory.write(
+      "dev/disk/by-partuuid/11112222-0000-3333-4444-555566667777/EFI/Linux/pve-6.8.12-9-pve.efi",
+      Fixture.stub257.bytes())
+    expect(try document("boot", "check"), named: "boot-check", is: Golden.bootCheck)
     expect(try document("boot", "prefer", "2"), named: "boot-prefer", is: Golden.bootPrefer)
     expect(try document("boot", "forget", "1"), named: "boot-forget", is: Golden.bootForget)
     expect(try document("boot", "retire", "--dry-run"), named: "boot-retire", is: Golden.bootRetire)
@@ -206,7 +210,8 @@ extension JSONValue {
   ]
   /// Members that contain sentences; `reason` is a word elsewhere.
   private static let sentences: Set = [
-    "detail", "error", "errors", "failures", "hint", "messages", "next", "notes", "problem", "problems", "reason",
+    "advice", "detail", "error", "errors", "failures", "hint", "message", "messages", "next", "notes", "problem",
+    "problems", "reason",
     "trust_reason", "warnings",
   ]
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BootPaths
 import HostCommands
 import HostSystem
 import KernelRepack
@@ -46,6 +47,11 @@ import Testing
       WantedKernels.Reason.self, "next-boot-pin", "pin", "preferred", "running", "newest", "previous-series", "manual")
     check(ImageChanges.RemovalReason.self, "gone", "unwanted", "superseded", "room")
     check(BootList.Owner.self, "ours", "leftover", "foreign")
+    check(BootPath.Outcome.self, "starts", "depends", "rejected", "broken", "skipped", "unknown")
+    check(BootStep.Verdict.self, "starts", "depends", "rejected", "missing", "damaged", "unknown")
+    check(
+      BootStep.Program.self, "shim", "mok-manager", "fallback", "grub", "systemd-boot", "uki", "foreign-uki", "kernel",
+      "windows", "fwupd", "firmware", "network", "device", "unknown")
     check(SignatureReport.Verdict.self, "valid", "other-image", "broken")
     check(ConfigurationList.Source.self, "default", "file", "drop-in")
     check(SignatureKind.self, "efi", "linux-module")

@@ -4,10 +4,13 @@
 import Authenticode
 import BinaryFormat
 import BootEnvironment
+import BootPaths
 import Cryptography
 import DebianArchive
 import EFIData
+import Glibc
 import HostSystem
+import Messages
 import ModuleSignature
 import PortableExecutable
 import SecureBoot
@@ -129,6 +132,46 @@ extension FuzzedParser {
       description: "Proxmox VE", file: DevicePath.File(partition: partition, path: "/EFI/Linux/pve.efi"),
       optionalData: [1, 2, 3]
     ).serialize()
+  }
+
+  /// Entries of a shim and of systemd-boot.
+  static func bootEntries() throws -> [[UInt8]] {
+    let guid = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let partition = PartitionLocation(number: 1, startBlock: 0x800, blockCount: 0x14000, guid: guid)
+    return try [("/EFI/a/shimx64.efi", EFIText.serialize("\\EFI\\a\\b.efi")), ("/EFI/a/sd.efi", [])].map { path, data in
+      try LoadOption(
+        description: "a", file: DevicePath.File(partition: partition, path: path), optionalData: data
+      ).serialize()
+    }
+  }
+
+  /// A machine with one partition, which has a shim and a systemd-boot.
+  private static let machine = Result {
+    let root = try TemporaryDirectory()
+    try root.write("\(partition)/EFI/a/shimx64.efi", shim())
+    try root.write("\(partition)/EFI/a/sd.efi", Fixture.systemdBoot257.bytes())
+    try root.write("\(EFIVariableStore.directory)/\(EFIVariableName.bootOrder.fileName)", [7, 0, 0, 0, 0, 0])
+    try FileSystem().makeDirectory(root.path(of: "\(partition)/loader/entries"))
+    return root
+  }
+  private static let partition = "dev/disk/by-partuuid/11223344-5566-7788-99aa-bbccddeeff00"
+
+  /// Follows an entry on that machine; the input is also its loader.conf, an entry, and the variables of systemd-boot.
+  static func followBootPath(of bytes: [UInt8]) throws {
+    let root = try machine.get()
+    let variables = [EFIVariableName.bootOption(0), .loaderEntryDefault, .loaderEntryOneShot]
+    for name in ["loader/loader.conf", "loader/entries/a.conf"].map({ "\(partition)/\($0)" })
+      + variables.map({ "\(EFIVariableStore.directory)/\($0.fileName)" })
+    {
+      let content = name.hasPrefix("/sys") ? [7, 0, 0, 0] + bytes : bytes
+      guard let stream = fopen(root.path(of: name), "w") else { throw MissingSeed() }
+      fwrite(content, 1, content.count, stream)
+      fclose(stream)
+    }
+    let survey = try BootPathSurvey(of: root.host(), ESPSurvey())
+    guard survey.paths.count == 1, !survey.findings.map(\.json).isEmpty else {
+      throw ParseError("path", at: 0, .range, "lost")
+    }
   }
 
   static func manifest() throws -> [UInt8] {

@@ -4,6 +4,7 @@
 import Authenticode
 import BinaryFormat
 import BootEnvironment
+import BootPaths
 import Cryptography
 import DebianArchive
 import EFIData
@@ -100,6 +101,21 @@ struct FuzzedParser {
       forHost("load-option", seeds: { [try loadOption()] }) { bytes in
         let option = try LoadOption(parsing: bytes)
         _ = option.paths.map(\.description)
+      },
+      // A machine whose only boot entry is the input.
+      forHost("boot-path", seeds: { try bootEntries() }) { bytes in try followBootPath(of: bytes) },
+      forHost("shim-option", seeds: { [EFIText.serialize("\\EFI\\Linux\\a.efi quiet")] }) { bytes in
+        guard case .file = ShimOption(parsing: bytes, shim: "/EFI/debian/shimx64.efi") else {
+          throw ParseError("option", at: 0, .encoding, "the default")
+        }
+      },
+      // Settings and an entry of systemd-boot.
+      forHost("loader-text", seeds: { [Array("title a\nlinux /b\ninitrd /c\noptions x y\ndefault a*\n".utf8)] }) {
+        bytes in
+        _ = LoaderConfiguration.text(bytes, withDefault: "a")
+        guard TypeOneEntry(parsing: bytes, path: "/a") != nil else {
+          throw ParseError("entry", at: 0, .encoding, "rejected")
+        }
       },
       forHost("sbat", seeds: { [Array("sbat,1,SBAT Version,sbat,1,url\nsystemd,1,a,b,c,d\n".utf8)] }) { bytes in
         _ = try SBAT(parsing: bytes)

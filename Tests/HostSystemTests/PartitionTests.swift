@@ -123,6 +123,91 @@ import Testing
   }
 }
 
+/// Disks and an array as in sysfs; their content is made by sgdisk and sfdisk.
+@Suite struct SystemPartitionTests {
+  let directory: TemporaryDirectory
+  let system: FileSystem
+  private let guid = GUID(PartitionedDisk.systemPartitionGUID)
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    system = try FileSystem(root: directory.path)
+    for name in ["sda", "sdb"] {
+      try PartitionedDisk.make(at: try path("dev/\(name)"))
+      try addDisk(name, partitions: [1, 7])
+    }
+  }
+
+  private func path(_ name: String) throws -> String {
+    try directory.write(name, "")
+    return directory.path(of: name)
+  }
+
+  private func addDisk(_ name: String, partitions: [Int]) throws {
+    try directory.write("sys/block/\(name)/uevent", "DEVNAME=\(name)\n")
+    try FileSystem().makeDirectory(directory.path(of: "sys/dev/block"))
+    for number in partitions {
+      let place = "sys/block/\(name)/\(name)\(number)"
+      try directory.write("\(place)/uevent", "DEVNAME=\(name)\(number)\n")
+      try directory.write("\(place)/partition", "\(number)\n")
+      try directory.write("\(place)/start", number == 1 ? "2048\n" : "4096\n")
+      try directory.write("\(place)/size", "2048\n")
+      let minor = (name == "sda" ? 0 : 16) + number
+      try directory.write("\(place)/dev", "8:\(minor)\n")
+      symlink("../../block/\(name)/\(name)\(number)", directory.path(of: "sys/dev/block/8:\(minor)"))
+    }
+  }
+
+  @Test func theESPOfEachDiskIsFound() throws {
+    let location = PartitionLocation(number: 1, startBlock: 2048, blockCount: 2048, guid: try #require(guid))
+    #expect(
+      try SystemPartition.all(in: system) == [
+        SystemPartition(device: "/dev/sda1", location: location),
+        SystemPartition(device: "/dev/sdb1", location: location),
+      ])
+  }
+
+  @Test func anMBRHasESPsByType() throws {
+    let image = directory.path(of: "dev/sdb")
+    try ExternalTool("dd").run(["if=/dev/zero", "of=\(image)", "bs=8M", "count=1", "status=none"])
+    try ExternalTool("sfdisk").run(
+      ["-q", image],
+      input: Array("label: dos\nlabel-id: 0x1234abcd\n1: start=2048, size=2048, type=ef\n".utf8))
+    let location = PartitionLocation(number: 1, startBlock: 2048, blockCount: 2048, diskSignature: 0x1234_abcd)
+    #expect(try SystemPartition.all(in: system).last == SystemPartition(device: "/dev/sdb1", location: location))
+  }
+
+  @Test func otherDevicesAndDamagedDisksAreSkipped() throws {
+    for name in ["loop0", "dm-0", "md0", "zd0"] {
+      try PartitionedDisk.make(at: try path("dev/\(name)"))
+      try directory.write("sys/block/\(name)/uevent", "DEVNAME=\(name)\n")
+      try directory.write("sys/block/\(name)/\(name)1/partition", "1\n")
+      try directory.write("sys/block/\(name)/\(name)1/uevent", "DEVNAME=\(name)1\n")
+    }
+    try directory.write("dev/sda", [UInt8](repeating: 0xff, count: 4096))
+    unlink(directory.path(of: "dev/sdb"))
+    #expect(try SystemPartition.all(in: system).isEmpty)
+  }
+
+  @Test(arguments: [("1.0", true), ("0.90", true), ("1.2", false), ("1.1", false)])
+  func theMembersOfAnArrayAreFound(version: String, isReadable: Bool) throws {
+    try directory.write("sys/block/md0/md/level", "raid1\n")
+    try directory.write("sys/block/md0/md/metadata_version", "\(version)\n")
+    try FileSystem().makeDirectory(directory.path(of: "sys/block/md0/slaves"))
+    for name in ["sda", "sdb"] {
+      symlink("../../\(name)/\(name)1", directory.path(of: "sys/block/md0/slaves/\(name)1"))
+    }
+    symlink("../../block/md0", directory.path(of: "sys/dev/block/9:0"))
+    let number = DeviceNumber(major: 9, minor: 0)
+    let members = try ArrayMember.find(number, in: system)
+    #expect(members.map(\.disk) == ["/dev/sda", "/dev/sdb"])
+    #expect(members.allSatisfy { $0.isReadableByFirmware == isReadable && $0.location.guid == guid })
+    try directory.write("sys/block/md0/md/level", "raid0\n")
+    #expect(try ArrayMember.find(number, in: system).isEmpty)
+    #expect(try ArrayMember.find(DeviceNumber(major: 8, minor: 1), in: system).isEmpty)
+  }
+}
+
 @Suite struct PartitionAccessTests {
   @Test func onlyBlockDevicesAreAccepted() throws {
     let directory = try TemporaryDirectory()

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BootEnvironment
+internal import BootPaths
 internal import EFIData
 internal import HostSystem
 internal import Messages
@@ -61,11 +62,9 @@ struct EntryTrust {
     return try describing(file.path) { try ShimProgram(of: program, in: [directory], database: database) }
   }
 
-  /// The path that tells shim what to start; nil if there is none from the root of the ESP.
+  /// The path that tells shim what to start; nil if it starts its default.
   private var secondStage: String? {
-    let word = EFIText.parse(option.optionalData)?.split(separator: " ").first ?? ""
-    let path = String(word.map { $0 == "\\" ? "/" : $0 })
-    guard path.hasPrefix("/EFI/"), !PathName(path).components.contains("..") else { return nil }
+    guard case .file(let path) = ShimOption(parsing: option.optionalData, shim: file.path) else { return nil }
     return path
   }
 }

@@ -24,7 +24,7 @@ package struct ArrayMember: Hashable, Sendable {
   /// (Documentation/admin-guide/md.rst of Linux); empty for any other device.
   ///
   /// Throws `HostError` if sysfs cannot be read.
-  static func find(_ number: DeviceNumber, in system: FileSystem) throws -> [ArrayMember] {
+  package static func find(_ number: DeviceNumber, in system: FileSystem) throws -> [ArrayMember] {
     let directory = "/sys/dev/block/\(number)"
     guard try word("\(directory)/md/level", system) == "raid1" else { return [] }
     let version = try word("\(directory)/md/metadata_version", system)

@@ -36,6 +36,8 @@ struct PartitionMounter: Sendable {
     return facts
   }
 
+  func systemPartitions() throws -> [SystemPartition] { try SystemPartition.all(in: system) }
+
   func mount(_ path: String, access: PartitionAccess.Access, label: String) throws -> FileSystem {
     let device = try open(path)
     if access == .writing { try files.gate(Mutation(.mount, label)) }

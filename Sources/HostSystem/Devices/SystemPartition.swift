@@ -17,22 +17,24 @@ package struct SystemPartition: Hashable, Sendable {
   }
 }
 
-extension PartitionMounter {
+extension SystemPartition {
   /// More disks than firmware looks at.
   private static let diskLimit = 256
   /// The start of the names of block devices that firmware does not know, or that have no partitions.
   private static let unknownToFirmware = ["loop", "ram", "zram", "zd", "dm-", "md", "nbd", "rbd", "drbd", "sr", "fd"]
 
-  /// The ESPs on all disks.
-  func systemPartitions() throws -> [SystemPartition] {
+  /// The ESPs on all disks that firmware can read, in the order of the disks' names; from sysfs and the disks in /dev.
+  ///
+  /// Disks that cannot be read are skipped. Throws `HostError` if sysfs cannot be read.
+  package static func all(in system: FileSystem) throws -> [SystemPartition] {
     let disks = try (system.list("/sys/block") ?? []).filter { name in
-      !Self.unknownToFirmware.contains { name.hasPrefix($0) }
+      !unknownToFirmware.contains { name.hasPrefix($0) }
     }
-    return disks.prefix(Self.diskLimit).flatMap { (try? systemPartitions(of: $0)) ?? [] }
+    return disks.prefix(diskLimit).flatMap { (try? of(disk: $0, in: system)) ?? [] }
   }
 
   /// Throws `HostError` or `ParseError` if the disk or its partition table cannot be read.
-  private func systemPartitions(of disk: String) throws -> [SystemPartition] {
+  private static func of(disk: String, in system: FileSystem) throws -> [SystemPartition] {
     let directory = "/sys/block/\(disk)"
     let blockSize = try PartitionLocation.count(in: "\(directory)/queue/logical_block_size", system) ?? 512
     let path = "/dev/\(try PartitionLocation.diskName(in: "\(directory)/uevent", system))"

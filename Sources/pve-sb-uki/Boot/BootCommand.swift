@@ -12,8 +12,8 @@ import SecureBoot
 struct BootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "boot",
-    abstract: "List, prefer and remove the firmware's boot entries",
-    subcommands: [List.self, Prefer.self, Forget.self, Retire.self])
+    abstract: "List, check, prefer and remove the firmware's boot entries",
+    subcommands: [List.self, Check.self, Prefer.self, Forget.self, Retire.self])
 
   // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions
