@@ -258,8 +258,9 @@ let package = Package(
     .testTarget(
       name: "HostCommandsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
-        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes",
+        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "StartupCheck",
+        "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

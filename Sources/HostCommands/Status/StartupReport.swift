@@ -29,6 +29,19 @@ package struct StartupReport: Sendable {
     record = survey.record
   }
 
+  /// Examines the UKIs after `apply` and saves what was found, so that `status` need not unpack their initrds.
+  ///
+  /// Never fails: the record only saves time.
+  package static func remember(on host: Host) {
+    var options = ApplyOptions()
+    options.isDryRun = true
+    options.reading = .none
+    guard case .ready(let configuration, let survey) = try? Readiness(of: host),
+      let assessment = try? Assessment(of: host, configuration: configuration, survey: survey, options: options)
+    else { return }
+    try? StartupReport(assessment.observation, assessment.plan, on: host).record.save(to: host.files)
+  }
+
   private static func images(
     _ observation: HostObservation, _ plan: ApplyPlan, on host: Host
   ) -> [StartupSurvey.Image] {

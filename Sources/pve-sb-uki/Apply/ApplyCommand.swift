@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import CommandSupport
+import HostCommands
 import HostSystem
 internal import Messages
 internal import Reconcile
@@ -36,6 +37,7 @@ struct ApplyCommand: ParsableCommand {
     if skipReason { return try printSkipReason() }
     let result = try perform()
     try report(result)
+    if !dryRun, result.skipReason == nil { StartupReport.remember(on: try global.host()) }
     try conclude(result)
   }
 
