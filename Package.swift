@@ -276,7 +276,8 @@ let package = Package(
       name: "HostCommandsTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes",
-        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
+        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "StartupCheck",
+        "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -29,6 +29,20 @@ package struct StartupReport: Sendable {
     record = survey.record
   }
 
+  /// Examines the UKIs after `apply` and saves what was found, so that `status` need not unpack their initrds.
+  ///
+  /// Does nothing if the run changed nothing and there is a record. Never fails: the record only saves time.
+  package static func remember(on host: Host, after run: ApplyReport) {
+    guard run.isChange || (try? host.files.exists(StartupRecord.path)) != true else { return }
+    var options = ApplyOptions()
+    options.isDryRun = true
+    options.reading = .none
+    guard case .ready(let configuration, let survey) = try? Readiness(of: host),
+      let assessment = try? Assessment(of: host, configuration: configuration, survey: survey, options: options)
+    else { return }
+    try? StartupReport(assessment.observation, assessment.plan, on: host).record.save(to: host.files)
+  }
+
   private static func images(
     _ observation: HostObservation, _ plan: ApplyPlan, on host: Host
   ) -> [StartupSurvey.Image] {

@@ -41,6 +41,7 @@ struct ApplyCommand: ParsableCommand {
     let result = try perform()
     try report(result)
     defer { if next { printState() } }
+    if !dryRun, result.skipReason == nil { StartupReport.remember(on: try global.host(), after: result) }
     try conclude(result)
   }
 

@@ -44,6 +44,7 @@ add_steps() {
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
+  both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
   step version-order "the order of versions and kernel releases" Tests/System/version-order-test
   step boot-entry "boot entries in OVMF" Tests/System/boot-entry-test
   step repack-options "options of the repacker" Tests/System/repack-options-test
