@@ -760,6 +760,13 @@ enum Golden {
           "path": null,
           "source": "default",
           "value": "no"
+        },
+        {
+          "key": "SecureBoot",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "required"
         }
       ]
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import Cryptography
 import HostSystem
 import Reconcile
 import TestSupport
@@ -103,6 +104,50 @@ import Testing
       #expect(end.code == 0 && end.text.hasPrefix("pve-sb-uki: error: ") && end.text.contains("db.key"))
     }
     #expect(try pending() != nil)
+  }
+
+  /// The key is not enrolled, which is a matter of `status`: each apt run would repeat it for weeks.
+  @Test func theStateOfEnrolmentIsReportedWithTheWorkOnly() throws {
+    func put(_ name: String, _ vendor: String, _ data: [UInt8]) throws {
+      try scene.directory.write("sys/firmware/efi/efivars/\(name)-\(vendor)", [7, 0, 0, 0] + data)
+    }
+    _ = try scene.run(HookScene.postinst)
+    try put("SecureBoot", "8be4df61-93ca-11d2-aa0d-00e098032b8c", [1])
+    let certificate = try ExternalTool("openssl").run([
+      "x509", "-in", scene.directory.path(of: "etc/pve-sb-uki/keys/db.crt"), "-outform", "DER",
+    ])
+    // A signature list (UEFI 2.10 section 32.4.1): type X.509, sizes, owner, certificate.
+    func four(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(number >> (8 * $0) & 0xff) } }
+    let type: [UInt8] = [0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72]
+    let list = type + four(44 + certificate.count) + four(0) + four(16 + certificate.count)
+    try put(
+      "db", "d719b2cb-3d3a-4596-a3bc-dad00e67656f", list + [UInt8](repeating: 1, count: 16) + certificate)
+    let other = try SigningKey("Another db")
+    try scene.directory.write("etc/pve-sb-uki/keys/db.key", other.identity.key.serializedPEM(), mode: 0o600)
+    try scene.directory.write("etc/pve-sb-uki/keys/db.crt", other.certificate.serializedPEM())
+
+    _ = try scene.preInvoke()
+    #expect(try scene.run(HookScene.postinst).text.isEmpty)
+    let end = try scene.postInvoke()
+    #expect(end.code == 0 && end.text.contains("the firmware would reject the new UKI"))
+    #expect(try pending() == nil)
+    _ = try scene.preInvoke()
+    let later = try scene.postInvoke()
+    #expect(later.code == 0 && later.text.isEmpty)
+  }
+
+  /// A kernel without a UKI is work to be done, so it is repeated, as one sentence.
+  @Test func aKeyThatIsAwayIsRepeatedInOneSentence() throws {
+    let path = scene.directory.path(of: "etc/pve-sb-uki/keys/db.key")
+    try ExternalTool("openssl").run(["pkey", "-in", path, "-aes256", "-passout", "pass:x", "-out", "\(path).new"])
+    scene.move("etc/pve-sb-uki/keys/db.key.new", to: "etc/pve-sb-uki/keys/db.key")
+    for _ in 0..<2 {
+      _ = try scene.preInvoke()
+      _ = try scene.run(HookScene.postinst)
+      let end = try scene.postInvoke()
+      #expect(end.code == 0 && end.text.split(separator: "\n").count == 2)
+      #expect(end.text.contains("db.key is protected by a passphrase: kernel \(HookScene.release) waits"))
+    }
   }
 
   @Test func invalidSettingsAreReportedOnce() throws {

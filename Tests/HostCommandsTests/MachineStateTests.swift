@@ -132,8 +132,8 @@ import Testing
     #expect(command(state) == "systemctl reboot" && state.lines.contains { $0.contains("Press the key") })
   }
 
-  /// The firmware knows shim by its digest, and shim has started this machine.
-  @Test func shimGetsTheKeyThroughMokManager() throws {
+  /// A machine with Secure Boot on that was started by shim, which the firmware knows by its digest.
+  private func sceneWithShim() throws -> GuideScene {
     let scene = try GuideScene()
     let directory = scene.directory
     try directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
@@ -149,7 +149,12 @@ import Testing
     try scene.put(.secureBoot, [1])
     try scene.apply()
     try scene.boot(nil)
+    return scene
+  }
 
+  @Test func shimGetsTheKeyThroughMokManager() throws {
+    let scene = try sceneWithShim()
+    let directory = scene.directory
     var state = try scene.state()
     #expect(state.stage == .notEnrolled && kinds(state) == [.keyNotEnrolled])
     try scene.runNext(state)
@@ -171,11 +176,7 @@ import Testing
 
   /// A damaged request of mokutil is not a request.
   @Test func damagedRequestsAreIgnored() throws {
-    let scene = try GuideScene()
-    try scene.settings("Chain=shim\n")
-    try scene.directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
-    try scene.directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
-    try scene.apply()
+    let scene = try sceneWithShim()
     let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
     let good = try SignatureDatabase(certificates: [scene.certificate()], owner: owner).serialize()
     for damaged in Mutations(of: good, count: 40) {
@@ -227,11 +228,66 @@ import Testing
     #expect(state.lines.contains { $0.contains("from EFI/pve-sb-uki on the ESP \(MirrorScene.serials[1])") })
   }
 
+  /// In a chroot, the installation still says how to continue.
+  @Test func withoutEFIVariablesTheWayIsTheSame() throws {
+    let scene = try ApplyScene()
+    try KeysFixture.install(in: scene.directory)
+    try scene.apply()
+    let state = try MachineState(of: scene.host())
+    #expect(state.stage == .notEnrolled && state.findings.isEmpty && state.ifSecureBootWereOn == nil)
+    #expect(state.text.last?.hasSuffix("keys export \(scene.directory.path)/boot/efi/EFI/pve-sb-uki") == true)
+    #expect(state.text.contains("  Keep a copy of \(scene.directory.path)/etc/pve-sb-uki/keys off this machine."))
+  }
+
+  /// Before the first kernel is installed, `apply` would write nothing.
+  @Test func aHostWithoutKernelsCanEnrolItsKey() throws {
+    let scene = try GuideScene()
+    for release in [ApplyScene.newer, ApplyScene.older] { try scene.directory.host().files.remove("/boot/vmlinuz-\(release)") }
+    #expect(try scene.state().stage == .notEnrolled)
+  }
+
+  /// Enrolment is not the problem if the firmware has revoked the certificate.
+  @Test func aRevokedCertificateIsNotToBeEnrolled() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.put(.secureBoot, [1])
+    for list in [EFIVariableName.signatureDatabase, .forbiddenDatabase] {
+      try scene.put(list, certificates: [scene.certificate()])
+    }
+    let state = try scene.state()
+    #expect(state.stage == .rejected && state.nextCommand == nil && kinds(state) == [.chainUnusable])
+    #expect(state.findings[0].actions.count == 1)
+  }
+
+  /// A boot from a UKI of another system, or from another ESP, does not count.
+  @Test func onlyABootFromOwnUKIsCounts() throws {
+    let machine = try MirrorScene(isApplied: false)
+    try KeysFixture.install(in: machine.directory)
+    try machine.directory.write("proc/stat", "btime \(SigningKey.now)\n")
+    try machine.put(.secureBoot, [1])
+    try machine.put(.signatureDatabase, SignatureDatabase(
+      certificates: [ExternalTool("openssl").run([
+        "x509", "-in", machine.directory.path(of: "etc/pve-sb-uki/keys/db.crt"), "-outform", "DER",
+      ])], owner: GUID(1, 2, 3, 4)).serialize())
+    try machine.apply()
+    func text(_ text: String) -> [UInt8] { text.utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] } + [0, 0] }
+    func stage(_ name: String, on esp: Int) throws -> MachineState.Stage {
+      try machine.put(.stubInfo, text("systemd-stub 257.9"))
+      try machine.put(.stubImageIdentifier, text("\\EFI\\Linux\\\(name)"))
+      try machine.put(.stubDevicePartition, text("\(MirrorScene.location(esp).guid)"))
+      return try MachineState(of: machine.host()).stage
+    }
+    #expect(try stage("pve-\(MirrorScene.older).efi", on: 1) == .booted)
+    #expect(try stage("pve-\(MirrorScene.older)~previous.efi", on: 0) == .booted)
+    #expect(try stage("other.efi", on: 1) == .notBooted)
+    #expect(try stage("pve-\(MirrorScene.older).efi", on: 2) == .notBooted)
+  }
+
   @Test func withoutUEFIOrKeysNothingElseIsSaid() throws {
     let scene = try GuideScene()
     let state = MachineState(.noFirmware)
     #expect(state.stage == .inactive && state.nextCommand == nil && state.findings.isEmpty)
-    #expect(state.text.first == "State: this machine was not booted by UEFI firmware")
+    #expect(state.text.first == "State: this machine was booted in BIOS mode, not by UEFI firmware")
     try scene.directory.write("etc/pve-sb-uki/keys/db.crt", "garbage")
     #expect(try scene.state().stage == .keyMissing)
   }

@@ -54,7 +54,7 @@ import Testing
     #expect(try scene.isComplete(newer))
     let report = try Status().run(on: host)
     #expect(report.needsAttention && report.problems.allSatisfy { $0.hint?.contains("timedatectl") == true })
-    #expect(report.problems.count == (now == 0 ? 2 : 1))
+    #expect(report.problems.count == 2)
     #expect(report.nextStep?.contains("keys create") == false)
     host.now = { SigningKey.now }
     #expect(try !Status().run(on: host).needsAttention)

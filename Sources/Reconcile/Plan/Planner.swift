@@ -143,7 +143,8 @@ final class Planner {
     let accepted = observation.accepted[esp.name] ?? []
     esp.images = ImagePlanner.plan(
       wantedKernels(on: esp), on: contents, inventory: observation.inventory, running: observation.running,
-      removesOthers: options.kernels.isEmpty && accepted.isEmpty, keeping: accepted)
+      // Without the key, no other UKI would follow.
+      removesOthers: options.kernels.isEmpty && accepted.isEmpty && plan.waitingForKey.isEmpty, keeping: accepted)
   }
 
   private func wantedKernels(on esp: ESPPlan) -> [PlannedKernel] {

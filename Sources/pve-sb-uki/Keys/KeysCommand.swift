@@ -140,11 +140,6 @@ struct KeysCommand: ParsableCommand {
   }
 }
 
-extension MachineState {
-  /// The state of a host as text; empty if it cannot be determined, which `status` reports.
-  fileprivate static func localText(on host: Host) -> String { (try? MachineState(of: host))?.text.localLines ?? "" }
-}
-
 extension KeysExport.Result {
   fileprivate var paths: [Message] { files.map { $0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)" } }
 

@@ -109,6 +109,34 @@ import Testing
     #expect(try failure() == nil)
   }
 
+  /// "no ESP is mounted" was reported although it was mounted again.
+  @Test func aFailureOfThePastIsHeldAgainstThePresent() throws {
+    func lasting(pending: Bool = true) throws -> [String]? {
+      var options = ApplyOptions()
+      options.isDryRun = true
+      let plan = try #require(try Apply.run(options, on: scene.host()).plan)
+      return try failure()?.lasting(in: plan, hasPendingWork: pending)?.messages
+    }
+    try scene.apply()
+    rename(scene.directory.path(of: "boot/efi"), scene.directory.path(of: "elsewhere"))
+    #expect(throws: Failure.self) { try scene.apply() }
+    #expect(try failure()?.messages.first?.contains("no ESP is mounted") == true)
+    rename(scene.directory.path(of: "elsewhere"), scene.directory.path(of: "boot/efi"))
+    #expect(try lasting() == nil)
+    // A failure of the plan is in the plan.
+    try scene.directory.write("boot/vmlinuz-\(newer)", "no kernel")
+    try scene.apply()
+    #expect(try failure()?.messages.count == 1 && lasting() == nil)
+    try scene.addKernel(newer)
+    #expect(try lasting() == nil)
+    // A failure while writing explains why something is left to write.
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    let recorder = MutationRecorder(.only(4))
+    #expect(try scene.apply(recorder).failures.isEmpty == false)
+    #expect(try lasting(pending: false)?.count == 1)
+    #expect(try failure()?.messages == lasting())
+  }
+
   @Test func aMissingStubNamesThePackage() throws {
     unlink(scene.directory.path(of: "usr/lib/systemd/boot/efi/linuxx64.efi.stub"))
     let result = try scene.apply()

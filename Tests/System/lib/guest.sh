@@ -11,7 +11,7 @@ GUEST_CONSOLE=ttyS0
 GUEST_END='^guest: end'
 
 # guest_initrd FILE ROOT VERSION [DIRECTORY]: creates a small initrd for one kernel of a root. It writes the directory's
-# files to the firmware's variables, reports and switches off.
+# files to the firmware's variables, reports and switches off; if GUEST_DUMPS is set, it also prints all variables.
 guest_initrd() {
   local file=$1 root=$2 version=$3 variables=${4:-} tree modules module applet
   tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
@@ -25,6 +25,7 @@ guest_initrd() {
   module=$(find "$modules/" -name 'efivarfs.ko*' | sed -n 1p)
   [ -z "$module" ] || guest_module "$module" "$tree/efivarfs.ko"
   [ -z "$variables" ] || cp -r "$variables" "$tree/enrol"
+  [ -z "${GUEST_DUMPS:-}" ] || touch "$tree/dump"
   (cd "$tree" && find . -mindepth 1 | cpio --quiet -o -H newc) | gzip -1 >"$file"
   rm -rf "$tree"
 }

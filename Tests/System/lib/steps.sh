@@ -42,6 +42,7 @@ add_steps() {
   graded crash "power cuts on FAT" Tests/System/crash-test
   step firmware "OVMF boots and rejects" Tests/System/firmware-test
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
+  step guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import BootEnvironment
+import Cryptography
+import Findings
+import Glibc
+import HostCommands
+import HostScenes
+import HostSystem
+internal import Messages
+import Reconcile
+import TestSupport
+import Testing
+
+@Suite struct KeyFindingsTests {
+  private let scene: ApplyScene
+  private let key = "etc/pve-sb-uki/keys/db.key"
+  init() throws { scene = try ApplyScene() }
+
+  /// The findings and the plan of a host on which nothing is changed.
+  private func findings(_ change: (inout Host) -> Void = { _ in }) throws -> (found: [Finding], plan: ApplyPlan) {
+    let recorder = MutationRecorder()
+    var host = try scene.host(recorder)
+    host.programTime = SigningKey.now - 86_400
+    change(&host)
+    guard case .ready(let configuration, let survey) = try Readiness(of: host) else {
+      throw Failure("the host is skipped")
+    }
+    var options = ApplyOptions()
+    options.isDryRun = true
+    let assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
+    let found = KeyFindings.of(assessment.observation, assessment.plan, on: host)
+    #expect(recorder.mutations.isEmpty)
+    return (found, assessment.plan)
+  }
+
+  private func settings(_ text: String) throws { try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", text) }
+
+  /// Encrypts the key as an administrator would, with openssl.
+  private func lock() throws {
+    let path = scene.directory.path(of: key)
+    try ExternalTool("openssl").run(["pkey", "-in", path, "-aes256", "-passout", "pass:secret", "-out", "\(path).new"])
+    rename("\(path).new", path)
+  }
+
+  @Test func aUsableKeyHasNoFindings() throws {
+    #expect(try findings().found.isEmpty)
+    try scene.apply()
+    #expect(try findings().found.isEmpty)
+  }
+
+  /// The printed command makes the key usable.
+  @Test func aKeyWithAPassphraseKeepsKernelsWaiting() throws {
+    try scene.apply()
+    let old = try scene.image(ApplyScene.newer)
+    try lock()
+    let idle = try findings().found
+    #expect(idle.map(\.kind) == [.keyAway] && idle[0].message.contains("db.key is protected by a passphrase"))
+    try scene.directory.write("boot/initrd.img-\(ApplyScene.newer)", "changed")
+    let (found, plan) = try findings()
+    #expect(found.map(\.kind) == [.keyAway])
+    #expect(
+      found[0].message.description == """
+        waiting for the signing key: 1 kernel, \(ApplyScene.newer): \(scene.directory.path(of: key)) is protected by a \
+        passphrase; the present UKIs boot
+        """)
+    #expect(plan.waitingForKey.map(\.release) == [ApplyScene.newer] && !plan.isChange)
+    #expect(plan.kernels.map(\.imageState) == ["waiting", "made"])
+
+    let report = try scene.apply()
+    #expect(report.failures.count == 1 && report.images.map(\.state) == [.kept, .current])
+    #expect(report.failures[0].message.contains("passphrase: kernel \(ApplyScene.newer) waits for the signing key"))
+    #expect(report.totals.map(\.count) == [2] && report.totals.map(\.kept) == [1])
+    #expect(try scene.image(ApplyScene.newer) == old)
+
+    let command = try #require(found[0].command).description
+    #expect(command.hasSuffix(" && pve-sb-uki apply"))
+    let words = command.split(separator: " ").map(String.init)
+    try ExternalTool("openssl").run(Array(words[1...5]).map { $0 == "pkey" ? "pkey" : $0 } + ["-passin", "pass:secret"])
+    #expect(words[7] == "mv" && rename(words[8], words[9]) == 0)
+    let status = try #require(try scene.host().files.status(of: "/\(key)"))
+    #expect(status.mode & 0o777 == 0o600)
+    #expect(try findings().found.isEmpty && scene.apply().failures.isEmpty)
+    #expect(try scene.isComplete(ApplyScene.newer))
+  }
+
+  @Test func aKeyOnAStickIsAwayMostOfTheTime() throws {
+    for name in ["db.key", "db.crt"] {
+      let content = try #require(try scene.directory.read("etc/pve-sb-uki/keys/\(name)"))
+      try scene.directory.write("media/stick/\(name)", content, mode: 0o600)
+    }
+    try settings("Key=/media/stick/db.key\nCertificate=/media/stick/db.crt\n")
+    try scene.apply()
+    let stick = scene.directory.path(of: "media/stick")
+    rename(stick, scene.directory.path(of: "media/elsewhere"))
+    // Nothing is to be signed: no attention, and the UKIs are up to date.
+    #expect(try findings().found.map(\.kind) == [.remark])
+    #expect(try scene.apply().failures.isEmpty)
+    try scene.addKernel("6.8.12-11-pve")
+    let (found, plan) = try findings()
+    #expect(found.map(\.kind) == [.keyAway] && found[0].command == nil && found[0].actions.count == 1)
+    #expect(found[0].actions[0].text.hasSuffix("\(stick)/db.key, then run: pve-sb-uki apply"))
+    #expect(plan.waitingForKey.map(\.release) == ["6.8.12-11-pve"])
+    let report = try scene.apply()
+    #expect(report.failures.count == 1 && report.images.map(\.state) == [.waiting, .current])
+    // The oldest kernel is no longer among those that get a UKI, but nothing is removed before the key is back.
+    #expect(try scene.imageNames().count == 2)
+    rename(scene.directory.path(of: "media/elsewhere"), stick)
+    #expect(try scene.apply().failures.isEmpty && findings().found.isEmpty)
+    #expect(try scene.imageNames() == ["pve-6.8.12-10-pve.efi", "pve-6.8.12-11-pve.efi"])
+  }
+
+  /// The certificate alone is on the medium of the key.
+  @Test func aKeyOnATokenThatDoesNotAnswer() throws {
+    try settings("Key=pkcs11:token=none;object=db\n")
+    let (found, plan) = try findings()
+    #expect(found.map(\.kind) == [.keyAway] && plan.waitingForKey.count == 2)
+    #expect(found[0].message.contains("the token with the key pkcs11:token=none;object=db does not answer"))
+    #expect(found[0].actions[0].text == "connect the token, then run: pve-sb-uki apply")
+    #expect(try scene.apply().images.map(\.state) == [.waiting, .waiting])
+  }
+
+  @Test(arguments: ["no key", ""]) func aDamagedKeyIsNotAway(_ content: String) throws {
+    try scene.directory.write(key, content, mode: 0o600)
+    let (found, plan) = try findings()
+    #expect(found.map(\.kind) == [.keyUnusable] && plan.waitingForKey.isEmpty && !plan.failures.isEmpty)
+    #expect(found[0].actions.count == 1)
+  }
+
+  @Test func damagedKeysNeverStopTheReport() throws {
+    let good = try #require(try scene.directory.read(key))
+    for damaged in Mutations(of: good, count: 60) {
+      try scene.directory.write(key, damaged, mode: 0o600)
+      let kinds = try findings().found.map(\.kind)
+      #expect(kinds.isEmpty || kinds == [.keyUnusable] || kinds == [.keyAway])
+    }
+  }
+
+  @Test func aMissingCertificateIsReported() throws {
+    try scene.apply()
+    unlink(scene.directory.path(of: "etc/pve-sb-uki/keys/db.crt"))
+    let (found, plan) = try findings()
+    #expect(found.map(\.kind) == [.keyUnusable] && found[0].message.contains("db.crt"))
+    #expect(plan.failures.contains { $0.message == found[0].message })
+    #expect(try scene.apply().failures.count == 1)
+  }
+
+  // MARK: Dates
+
+  @Test(arguments: [0, 4_102_444_800] as [Int64]) func aWrongClockIsNotAnExpiredCertificate(_ now: Int64) throws {
+    let found = try findings { $0.now = { now } }.found
+    #expect(found.map(\.kind) == [.clockWrong] && found[0].command == "timedatectl set-ntp true")
+  }
+
+  @Test func aClockBeforeTheCertificateIsWrong() throws {
+    let found = try findings {
+      $0.now = { SigningKey.now - 86_400 * 1001 }
+      $0.programTime = nil
+    }.found
+    #expect(found.map(\.kind) == [.clockWrong])
+  }
+
+  /// The test certificate expires after 1000 days.
+  @Test(arguments: [(634, false, ""), (636, true, "expires on"), (1001, true, "expired on")])
+  func expiryIsReportedAYearAhead(_ days: Int64, _ isReported: Bool, _ words: String) throws {
+    let found = try findings { $0.now = { SigningKey.now + days * 86_400 } }.found
+    #expect(found.map(\.kind) == (isReported ? [.certificateExpiry] : []))
+    guard isReported else { return }
+    #expect(found[0].message.contains(words) && found[0].message.contains("firmware ignores the date"))
+    let keys = scene.directory.path(of: "etc/pve-sb-uki/keys")
+    #expect(found[0].command?.description == "mv \(keys) \(keys)-2029 && pve-sb-uki keys create")
+    try settings("Certificate=/etc/pve-sb-uki/keys/../keys/db.crt\n")
+    #expect(try findings { $0.now = { SigningKey.now + days * 86_400 } }.found[0].command == nil)
+  }
+}
