@@ -7,6 +7,7 @@ import BootEnvironment
 import Cryptography
 import DebianArchive
 import EFIData
+import HostCommands
 import HostSystem
 import KernelRepack
 import Messages
@@ -107,6 +108,12 @@ struct FuzzedParser {
       },
       forHost("settings", seeds: { [Array("# comment\nKeep = 3\n\nESP=/boot/efi /efi\r\nX=\n".utf8)] }) { bytes in
         _ = try SettingsFile(parsing: bytes, path: "settings")
+      },
+      forHost("kernel-log", seeds: { [Array(kernelLog.utf8)] }) { bytes in
+        guard KernelLog(parsing: bytes).findings.count < 3 else { throw ParseError("log", at: 0, .range, "too many") }
+      },
+      forHost("dpkg-status", seeds: { [Array(packageStatus.utf8)] }) { bytes in
+        _ = InstalledPackages(parsing: bytes)["shim-signed"]
       },
     ]
   }

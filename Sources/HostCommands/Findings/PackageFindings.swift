@@ -89,10 +89,10 @@ enum PackageFindings {
   // MARK: dracut
 
   private static let dracut = "/usr/bin/dracut"
-  /// Maximum size of the script in bytes; dracut 106 has about 100 KiB.
+  /// Maximum size of the script in bytes; dracut 106 has 100 KiB.
   private static let scriptLimit = 4 << 20
 
-  /// dracut before 106 calls no hook after it has built an initrd, for example when dpkg triggers it.
+  /// Debian 12's dracut calls no hook after it has built an initrd, for example when dpkg triggers it; Debian 13's does.
   static func dracut(on host: Host) throws -> [Finding] {
     guard try !host.files.exists("/usr/sbin/update-initramfs"),
       let script = try host.files.readFileIfPresent(dracut, limit: scriptLimit),

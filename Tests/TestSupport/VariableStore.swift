@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import BinaryFormat
-import EFIData
+internal import BinaryFormat
+package import EFIData
 
 /// The variables in an EDK2 flash image: each an AUTHENTICATED_VARIABLE_HEADER followed by name and data
 /// (MdeModulePkg/Include/Guid/VariableFormat.h).
-struct VariableStore {
-  private(set) var variables: [EFIVariableName: EFIVariableContent] = [:]
+package struct VariableStore {
+  package private(set) var variables: [EFIVariableName: EFIVariableContent] = [:]
 
   private static let headerSize = 60
   private static let startID: UInt16 = 0x55aa
   /// A variable that was added and not deleted.
   private static let present: UInt8 = 0x3f
 
-  init(parsing image: [UInt8]) throws {
+  package init(parsing image: [UInt8]) throws {
     for offset in stride(from: 0, to: image.count - Self.headerSize, by: 4) {
       var reader = ByteReader(image[offset...], format: "variable store", startingAt: offset)
       guard try reader.read(UInt16.self) == Self.startID, try reader.read(UInt8.self) == Self.present else { continue }
