@@ -71,7 +71,7 @@ package struct VariableRoom: Sendable {
       ],
       actions: dumps > 0
         ? [
-          .run("rm \(directory)/dump-type0-*"),
+          .run(Message(verbatim: "rm \(directory)/dump-type0-*")),
           .advise("before that, save the crash dumps that you need from /sys/fs/pstore"),
         ]
         : [
