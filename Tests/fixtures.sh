@@ -4,13 +4,13 @@
 #
 # Fetches real test inputs to build/fixtures: systemd's stub and boot loader and a kernel with its package from Debian 12
 # and 13, Debian 12's unsigned kernel, stubs and boot loaders for arm64, the programs with which initrds read the command
-# line, and programs signed by Microsoft and Debian. Uses apt, with signatures checked, and this machine's mirror. Does
+# line, dracut, and programs signed by Microsoft and Debian. Uses apt, with signatures checked, and this machine's mirror. Does
 # nothing if they exist.
 set -eu
 cd "$(dirname "$0")/.."
 out=build/fixtures
 apt=$PWD/build/apt
-[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-1" ] || [ ! -e "$out/.complete-arm64-1" ] ||
+[ ! -e "$out/.complete-4" ] || [ ! -e "$out/.complete-readers-2" ] || [ ! -e "$out/.complete-arm64-1" ] ||
   [ ! -e "$out/.complete-signed-1" ] || exit 0
 mkdir -p "$out/debs" "$apt/lists/partial" "$apt/archives/partial"
 
@@ -59,7 +59,9 @@ fetch() { # SUITE ARCHITECTURE PACKAGE...
       shim-signed:*) cp "$apt/tree/usr/lib/shim/shimx64.efi.signed" "$out/shim-$suite" ;;
       grub-efi-amd64-signed:*) cp "$apt/tree/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed" "$out/grub-$suite" ;;
       fwupd-amd64-signed:*) cp "$apt/tree/usr/libexec/fwupd/efi/fwupdx64.efi.signed" "$out/fwupd-$suite" ;;
-      dracut-core:*) cp "$apt/tree/usr/lib/dracut/dracut-util" "$out/dracut-util-$suite" ;;
+      dracut-core:*)
+        cp "$apt/tree/usr/lib/dracut/dracut-util" "$out/dracut-util-$suite"
+        cp "$apt/tree/usr/bin/dracut" "$out/dracut-$suite" ;;
       linux-image-*)
         kernel=$package
         cp "$apt"/tree/boot/vmlinuz-* "$out/vmlinuz-$suite"
@@ -82,10 +84,10 @@ if [ ! -e "$out/.complete-arm64-1" ]; then
   fetch bookworm arm64 systemd-boot-efi
   touch "$out/.complete-arm64-1"
 fi
-if [ ! -e "$out/.complete-readers-1" ]; then
+if [ ! -e "$out/.complete-readers-2" ]; then
   echo "fixtures: fetching initramfs-tools and dracut of Debian 12 and 13" >&2
   for suite in bookworm trixie; do fetch "$suite" amd64 initramfs-tools-core dracut-core; done
-  touch "$out/.complete-readers-1"
+  touch "$out/.complete-readers-2"
 fi
 if [ ! -e "$out/.complete-signed-1" ]; then
   echo "fixtures: fetching shim, GRUB and fwupd of Debian 12 and 13" >&2

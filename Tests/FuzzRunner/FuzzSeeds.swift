@@ -253,6 +253,27 @@ extension FuzzedParser {
       {"sig_type": "linux-module", "file": "lib/modules/6.1/a.ko"}]}}}
     """
 
+  static let kernelLog = """
+    6,1,100,-;Linux version 6.12
+    5,2,200,-;vboxdrv: loading of unsigned module is rejected
+    5,3,300,-,caller=T1;Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7
+    4,4,400,-;nvidia: module verification failed: signature and/or required key missing - tainting kernel
+     SUBSYSTEM=module
+
+    """
+
+  static let packageStatus = """
+    Package: shim-signed
+    Status: install ok installed
+    Version: 1.51~1+deb13u1
+
+    Package: other
+    Status: deinstall ok config-files
+    Description: text
+     more text
+
+    """
+
   static let release = """
     Origin: Test
     Suite: stable

@@ -8,6 +8,7 @@ import BootPaths
 import Cryptography
 import DebianArchive
 import EFIData
+import HostCommands
 import HostSystem
 import InitialRAMDisk
 import KernelRepack
@@ -140,6 +141,12 @@ struct FuzzedParser {
       },
       forHost("settings", seeds: { [Array("# comment\nKeep = 3\n\nESP=/boot/efi /efi\r\nX=\n".utf8)] }) { bytes in
         _ = try SettingsFile(parsing: bytes, path: "settings")
+      },
+      forHost("kernel-log", seeds: { [Array(kernelLog.utf8)] }) { bytes in
+        guard KernelLog(parsing: bytes).findings.count < 3 else { throw ParseError("log", at: 0, .range, "too many") }
+      },
+      forHost("dpkg-status", seeds: { [Array(packageStatus.utf8)] }) { bytes in
+        _ = InstalledPackages(parsing: bytes)["shim-signed"]
       },
     ]
   }

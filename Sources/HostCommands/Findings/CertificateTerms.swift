@@ -65,7 +65,7 @@ package enum CertificateTerms {
         return Finding(
           .clockWrong,
           "this host's clock says \(CalendarDate(seconds: now)), but the certificate \(certificate.displayName) is valid from \(date)",
-          arguments: arguments, actions: [.run("timedatectl set-ntp true")])
+          arguments: arguments, actions: [.run(Message(verbatim: "timedatectl set-ntp true"))])
       case .unknown:
         return Finding(
           .remark,
@@ -92,7 +92,7 @@ package enum CertificateTerms {
 
   /// The finding about a clock that must be wrong; nil if it may be right.
   private static func clockFinding(on host: Host) -> Finding? {
-    let setClock: Message = "timedatectl set-ntp true"
+    let setClock = Message(verbatim: "timedatectl set-ntp true")
     if let warning = host.clockWarning { return Finding(.clockWrong, warning, command: setClock) }
     guard let built = host.programTime, host.now() - built > plausibleTime else { return nil }
     return Finding(

@@ -10,7 +10,7 @@ internal import Messages
 
 /// GPT partitions of different disks with the same unique GUID, as after cloning a disk.
 ///
-/// A boot entry names its partition by this GUID, so the firmware may start programs from either disk.
+/// A boot entry names its partition by this GUID, so the firmware may start programs from any of them disk.
 enum ClonedDisks {
   /// The database of udev; files such as `b8:1` have lines such as `E:ID_PART_ENTRY_UUID=…`.
   private static let database = "/run/udev/data"

@@ -38,8 +38,9 @@ enum ESPKeyFiles {
   ) throws -> [Finding] {
     let own = Set(firmware.own.values).union([context.certificate].compactMap { $0 })
     guard firmware.isOwned, firmware.database.setupMode != true, !own.isEmpty else { return [] }
-    return try context.esps.compactMap { esp in
-      let files = try esp.open(on: host, for: .reading)
+    return context.esps.compactMap { esp in
+      // An ESP that cannot be read is reported elsewhere.
+      guard let files = try? esp.open(on: host, for: .reading) else { return nil }
       let found = directories(on: files, own: own)
       guard !found.isEmpty else { return nil }
       let names = found.map { $0.isComplete ? "\($0.path)/" : $0.files.joined(separator: ", ") }

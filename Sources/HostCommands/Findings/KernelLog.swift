@@ -142,7 +142,7 @@ extension KernelLog {
 /// What the kernel keeps root from changing (kernel_lockdown(7)).
 package enum KernelLockdown: String, CaseIterable, Sendable {
   /// Nothing.
-  case none = "none"
+  case inactive = "none"
   /// Changes of the kernel, such as unsigned modules. Debian and Proxmox set it if Secure Boot is on.
   case integrity = "integrity"
   /// Also reading secrets of the kernel.

@@ -55,16 +55,18 @@ package enum MachineFindings {
       collector.add("the booted program") { try BootedProgram.findings(context, firmware, on: host) }
       collector.add("the firmware's variable store") { try VariableRoom.findings(firmware, on: host) }
       if let packages {
-        collector.add("shim-signed") { try PackageFindings.shim(packages, firmware, context, on: host) }
-        collector.add("fwupd") { PackageFindings.fwupd(packages, firmware, on: host) }
+        collector.add(Message(verbatim: "shim-signed")) {
+          try PackageFindings.shim(packages, firmware, context, on: host)
+        }
+        collector.add(Message(verbatim: "fwupd")) { PackageFindings.fwupd(packages, firmware, on: host) }
       }
     }
     if let packages {
-      collector.add("systemd-boot") { PackageFindings.systemdBoot(packages) }
+      collector.add(Message(verbatim: "systemd-boot")) { PackageFindings.systemdBoot(packages) }
     }
     collector.add("certificates") { CertificateTerms.findings(context, on: host) }
-    collector.add("dracut") { try PackageFindings.dracut(on: host) }
-    collector.add("os-release") { try OSReleaseFindings.findings(context, on: host) }
+    collector.add(Message(verbatim: "dracut")) { try PackageFindings.dracut(on: host) }
+    collector.add(Message(verbatim: "os-release")) { try OSReleaseFindings.findings(context, on: host) }
     collector.add("updates that delete keys") { ESPKeyFiles.removals(context, on: host) }
     collector.add("secrets") { try SecretStorage.findings(context, on: host) }
     collector.add("partition GUIDs") { try ClonedDisks.findings(context, on: host) }

@@ -43,7 +43,10 @@ enum PackageFindings {
         arguments: ["package": "shim-signed", "revoked": .boolean(isRevoked)],
         actions: usesShim
           ? [.advise("enrol Microsoft's UEFI CA 2023 in db: this host uses shim")]
-          : [.run("apt purge shim-signed"), .advise("if shim is needed, enrol Microsoft's UEFI CA 2023 in db")])
+          : [
+            .run(Message(verbatim: "apt purge shim-signed")),
+            .advise("if shim is needed, enrol Microsoft's UEFI CA 2023 in db"),
+          ])
     ]
   }
 
@@ -62,7 +65,7 @@ enum PackageFindings {
         """,
         arguments: ["package": "systemd-boot", "version": .string(version)],
         // Removing the package removes the boot loader from the ESP, which apply restores.
-        actions: [.run("apt purge systemd-boot && pve-sb-uki apply")])
+        actions: [.run(Message(verbatim: "apt purge systemd-boot && pve-sb-uki apply"))])
     ]
   }
 
@@ -79,7 +82,7 @@ enum PackageFindings {
         actions: [
           .advise(
             """
-            to change these lists, write them with 'pve-sb-uki keys export DIR' and enrol them in the firmware's setup \
+            to change these lists, write them with 'pve-sb-uki keys export /root/pve-sb-uki-public' and enrol them in the firmware's setup \
             menu
             """)
         ])
@@ -89,10 +92,10 @@ enum PackageFindings {
   // MARK: dracut
 
   private static let dracut = "/usr/bin/dracut"
-  /// Maximum size of the script in bytes; dracut 106 has about 100 KiB.
+  /// Maximum size of the script in bytes; dracut 106 has 100 KiB.
   private static let scriptLimit = 4 << 20
 
-  /// dracut before 106 calls no hook after it has built an initrd, for example when dpkg triggers it.
+  /// Debian 12's dracut calls no hook after it has built an initrd, for example when dpkg triggers it; Debian 13's does.
   static func dracut(on host: Host) throws -> [Finding] {
     guard try !host.files.exists("/usr/sbin/update-initramfs"),
       let script = try host.files.readFileIfPresent(dracut, limit: scriptLimit),

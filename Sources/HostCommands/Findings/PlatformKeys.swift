@@ -59,7 +59,7 @@ enum PlatformKeys {
     }
     return .advise(
       """
-      replace it with the keys in \(KeyStore(of: host).displayPath): write them with 'pve-sb-uki keys export DIR', \
+      replace it with the keys in \(KeyStore(of: host).displayPath): write them with 'pve-sb-uki keys export /root/pve-sb-uki-public', \
       and enrol db, KEK and PK in the firmware's setup menu
       """)
   }

@@ -87,7 +87,7 @@ package struct PrometheusText: Sendable {
 
   /// A gauge with its samples; empty without samples.
   ///
-  /// node_exporter rejects a file with two samples that have the same labels, so only the first counts.
+  /// Two samples with the same labels are an error for node_exporter, so only the first counts.
   private static func family(
     _ name: String, _ help: String, _ samples: [Sample]
   ) -> String {

@@ -3,8 +3,8 @@
 
 internal import Cryptography
 internal import EFIData
-internal import Findings
-internal import HostSystem
+package import Findings
+package import HostSystem
 internal import Messages
 internal import SecureBoot
 internal import SigningKeys
@@ -12,7 +12,7 @@ internal import SigningKeys
 /// Whether the firmware's store of permanent variables has room for what will be written to it.
 ///
 /// A full store stops boots: shim ends with "Volume Full" if it cannot copy its lists.
-struct VariableRoom {
+package struct VariableRoom: Sendable {
   /// Bytes of two new boot entries, a longer boot order and shim's revocation level, each with its header.
   private static let reserve = 4096
   /// Bytes of a variable's header and name in EDK2's store, rounded up.
@@ -21,14 +21,14 @@ struct VariableRoom {
   private static let mirrorCount = 2
 
   /// Bytes that the next writes need.
-  let needed: Int
+  package let needed: Int
   /// The number of variables with parts of kernel crash dumps.
-  let dumps: Int
+  package let dumps: Int
 
   /// - Parameters:
   ///   - sizes: the sizes of the variables in bytes, by name without vendor.
   ///   - enrolments: the sizes of signed updates of PK, KEK and db that are still to be enrolled.
-  init(sizes: [(name: String, size: Int)], enrolments: [Int]) {
+  package init(sizes: [(name: String, size: Int)], enrolments: [Int]) {
     let requests = sizes.filter { $0.name == "MokNew" || $0.name == "MokXNew" }.map { min($0.size, 1 << 20) }
     let writes = requests.flatMap { Array(repeating: $0, count: Self.mirrorCount) } + enrolments
     needed = Self.reserve + writes.reduce(0) { $0 + $1 + Self.headerSize }
@@ -56,7 +56,7 @@ struct VariableRoom {
   }
 
   /// The finding about a store with that room; nil if it suffices.
-  func finding(_ room: EFIVariableStore.Room) -> Finding? {
+  package func finding(_ room: EFIVariableStore.Room) -> Finding? {
     guard room.available < needed else { return nil }
     let directory = EFIVariableStore.directory
     return Finding(
@@ -71,7 +71,7 @@ struct VariableRoom {
       ],
       actions: dumps > 0
         ? [
-          .run("rm \(directory)/dump-type0-*"),
+          .run(Message(verbatim: "rm \(directory)/dump-type0-*")),
           .advise("before that, save the crash dumps that you need from /sys/fs/pstore"),
         ]
         : [

@@ -27,12 +27,12 @@ enum VendorCertificates {
     }
     let advice: Message =
       firmware.isOwned
-      ? "keep it so unless this machine starts shim or a card with such firmware; then enrol that certificate in the firmware's setup menu"
+      ? "keep the lists unchanged unless this machine starts shim or such a card; then enrol that certificate in the firmware's menu"
       : "install the vendor's firmware updates; they bring the certificates of 2023"
     return lists.map { list, missing, effect in
       Finding(
         .vendorCertificatesOld,
-        "\(list) has Microsoft's certificate of 2011, but not '\(missing)': \(effect)",
+        "\(list) contains Microsoft's certificate of 2011, but not '\(missing)': \(effect)",
         arguments: ["list": .string(list), "missing": .string(missing)], actions: [.advise(advice)])
     }
   }

@@ -24,6 +24,7 @@ add_steps() {
   # shellcheck disable=SC2016 # expanded inside
   step deb "build the packages; lintian" bash -ec \
     'Tests/System/build-deb; lintian --fail-on error "$1"/deb/*.changes 2>"$1/deb/lintian.log"' bash "$BUILD"
+  step prometheus "metrics read by node_exporter" Tests/System/prometheus-test
   step manual "manual pages compared with the programs" Tests/System/manual-test
   step style "messages, manuals, --help and questions against docs/style.md" Tests/System/style-test
   step completion "completion in three shells" Tests/System/completion-test
