@@ -195,7 +195,7 @@ import Testing
     // A byte of the initrd that keeps size and time: only reading notices.
     let name = scene.mirror.directory.path(of: scene.mirror.path(PathScene.first, PathScene.newer))
     var bytes = try scene.read(PathScene.newer)
-    let initrd = try #require(bytes.indices.first { bytes[$0...].starts(with: "initrd of".utf8) })
+    let initrd = try #require(bytes.indices.first { bytes[$0...].starts(with: "070701".utf8) })
     bytes[initrd] ^= 1
     let stamp = try ScratchFile()
     try ExternalTool("touch").run(["-r", name, stamp.path])

@@ -25,7 +25,7 @@ import Testing
     let full = scene.directory.path(of: path)
     let status = try Status().run(on: scene.host())
     #expect(status.needsAttention && status.problems.contains { $0.message.hasPrefix("\(full): ") })
-    #expect(status.problems.contains { $0.hint?.description == "run '\(hint) \(full)'" })
+    #expect(status.problems.contains { $0.hint?.description == "\(hint) \(full)" })
     #expect(!status.notes.contains { $0.hasPrefix(full) })
     #expect(try scene.apply().notes.contains { $0.hasPrefix("\(full): ") && $0.hasSuffix("run '\(hint) \(full)'") })
   }

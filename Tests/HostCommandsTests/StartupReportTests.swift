@@ -70,13 +70,13 @@ import Testing
   }
 
   @Test func theRecordIsSavedByRememberAndUsed() throws {
-    try scene.apply()
+    let applied = try scene.apply()
     let recorder = MutationRecorder()
     let host = try scene.host(recorder)
-    StartupReport.remember(on: host)
+    StartupReport.remember(on: host, after: applied)
     #expect(!recorder.mutations.isEmpty && recorder.mutations.allSatisfy { $0.path.contains("/var/cache") })
     let count = recorder.mutations.count
-    StartupReport.remember(on: host)
+    StartupReport.remember(on: host, after: applied)
     #expect(recorder.mutations.count == count)
     #expect(try report(isQuick: true).results.map(\.isExamined) == [true, true])
     // Without it, a quick report knows no content.
@@ -87,8 +87,8 @@ import Testing
   }
 
   @Test func aRecordThatCannotBeSavedIsNoFailure() throws {
-    try scene.apply()
-    StartupReport.remember(on: try scene.host(MutationRecorder(.from(1))))
+    let applied = try scene.apply()
+    StartupReport.remember(on: try scene.host(MutationRecorder(.from(1))), after: applied)
     #expect(try scene.directory.read("var/cache/pve-sb-uki/startup") == nil)
   }
 }

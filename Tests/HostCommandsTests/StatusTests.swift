@@ -4,6 +4,7 @@
 import BinaryFormat
 import Cryptography
 import EFIData
+import Findings
 import Glibc
 import HostCommands
 import HostScenes
@@ -103,7 +104,8 @@ import Testing
     try scene.directory.write("etc/kernel/cmdline", "quiet nokaslr\n")
     try scene.apply()
     let report = try status()
-    #expect(report.problems.map(\.description).filter { $0.contains("root= is missing") }.count == 1)
+    let kinds = report.findings.filter { $0.message.contains("root= is missing") }.map(\.kind)
+    #expect(kinds == [.rootMissing, .rootMissing, .commandLineInvalid])
     #expect(report.nextStep == "pve-sb-uki cmdline edit" && report.notes.contains { $0.contains("nokaslr") })
     #expect(!report.notes.contains { $0.contains("root= is missing") })
     try scene.directory.write("proc/cmdline", "quiet nokaslr initrd=x\n")
@@ -122,11 +124,15 @@ import Testing
       try scene.directory.write("sys/firmware/efi/efivars/\(name)", [6, 0, 0, 0] + data)
     }
     try variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", [0])
-    #expect(try status().secureBoot == "off" && status().isTrusted == true && !status().needsAttention)
+    let off = try status()
+    #expect(off.secureBoot == "off" && off.isTrusted == true && off.needsAttention)
+    #expect(off.findings.map(\.kind).contains(.secureBootOff))
+    #expect(off.state?.ifSecureBootWereOn?.contains("would reject") == true)
     try variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", [1])
     let report = try status()
     #expect(report.secureBoot == "on" && report.isTrusted == false && report.needsAttention)
-    #expect(report.nextStep?.contains("keys export") == true)
+    #expect(report.nextStep?.contains("keys export \(scene.directory.path(of: "boot/efi"))/EFI/pve-sb-uki") == true)
+    #expect(report.isNextCommand)
   }
 
   @Test func onlySomeSkipReasonsNeedAttention() throws {
