@@ -95,7 +95,8 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostSystem", "Messages",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostSystem",
+        "Messages",
         "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "UnifiedKernelImage",
       ]),
     .target(
@@ -233,7 +234,8 @@ let package = Package(
     .testTarget(
       name: "HostCommandsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem",
+        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes",
+        "HostSystem",
         "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
       ]),
   ],

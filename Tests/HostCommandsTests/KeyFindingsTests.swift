@@ -77,7 +77,8 @@ import Testing
     let command = try #require(found[0].command).description
     #expect(command.hasSuffix(" && pve-sb-uki apply"))
     let words = command.split(separator: " ").map(String.init)
-    try ExternalTool("openssl").run(Array(words[1...5]).map { $0 == "pkey" ? "pkey" : $0 } + ["-passin", "pass:secret"])
+    try ExternalTool("openssl").run(
+      Array(words[1...5]).map { $0 == "pkey" ? "pkey" : $0 } + ["-passin", "pass:secret"])
     #expect(words[7] == "mv" && rename(words[8], words[9]) == 0)
     let status = try #require(try scene.host().files.status(of: "/\(key)"))
     #expect(status.mode & 0o777 == 0o600)
