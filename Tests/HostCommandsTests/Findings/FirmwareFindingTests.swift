@@ -121,9 +121,18 @@ import Testing
     #expect(try kinds(at: Self.end + 1) == [.certificateExpired])
   }
 
-  @Test func theAdviceIsToKeepTheKeys() throws {
+  /// `apply` keeps the UKIs that this machine starts until the new certificate is enrolled.
+  @Test func theCommandReplacesAnExpiredCertificateOfThePackage() throws {
     let finding = try #require(try scene.findings(.certificateExpired, at: Self.end + 1).first)
     #expect(finding.message.contains("expired on 2030-01-01 00:00:00 UTC") && finding.severity == .attention)
+    let keys = scene.root.path(of: "etc/pve-sb-uki/keys")
+    #expect(finding.command?.description == "mv \(keys) \(keys)-2030 && pve-sb-uki keys create")
+  }
+
+  @Test func aCertificateOfAnotherKeyIsKept() throws {
+    var scene = scene
+    scene.context.configuration.certificate = "/root/other.crt"
+    let finding = try #require(try scene.findings(.certificateExpired, at: Self.end + 1).first)
     #expect(finding.command == nil && finding.actions.first?.text.contains("keep the keys") == true)
   }
 
