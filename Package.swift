@@ -162,9 +162,8 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
-        "HostSystem", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable", "RepositoryTrust",
-        "SecureBoot",
-        "TestSupport", "XZ",
+        "Findings", "HostSystem", "KernelRepack", "Messages", "ModuleSignature", "PortableExecutable",
+        "RepositoryTrust", "SecureBoot", "TestSupport", "XZ",
       ], path: "Tests/FuzzRunner"),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
@@ -248,8 +247,9 @@ let package = Package(
     .testTarget(
       name: "HostCommandsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "HostCommands", "HostScenes", "HostSystem",
-        "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "TestSupport",
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
+        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
+        "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6]
