@@ -27,7 +27,9 @@ extension Certificate {
 }
 
 extension Host {
-  /// How long a version may be in use, in seconds: 20 years. A clock that is further ahead must be wrong.
+  /// How long a version may be in use, in seconds: 20 years.
+  ///
+  /// A clock that is further ahead must be wrong.
   private static let plausibleAge: Int64 = 20 * 365 * 86_400
 
   /// The warning about a clock that must be wrong; nil if it may be right.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import Glibc
 import TestSupport
 import Testing
 
@@ -28,6 +29,19 @@ import Testing
     let result = try run("keys", "create", "--bits", "5")
     #expect(result.status == 2 && result.errors.contains("--bits accepts 2048, 3072 or 4096"))
     #expect(try run("keys", "create", "superfluous").errors.contains("no such command") == false)
+  }
+
+  /// Another user gets the command to type, and no error for a file that root keeps to itself.
+  @Test(arguments: [["apply"], ["keys", "list"], ["boot", "list"], ["boot", "prefer", "a b"]])
+  func aPlainUserIsToldToBeRoot(_ arguments: [String]) throws {
+    let program = try BuiltCommand("pve-sb-uki").tool
+    let result =
+      geteuid() == 0
+      ? try ExternalTool("setpriv").result(
+        ["--reuid=65534", "--regid=65534", "--clear-groups", program.name] + arguments) : try program.result(arguments)
+    let words = arguments.map { $0.contains(" ") ? "'\($0)'" : $0 }.joined(separator: " ")
+    #expect(result.status == 1)
+    #expect(result.errors == "pve-sb-uki: error: run it as root: sudo pve-sb-uki \(words)\n")
   }
 
   @Test func exportNeedsADirectory() throws {

@@ -8,6 +8,7 @@ import BootPaths
 import Cryptography
 import DebianArchive
 import EFIData
+import Findings
 import Glibc
 import HostSystem
 import Messages

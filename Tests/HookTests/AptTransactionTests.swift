@@ -118,7 +118,9 @@ import Testing
     ])
     // A signature list (UEFI 2.10 section 32.4.1): type X.509, sizes, owner, certificate.
     func four(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(number >> (8 * $0) & 0xff) } }
-    let type: [UInt8] = [0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72]
+    let type: [UInt8] = [
+      0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72,
+    ]
     let list = type + four(44 + certificate.count) + four(0) + four(16 + certificate.count)
     try put(
       "db", "d719b2cb-3d3a-4596-a3bc-dad00e67656f", list + [UInt8](repeating: 1, count: 16) + certificate)

@@ -26,7 +26,8 @@ struct GuideScene {
     try settings("")
     try put(.secureBoot, [0])
     try put(.setupMode, [0])
-    try put(EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor), [1, 0, 0, 0, 0, 0, 0, 0])
+    try put(
+      EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor), [1, 0, 0, 0, 0, 0, 0, 0])
   }
 
   func removeKeys() throws {

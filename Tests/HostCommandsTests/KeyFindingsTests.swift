@@ -30,7 +30,7 @@ import Testing
     var options = ApplyOptions()
     options.isDryRun = true
     let assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
-    let found = KeyFindings.of(assessment.observation, assessment.plan, on: host)
+    let found = KeyFindings.of(assessment.observation, assessment.plan)
     #expect(recorder.mutations.isEmpty)
     return (found, assessment.plan)
   }
@@ -77,7 +77,8 @@ import Testing
     let command = try #require(found[0].command).description
     #expect(command.hasSuffix(" && pve-sb-uki apply"))
     let words = command.split(separator: " ").map(String.init)
-    try ExternalTool("openssl").run(Array(words[1...5]).map { $0 == "pkey" ? "pkey" : $0 } + ["-passin", "pass:secret"])
+    try ExternalTool("openssl").run(
+      Array(words[1...5]).map { $0 == "pkey" ? "pkey" : $0 } + ["-passin", "pass:secret"])
     #expect(words[7] == "mv" && rename(words[8], words[9]) == 0)
     let status = try #require(try scene.host().files.status(of: "/\(key)"))
     #expect(status.mode & 0o777 == 0o600)
@@ -144,33 +145,5 @@ import Testing
     #expect(found.map(\.kind) == [.keyUnusable] && found[0].message.contains("db.crt"))
     #expect(plan.failures.contains { $0.message == found[0].message })
     #expect(try scene.apply().failures.count == 1)
-  }
-
-  // MARK: Dates
-
-  @Test(arguments: [0, 4_102_444_800] as [Int64]) func aWrongClockIsNotAnExpiredCertificate(_ now: Int64) throws {
-    let found = try findings { $0.now = { now } }.found
-    #expect(found.map(\.kind) == [.clockWrong] && found[0].command == "timedatectl set-ntp true")
-  }
-
-  @Test func aClockBeforeTheCertificateIsWrong() throws {
-    let found = try findings {
-      $0.now = { SigningKey.now - 86_400 * 1001 }
-      $0.programTime = nil
-    }.found
-    #expect(found.map(\.kind) == [.clockWrong])
-  }
-
-  /// The test certificate expires after 1000 days.
-  @Test(arguments: [(634, false, ""), (636, true, "expires on"), (1001, true, "expired on")])
-  func expiryIsReportedAYearAhead(_ days: Int64, _ isReported: Bool, _ words: String) throws {
-    let found = try findings { $0.now = { SigningKey.now + days * 86_400 } }.found
-    #expect(found.map(\.kind) == (isReported ? [.certificateExpiry] : []))
-    guard isReported else { return }
-    #expect(found[0].message.contains(words) && found[0].message.contains("firmware ignores the date"))
-    let keys = scene.directory.path(of: "etc/pve-sb-uki/keys")
-    #expect(found[0].command?.description == "mv \(keys) \(keys)-2029 && pve-sb-uki keys create")
-    try settings("Certificate=/etc/pve-sb-uki/keys/../keys/db.crt\n")
-    #expect(try findings { $0.now = { SigningKey.now + days * 86_400 } }.found[0].command == nil)
   }
 }

@@ -221,7 +221,8 @@ import Testing
     export.directory = directory.path(of: "root/pve-sb-uki-public")
     _ = try export.run(on: machine.host())
     var state = try MachineState(of: machine.host())
-    #expect(state.stage == .readyToEnrol && state.lines.contains { $0.contains("to a USB stick with a FAT file system") })
+    #expect(
+      state.stage == .readyToEnrol && state.lines.contains { $0.contains("to a USB stick with a FAT file system") })
     export.directory = directory.path(of: machine.path(MirrorScene.serials[1], "/EFI/pve-sb-uki"))
     _ = try export.run(on: machine.host())
     state = try MachineState(of: machine.host())
@@ -242,7 +243,9 @@ import Testing
   /// Before the first kernel is installed, `apply` would write nothing.
   @Test func aHostWithoutKernelsCanEnrolItsKey() throws {
     let scene = try GuideScene()
-    for release in [ApplyScene.newer, ApplyScene.older] { try scene.directory.host().files.remove("/boot/vmlinuz-\(release)") }
+    for release in [ApplyScene.newer, ApplyScene.older] {
+      try scene.directory.host().files.remove("/boot/vmlinuz-\(release)")
+    }
     #expect(try scene.state().stage == .notEnrolled)
   }
 
@@ -265,10 +268,15 @@ import Testing
     try KeysFixture.install(in: machine.directory)
     try machine.directory.write("proc/stat", "btime \(SigningKey.now)\n")
     try machine.put(.secureBoot, [1])
-    try machine.put(.signatureDatabase, SignatureDatabase(
-      certificates: [ExternalTool("openssl").run([
-        "x509", "-in", machine.directory.path(of: "etc/pve-sb-uki/keys/db.crt"), "-outform", "DER",
-      ])], owner: GUID(1, 2, 3, 4)).serialize())
+    try machine.put(
+      .signatureDatabase,
+      SignatureDatabase(
+        certificates: [
+          ExternalTool("openssl").run([
+            "x509", "-in", machine.directory.path(of: "etc/pve-sb-uki/keys/db.crt"), "-outform", "DER",
+          ])
+        ], owner: GUID(1, 2, 3, 4)
+      ).serialize())
     try machine.apply()
     func text(_ text: String) -> [UInt8] { text.utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] } + [0, 0] }
     func stage(_ name: String, on esp: Int) throws -> MachineState.Stage {

@@ -212,7 +212,8 @@ private struct Way {
     let exported = ExportedKeys(of: certificate, observation.survey, on: host)
     guard let path = exported.place?.path else {
       return MachineState(
-        .notEnrolled, "UKIs are ready, but shim does not know their key", next: "pve-sb-uki keys export \(exported.target)",
+        .notEnrolled, "UKIs are ready, but shim does not know their key",
+        next: "pve-sb-uki keys export \(exported.target)",
         lines: [MachineState.backupLine(host)])
     }
     return MachineState(
@@ -243,7 +244,8 @@ private struct Way {
       observation.keepsAcceptedImages
         ? "Keep Secure Boot off until pve-sb-uki has signed the UKIs with the new key."
         : "Turn Secure Boot on, and save.")
-    return MachineState(.readyToEnrol, "the signing key is ready for the firmware's menu", next: menu.command, lines: lines)
+    return MachineState(
+      .readyToEnrol, "the signing key is ready for the firmware's menu", next: menu.command, lines: lines)
   }
 }
 

@@ -134,7 +134,8 @@ struct KeysCommand: ParsableCommand {
       }
       try global.print(
         removal || global.verbose
-          ? result.paths.localLines : result.summary(in: export.directory).localLines + "\n" + MachineState.localText(on: host),
+          ? result.paths.localLines
+          : result.summary(in: export.directory).localLines + "\n" + MachineState.localText(on: host),
         json: ["files": .array(documents), "notes": JSONValue(result.notes)])
     }
   }
