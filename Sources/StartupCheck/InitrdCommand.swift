@@ -31,7 +31,7 @@ struct InitrdCommand {
   /// What to do about something missing; if the package that adds it is not installed, that first.
   func actions(for lack: Lack) throws -> [Finding.Action] {
     if let package = package(for: lack.purpose), try !InstalledPackages(files).isInstalled(package) {
-      return [.run("apt-get install \(package) && \(text)")]
+      return [.run("apt install \(package) && \(text)")]
     }
     guard !isByDracut, case .layer = lack.purpose else { return [.run(text)] }
     return [
@@ -93,7 +93,7 @@ extension Lack.Purpose {
   /// The end of the sentence "it is needed for …".
   var text: Message {
     switch self {
-    case .start: "any start"
+    case .start: "every boot"
     case .layer(.fileSystem(let type)): "a root file system of type \(type)"
     case .layer(.zfs): "a root file system on ZFS"
     case .layer(.logicalVolume): "a root file system on LVM"

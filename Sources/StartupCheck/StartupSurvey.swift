@@ -147,7 +147,7 @@ package struct StartupSurvey {
           .kernelIncomplete,
           "\(image.name): kernel \(image.kernel.release) has no modules: \(host.files.display(directory)) does not exist",
           arguments: Self.arguments(image),
-          actions: [package.map { .run("apt-get install --reinstall \($0)") } ?? .advise("install this kernel again")])
+          actions: [package.map { .run("apt install --reinstall \($0)") } ?? .advise("install this kernel again")])
       ]
     }
     guard try !host.files.exists("\(directory)/modules.dep") else { return [] }

@@ -51,7 +51,7 @@ import Testing
     try expectAll(["dm-mod"], ["usr/sbin/lvm"], missing: ["module dm_mod", "program lvm"])
     unlink(scene.directory.path(of: "var/lib/dpkg/info/lvm2.list"))
     let found = try scene.findings(initrd: StartupScene.initrd(modules: ["dm-mod"]))
-    #expect(found.first?.commandText == "apt-get install lvm2 && update-initramfs -u -k \(release)")
+    #expect(found.first?.commandText == "apt install lvm2 && update-initramfs -u -k \(release)")
   }
 
   @Test func encryptionBelowTheVolumeNeedsCryptsetup() throws {

@@ -37,7 +37,7 @@ import Testing
     rmdir(scene.directory.path(of: "lib/modules/\(release)"))
     let gone = try scene.findings()
     #expect(gone.map(\.kind) == [.kernelIncomplete] && gone[0].text.contains("has no modules"))
-    #expect(gone[0].commandText == "apt-get install --reinstall proxmox-kernel-\(release)-signed")
+    #expect(gone[0].commandText == "apt install --reinstall proxmox-kernel-\(release)-signed")
     unlink(scene.directory.path(of: "var/lib/dpkg/info/proxmox-kernel-\(release)-signed.list"))
     #expect(try scene.findings().first?.commandText == nil)
   }
