@@ -95,6 +95,6 @@ package enum KeyFindings {
     let year = certificate.notAfter.map { String(CalendarDate(seconds: $0).description.prefix(4)) } ?? "old"
     return Finding(
       .certificateExpiry, message, arguments: arguments,
-      actions: [.run("mv \(directory) \(directory)-\(year) && pve-sb-uki keys create")])
+      actions: [.run("mv \(directory.shellWord) \("\(directory)-\(year)".shellWord) && pve-sb-uki keys create")])
   }
 }
