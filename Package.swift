@@ -193,7 +193,7 @@ let package = Package(
       ]),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
-    .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages", "TestSupport"]),
+    .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages"]),
     .testTarget(
       name: "SigningKeysTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SigningKeys", "TestSupport"]),
