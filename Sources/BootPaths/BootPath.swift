@@ -42,7 +42,7 @@ package struct BootPath: Sendable {
   package internal(set) var devicePath: String?
   /// The programs in the order in which they start; empty if the first one is unknown.
   package internal(set) var steps: [BootStep] = []
-  /// The other entries in the menu of the path's boot loader.
+  /// The other entries in the menu of the path's boot loader; without `readsAll` only pve-sb-uki's UKIs.
   package internal(set) var alternatives: [BootStep] = []
   /// What happens at the next boot.
   package internal(set) var outcome = Outcome.unknown
@@ -59,7 +59,17 @@ package struct BootPath: Sendable {
   package var leadsToUKI: Bool { steps.last?.program == .ownImage }
 
   /// The step that decides the outcome, if the path does not start; nil if there is none.
-  package var failing: BootStep? { steps.first { $0.verdict != .starts } }
+  package var failing: BootStep? {
+    let decisive: [BootStep.Verdict] =
+      switch outcome == .starts ? outcomeIfEnforced : outcome {
+      case .broken: [.missing, .damaged]
+      case .rejected: [.rejected]
+      case .depends: [.depends]
+      case .unknown: [.unknown]
+      case .starts, .skipped: []
+      }
+    return steps.first { decisive.contains($0.verdict) }
+  }
 
   /// The number of the entry; nil for a removable path.
   package var number: UInt16? {

@@ -99,11 +99,10 @@ struct PathFindings {
         omitted += 1
         continue
       }
-      let verb: Message = path.outcome == .rejected ? "is rejected" : "leads nowhere"
       let object: Message = step.place.map { "\(step.program.word), \($0)" } ?? step.program.word
+      let reason: Message = step.program == .unknown && step.path == nil ? step.reason : "\(object): \(step.reason)"
       let message: Message =
-        step.program == .unknown && step.path == nil
-        ? "\(path.name) \(verb): \(step.reason)" : "\(path.name) \(verb): \(object): \(step.reason)"
+        path.outcome == .rejected ? "\(path.name) is rejected: \(reason)" : "\(path.name) leads nowhere: \(reason)"
       found.append(
         Finding(
           .bootPathBroken, message, arguments: arguments(path),

@@ -155,6 +155,8 @@ final class PathWalker {
     describe(chosen, &path.steps[path.steps.count - 1])
     guard path.alternatives.isEmpty else { return }
     for (other, entry) in menu.entries.enumerated() where other != index && alternativesLeft > 0 {
+      // Reading the kernels of other entries takes long.
+      guard judge.readsAll || UKIName(fileName: entry.id) != nil else { continue }
       alternativesLeft -= 1
       var step = judge.examine(entry.program, on: volume, by: next).step
       describe(entry, &step)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import BootEnvironment
 internal import EFIData
 internal import HostSystem
@@ -28,7 +29,7 @@ final class ProgramJudge {
   private let database: Result<TrustDatabase, any Error>
   private let machine: Machine
   private let manifest: Manifest
-  private let readsAll: Bool
+  let readsAll: Bool
   /// What the signatures of a file are; by partition and path in lower case.
   private var evidence: [String: Result<ImageEvidence, any Error>] = [:]
 
@@ -118,7 +119,7 @@ final class ProgramJudge {
     let key = "\(volume.name):\(path.lowercased())"
     if let known = evidence[key] { return try known.get() }
     let found = Result {
-      try ImageEvidence(of: file, for: database, digest: recordedDigest(of: file, path, on: volume))
+      try ImageEvidence(of: file, for: database, digest: recordedDigest(of: file, header, path, on: volume))
     }
     evidence[key] = found
     return try found.get()
@@ -126,17 +127,11 @@ final class ProgramJudge {
 
   // MARK: UKIs of pve-sb-uki
 
-  private func record(_ file: File, _ path: String, on volume: Volume) -> ImageRecord? {
-    guard let esp = volume.esp, let name = UKIName(fileName: String(PathName(path).fileName)),
-      let image = manifest.image(on: esp.name, name), image.size == file.count
-    else { return nil }
-    return image
-  }
-
-  /// The digest that the manifest has for the unchanged file; nil if it is not known.
-  private func recordedDigest(of file: File, _ path: String, on volume: Volume) -> [UInt8]? {
-    guard !readsAll, let esp = volume.esp, let name = UKIName(fileName: String(PathName(path).fileName)),
-      PathName(path).isSameOnFAT(as: PathName(name.path)), let image = record(file, path, on: volume),
+  /// The digest that the manifest has for the unchanged file; nil if it is not known, or if everything is read.
+  private func recordedDigest(of file: File, _ header: PEHeader, _ path: String, on volume: Volume) -> [UInt8]? {
+    guard !readsAll, let esp = volume.esp else { return nil }
+    guard let name = Self.ukiName(path) else { return copy(of: file, header, on: volume)?.authenticode }
+    guard let image = manifest.image(on: esp.name, name), image.size == file.count,
       image.copy(on: esp.name, name)?.modified == file.status.modified
     else { return nil }
     return image.authenticode
@@ -144,16 +139,37 @@ final class ProgramJudge {
 
   /// Whether it is a UKI of pve-sb-uki: by its name on an ESP of the host, or because it is a copy of one on the same ESP.
   private func isOwn(_ file: File, _ header: PEHeader, path: String, on volume: Volume) -> Bool {
-    guard let esp = volume.esp else { return false }
-    if PathName(path).directory.lowercased() == UKIName.directory.lowercased() {
-      return UKIName(fileName: PathName(path).fileName.lowercased()) != nil
+    guard volume.esp != nil else { return false }
+    return Self.ukiName(path) != nil || copy(of: file, header, on: volume) != nil
+  }
+
+  /// The name of pve-sb-uki's UKI at the path; nil for any other path.
+  private static func ukiName(_ path: String) -> UKIName? {
+    let path = PathName(path)
+    guard path.directory.lowercased() == UKIName.directory.lowercased() else { return nil }
+    return UKIName(fileName: path.fileName.lowercased())
+  }
+
+  /// The UKI in the manifest, on the same ESP, with the same size, headers and signatures.
+  ///
+  /// The signature covers the rest: the firmware rejects the file if that was changed.
+  private func copy(of file: File, _ header: PEHeader, on volume: Volume) -> ImageRecord? {
+    guard let esp = volume.esp else { return nil }
+    func isSame(_ name: UKIName) -> Bool {
+      guard let other = try? volume.open(name.path), other.count == file.count,
+        let its = try? PEHeader(parsing: other, discardingCertificates: true), its.bytes == header.bytes
+      else { return false }
+      return Self.signatures(other, its) == Self.signatures(file, header)
     }
-    return manifest.images.contains { image in
-      image.size == file.count
-        && image.copies.contains { copy in
-          guard copy.esp == esp.name, let other = try? volume.open(copy.name.path) else { return false }
-          return (try? PEHeader(parsing: other, discardingCertificates: true))?.bytes == header.bytes
-        }
+    return manifest.images.first { image in
+      image.size == file.count && image.copies.contains { $0.esp == esp.name && isSame($0.name) }
     }
+  }
+
+  /// The bytes after the sections; nil if they cannot be read or are too many for signatures.
+  private static func signatures(_ file: File, _ header: PEHeader) -> [UInt8]? {
+    let count = file.count - header.endOfSections
+    guard 0...1 << 20 ~= count else { return nil }
+    return try? file.readBytes(at: header.endOfSections, count: count, format: PEHeader.format)
   }
 }

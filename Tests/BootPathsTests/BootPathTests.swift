@@ -185,6 +185,17 @@ import Testing
     let path = try #require(try scene.survey().path(9))
     #expect(path.outcome == .starts && path.outcomeIfEnforced == .rejected)
     #expect(path.outcomeWord.description == "starts; rejected with Secure Boot on")
+    // A missing file stops the machine now; a signature would only stop it later.
+    try scene.write("/EFI/y/shimx64.efi", Fixture.bytes(of: "shim-trixie"))
+    try scene.mirror.put(
+      .signatureDatabase,
+      SignatureDatabase(
+        certificates: [scene.mirror.scene.key.certificate.der], owner: MirrorScene.location(0).guid
+      ).serialize())
+    try scene.put(9, label: "unsigned", path: "/EFI/y/shimx64.efi")
+    let broken = try #require(try scene.survey().path(9))
+    #expect(broken.outcome == .broken && broken.outcomeIfEnforced == .rejected)
+    #expect(broken.failing?.path == "/EFI/y/grubx64.efi")
   }
 
   @Test func digestsFromTheManifestSaveReading() throws {
@@ -203,6 +214,10 @@ import Testing
     try ExternalTool("touch").run(["-r", stamp.path, name])
     #expect(try scene.survey(readsAll: false).path(own[0])?.outcome == .starts)
     #expect(try scene.survey(readsAll: true).path(own[0])?.outcome == .rejected)
+    // A copy is recognised by its headers and signatures.
+    try scene.write("/EFI/BOOT/BOOTX64.EFI", scene.read(PathScene.older))
+    let copy = try #require(try scene.survey(readsAll: false).paths.last)
+    #expect(copy.origin == .removable(PathScene.first) && copy.leadsToUKI && copy.outcome == .starts)
   }
 }
 

@@ -6,6 +6,7 @@ import BootPaths
 import CommandSupport
 import Findings
 import HostCommands
+import HostSystem
 internal import Messages
 
 extension BootCommand {
@@ -29,7 +30,11 @@ extension BootCommand {
     func run() throws {
       var check = BootCheck()
       check.variables = efivars
-      let result = try check.run(on: global.host())
+      let host = try global.host()
+      let result = try check.run(on: host)
+      if result.survey.isUncertain, host.effectiveUserID != 0 {
+        try global.note("only root can read all ESPs; run this as root")
+      }
       try global.print(result.text(isLong: global.verbose), json: result.json)
       if result.needsAttention { throw ExitCode(1) }
     }
