@@ -171,7 +171,7 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
-        "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature",
+        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature",
         "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
         "XZ",
       ], path: "Tests/FuzzRunner"),
@@ -193,7 +193,7 @@ let package = Package(
       ]),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
-    .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages", "TestSupport"]),
+    .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages"]),
     .testTarget(
       name: "SigningKeysTests",
       dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SigningKeys", "TestSupport"]),
@@ -275,8 +275,9 @@ let package = Package(
     .testTarget(
       name: "HostCommandsTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Cryptography", "EFIData", "Findings", "HostCommands", "HostScenes",
-        "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys", "StartupCheck",
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
+        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
+        "StartupCheck",
         "TestSupport",
       ]),
   ],

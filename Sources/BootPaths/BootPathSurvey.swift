@@ -36,6 +36,15 @@ package struct BootPathSurvey: Sendable {
     paths.first { ($0.outcome == .starts || $0.outcome == .depends) && $0.steps.first?.program != .firmware }
   }
 
+  /// Whether a path that the firmware tries before `next` could not be examined.
+  package var isUncertain: Bool {
+    for path in paths {
+      if path.outcome == .starts || path.outcome == .depends { return false }
+      if path.mayStart { return true }
+    }
+    return false
+  }
+
   /// More numbers than firmware keeps in an order.
   private static let orderLimit = 2048
 

@@ -62,6 +62,8 @@ struct PathFindings {
   private mutating func addBlocked() {
     let candidates = paths.filter { $0.steps.first?.program != .firmware && $0.outcome != .skipped }
     guard !candidates.contains(where: \.mayStart) else { return }
+    let canHaveEntries = survey.esps.isEmpty || survey.esps.contains { $0.location != nil }
+    let isRejected = candidates.contains { $0.leadsToUKI && $0.outcome == .rejected }
     found.append(
       Finding(
         .noBootPath,
@@ -69,11 +71,13 @@ struct PathFindings {
           ? "this machine has no boot entry and no program at the removable path"
           : "no boot path of this machine leads to a program that starts",
         arguments: ["paths": .integer(paths.count)],
-        actions: [
-          .run("pve-sb-uki apply"),
-          .advise("if that does not help, turn Secure Boot off in the firmware's setup menu before the next boot"),
-        ]))
+        // Entries do not help against a rejection.
+        actions: (isRejected ? [] : [canHaveEntries ? .run("pve-sb-uki apply") : Self.writeRemovablePath])
+          + [.advise("before the next boot, repair a path, or turn Secure Boot off in the firmware's setup menu")]))
   }
+
+  private static let writeRemovablePath = Finding.Action.run(
+    "pve-sb-uki config set Removable yes && pve-sb-uki apply")
 
   /// The paths that the firmware tries before the first one that starts a UKI of pve-sb-uki, or any program.
   private var first: Int? {
@@ -118,7 +122,13 @@ struct PathFindings {
   }
 
   private func repair(of path: BootPath, _ number: UInt16) -> [Finding.Action] {
-    if path.isOurs { return [.run("pve-sb-uki apply")] }
+    if path.isOurs {
+      switch path.failing?.verdict {
+      case .missing: return [.run("pve-sb-uki apply")]
+      case .damaged: return [.run("pve-sb-uki apply --force")]
+      default: return [.advise("the reason and the next step are in: pve-sb-uki status")]
+      }
+    }
     if case .next = path.origin { return [.run("efibootmgr --delete-bootnext")] }
     return number == variables.current
       ? [
@@ -151,27 +161,28 @@ struct PathFindings {
 
   /// Paths of other programs before the first one that starts a UKI of pve-sb-uki.
   private mutating func addOthersFirst() {
-    guard let own = paths.firstIndex(where: { $0.outcome == .starts && $0.leadsToUKI && $0.isInOrder }) else { return }
+    let own = paths.firstIndex { $0.outcome == .starts && $0.leadsToUKI && $0.isInOrder }
     var reported: Set<UInt16> = []
-    for path in paths[..<own] {
-      guard let number = path.number, !path.leadsToUKI, path.mayStart, path.outcome != .unknown,
-        let last = path.steps.last, last.program != .firmware, last.program != .fwupd,
+    for (index, path) in paths.enumerated() {
+      guard let number = path.number, path.isInOrder, !path.leadsToUKI,
+        path.outcome == .starts || path.outcome == .depends,
+        let last = path.steps.last
+      else { continue }
+      let isBefore = own.map { index < $0 } ?? false
+      let hasUKI = path.alternatives.contains { $0.program == .ownImage && $0.verdict == .starts }
+      let isUnsigned = last.program == .kernel
+      guard isBefore || isUnsigned && hasUKI && own == nil, last.program != .firmware, last.program != .fwupd,
         reported.insert(number).inserted
       else { continue }
-      let isUnsigned = last.program == .kernel
       let message: Message =
         isUnsigned
         ? "\(path.name) starts before the UKIs, and its initrd and command line are not signed (\(path.programs))"
         : "\(path.name) starts before the UKIs: \(path.programs)"
-      var actions: [Finding.Action] = []
-      if case .next = path.origin { actions.append(.run("efibootmgr --delete-bootnext")) }
-      if case .entry = path.origin { actions.append(.run("pve-sb-uki apply")) }
-      if isUnsigned, path.isOurs {
-        actions = [.run("pve-sb-uki apply"), .advise("set Type1=remove in \(Configuration.path)")]
-      }
+      let isNext = path.origin == .next(number)
       found.append(
         Finding(
-          isUnsigned ? .unsignedEntryFirst : .foreignEntryFirst, message, arguments: arguments(path), actions: actions))
+          isUnsigned ? .unsignedEntryFirst : .foreignEntryFirst, message, arguments: arguments(path),
+          actions: [.run(isNext ? "efibootmgr --delete-bootnext" : "pve-sb-uki apply")]))
     }
   }
 
@@ -196,13 +207,13 @@ struct PathFindings {
       if own.isEmpty, let image = images[esp.name] {
         actions = members.map { .run(Self.creation(of: image, on: $0)) }
       }
-      if own.isEmpty {
-        actions.append(.advise("set Removable=yes in \(Configuration.path), then run: pve-sb-uki apply"))
-      }
+      if own.isEmpty { actions.append(Self.writeRemovablePath) }
       if let hint = problem.hint { actions.append(.advise(hint)) }
       found.append(
         Finding(
-          .espWithoutEntry, "\(esp.name) cannot have boot entries: \(problem.message); \(reached)",
+          // Nothing has to be done if its UKI starts anyway.
+          own.isEmpty ? .espWithoutEntry : .remark,
+          "\(esp.name) cannot have boot entries: \(problem.message); \(reached)",
           arguments: [
             "partition": .string(esp.name), "reachable": .boolean(!own.isEmpty),
             "members": JSONValue(members.map(\.location.name)),

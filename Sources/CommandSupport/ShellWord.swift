@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 /// A word of a shell's command, unquoted (POSIX.1-2017, Shell Command Language, 2.2).
-package enum ShellWord {
+enum ShellWord {
   private static let operators = Array(";&|<>()".utf8)
   private static let escapable = Array("$`\"\\\n".utf8)
 
@@ -32,18 +32,6 @@ package enum ShellWord {
       }
     }
     return quote == nil && !word.isEmpty ? String(decoding: word, as: UTF8.self) : nil
-  }
-
-  /// The text as one word of a shell's command, in quotation marks if it needs them.
-  package static func quoted(_ text: String) -> String {
-    func isPlain(_ byte: UInt8) -> Bool {
-      switch byte {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x80...: true
-      default: "_-./:=@%+,".utf8.contains(byte)
-      }
-    }
-    if !text.isEmpty, text.utf8.allSatisfy(isPlain) { return text }
-    return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 
   private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0a }

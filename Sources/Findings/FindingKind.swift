@@ -75,7 +75,7 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case setupMode = "setup-mode"
   /// Secure Boot is off.
   case secureBootOff = "secure-boot-off"
-  /// The platform key's private key is public.
+  /// The private half of the platform key, or of another key in the firmware, is public.
   case platformKeyLeaked = "platform-key-leaked"
   /// Secure Boot is on, but the firmware starts unsigned programs.
   case firmwareAcceptsAnything = "firmware-accepts-anything"

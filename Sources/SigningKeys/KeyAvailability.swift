@@ -77,9 +77,8 @@ extension KeySource {
   private func locked(_ files: FileSystem) -> KeyAbsence {
     let shown = files.display(key)
     // openssl empties the output before it reads the input, so it must not write to the key itself.
-    let command: Message = """
-      openssl pkey -in \(shown) -out \(shown).open && mv \(shown).open \(shown) && pve-sb-uki apply
-      """
+    let (locked, open) = (shown.shellWord, "\(shown).open".shellWord)
+    let command: Message = "openssl pkey -in \(locked) -out \(open) && mv \(open) \(locked) && pve-sb-uki apply"
     return KeyAbsence(
       reason: .locked, message: "\(shown) is protected by a passphrase",
       hint: "remove the passphrase from the key: \(command)", command: command)

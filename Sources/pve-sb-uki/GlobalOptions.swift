@@ -48,7 +48,7 @@ struct GlobalOptions: ParsableArguments {
   func hostOfRoot() throws -> Host {
     let host = try host()
     guard host.isRunningSystem, host.effectiveUserID != 0 else { return host }
-    let words = ["sudo", "pve-sb-uki"] + ProcessArguments.all.dropFirst().map(ShellWord.quoted)
+    let words = ["sudo", "pve-sb-uki"] + ProcessArguments.all.dropFirst().map(\.shellWord)
     throw Failure("run it as root: \(words.joined(separator: " "))")
   }
 

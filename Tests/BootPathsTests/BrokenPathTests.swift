@@ -100,7 +100,8 @@ import Testing
     }
     // Its entries come first.
     #expect(survey.kinds == [.bootPathBroken, .bootPathBroken])
-    #expect(survey.commands(.bootPathBroken) == ["pve-sb-uki apply", "pve-sb-uki apply"])
+    // Making the same UKI again would not help.
+    #expect(survey.commands(.bootPathBroken).isEmpty)
     #expect(survey.next?.steps[0].path == PathScene.older)
   }
 
@@ -151,6 +152,28 @@ import Testing
     try scene.put(9, label: "x", path: "/EFI/none.efi")
     try scene.order(9)
     #expect(try scene.survey().kinds == [.noBootPath, .bootPathBroken])
+  }
+
+  @Test func ownFilesAreMadeAgain() throws {
+    let first = try #require(try scene.survey().path(own[0])?.steps[0])
+    let path = try #require(first.path)
+    let serial = try #require(first.partition)
+    try scene.write(path, Array("damaged".utf8), on: serial)
+    #expect(try scene.survey().commands(.bootPathBroken) == ["pve-sb-uki apply --force"])
+    try scene.remove(path, on: serial)
+    #expect(try scene.survey().commands(.bootPathBroken) == ["pve-sb-uki apply"])
+  }
+
+  /// All paths are rejected: entries would not help.
+  @Test func aKeyThatIsNotEnrolled() throws {
+    try scene.mirror.put(
+      .signatureDatabase,
+      SignatureDatabase(
+        certificates: [SigningKey("Stranger").certificate.der], owner: MirrorScene.location(0).guid
+      ).serialize())
+    let survey = try scene.survey()
+    #expect(survey.kinds.first == .noBootPath && survey.commands(.noBootPath).isEmpty)
+    #expect(survey.paths.filter(\.isOurs).allSatisfy { $0.outcome == .rejected })
   }
 
   @Test func anInvalidBootOrderIsAFinding() throws {

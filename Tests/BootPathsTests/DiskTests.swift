@@ -44,7 +44,9 @@ import Testing
       actions[0] == #"""
         efibootmgr --create --disk /dev/sda --part 2 --label 'Proxmox VE' --loader '\EFI\Linux\pve-6.8.12-10-pve.efi'
         """#)
-    #expect(actions[1].contains("--disk /dev/sdb") && actions.contains { $0.contains("Removable=yes") })
+    #expect(actions[1].contains("--disk /dev/sdb"))
+    #expect(actions[2] == "pve-sb-uki config set Removable yes && pve-sb-uki apply")
+    #expect(survey.commands(.noBootPath) == [actions[2]])
   }
 
   @Test func entriesForMembersLeadToTheUKI() throws {
@@ -58,25 +60,24 @@ import Testing
     let survey = try scene.survey()
     #expect(survey.paths.allSatisfy { $0.outcome == .starts && $0.leadsToUKI && $0.isOurs })
     #expect(
-      survey.texts(.espWithoutEntry) == [
-        "1111-AAA1 cannot have boot entries: it is on the RAID array md0; its UKI is reached by: Boot0000, Boot0001"
-      ])
-    #expect(survey.kinds == [.espWithoutEntry])
+      survey.texts(.remark).contains(
+        "1111-AAA1 cannot have boot entries: it is on the RAID array md0; its UKI is reached by: Boot0000, Boot0001"))
+    #expect(survey.kinds.isEmpty, "\(survey.findings.map(\.message))")
     // Metadata at the start hides the file system from the firmware.
     var hidden = scene
     hidden.members = [Self.member(0, isReadable: false), Self.member(1, isReadable: false)]
     let blind = try hidden.survey()
     #expect(blind.kinds == [.noBootPath, .espWithoutEntry, .bootPathBroken, .bootPathBroken])
     #expect(blind.paths[0].failing?.reason == "the RAID array on its partition has its metadata at the start")
-    #expect(blind.commands(.espWithoutEntry).isEmpty)
+    #expect(blind.commands(.espWithoutEntry) == ["pve-sb-uki config set Removable yes && pve-sb-uki apply"])
   }
 
   @Test func aRemovablePathOnAnArrayCounts() throws {
     let scene = try array()
     try scene.write("/EFI/BOOT/BOOTX64.EFI", scene.read(PathScene.newer))
     let survey = try scene.survey()
-    #expect(survey.kinds == [.espWithoutEntry])
-    #expect(survey.texts(.espWithoutEntry)[0].hasSuffix("its UKI is reached by: removable path of 1111-AAA1"))
+    #expect(survey.kinds.isEmpty, "\(survey.findings.map(\.message))")
+    #expect(survey.texts(.remark).contains { $0.hasSuffix("its UKI is reached by: removable path of 1111-AAA1") })
   }
 
   /// A partition of another disk, known from its table only.

@@ -92,6 +92,14 @@ import Testing
     #expect(survey.commands(.unsignedEntryFirst) == ["pve-sb-uki apply"])
   }
 
+  /// No other entry leads to a UKI, but the menu has one.
+  @Test func aTypeOneDefaultOfTheOnlyLoaderIsReported() throws {
+    try putKernel()
+    try putEntry("debian.conf", "linux /EFI/debian/vmlinuz\n")
+    try scene.write("/loader/loader.conf", Array("default debian.conf\n".utf8))
+    #expect(try scene.survey().kinds == [.unsignedEntryFirst])
+  }
+
   @Test func entriesThatSystemdBootHidesAreIgnored() throws {
     try scene.write("/EFI/Linux/zz-hidden.efi", scene.signed(Fixture.stub257.bytes()))
     try scene.write("/EFI/Linux/zz-text.efi", Array("text".utf8))
@@ -110,8 +118,6 @@ import Testing
     try putEntry("x.conf", "linux /EFI/debian/vmlinuz\ninitrd /none\nsort-key aaa\n")
     #expect(try path().failing?.reason == "its initrd /none does not exist")
     #expect(try path().outcome == .broken)
-    let directory = try TemporaryDirectory()
-    _ = directory
     try scene.remove("/loader/entries/x.conf")
     for name in [PathScene.newer, PathScene.older] { try scene.remove(name) }
     let path = try path()

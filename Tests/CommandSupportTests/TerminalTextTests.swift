@@ -3,7 +3,6 @@
 
 import CommandSupport
 internal import Messages
-import TestSupport
 import Testing
 
 @Suite struct TerminalTextTests {
@@ -24,14 +23,6 @@ import Testing
     #expect(line.localText == "entry x?pve-sb-uki: everything is fine??y")
     let outer: Message = "\(line): \("\u{202e}evil")"
     #expect(outer.localText == "entry x?pve-sb-uki: everything is fine??y: ?evil")
-  }
-
-  /// A shell reads a quoted word as it was.
-  @Test(arguments: ["status", "--root=/mnt", "", "it's", "a b", "$(reboot)", "x;y", "é", "a\nb"])
-  func quotedWordsAreOneWordOfAShell(_ word: String) throws {
-    let quoted = ShellWord.quoted(word)
-    #expect(try ExternalTool("sh").run(["-c", "printf %s \(quoted)"]) == Array(word.utf8))
-    #expect((quoted == word) == ["status", "--root=/mnt", "é"].contains(word))
   }
 
   @Test func templatesKeepTheirLines() {

@@ -3,7 +3,6 @@
 
 import Findings
 import Messages
-import TestSupport
 import Testing
 
 @Suite struct FindingTests {
@@ -34,12 +33,5 @@ import Testing
         "kind": "esp-unclean", "severity": "failure", "message": "it is", "arguments": ["partition": "/efi"],
         "actions": [["command": "a"], ["advice": "b"]],
       ])
-  }
-
-  /// sh is the oracle: it prints the word that it reads.
-  @Test(arguments: ["plain-1.0", "", "a b", "it's", "$(reboot)", "`x`", "a\nb", "-n", "\\", "äö", "a'\"b"])
-  func aShellReadsAWordBack(_ text: String) throws {
-    let result = try ExternalTool("sh").result(["-c", "printf %s \(text.shellWord)"])
-    #expect(result.text == text)
   }
 }

@@ -55,7 +55,7 @@ import Testing
     #expect(try scene.isComplete(newer))
     let report = try Status().run(on: host)
     #expect(report.needsAttention && report.problems.allSatisfy { $0.hint?.contains("timedatectl") == true })
-    #expect(report.problems.count == 2)
+    #expect(report.problems.count == 1)
     #expect(report.nextStep?.contains("keys create") == false)
     host.now = { SigningKey.now }
     #expect(try !Status().run(on: host).needsAttention)

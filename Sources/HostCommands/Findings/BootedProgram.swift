@@ -25,8 +25,7 @@ enum BootedProgram {
     _ context: MachineFindings.Context, _ firmware: FirmwareKeys, on host: Host
   ) throws -> [Finding] {
     let database = firmware.database
-    // shim starts unsigned programs if its own checks are disabled.
-    guard database.isEnforced, !database.isShimValidationDisabled,
+    guard database.isEnforced,
       let booted = try BootEvidence.bootTime(of: host.files)
     else { return [] }
     for (pathVariable, partitionVariable) in variables {
@@ -38,7 +37,7 @@ enum BootedProgram {
       else { continue }
       guard let evidence = try? ImageEvidence(of: file, for: database), !evidence.isSigned else { continue }
       let evaluation = TrustEvaluation(database)
-      // Its digest is neither in db nor in shim's list.
+      // Neither db nor shim's list has its digest, and shim's checks are not disabled.
       let routes: [TrustEvaluation.Route] = [.firmware, .loader]
       guard try routes.allSatisfy({ try evaluation.judge(evidence, via: $0).verdict == .rejected }) else { continue }
       return [

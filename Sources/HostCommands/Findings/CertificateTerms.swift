@@ -87,7 +87,7 @@ package enum CertificateTerms {
     else { return nil }
     let directory = KeyStore(of: host).displayPath
     let year = certificate.notAfter.map { String(CalendarDate(seconds: $0).description.prefix(4)) } ?? "old"
-    return .run("mv \(directory) \(directory)-\(year) && pve-sb-uki keys create")
+    return .run("mv \(directory.shellWord) \("\(directory)-\(year)".shellWord) && pve-sb-uki keys create")
   }
 
   /// The finding about a clock that must be wrong; nil if it may be right.

@@ -112,7 +112,7 @@ enum ESPKeyFiles {
   }
 
   private static func words(_ paths: [String], below root: String) -> String {
-    paths.map { ShellQuoting.word(PathName.join(root, String($0.drop { $0 == "/" }))) }.joined(separator: " ")
+    paths.map { PathName.join(root, String($0.drop { $0 == "/" })).shellWord }.joined(separator: " ")
   }
 }
 
@@ -123,12 +123,19 @@ extension ESP {
   fileprivate func action(on host: Host, _ command: (String) -> String) -> Finding.Action {
     let text: String
     if case .listed = source {
-      let device = ShellQuoting.word(host.files.display(path))
+      let device = host.files.display(path).shellWord
       text = "mount \(device) /mnt && \(command("/mnt")); umount /mnt"
     } else {
       text = command(host.files.display(path))
     }
-    guard ShellQuoting.isTypable(text) else { return .advise("delete these files from the ESP") }
+    guard text.isTypable else { return .advise("delete these files from the ESP") }
     return .run(Message(verbatim: text))
+  }
+}
+
+extension String {
+  /// Whether a terminal shows and accepts the text as it is: no control characters, no damaged text.
+  fileprivate var isTypable: Bool {
+    unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) && $0.value != 0xfffd }
   }
 }

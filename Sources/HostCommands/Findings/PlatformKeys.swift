@@ -9,7 +9,7 @@ internal import Messages
 internal import SecureBoot
 internal import SigningKeys
 
-/// Platform keys whose private half is public: anyone can sign updates of the firmware's lists with them.
+/// Keys in the firmware whose private half is public: anyone can sign updates of its lists, or programs, with them.
 enum PlatformKeys {
   /// What test keys say about themselves in subject or issuer.
   private static let marks = ["DO NOT TRUST", "DO NOT SHIP"]
@@ -28,7 +28,10 @@ enum PlatformKeys {
   ]
 
   static func findings(_ firmware: FirmwareKeys, on host: Host) -> [Finding] {
-    let suspects = firmware.platformKeys.map { ("PK", $0) } + firmware.keyExchangeKeys.map { ("KEK", $0) }
+    let lists = [
+      ("PK", firmware.platformKeys), ("KEK", firmware.keyExchangeKeys), ("db", firmware.database.db.certificates),
+    ]
+    let suspects = lists.flatMap { variable, certificates in certificates.map { (variable, $0) } }
     return suspects.compactMap { variable, certificate in
       guard isPublic(certificate) else { return nil }
       return Finding(

@@ -213,11 +213,12 @@ private struct Way {
     guard let path = exported.place?.path else {
       return MachineState(
         .notEnrolled, "UKIs are ready, but shim does not know their key",
-        next: "pve-sb-uki keys export \(exported.target)",
+        next: "pve-sb-uki keys export \(exported.target.shellWord)",
         lines: [MachineState.backupLine(host)])
     }
     return MachineState(
-      .readyToEnrol, "the signing key is ready for shim's MOK list", next: "mokutil --import \(path)/db.der",
+      .readyToEnrol, "the signing key is ready for shim's MOK list",
+      next: "mokutil --import \("\(path)/db.der".shellWord)",
       lines: ["mokutil asks for a new password, which shim asks for once at the next boot."])
   }
 
@@ -228,7 +229,7 @@ private struct Way {
     guard let place = exported.place else {
       return MachineState(
         .notEnrolled, "UKIs are ready, but the firmware does not know their key",
-        next: "pve-sb-uki keys export \(exported.target)", lines: [MachineState.backupLine(host)])
+        next: "pve-sb-uki keys export \(exported.target.shellWord)", lines: [MachineState.backupLine(host)])
     }
     let menu = FirmwareMenu(host)
     var lines = menu.lines

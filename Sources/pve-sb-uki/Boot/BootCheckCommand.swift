@@ -40,7 +40,10 @@ extension BootCheck.Result {
   /// The report as text, 80 columns wide; `isLong` adds the programs on paths that start, and other menu entries.
   func text(isLong: Bool) -> String {
     var lines: [String] = []
-    let next: Message = survey.next.map { "\($0.name): \($0.programs)" } ?? "no boot path starts"
+    let known = survey.next.map { "\($0.name): \($0.programs)" as Message }
+    let next: Message =
+      survey.isUncertain
+      ? known.map { "unknown, perhaps \($0)" } ?? "unknown" : known ?? "no boot path starts"
     lines += Self.indented("boots next: \(next)", by: 0)
     lines += Self.indented(survey.isEnforced ? "Secure Boot: on" : "Secure Boot: off", by: 0)
     for path in survey.paths + survey.preparations {

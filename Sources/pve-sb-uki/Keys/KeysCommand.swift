@@ -117,7 +117,7 @@ struct KeysCommand: ParsableCommand {
       guard directory == nil || output == nil else { throw ValidationError(saying: "specify only one directory") }
       guard directory != nil || output != nil else {
         let example = (try? global.host()).map { MachineState.exportDirectory(on: $0) } ?? "/root/pve-sb-uki-public"
-        throw ValidationError(saying: "specify a directory, for example: pve-sb-uki keys export \(example)")
+        throw ValidationError(saying: "specify a directory, for example: pve-sb-uki keys export \(example.shellWord)")
       }
     }
 
