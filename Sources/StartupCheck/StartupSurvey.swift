@@ -58,21 +58,15 @@ package struct StartupSurvey {
   private var installed: [Kernel: InstalledModules] = [:]
   /// The running kernel's command line, which has booted; nil if unknown.
   private let runningLine: [CommandLineWord]?
-  private let limits: InitialRAMDisk.Limits
 
   /// Seconds for one initrd; a slow machine needs ten for the largest.
   private static let timeLimit: Int64 = 60
 
   /// Starts a survey that uses what was found earlier and, if it is quick, reads no UKI.
   package init(on host: Host, known: StartupRecord, isQuick: Bool = false) {
-    self.init(on: host, known: known, isQuick: isQuick, limits: InitialRAMDisk.Limits())
-  }
-
-  init(on host: Host, known: StartupRecord, isQuick: Bool, limits: InitialRAMDisk.Limits) {
     self.host = host
     self.known = known
     self.isQuick = isQuick
-    self.limits = limits
     let running = host.isRunningSystem ? (try? CommandLine.running(in: host.files)) ?? nil : nil
     runningLine = running.map { CommandLineWord.split($0) }
   }
@@ -110,7 +104,7 @@ package struct StartupSurvey {
     let start = host.now()
     do {
       let found = try ExaminedImage(
-        reading: image.open(), limits: limits, isOverdue: { [host] in abs(host.now() - start) > Self.timeLimit })
+        reading: image.open(), isOverdue: { [host] in abs(host.now() - start) > Self.timeLimit })
       if let digest = image.digest { record.set(digest, found) }
       return found
     } catch let error as ParseError {
