@@ -126,7 +126,7 @@ import Testing
     try variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", [1])
     let report = try status()
     #expect(report.secureBoot == "on" && report.isTrusted == false && report.needsAttention)
-    #expect(report.nextStep?.contains("keys export") == true)
+    #expect(report.nextStep?.contains("step by step: pve-sb-uki status") == true)
   }
 
   @Test func onlySomeSkipReasonsNeedAttention() throws {
