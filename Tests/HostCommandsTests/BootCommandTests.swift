@@ -173,7 +173,7 @@ import Testing
     try put(.machineOwnerKeys, lists.serialize())
     try put(6, label: "Proxmox VE", path: "/EFI/pve-sb-uki/SHIMX64.EFI")
     #expect(try prefer(6).isChange)
-    #expect(thrown(Failure.self) { try prefer(1) }?.hint?.contains("config set Chain shim") == true)
+    #expect(thrown(Failure.self) { try prefer(1) }?.hint?.contains("set Chain shim") == true)
     #expect(try order() == [6, 2, 9, 1, 3, 4, 1])
   }
 

@@ -131,8 +131,9 @@ import Testing
     try variable("SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", [1])
     let report = try status()
     #expect(report.secureBoot == "on" && report.isTrusted == false && report.needsAttention)
-    #expect(report.nextStep?.contains("keys export \(scene.directory.path(of: "boot/efi"))/EFI/pve-sb-uki") == true)
-    #expect(report.isNextCommand)
+    let command = report.state?.nextCommand
+    #expect(command?.contains("keys export \(scene.directory.path(of: "boot/efi"))/EFI/pve-sb-uki") == true)
+    #expect(report.findings.contains { $0.kind == .keyNotEnrolled && $0.command == command })
   }
 
   @Test func onlySomeSkipReasonsNeedAttention() throws {

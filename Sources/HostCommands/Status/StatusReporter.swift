@@ -219,11 +219,15 @@ struct StatusReporter: ~Copyable {
 
   /// Follows the boot paths; a machine without firmware variables has none.
   private mutating func describePaths() {
-    guard (try? host.variables.isPresent) == true else { return }
+    guard let names = try? host.variables.names(), !names.isEmpty else { return }
     do {
       let survey = try BootPathSurvey(of: host, observation.survey)
       report.paths = survey.preparations + survey.paths
-      for finding in survey.findings { report.find(finding) }
+      for var finding in survey.findings {
+        // The way to this report.
+        finding.actions.removeAll { $0 == .run("pve-sb-uki status") }
+        report.find(finding)
+      }
       report.reboot = RebootVerdict(survey, findings: report.findings)
     } catch {
       report.find(Finding(.workFailed, Failure(of: "the boot paths", error)))
