@@ -132,9 +132,106 @@ enum Golden {
   static let status = #"""
     {
       "boot_entries": null,
+      "boot_paths": [
+        {
+          "current": true,
+          "device_path": "HD(2,GPT,11112222-0000-3333-4444-555566667777,0x800,0x100000)/\\EFI\\proxmox\\shimx64.efi",
+          "kind": "entry",
+          "label": "proxmox",
+          "leads_to_uki": false,
+          "menu": [],
+          "outcome": "unknown",
+          "outcome_if_enforced": "unknown",
+          "own": false,
+          "path": "Boot0002",
+          "steps": [
+            {
+              "file": "/EFI/proxmox/shimx64.efi",
+              "note": null,
+              "partition": "11112222-0000-3333-4444-555566667777",
+              "program": "unknown",
+              "reason": "*",
+              "verdict": "unknown"
+            }
+          ]
+        },
+        {
+          "current": false,
+          "device_path": null,
+          "kind": "entry",
+          "label": null,
+          "leads_to_uki": false,
+          "menu": [],
+          "outcome": "broken",
+          "outcome_if_enforced": "broken",
+          "own": false,
+          "path": "Boot0009",
+          "steps": [
+            {
+              "file": null,
+              "note": null,
+              "partition": null,
+              "program": "unknown",
+              "reason": "*",
+              "verdict": "missing"
+            }
+          ]
+        },
+        {
+          "current": false,
+          "device_path": "HD(2,GPT,11112222-0000-3333-4444-555566667777,0x800,0x100000)/\\EFI\\Linux\\pve-6.8.12-9-pve.efi",
+          "kind": "entry",
+          "label": "Proxmox VE 6.8.12-9-pve",
+          "leads_to_uki": false,
+          "menu": [],
+          "outcome": "unknown",
+          "outcome_if_enforced": "unknown",
+          "own": false,
+          "path": "Boot0001",
+          "steps": [
+            {
+              "file": "/EFI/Linux/pve-6.8.12-9-pve.efi",
+              "note": null,
+              "partition": "11112222-0000-3333-4444-555566667777",
+              "program": "unknown",
+              "reason": "*",
+              "verdict": "unknown"
+            }
+          ]
+        }
+      ],
       "certificate": "CN = Test db",
       "certificate_end": "*",
       "chain": "direct",
+      "findings": [
+        {
+          "actions": [
+            {
+              "advice": "*"
+            }
+          ],
+          "arguments": {},
+          "kind": "uki-unbuildable",
+          "message": "*",
+          "severity": "failure"
+        },
+        {
+          "actions": [
+            {
+              "command": "pve-sb-uki boot forget Boot0009"
+            }
+          ],
+          "arguments": {
+            "entry": "Boot0009",
+            "file": null,
+            "partition": null,
+            "path": "Boot0009"
+          },
+          "kind": "boot-path-broken",
+          "message": "*",
+          "severity": "attention"
+        }
+      ],
       "healthy": false,
       "kernels": [
         {
@@ -151,12 +248,8 @@ enum Golden {
           "running": false
         }
       ],
-      "last_failure": {
-        "messages": [
-          "*"
-        ],
-        "time": "*"
-      },
+      "last_failure": null,
+      "lockdown": null,
       "modules": [
         {
           "kernel": "6.8.12-9-pve",
@@ -181,10 +274,19 @@ enum Golden {
         {
           "hint": "*",
           "problem": "*"
+        },
+        {
+          "hint": "*",
+          "problem": "*"
         }
       ],
+      "reboot": {
+        "answer": "unsafe",
+        "reason": "*"
+      },
       "schema": 1,
       "secure_boot": null,
+      "state": "not-enrolled",
       "trust_reason": null,
       "trusted": null
     }

@@ -42,7 +42,12 @@ import Testing
     }
     check(SkipReason.self, "disabled", "installer", "container", "no-firmware", "no-keys", "no-esp")
     check(ImageOutcome.State.self, "current", "signed", "copied", "failed", "removed", "kept")
-    check(Status.Kernel.State.self, "current", "stale", "missing", "changed", "unusable", "kept")
+    check(Status.Kernel.State.self, "current", "stale", "missing", "changed", "unusable", "kept", "waiting")
+    check(
+      MachineState.Stage.self, "inactive", "no-keys", "keys-made", "key-missing", "not-enrolled", "ready-to-enrol",
+      "waits-for-mokmanager", "enrolled", "not-booted", "booted", "rejected")
+    check(RebootVerdict.Answer.self, "safe", "unsafe", "unknown")
+    check(KernelLockdown.self, "none", "integrity", "confidentiality")
     check(
       WantedKernels.Reason.self, "next-boot-pin", "pin", "preferred", "running", "newest", "previous-series", "manual")
     check(ImageChanges.RemovalReason.self, "gone", "unwanted", "superseded", "room")

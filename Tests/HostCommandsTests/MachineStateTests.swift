@@ -236,8 +236,8 @@ import Testing
     try scene.apply()
     let state = try MachineState(of: scene.host())
     #expect(state.stage == .notEnrolled && state.findings.isEmpty && state.ifSecureBootWereOn == nil)
-    #expect(state.text.last?.hasSuffix("keys export \(scene.directory.path)/boot/efi/EFI/pve-sb-uki") == true)
-    #expect(state.text.contains("  Keep a copy of \(scene.directory.path)/etc/pve-sb-uki/keys off this machine."))
+    #expect(state.nextCommand?.hasSuffix("keys export \(scene.directory.path)/boot/efi/EFI/pve-sb-uki") == true)
+    #expect(state.lines.contains("Keep a copy of \(scene.directory.path)/etc/pve-sb-uki/keys off this machine."))
   }
 
   /// Before the first kernel is installed, `apply` would write nothing.
@@ -295,7 +295,7 @@ import Testing
     let scene = try GuideScene()
     let state = MachineState(.noFirmware)
     #expect(state.stage == .inactive && state.nextCommand == nil && state.findings.isEmpty)
-    #expect(state.text.first == "State: this machine was booted in BIOS mode, not by UEFI firmware")
+    #expect(state.title == "this machine was booted in BIOS mode, not by UEFI firmware")
     try scene.directory.write("etc/pve-sb-uki/keys/db.crt", "garbage")
     #expect(try scene.state().stage == .keyMissing)
   }

@@ -123,13 +123,6 @@ extension MachineState {
   }
 }
 
-extension MachineState {
-  /// The state as text, for the end of commands that bring a machine on its way.
-  package var text: [Message] {
-    ["State: \(title)"] + lines.map { "  \($0)" } + (nextCommand.map { ["Next: \($0)"] } ?? [])
-  }
-}
-
 /// From UKIs to a machine that was booted from them.
 private struct Way {
   let host: Host

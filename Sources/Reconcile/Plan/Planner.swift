@@ -98,7 +98,8 @@ final class Planner {
       plan.waitingForKey.count == 1
       ? "kernel \(first.release) waits for the signing key"
       : "\(plan.waitingForKey.count) kernels wait for the signing key"
-    let message: Message = plan.waitingKernelsBoot ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)"
+    let message: Message =
+      plan.waitingKernelsBoot ? "\(absence): \(what); the present UKIs boot" : "\(absence): \(what)"
     plan.find(
       Finding(
         .keyAway, Failure(message, hint: absence.hint),

@@ -48,7 +48,7 @@ struct ApplyCommand: ParsableCommand {
   /// Prints the state of this machine; nothing if there is nothing to do on it, which is on the screen already.
   private func printState() {
     guard !global.json, let state = try? MachineState(of: global.hostOfRoot()), state.stage != .inactive else { return }
-    try? global.print("\n" + state.localText, json: .null)
+    try? global.print("\n" + state.pageText, json: .null)
   }
 
   func perform() throws -> ApplyReport { try perform { _ in } }

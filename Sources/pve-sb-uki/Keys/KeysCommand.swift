@@ -64,7 +64,7 @@ struct KeysCommand: ParsableCommand {
       guard result.wasCreated || global.json else { return }
       try global.print(
         ("Created in \(result.list.title)" as Message).localLine + result.list.text + "\n"
-          + MachineState.localText(on: host),
+          + MachineState.text(on: host),
         json: .object(["created": .boolean(result.wasCreated), "keys": result.list.json]))
     }
   }
@@ -135,7 +135,7 @@ struct KeysCommand: ParsableCommand {
       try global.print(
         removal || global.verbose
           ? result.paths.localLines
-          : result.summary(in: export.directory).localLines + "\n" + MachineState.localText(on: host),
+          : result.summary(in: export.directory).localLines + "\n" + MachineState.text(on: host),
         json: ["files": .array(documents), "notes": JSONValue(result.notes)])
     }
   }

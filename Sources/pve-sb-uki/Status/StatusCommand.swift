@@ -2,9 +2,9 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
-import CommandLineInterface
 internal import BootEnvironment
 import BootPaths
+import CommandLineInterface
 import CommandSupport
 import Cryptography
 internal import Findings
@@ -44,7 +44,7 @@ struct StatusCommand: ParsableCommand {
     var status = Status()
     status.isQuick = quick
     status.variables = efivars
-    let host = try global.host()
+    let host = try global.hostOfRoot()
     let report = try status.run(on: host)
     if prometheus { return try StandardStream.output.write(report.metrics.text) }
     try global.print(page: report.text(on: global.page(on: host)), json: report.json)
@@ -58,7 +58,8 @@ extension Status.Report {
 
   private var sections: [Page.Section] {
     if let skipReason {
-      return [Page.Section("Nothing to do", [skipReason.message]), nextSection].compactMap { $0 }
+      let advice = nextStep == nil ? [skipReason.advice].compactMap { $0 } : []
+      return [Page.Section("Nothing to do", [skipReason.message] + advice), nextSection].compactMap { $0 }
     }
     let signer = certificate.map { Message(verbatim: $0) } ?? "certificate not readable"
     let present = kernels.map(\.text)
@@ -166,10 +167,12 @@ extension BuiltModule {
 extension Status.Report {
   var json: JSONValue {
     .object([
-      "obstacle": JSONValue(skipReason?.rawValue), "state": JSONValue(state?.stage.rawValue), "secure_boot": JSONValue(secureBoot),
+      "obstacle": JSONValue(skipReason?.rawValue), "state": JSONValue(state?.stage.rawValue),
+      "secure_boot": JSONValue(secureBoot),
       "certificate": JSONValue(certificate), "certificate_end": JSONValue(certificateEnd),
       "chain": JSONValue(chain), "trusted": JSONValue(isTrusted), "trust_reason": JSONValue(trustReason),
-      "reboot": reboot?.json ?? .null, "boot_paths": .array(paths.map(\.json)), "lockdown": JSONValue(lockdown?.rawValue),
+      "reboot": reboot?.json ?? .null, "boot_paths": .array(paths.map(\.json)),
+      "lockdown": JSONValue(lockdown?.rawValue),
       "partitions": .array(esps.map(\.json)), "kernels": .array(kernels.map(\.json)),
       "boot_entries": entries?.json ?? .null,
       "last_failure": lastFailure.map { .object(["time": .string($0.time), "messages": JSONValue($0.messages)]) }
