@@ -16,8 +16,6 @@ package struct BootPathSurvey: Sendable {
   package struct Options: Sendable {
     /// Whether to read pve-sb-uki's own UKIs, too; otherwise the manifest's digests of unchanged files are used.
     package var readsAll = false
-    /// The variables to use instead of this machine's.
-    package var variables: EFIVariableStore?
 
     package init() {}
   }
@@ -53,13 +51,13 @@ package struct BootPathSurvey: Sendable {
   /// `survey` has the host's ESPs. Throws `EFIVariableError` without firmware variables, `HostError` if the host cannot
   /// be read. Damaged variables and files are findings.
   package init(of host: Host, _ survey: ESPSurvey, options: Options = Options()) throws {
-    let store = options.variables ?? EFIVariableStore(of: host.files)
+    let store = host.variables
     let (variables, orderProblem) = try BootVariables.readable(in: store)
     let database = Result { try TrustDatabase(readingFrom: store) }
     let machine = try host.machine
     let (manifest, _) = Manifest.load(from: host.files)
     let partitions = PartitionFiles(host, survey)
-    let judge = ProgramJudge(database, machine: machine, manifest: manifest, readsAll: options.readsAll)
+    let judge = ProgramJudge(database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress)
     let walker = PathWalker(partitions, judge: judge, variables: store, machine: machine, esps: survey.esps)
     isEnforced = judge.isEnforced
     var reader = EntryReader(variables, survey: survey, walker: walker)

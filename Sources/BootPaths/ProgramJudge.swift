@@ -30,6 +30,8 @@ final class ProgramJudge {
   private let machine: Machine
   private let manifest: Manifest
   let readsAll: Bool
+  /// Called before a program is read.
+  private let progress: @Sendable (Message) -> Void
   /// What the signatures of a file are; by partition and path in lower case.
   private var evidence: [String: Result<ImageEvidence, any Error>] = [:]
 
@@ -38,7 +40,11 @@ final class ProgramJudge {
   ///   - machine: the processor type of the firmware.
   ///   - manifest: the UKIs that pve-sb-uki has written.
   ///   - readsAll: whether to read these, too, rather than to trust their recorded digests.
-  init(_ database: Result<TrustDatabase, any Error>, machine: Machine, manifest: Manifest, readsAll: Bool) {
+  init(
+    _ database: Result<TrustDatabase, any Error>, machine: Machine, manifest: Manifest, readsAll: Bool,
+    progress: @escaping @Sendable (Message) -> Void
+  ) {
+    self.progress = progress
     self.database = database
     self.machine = machine
     self.manifest = manifest
@@ -69,6 +75,7 @@ final class ProgramJudge {
         step.reason = "it is for \(header.machine), this machine is \(machine)"
         return Examination(step: step)
       }
+      progress("\(volume.name): reading \(path.dropFirst())")
       try judge(&step, file, header, on: volume, by: starter)
       return Examination(step: step, file: file, header: header)
     } catch let error as ParseError {

@@ -62,6 +62,12 @@ package struct Page: Sendable {
     return "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m"
   }
 
+  /// A text in lines that fit the page, `margin` columns from the left.
+  package func lines(_ text: Message, margin: Int = 0, _ style: Style = .plain) -> [String] {
+    let start = String(repeating: " ", count: margin)
+    return wrapped(text.localText, width - margin).map { start + painted($0, style) }
+  }
+
   /// The lines of a text that is wrapped at spaces; words that are too long stay whole, so that they can be pasted.
   private func wrapped(_ text: String, _ width: Int) -> [String] {
     guard text.count > width else { return [text] }

@@ -32,15 +32,10 @@ package struct BootCheck: Sendable {
   ///
   /// Throws `EFIVariableError` if there are no EFI variables, `Failure` if `variables` is not a directory,
   /// `BootEnvironmentError` for invalid settings.
-  package func run(on host: Host) throws -> Result {
+  package func run(on machine: Host) throws -> Result {
+    let host = try variables.map { try machine.usingVariables(in: $0) } ?? machine
     var options = BootPathSurvey.Options()
     options.readsAll = true
-    if let variables {
-      guard try host.userFiles.isDirectory(variables) else {
-        throw Failure("\(variables) is not a directory", hint: "specify a copy of \(EFIVariableStore.directory)")
-      }
-      options.variables = EFIVariableStore(of: host.userFiles, directory: variables)
-    }
     let esps = try ESPSurvey(of: host, Configuration(of: host.files))
     let survey = try BootPathSurvey(of: host, esps, options: options)
     let unusable = esps.problems.map { Finding(.espUnusable, Failure($0.message, hint: $0.hint)) }

@@ -58,7 +58,7 @@ enum BootedProgram {
   }
 
   private static func text(of variable: EFIVariableName, on host: Host) -> String? {
-    let content = (try? EFIVariableStore(of: host.files).read(variable.fileName)).flatMap { $0 }
+    let content = (try? host.variables.read(variable.fileName)).flatMap { $0 }
     return content.flatMap { try? EFIVariableContent(parsing: $0).data }.flatMap(EFIText.parse)
   }
 

@@ -19,7 +19,7 @@ struct FirmwareKeys {
   ///
   /// Throws `HostError` if db or another list exists, but cannot be read.
   init(of host: Host) throws {
-    let variables = EFIVariableStore(of: host.files)
+    let variables = host.variables
     database = try TrustDatabase(readingFrom: variables)
     platformKeys = try Self.certificates(in: .platformKey, variables)
     keyExchangeKeys = try Self.certificates(in: .keyExchangeKey, variables)

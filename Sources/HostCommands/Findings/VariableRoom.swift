@@ -36,7 +36,7 @@ package struct VariableRoom: Sendable {
   }
 
   static func findings(_ firmware: FirmwareKeys, on host: Host) throws -> [Finding] {
-    let store = EFIVariableStore(of: host.files)
+    let store = host.variables
     guard let room = try store.room() else { return [] }
     // A vendor is a hyphen and 36 characters. Only the requests' sizes matter, so no other variable is read: reading one
     // is a firmware call.

@@ -314,7 +314,7 @@ private struct FirmwareMenu {
 
   private static func isSupported(_ host: Host) -> Bool {
     let name = EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor)
-    guard let file = (try? EFIVariableStore(of: host.files).read(name.fileName)).flatMap({ $0 }),
+    guard let file = (try? host.variables.read(name.fileName)).flatMap({ $0 }),
       let data = try? EFIVariableContent(parsing: file).data, let first = data.first
     else { return false }
     return first & 1 != 0

@@ -15,7 +15,7 @@ package struct MachineOwnerRequest: Sendable {
   /// A damaged request is used as far as it can be read. Throws `HostError` if the variable cannot be read.
   package init?(readingFrom host: Host) throws {
     let name = EFIVariableName.requestedMachineOwnerKeys
-    guard let file = try EFIVariableStore(of: host.files).read(name.fileName),
+    guard let file = try host.variables.read(name.fileName),
       let content = try? EFIVariableContent(parsing: file).data
     else { return nil }
     var notes: [Message] = []

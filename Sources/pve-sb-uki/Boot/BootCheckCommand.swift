@@ -35,54 +35,42 @@ extension BootCommand {
       if result.survey.isUncertain, host.effectiveUserID != 0 {
         try global.note("only root can read all ESPs; run this as root")
       }
-      try global.print(result.text(isLong: global.verbose), json: result.json)
+      try global.print(page: result.text(isLong: global.verbose, on: global.page(on: host)), json: result.json)
       if result.needsAttention { throw ExitCode(1) }
     }
   }
 }
 
 extension BootCheck.Result {
-  /// The report as text, 80 columns wide; `isLong` adds the programs on paths that start, and other menu entries.
-  func text(isLong: Bool) -> String {
+  /// The report as text; `isLong` adds the programs on paths that start, and other menu entries.
+  func text(isLong: Bool, on page: Page) -> String {
     var lines: [String] = []
     let known = survey.next.map { "\($0.name): \($0.programs)" as Message }
     let next: Message =
       survey.isUncertain
       ? known.map { "unknown, perhaps \($0)" } ?? "unknown" : known ?? "no boot path starts"
-    lines += Self.indented("boots next: \(next)", by: 0)
-    lines += Self.indented(survey.isEnforced ? "Secure Boot: on" : "Secure Boot: off", by: 0)
+    lines += page.lines("boots next: \(next)")
+    lines += page.lines(survey.isEnforced ? "Secure Boot: on" : "Secure Boot: off")
     for path in survey.paths + survey.preparations {
       lines.append("")
-      lines += Self.indented(path.headline, by: 0)
-      lines += path.details(isLong: isLong).flatMap { Self.indented($0, by: 2) }
+      lines += page.lines(path.headline, path.style)
+      lines += path.details(isLong: isLong).flatMap { page.lines($0, margin: 2) }
     }
     for finding in findings where finding.severity >= .attention || isLong {
       lines.append("")
-      lines += Self.indented(finding.headline, by: 0)
-      for action in finding.actions { lines += action.lines.flatMap { Self.indented($0, by: 2) } }
-    }
-    if let command {
-      lines += ["", ("next step:" as Message).localText, "  \(command.localText)"]
-    }
-    return lines.joined(separator: "\n") + "\n"
-  }
-
-  /// The text in lines of at most 80 columns where words allow; further lines are indented by two more.
-  private static func indented(_ message: Message, by margin: Int) -> [String] {
-    let text = message.localText
-    let start = String(repeating: " ", count: margin)
-    guard text.count > 80 - margin else { return [start + text] }
-    var lines: [String] = []
-    var line = ""
-    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
-      if !line.isEmpty, start.count + line.count + 1 + word.count > 80 {
-        lines.append(start + line)
-        line = "  " + word
-      } else {
-        line += line.isEmpty ? String(word) : " " + word
+      lines += page.lines(finding.headline, finding.style)
+      // A command has its own line, so that it can be pasted.
+      for action in finding.actions {
+        switch action {
+        case .run(let command): lines.append("  \(command.localText)")
+        case .advise(let advice): lines += page.lines("hint: \(advice)", margin: 2)
+        }
       }
     }
-    return lines + [start + line]
+    if let command {
+      lines += ["", ("next step:" as Message).localText, "  " + page.painted(command.localText, .bold)]
+    }
+    return lines.joined(separator: "\n") + "\n"
   }
 
   var json: JSONValue {
@@ -95,6 +83,14 @@ extension BootCheck.Result {
 }
 
 extension Finding {
+  fileprivate var style: Page.Style {
+    switch severity {
+    case .failure: .red
+    case .attention: .yellow
+    case .note: .plain
+    }
+  }
+
   fileprivate var headline: Message {
     switch severity {
     case .failure: "failure: \(message)"
@@ -104,17 +100,16 @@ extension Finding {
   }
 }
 
-extension Finding.Action {
-  /// A command has its own line, so that it can be pasted.
-  fileprivate var lines: [Message] {
-    switch self {
-    case .run(let command): [command]
-    case .advise(let advice): ["hint: \(advice)"]
+extension BootPath {
+  fileprivate var style: Page.Style {
+    switch outcome {
+    case .starts: .green
+    case .rejected, .broken: .red
+    case .depends: .yellow
+    case .skipped, .unknown: .plain
     }
   }
-}
 
-extension BootPath {
   fileprivate var headline: Message {
     var marks: [Message] = []
     if let label { marks.append(Message(verbatim: label)) }
