@@ -9,7 +9,7 @@ internal import Messages
 internal import PortableExecutable
 internal import SecureBoot
 
-/// Every way by which this machine may start, and what is wrong with them.
+/// Every boot path of this machine, and what is wrong with them.
 ///
 /// Changes nothing.
 package struct BootPathSurvey: Sendable {

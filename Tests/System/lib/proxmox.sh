@@ -300,15 +300,17 @@ quick_initrds() {
 		echo "initrd of $1"
 		cat /etc/initramfs-tools/modules /usr/lib/firmware/stand-in-ucode/microcode.bin 2>/dev/null || true
 	}
-	if [ -e /usr/share/stand-in-initrd ]; then
-		directory=$(mktemp -d)
-		difference "$1" >"$directory/difference"
-		(cat /usr/share/stand-in-initrd && cd "$directory" && echo difference | cpio --quiet -o -H newc | gzip -n) \
-			>"$output"
-		rm -r "$directory"
-	else
-		difference "$1" >"$output"
-	fi
+	# With all that the kernel of a host with its root on ZFS needs.
+	directory=$(mktemp -d)
+	mkdir "$directory/sbin"
+	difference "$1" >"$directory/difference"
+	touch "$directory/sbin/zpool" "$directory/sbin/zfs"
+	[ -e /usr/share/stand-in-initrd ] || touch "$directory/init"
+	(
+		[ ! -e /usr/share/stand-in-initrd ] || cat /usr/share/stand-in-initrd
+		cd "$directory" && find . -mindepth 1 | sort | cpio --quiet -o -H newc --reproducible | gzip -n
+	) >"$output"
+	rm -r "$directory"
 	EOF
   chmod 755 "$1/usr/sbin/mkinitramfs"
 }

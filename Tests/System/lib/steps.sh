@@ -48,7 +48,7 @@ add_steps() {
   step_limit=$full_limit
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
   step version-order "the order of versions and kernel releases" Tests/System/version-order-test
-  step boot-path "every way by which a machine may start" Tests/System/boot-path-test
+  step boot-path "every boot path of a machine" Tests/System/boot-path-test
   step boot-entry "boot entries in OVMF" Tests/System/boot-entry-test
   step repack-options "options of the repacker" Tests/System/repack-options-test
   both source-build "the source package without network" Tests/System/source-build-test
