@@ -57,7 +57,8 @@ package struct BootPathSurvey: Sendable {
     let machine = try host.machine
     let (manifest, _) = Manifest.load(from: host.files)
     let partitions = PartitionFiles(host, survey)
-    let judge = ProgramJudge(database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress)
+    let judge = ProgramJudge(
+      database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress)
     let walker = PathWalker(partitions, judge: judge, variables: store, machine: machine, esps: survey.esps)
     isEnforced = judge.isEnforced
     var reader = EntryReader(variables, survey: survey, walker: walker)

@@ -51,6 +51,7 @@ add_steps() {
   step boot-path "every boot path of a machine" Tests/System/boot-path-test
   step boot-entry "boot entries in OVMF" Tests/System/boot-entry-test
   step repack-options "options of the repacker" Tests/System/repack-options-test
+  both upgrade "upgrade from the package of 2026-11-21" Tests/System/upgrade-test
   both source-build "the source package without network" Tests/System/source-build-test
   both reproducible "the same source gives the same bits" Tests/System/reproducible-test
   both autopkgtest "autopkgtest" Tests/System/autopkgtest-test
