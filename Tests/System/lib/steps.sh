@@ -43,9 +43,9 @@ add_steps() {
   graded crash "power cuts on FAT" Tests/System/crash-test
   step firmware "OVMF boots and rejects" Tests/System/firmware-test
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
-  step guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
+  both guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
   step version-order "the order of versions and kernel releases" Tests/System/version-order-test
   step boot-path "every boot path of a machine" Tests/System/boot-path-test
