@@ -236,14 +236,15 @@ helper_package() {
 # kernel_package FILE PACKAGE VERSION RELEASE VMLINUZ: proxmox-kernel-RELEASE or its twin -signed. Like Proxmox's, its
 # scripts do not set DEB_MAINT_PARAMS, run the postrm hooks on removal and again on purge, and delete the initrd.
 kernel_package() {
-  local file=$1 name=$2 version=$3 release=$4 vmlinuz=$5 twin
+  local file=$1 name=$2 version=$3 release=$4 vmlinuz=$5 twin list
   case $name in
   *-signed) twin=${name%-signed} ;;
   *) twin=$name-signed ;;
   esac
   package_tree "$name" "$version" "Conflicts: $twin" "Replaces: $twin"
   put 644 "/boot/vmlinuz-$release" <"$vmlinuz"
-  put 644 "/usr/lib/modules/$release/modules.order" </dev/null
+  # Without them a kernel cannot load modules. These list none.
+  for list in modules.order modules.dep modules.builtin; do put 644 "/usr/lib/modules/$release/$list" </dev/null; done
   put 755 /DEBIAN/postinst <<-EOF
 	#!/bin/sh
 	case "\$1" in
