@@ -3,7 +3,7 @@
 
 package import Messages
 
-/// One way by which this machine may start: what the firmware starts, and what each program then starts.
+/// One boot path of this machine: what the firmware starts, and what each program then starts.
 package struct BootPath: Sendable {
   /// Where the firmware finds the first program.
   package enum Origin: Hashable, Sendable {

@@ -9,7 +9,7 @@ internal import Messages
 internal import PortableExecutable
 internal import SecureBoot
 
-/// Every way by which this machine may start, and what is wrong with them.
+/// Every boot path of this machine, and what is wrong with them.
 ///
 /// Changes nothing.
 package struct BootPathSurvey: Sendable {
@@ -57,7 +57,8 @@ package struct BootPathSurvey: Sendable {
     let machine = try host.machine
     let (manifest, _) = Manifest.load(from: host.files)
     let partitions = PartitionFiles(host, survey)
-    let judge = ProgramJudge(database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress)
+    let judge = ProgramJudge(
+      database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress)
     let walker = PathWalker(partitions, judge: judge, variables: store, machine: machine, esps: survey.esps)
     isEnforced = judge.isEnforced
     var reader = EntryReader(variables, survey: survey, walker: walker)

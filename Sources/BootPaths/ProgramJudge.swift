@@ -40,6 +40,7 @@ final class ProgramJudge {
   ///   - machine: the processor type of the firmware.
   ///   - manifest: the UKIs that pve-sb-uki has written.
   ///   - readsAll: whether to read these, too, rather than to trust their recorded digests.
+  ///   - progress: called before a program is read.
   init(
     _ database: Result<TrustDatabase, any Error>, machine: Machine, manifest: Manifest, readsAll: Bool,
     progress: @escaping @Sendable (Message) -> Void

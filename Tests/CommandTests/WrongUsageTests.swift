@@ -15,7 +15,7 @@ import Testing
     (["foo"], "pve-sb-uki foo", "apply, status"),
     (["--root", "/tmp", "keys", "enroll"], "pve-sb-uki keys enroll", "create, list, export"),
     (["keys", "--json", "foo", "--bar"], "pve-sb-uki keys foo", "create, list, export"),
-    (["boot", "prefere", "x"], "pve-sb-uki boot prefere", "list, prefer, forget, retire"),
+    (["boot", "prefere", "x"], "pve-sb-uki boot prefere", "list, check, prefer, forget, retire"),
   ])
   func anUnknownCommandIsNamedWithTheKnownOnes(_ arguments: [String], _ name: String, _ known: String) throws {
     let result = try BuiltCommand("pve-sb-uki").tool.result(arguments)

@@ -7,7 +7,7 @@ package import Findings
 package import HostSystem
 package import Messages
 
-/// `pve-sb-uki boot check`: follows every way by which this machine may start.
+/// `pve-sb-uki boot check`: follows every boot path of this machine.
 ///
 /// Changes nothing.
 package struct BootCheck: Sendable {

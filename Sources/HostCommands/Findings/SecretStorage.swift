@@ -44,7 +44,10 @@ enum SecretStorage {
     return [
       Finding(
         .secretUnencrypted,
-        "\(names) is on an unencrypted file system: anyone who gets the disk can sign UKIs for this machine",
+        """
+        private keys are on an unencrypted file system: anyone who gets the disk can sign UKIs for this machine \
+        (\(names))
+        """,
         arguments: ["files": JSONValue(found.map { host.files.display($0) })],
         actions: [
           .advise(

@@ -225,7 +225,7 @@ struct StatusReporter: ~Copyable {
       report.paths = survey.preparations + survey.paths
       for var finding in survey.findings {
         // The way to this report.
-        finding.actions.removeAll { $0 == .run("pve-sb-uki status") }
+        finding.actions.removeAll { $0 == .run(Message(verbatim: "pve-sb-uki status")) }
         report.find(finding)
       }
       report.reboot = RebootVerdict(survey, findings: report.findings)

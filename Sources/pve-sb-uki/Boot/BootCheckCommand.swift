@@ -13,7 +13,7 @@ extension BootCommand {
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "check",
-      abstract: "Follow every way in which this machine may start",
+      abstract: "Follow every boot path of this machine",
       discussion: """
         Follows the boot entries in the order in which the firmware tries them, then the removable path of each ESP: from \
         the partition to the file, then to the programs that it starts. Judges each program as firmware and shim do with \

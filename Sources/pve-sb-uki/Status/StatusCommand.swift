@@ -73,7 +73,7 @@ extension Status.Report {
       Page.Section("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
       Page.Section("ESP", esps.map(\.text)),
       Page.Section("Kernels", present.isEmpty ? ["none installed"] : present),
-      Page.Section("Boot paths", paths.map(\.statusText)),
+      Page.Section("Boot paths", pathLines),
       Page.Section("Lockdown", lockdown.map { [Message(verbatim: $0.rawValue)] } ?? []),
       Page.Section("Modules", modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" }),
       Page.Section("Last failure", past ?? []),
@@ -90,6 +90,13 @@ extension Status.Report {
     return [state.title] + (isNext ? state.lines : [state.ifSecureBootWereOn].compactMap { $0 })
   }
 
+  /// The paths that lead to a program, then the number of the others.
+  private var pathLines: [Message] {
+    let shown = paths.filter(\.isShown)
+    let rest = paths.count - shown.count
+    return shown.map(\.statusText) + (rest > 0 ? ["\(rest) more that start no file: pve-sb-uki boot check"] : [])
+  }
+
   /// A command is not wrapped, so that it can be pasted.
   private var nextSection: Page.Section? {
     nextStep.map { Page.Section("Next", [$0], .bold, isWrapped: !isNextCommand) }
@@ -97,8 +104,9 @@ extension Status.Report {
 
   private var end: [Message] { certificateEnd.map { ["valid until \($0)"] } ?? [] }
 
+  /// With Secure Boot off, the state says what would happen.
   private var trust: [Message] {
-    guard let isTrusted, let trustReason else { return [] }
+    guard secureBoot == "on", let isTrusted, let trustReason else { return [] }
     return [isTrusted ? "accepted: \(trustReason)" : "REJECTED: \(trustReason)"]
   }
 }
@@ -152,7 +160,18 @@ extension RebootVerdict {
 }
 
 extension BootPath {
-  fileprivate var statusText: Message { isCurrent ? "\(line) (booted from)" : line }
+  /// Parts of the firmware, classes of devices and what the firmware skips are only in `boot check`.
+  fileprivate var isShown: Bool {
+    if isCurrent || outcome == .rejected || outcome == .broken { return true }
+    guard let program = steps.last?.program else { return false }
+    return outcome != .skipped && ![.firmware, .device, .network].contains(program)
+  }
+
+  fileprivate var statusText: Message {
+    let target = leadsToUKI ? steps.last?.place.map { "\(programs), \($0)" } ?? programs : programs
+    let line: Message = "\(name)  \(target): \(outcomeWord)"
+    return isCurrent ? "\(line) (booted from)" : line
+  }
 }
 
 extension BuiltModule {

@@ -27,7 +27,7 @@ make_host() {
   say "a Debian $SUITE system with systemd and stand-ins for Proxmox's packages"
   copy_root "$root"
   # shellcheck disable=SC2046 # a list
-  root_install "$root" systemd systemd-sysv udev systemd-boot dosfstools gdisk efibootmgr \
+  root_install "$root" systemd systemd-sysv udev systemd-boot dosfstools gdisk efibootmgr openssl \
     $(dpkg-deb -f "$PACKAGE" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g') >"$directory/install.log" 2>&1 ||
     fails tail -n 20 "$directory/install.log"
   host_initrd "$root/usr/share/stand-in-initrd"

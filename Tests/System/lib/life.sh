@@ -26,10 +26,22 @@ life_root() {
   check "the dependencies install" root_install "$ROOT" $packages "$@"
   for release in "${LIFE_KERNELS[@]}"; do
     cp "$BUILD/fixtures/vmlinuz-$SUITE" "$ROOT/boot/vmlinuz-$release"
-    echo "initrd of $release" >"$ROOT/boot/initrd.img-$release"
+    small_initrd "$ROOT/boot/initrd.img-$release" "$release"
     mkdir -p "$ROOT/usr/lib/modules/$release"
+    touch "$ROOT/usr/lib/modules/$release/modules.dep"
   done
   new_host
+}
+
+# small_initrd FILE TEXT: an initrd that has what a root file system on ZFS needs, and a file with the text.
+small_initrd() {
+  local tree
+  tree=$(mktemp -d "$WORKSPACE/initrd.XXXXXX")
+  mkdir "$tree/sbin"
+  touch "$tree/init" "$tree/sbin/zpool" "$tree/sbin/zfs"
+  echo "$2" >"$tree/text"
+  (cd "$tree" && find . -mindepth 1 | sort | cpio --quiet -o -H newc --reproducible) >"$1"
+  rm -r "$tree"
 }
 
 # new_host: removes all traces of the package, as on a host that never had it.

@@ -236,14 +236,15 @@ helper_package() {
 # kernel_package FILE PACKAGE VERSION RELEASE VMLINUZ: proxmox-kernel-RELEASE or its twin -signed. Like Proxmox's, its
 # scripts do not set DEB_MAINT_PARAMS, run the postrm hooks on removal and again on purge, and delete the initrd.
 kernel_package() {
-  local file=$1 name=$2 version=$3 release=$4 vmlinuz=$5 twin
+  local file=$1 name=$2 version=$3 release=$4 vmlinuz=$5 twin list
   case $name in
   *-signed) twin=${name%-signed} ;;
   *) twin=$name-signed ;;
   esac
   package_tree "$name" "$version" "Conflicts: $twin" "Replaces: $twin"
   put 644 "/boot/vmlinuz-$release" <"$vmlinuz"
-  put 644 "/usr/lib/modules/$release/modules.order" </dev/null
+  # Without them a kernel cannot load modules. These list none.
+  for list in modules.order modules.dep modules.builtin; do put 644 "/usr/lib/modules/$release/$list" </dev/null; done
   put 755 /DEBIAN/postinst <<-EOF
 	#!/bin/sh
 	case "\$1" in
@@ -300,15 +301,17 @@ quick_initrds() {
 		echo "initrd of $1"
 		cat /etc/initramfs-tools/modules /usr/lib/firmware/stand-in-ucode/microcode.bin 2>/dev/null || true
 	}
-	if [ -e /usr/share/stand-in-initrd ]; then
-		directory=$(mktemp -d)
-		difference "$1" >"$directory/difference"
-		(cat /usr/share/stand-in-initrd && cd "$directory" && echo difference | cpio --quiet -o -H newc | gzip -n) \
-			>"$output"
-		rm -r "$directory"
-	else
-		difference "$1" >"$output"
-	fi
+	# With all that the kernel of a host with its root on ZFS needs.
+	directory=$(mktemp -d)
+	mkdir "$directory/sbin"
+	difference "$1" >"$directory/difference"
+	touch "$directory/sbin/zpool" "$directory/sbin/zfs"
+	[ -e /usr/share/stand-in-initrd ] || touch "$directory/init"
+	(
+		[ ! -e /usr/share/stand-in-initrd ] || cat /usr/share/stand-in-initrd
+		cd "$directory" && find . -mindepth 1 | sort | cpio --quiet -o -H newc --reproducible | gzip -n
+	) >"$output"
+	rm -r "$directory"
 	EOF
   chmod 755 "$1/usr/sbin/mkinitramfs"
 }

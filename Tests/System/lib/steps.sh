@@ -43,14 +43,16 @@ add_steps() {
   graded crash "power cuts on FAT" Tests/System/crash-test
   step firmware "OVMF boots and rejects" Tests/System/firmware-test
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
-  step guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
+  both guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
+  both status "the screens of a whole host, and their next commands" Tests/System/status-test
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
   step version-order "the order of versions and kernel releases" Tests/System/version-order-test
-  step boot-path "every way by which a machine may start" Tests/System/boot-path-test
+  step boot-path "every boot path of a machine" Tests/System/boot-path-test
   step boot-entry "boot entries in OVMF" Tests/System/boot-entry-test
   step repack-options "options of the repacker" Tests/System/repack-options-test
+  both upgrade "upgrade from the package of 2026-11-21" Tests/System/upgrade-test
   both source-build "the source package without network" Tests/System/source-build-test
   both reproducible "the same source gives the same bits" Tests/System/reproducible-test
   both autopkgtest "autopkgtest" Tests/System/autopkgtest-test

@@ -17,6 +17,24 @@ guid() {
   done
 }
 
+# drop_variable STORE NAME VENDOR: marks a variable as deleted, if it exists.
+drop_variable() {
+  local store=$1 wanted offset size name_size state
+  wanted=$({ guid "$3" && utf16 "$2"; } | od -An -v -tx1 | tr -d ' \n')
+  offset=$(($(number "$store" 48 2) + 28))
+  while [ "$(number "$store" "$offset" 2)" = 21930 ]; do
+    name_size=$(number "$store" $((offset + 36)) 4)
+    size=$(number "$store" $((offset + 40)) 4)
+    if [ "$(od -An -v -tx1 -j $((offset + 44)) -N $((16 + name_size)) "$store" | tr -d ' \n')" = "$wanted" ]; then
+      state=$(number "$store" $((offset + 2)) 1)
+      # shellcheck disable=SC2059 # the format is the byte
+      printf "\\x$(printf '%02x' $((state & 0xfd)))" |
+        dd of="$store" bs=1 seek=$((offset + 2)) conv=notrunc status=none
+    fi
+    offset=$(((offset + 60 + name_size + size + 3) & ~3))
+  done
+}
+
 # put_variable STORE NAME VENDOR ATTRIBUTES FILE: adds a variable with the file's content after the existing ones (EDK2,
 # MdeModulePkg/Include/Guid/VariableFormat.h: AUTHENTICATED_VARIABLE_HEADER). The name must not exist yet.
 put_variable() {
