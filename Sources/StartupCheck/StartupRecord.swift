@@ -10,6 +10,8 @@ package import HostSystem
 /// is missing or damaged, the UKIs are read again.
 package struct StartupRecord: Hashable, Sendable {
   package private(set) var images: [[UInt8]: ExaminedImage] = [:]
+  /// UKIs that could not be examined when the record was made.
+  package private(set) var omitted: Set<[UInt8]> = []
 
   package static let path = "/var/cache/pve-sb-uki/startup"
   private static let sizeLimit = 16 << 20
@@ -25,6 +27,16 @@ package struct StartupRecord: Hashable, Sendable {
     images[digest] = image
   }
 
+  /// Whether it was made when all of these UKIs existed, so that examining them again would find nothing new.
+  package func covers(_ digests: [[UInt8]]) -> Bool {
+    digests.allSatisfy { images[$0] != nil || omitted.contains($0) }
+  }
+
+  /// Records that those of these UKIs that it does not have could not be examined.
+  package mutating func cover(_ digests: [[UInt8]]) {
+    omitted = Set(digests.filter { $0.count == 32 && images[$0] == nil })
+  }
+
   /// Loads the record of the host; empty if it does not exist or cannot be used.
   package static func load(from files: FileSystem) -> StartupRecord {
     let content = (try? files.readFileIfPresent(path, limit: sizeLimit)).flatMap { $0 }
@@ -35,7 +47,7 @@ package struct StartupRecord: Hashable, Sendable {
   ///
   /// Throws `HostError`.
   package func save(to files: FileSystem) throws {
-    if images.isEmpty, try !files.exists(Self.path) { return }
+    if images.isEmpty, omitted.isEmpty, try !files.exists(Self.path) { return }
     let content = serialize()
     guard content.count <= Self.sizeLimit else { return }
     try files.makeDirectory("/var/cache/pve-sb-uki")
@@ -52,6 +64,7 @@ package struct StartupRecord: Hashable, Sendable {
 //     initrd GENERATOR [init] [crypttab] [opaque]
 //     programs [NAME…]
 //     modules RELEASE yes|no [NAME…]       (yes: with modules.dep)
+//     omitted SHA256
 //     end
 //
 // The number in the first line changes whenever the rules for what is found change.
@@ -73,6 +86,7 @@ extension StartupRecord {
         lines.append((["modules", release, isIndexed] + names.sorted()).joined(separator: " "))
       }
     }
+    lines += omitted.map { "omitted \($0.hexadecimal)" }.sorted()
     lines.append("end\n")
     return Array(lines.joined(separator: "\n").utf8)
   }
@@ -86,6 +100,11 @@ extension StartupRecord {
     }[...]
     guard lines.popFirst() == Self.header, lines.popLast() == "", lines.popLast() == "end" else { return nil }
     while !lines.isEmpty {
+      if let omitted = Self.value("omitted", &lines) {
+        guard let digest = [UInt8](hexadecimal: omitted), digest.count == 32 else { return nil }
+        self.omitted.insert(digest)
+        continue
+      }
       guard let digest = Self.value("image", &lines).flatMap({ [UInt8](hexadecimal: $0) }), digest.count == 32,
         images[digest] == nil
       else { return nil }

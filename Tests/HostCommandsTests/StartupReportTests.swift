@@ -70,13 +70,13 @@ import Testing
   }
 
   @Test func theRecordIsSavedByRememberAndUsed() throws {
-    let applied = try scene.apply()
+    try scene.apply()
     let recorder = MutationRecorder()
     let host = try scene.host(recorder)
-    StartupReport.remember(on: host, after: applied)
+    StartupReport.remember(on: host)
     #expect(!recorder.mutations.isEmpty && recorder.mutations.allSatisfy { $0.path.contains("/var/cache") })
     let count = recorder.mutations.count
-    StartupReport.remember(on: host, after: applied)
+    StartupReport.remember(on: host)
     #expect(recorder.mutations.count == count)
     #expect(try report(isQuick: true).results.map(\.isExamined) == [true, true])
     // Without it, a quick report knows no content.
@@ -86,9 +86,38 @@ import Testing
     #expect(try report().results.map(\.isExamined) == [true, true])
   }
 
+  /// The hooks write UKIs without recording them.
+  @Test func aUKIWrittenByAHookIsRecordedByTheNextRun() throws {
+    try scene.apply()
+    StartupReport.remember(on: try scene.host())
+    try scene.directory.write("etc/kernel/cmdline", "root=/dev/mapper/pve-root ro debug\n")
+    try scene.apply()
+    #expect(try report(isQuick: true).results.map(\.isExamined) == [false, false])
+    StartupReport.remember(on: try scene.host())
+    #expect(try report(isQuick: true).results.map(\.isExamined) == [true, true])
+  }
+
+  @Test func aUKIThatCannotBeExaminedIsRecordedAsSuch() throws {
+    try scene.directory.write("boot/initrd.img-\(newer)", "changed")
+    try scene.apply()
+    StartupReport.remember(on: try scene.host())
+    let record = StartupRecord.load(from: try scene.host().files)
+    #expect(record.images.count == 1 && record.omitted.count == 1)
+    // status tries again, so that it knows why.
+    #expect(try report().findings.map(\.kind) == [.initrdIncomplete])
+    let recorder = MutationRecorder()
+    StartupReport.remember(on: try scene.host(recorder))
+    #expect(recorder.mutations.isEmpty)
+    // With another initrd, it is another UKI.
+    try scene.directory.write("boot/initrd.img-\(newer)", ApplyScene.initrd(of: newer))
+    try scene.apply()
+    StartupReport.remember(on: try scene.host())
+    #expect(StartupRecord.load(from: try scene.host().files).omitted.isEmpty)
+  }
+
   @Test func aRecordThatCannotBeSavedIsNoFailure() throws {
-    let applied = try scene.apply()
-    StartupReport.remember(on: try scene.host(MutationRecorder(.from(1))), after: applied)
+    try scene.apply()
+    StartupReport.remember(on: try scene.host(MutationRecorder(.from(1))))
     #expect(try scene.directory.read("var/cache/pve-sb-uki/startup") == nil)
   }
 }

@@ -19,6 +19,7 @@ import Testing
     var record = StartupRecord()
     record.set(digest, try ExaminedImage(reading: StartupScene.image(initrd: initrd)))
     record.set([UInt8](repeating: 1, count: 32), ExaminedImage(uname: nil, commandLine: "", initrd: InitrdContents()))
+    record.cover([digest, [UInt8](repeating: 2, count: 32)])
     return record
   }
 
@@ -52,6 +53,13 @@ import Testing
     record.set(digest, ExaminedImage(uname: "a\nend", commandLine: "", initrd: InitrdContents()))
     record.set([1], ExaminedImage(uname: "a", commandLine: "", initrd: InitrdContents()))
     #expect(record.images.isEmpty)
+  }
+
+  @Test func aRecordCoversExaminedAndOmittedUKIs() throws {
+    let record = try record()
+    #expect(record.omitted == [[UInt8](repeating: 2, count: 32)])
+    #expect(record.covers([]) && record.covers([digest, [UInt8](repeating: 2, count: 32)]))
+    #expect(!record.covers([digest, [UInt8](repeating: 3, count: 32)]))
   }
 
   @Test func nothingIsSavedWithoutUKIs() throws {

@@ -8,6 +8,7 @@ internal import EFIData
 internal import Findings
 internal import HostSystem
 internal import Messages
+internal import PortableExecutable
 internal import SecureBoot
 
 /// Proof that this machine starts what it must reject: with Secure Boot on, it was booted from an unsigned program.
@@ -33,9 +34,11 @@ enum BootedProgram {
         let guid = text(of: partitionVariable, on: host).flatMap({ GUID($0) }),
         let esp = context.esps.first(where: { $0.location.map { !$0.isMBR && $0.guid == guid } ?? false }),
         let file = try? esp.open(on: host, for: .reading).openFile(path),
-        file.status.modified / 1_000_000_000 + margin <= booted
+        file.status.modified / 1_000_000_000 + margin <= booted,
+        // The digest of a signed program needs the whole file, and proves nothing here.
+        let header = try? PEHeader(parsing: file), header.certificateTableRange == nil,
+        let evidence = try? ImageEvidence(of: file, for: database), !evidence.isSigned
       else { continue }
-      guard let evidence = try? ImageEvidence(of: file, for: database), !evidence.isSigned else { continue }
       let evaluation = TrustEvaluation(database)
       // Neither db nor shim's list has its digest, and shim's checks are not disabled.
       let routes: [TrustEvaluation.Route] = [.firmware, .loader]

@@ -31,16 +31,21 @@ package struct StartupReport: Sendable {
 
   /// Examines the UKIs after `apply` and saves what was found, so that `status` need not unpack their initrds.
   ///
-  /// Does nothing if the run changed nothing and there is a record. Never fails: the record only saves time.
-  package static func remember(on host: Host, after run: ApplyReport) {
-    guard run.isChange || (try? host.files.exists(StartupRecord.path)) != true else { return }
+  /// Does nothing if the saved record covers all UKIs in the manifest. The hooks write UKIs without calling this: the
+  /// run at the next boot does. Never fails: the record only saves time.
+  package static func remember(on host: Host) {
+    let digests = Manifest.load(from: host.files).manifest.images.map(\.digest)
+    guard !StartupRecord.load(from: host.files).covers(digests) else { return }
     var options = ApplyOptions()
     options.isDryRun = true
     options.reading = .none
     guard case .ready(let configuration, let survey) = try? Readiness(of: host),
       let assessment = try? Assessment(of: host, configuration: configuration, survey: survey, options: options)
     else { return }
-    try? StartupReport(assessment.observation, assessment.plan, on: host).record.save(to: host.files)
+    var record = StartupReport(assessment.observation, assessment.plan, on: host).record
+    // The next run need not try these again.
+    record.cover(digests)
+    try? record.save(to: host.files)
   }
 
   private static func images(

@@ -41,7 +41,7 @@ struct ApplyCommand: ParsableCommand {
     let result = try perform()
     try report(result)
     defer { if next { printState() } }
-    if !dryRun, result.skipReason == nil { StartupReport.remember(on: try global.host(), after: result) }
+    if !dryRun, result.skipReason == nil { StartupReport.remember(on: try global.host()) }
     try conclude(result)
   }
 
