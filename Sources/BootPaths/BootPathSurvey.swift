@@ -16,6 +16,8 @@ package struct BootPathSurvey: Sendable {
   package struct Options: Sendable {
     /// Whether to read pve-sb-uki's own UKIs, too; otherwise the manifest's digests of unchanged files are used.
     package var readsAll = false
+    /// Files that are known not to match the manifest, by the name of the ESP and path; they are read.
+    package var damaged: [(esp: String, path: String)] = []
 
     package init() {}
   }
@@ -58,7 +60,8 @@ package struct BootPathSurvey: Sendable {
     let (manifest, _) = Manifest.load(from: host.files)
     let partitions = PartitionFiles(host, survey)
     let judge = ProgramJudge(
-      database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress)
+      database, machine: machine, manifest: manifest, readsAll: options.readsAll, progress: host.progress,
+      damaged: Set(options.damaged.map { ProgramJudge.key($0.esp, $0.path) }))
     let walker = PathWalker(partitions, judge: judge, variables: store, machine: machine, esps: survey.esps)
     isEnforced = judge.isEnforced
     var reader = EntryReader(variables, survey: survey, walker: walker)

@@ -32,6 +32,7 @@ final class ProgramJudge {
   let readsAll: Bool
   /// Called before a program is read.
   private let progress: @Sendable (Message) -> Void
+  private let damaged: Set<String>
   /// What the signatures of a file are; by partition and path in lower case.
   private var evidence: [String: Result<ImageEvidence, any Error>] = [:]
 
@@ -41,11 +42,13 @@ final class ProgramJudge {
   ///   - manifest: the UKIs that pve-sb-uki has written.
   ///   - readsAll: whether to read these, too, rather than to trust their recorded digests.
   ///   - progress: called before a program is read.
+  ///   - damaged: the keys of files that do not match the manifest.
   init(
     _ database: Result<TrustDatabase, any Error>, machine: Machine, manifest: Manifest, readsAll: Bool,
-    progress: @escaping @Sendable (Message) -> Void
+    progress: @escaping @Sendable (Message) -> Void, damaged: Set<String> = []
   ) {
     self.progress = progress
+    self.damaged = damaged
     self.database = database
     self.machine = machine
     self.manifest = manifest
@@ -124,7 +127,7 @@ final class ProgramJudge {
   private func evidence(
     of file: File, _ header: PEHeader, _ path: String, on volume: Volume, _ database: TrustDatabase
   ) throws -> ImageEvidence {
-    let key = "\(volume.name):\(path.lowercased())"
+    let key = Self.key(volume.name, path)
     if let known = evidence[key] { return try known.get() }
     let found = Result {
       try ImageEvidence(of: file, for: database, digest: recordedDigest(of: file, header, path, on: volume))
@@ -133,11 +136,14 @@ final class ProgramJudge {
     return try found.get()
   }
 
+  /// A file on a FAT partition, as a word.
+  static func key(_ partition: String, _ path: String) -> String { "\(partition):\(path.lowercased())" }
+
   // MARK: UKIs of pve-sb-uki
 
   /// The digest that the manifest has for the unchanged file; nil if it is not known, or if everything is read.
   private func recordedDigest(of file: File, _ header: PEHeader, _ path: String, on volume: Volume) -> [UInt8]? {
-    guard !readsAll, let esp = volume.esp else { return nil }
+    guard !readsAll, let esp = volume.esp, !damaged.contains(Self.key(esp.name, path)) else { return nil }
     guard let name = Self.ukiName(path) else { return copy(of: file, header, on: volume)?.authenticode }
     guard let image = manifest.image(on: esp.name, name), image.size == file.count,
       image.copy(on: esp.name, name)?.modified == file.status.modified

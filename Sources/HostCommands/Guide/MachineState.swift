@@ -98,6 +98,9 @@ extension MachineState {
     let plan = assessment.plan
     guard let certificate = observation.certificate else {
       self.init(.keyMissing, "the certificate of the signing key cannot be read")
+      if plan.configuration.secureBoot != .optional {
+        findings = Way.modeFindings(try TrustDatabase(readingFrom: host), observation, actions: [])
+      }
       return
     }
     let hasUKI = observation.contents.values.contains { !$0.own.isEmpty }
@@ -254,26 +257,37 @@ extension Way {
       found.append(rejection(reason, hint: hint, actions: actions))
     }
     guard !isOptional else { return found }
-    if isInSetupMode {
-      found.append(
-        Finding(
-          .setupMode, "the firmware is in Setup Mode: it starts any program, and anyone can enrol keys",
-          actions: actions + [Self.optionalAdvice]))
-    } else if database.secureBootEnabled == false {
-      found.append(
-        Finding(
-          .secureBootOff, "Secure Boot is off: the firmware starts any program",
-          actions: actions + [Self.optionalAdvice]))
-    } else if database.secureBootEnabled == nil, observation.evidence != nil {
-      found.append(
-        Finding(
-          .secureBootOff, "this firmware has no Secure Boot: it starts any program",
-          actions: [.run("pve-sb-uki config set SecureBoot optional")]))
-    }
+    found += Self.modeFindings(database, observation, actions: actions)
     if state.stage == .notBooted {
       found.append(Finding(.notBooted, "this machine was not booted from a UKI made by pve-sb-uki", actions: actions))
     }
     return found.sorted { Self.rank($0.kind) < Self.rank($1.kind) }
+  }
+
+  /// Findings about a firmware that rejects nothing.
+  static func modeFindings(
+    _ database: TrustDatabase, _ observation: HostObservation, actions: [Finding.Action]
+  ) -> [Finding] {
+    if database.setupMode == true {
+      return [
+        Finding(
+          .setupMode, "the firmware is in Setup Mode: it starts any program, and anyone can enrol keys",
+          actions: actions + [Self.optionalAdvice])
+      ]
+    }
+    if database.secureBootEnabled == false {
+      return [
+        Finding(
+          .secureBootOff, "Secure Boot is off: the firmware starts any program",
+          actions: actions + [Self.optionalAdvice])
+      ]
+    }
+    guard database.secureBootEnabled == nil, observation.evidence != nil else { return [] }
+    return [
+      Finding(
+        .secureBootOff, "this firmware has no Secure Boot: it starts any program",
+        actions: [.run("pve-sb-uki config set SecureBoot optional")])
+    ]
   }
 
   private static var optionalAdvice: Finding.Action {

@@ -35,8 +35,11 @@ package struct RebootVerdict: Sendable {
     let target: Message = "\(next.name) starts \(program.map { $0.place ?? $0.program.word } ?? "a program")"
     let kernel = program?.path.flatMap { UKIName(fileName: String(PathName($0).fileName)) }?.kernel.release
     let obstacle = findings.first { finding in
-      Self.obstacles.contains(finding.kind)
-        && finding.arguments.contains { $0.name == "kernel" && $0.value.string == kernel && kernel != nil }
+      guard Self.obstacles.contains(finding.kind) else { return false }
+      let facts = Dictionary(finding.arguments.map { ($0.name, $0.value) }) { $1 }
+      // Copies on other ESPs may be intact.
+      let isElsewhere = facts["partitions"]?.array.map { !$0.contains { $0.string == program?.partition } } ?? false
+      return kernel != nil && facts["kernel"]?.string == kernel && !isElsewhere
     }
     if let obstacle {
       answer = .unsafe

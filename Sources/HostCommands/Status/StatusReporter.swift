@@ -125,7 +125,9 @@ struct StatusReporter: ~Copyable {
 
   /// One finding about a kernel whose UKI is not current, of the kind of its worst state.
   private mutating func findDeviations(of planned: PlannedKernel, _ states: [(String, Status.Kernel.State)]) {
-    let deviating = states.filter { $0.1 != .current && $0.1 != .kept }
+    // The plan reports UKIs that stay because the machine would reject new ones.
+    let withheld = Set(plan.esps.filter { $0.withheld.contains(planned.kernel) }.map(\.name))
+    let deviating = states.filter { $0.1 != .current && $0.1 != .kept && !($0.1 == .stale && withheld.contains($0.0)) }
     guard !deviating.isEmpty else { return }
     let places = deviating.map { "\($0.1.word) on \($0.0)" as Message }
     let kind: FindingKind =
@@ -221,7 +223,9 @@ struct StatusReporter: ~Copyable {
   private mutating func describePaths() {
     guard let names = try? host.variables.names(), !names.isEmpty else { return }
     do {
-      let survey = try BootPathSurvey(of: host, observation.survey)
+      var options = BootPathSurvey.Options()
+      options.damaged = observation.damaged.map { ($0.esp, $0.name.path) }
+      let survey = try BootPathSurvey(of: host, observation.survey, options: options)
       report.paths = survey.preparations + survey.paths
       for var finding in survey.findings {
         // The way to this report.

@@ -145,7 +145,7 @@ package struct ESPPlan: Sendable {
   let present: [UKIName]
   var images = ImageChanges()
   /// Kernels whose UKI is kept because the machine starts it but would reject a newly signed one.
-  var withheld: Set<Kernel> = []
+  package internal(set) var withheld: Set<Kernel> = []
   package internal(set) var loaders: [LoaderStep] = []
   /// The default in the ESP's `loader.conf` after the changes; nil if pve-sb-uki does not set it.
   var defaultEntry: String?

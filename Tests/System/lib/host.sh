@@ -37,7 +37,7 @@ make_host() {
   for release in "${HOST_KERNELS[@]}"; do
     vmlinuz=$BUILD/cache/vmlinuz-$SYSTEM_KERNEL-as-$release
     if [ ! -e "$vmlinuz" ]; then
-      "$TOP/Tests/System/lib/rename-kernel" "$SYSTEM/boot/vmlinuz-$SYSTEM_KERNEL" "$release" "$vmlinuz.$$"
+      ZSTD="chroot $BASE zstd" "$TOP/Tests/System/lib/rename-kernel" "$SYSTEM/boot/vmlinuz-$SYSTEM_KERNEL" "$release" "$vmlinuz.$$"
       mv "$vmlinuz.$$" "$vmlinuz"
     fi
     kernel_package "$root/packages/kernel-$release.deb" "proxmox-kernel-$release-signed" 1 "$release" "$vmlinuz"
