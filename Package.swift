@@ -251,7 +251,7 @@ let package = Package(
       name: "BootPathsTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "FATFileSystem", "Findings",
-        "HostScenes", "HostSystem", "Messages", "TestSupport",
+        "HostCommands", "HostScenes", "HostSystem", "Messages", "TestSupport",
       ]),
     .testTarget(
       name: "HookTests",

@@ -7,6 +7,7 @@ import BootPaths
 import Cryptography
 import EFIData
 import Findings
+import HostCommands
 import HostScenes
 import HostSystem
 import Messages
@@ -214,6 +215,10 @@ import Testing
     try ExternalTool("touch").run(["-r", stamp.path, name])
     #expect(try scene.survey(readsAll: false).path(own[0])?.outcome == .starts)
     #expect(try scene.survey(readsAll: true).path(own[0])?.outcome == .rejected)
+    // status knows from reading it.
+    let status = try Status().run(on: scene.mirror.host())
+    #expect(status.paths.first { $0.number == own[0] }?.outcome == .rejected)
+    #expect(status.reboot?.reason.contains(PathScene.second) == true, "\(status.reboot?.reason ?? "none")")
     // A copy is recognised by its headers and signatures.
     try scene.write("/EFI/BOOT/BOOTX64.EFI", scene.read(PathScene.older))
     let copy = try #require(try scene.survey(readsAll: false).paths.last)

@@ -199,12 +199,26 @@ import Testing
     try scene.runNext(scene.state())
     var state = try scene.state()
     #expect(state.stage == .readyToEnrol && state.lines.last?.contains("Keep Secure Boot off") == true)
+    // apply keeps the UKIs, so it is not the next command, and none of its findings leads there.
+    let findings = try Status().run(on: scene.host()).findings
+    #expect(!findings.contains { $0.kind == .ukiOutdated } && findings.contains { $0.kind == .keyNotEnrolled })
     try scene.put(.secureBoot, [0])
     try scene.put(.signatureDatabase, certificates: [scene.certificate()])
     state = try scene.state()
     #expect(state.stage == .enrolled && command(state) == "pve-sb-uki apply")
     try scene.runNext(state)
     #expect(try command(scene.state()) == "systemctl reboot --firmware-setup")
+  }
+
+  @Test func aMissingCertificateDoesNotHideSecureBoot() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.removeKeys()
+    #expect(try kinds(scene.state()) == [.secureBootOff])
+    try scene.put(.setupMode, [1])
+    #expect(try kinds(scene.state()) == [.setupMode])
+    try scene.settings("SecureBoot=optional\n")
+    #expect(try kinds(scene.state()).isEmpty)
   }
 
   /// ESPs of proxmox-boot-tool are not mounted.
