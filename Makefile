@@ -38,7 +38,7 @@ test:
 	@Tests/fixtures.sh
 	@Tests/System/unit-tests quick
 
-## run everything that a change has to pass, as root; 23 minutes
+## run everything that a change has to pass, as root; 25 minutes
 check:
 	@Tests/System/run-checks quick
 

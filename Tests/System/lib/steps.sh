@@ -39,12 +39,12 @@ add_steps() {
   step proxmox "together with Proxmox's tools" Tests/System/proxmox-test
   step cmdline "changes of the command line" Tests/System/cmdline-test
   step partition "files on an ESP" Tests/System/partition-test
-  step full-esp "a full ESP" Tests/System/full-esp-test
   graded crash "power cuts on FAT" Tests/System/crash-test
   step firmware "OVMF boots and rejects" Tests/System/firmware-test
   step enrolment "keys enrolled in OVMF" Tests/System/enrolment-test
   [ "$step_mode" = full ] || return 0
   step_limit=$full_limit
+  step full-esp "a full ESP" Tests/System/full-esp-test
   both guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
   both status "the screens of a whole host, and their next commands" Tests/System/status-test
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
