@@ -202,6 +202,12 @@ import Testing
     // apply keeps the UKIs, so it is not the next command, and none of its findings leads there.
     let findings = try Status().run(on: scene.host()).findings
     #expect(!findings.contains { $0.kind == .ukiOutdated } && findings.contains { $0.kind == .keyNotEnrolled })
+    // The same if the record of the UKIs is lost.
+    let record = try #require(try scene.directory.read(Manifest.path))
+    try scene.directory.host().files.remove(Manifest.path)
+    let kinds = try Status().run(on: scene.host()).findings.map(\.kind)
+    #expect(!kinds.contains(.ukiOutdated) && !kinds.contains(.ukiDamaged) && kinds.contains(.keyNotEnrolled))
+    try scene.directory.write(Manifest.path, record)
     try scene.put(.secureBoot, [0])
     try scene.put(.signatureDatabase, certificates: [scene.certificate()])
     state = try scene.state()

@@ -43,7 +43,7 @@ package struct BootVariables: Hashable, Sendable {
 
   /// Reads the variables.
   ///
-  /// Throws `EFIVariableError` if there is no efivarfs. Throws `BootEnvironmentError` or `HostError` if the boot order
+  /// Throws `EFIVariableError` if efivarfs is not mounted. Throws `BootEnvironmentError` or `HostError` if the boot order
   /// is invalid or cannot be read, since replacing it would lose entries.
   package init(readingFrom store: EFIVariableStore) throws {
     try self.init(entriesIn: store)
@@ -52,7 +52,7 @@ package struct BootVariables: Hashable, Sendable {
 
   /// The variables as far as they can be read: an invalid boot order counts as empty, and `orderProblem` says why.
   ///
-  /// Throws `EFIVariableError` if there is no efivarfs.
+  /// Throws `EFIVariableError` if efivarfs is not mounted.
   package static func readable(
     in store: EFIVariableStore
   ) throws -> (variables: BootVariables, orderProblem: (any Error)?) {

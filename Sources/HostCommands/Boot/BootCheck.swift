@@ -30,7 +30,7 @@ package struct BootCheck: Sendable {
 
   /// Follows the paths and reads every program on them.
   ///
-  /// Throws `EFIVariableError` if there are no EFI variables, `Failure` if `variables` is not a directory,
+  /// Throws `EFIVariableError` without EFI variables, `Failure` if `variables` is not a directory,
   /// `BootEnvironmentError` for invalid settings.
   package func run(on machine: Host) throws -> Result {
     let host = try variables.map { try machine.usingVariables(in: $0) } ?? machine

@@ -31,8 +31,6 @@ package struct CertificateTerm: Hashable, Sendable {
 package enum CertificateTerms {
   /// Seconds before the end from which a certificate is reported: a year.
   private static let warningTime: Int64 = 365 * 86_400
-  /// Seconds after the build of this program until which a clock is plausible: 20 years.
-  private static let plausibleTime: Int64 = 20 * 365 * 86_400
 
   /// The terms of the owner's certificates; a certificate with two roles is listed once.
   package static func terms(_ context: MachineFindings.Context, on host: Host) -> [CertificateTerm] {
@@ -92,15 +90,7 @@ package enum CertificateTerms {
 
   /// The finding about a clock that must be wrong; nil if it may be right.
   private static func clockFinding(on host: Host) -> Finding? {
-    let setClock = Message(verbatim: "timedatectl set-ntp true")
-    if let warning = host.clockWarning { return Finding(.clockWrong, warning, command: setClock) }
-    guard let built = host.programTime, host.now() - built > plausibleTime else { return nil }
-    return Finding(
-      .clockWrong,
-      """
-      this host's clock says \(CalendarDate(seconds: host.now())), but pve-sb-uki was built on \
-      \(CalendarDate(seconds: built))
-      """, actions: [.run(setClock)])
+    host.clockWarning.map { Finding(.clockWrong, $0, command: Host.clockCommand) }
   }
 
   private static func certificates(

@@ -127,7 +127,7 @@ struct StatusReporter: ~Copyable {
   private mutating func findDeviations(of planned: PlannedKernel, _ states: [(String, Status.Kernel.State)]) {
     // The plan reports UKIs that stay because the machine would reject new ones.
     let withheld = Set(plan.esps.filter { $0.withheld.contains(planned.kernel) }.map(\.name))
-    let deviating = states.filter { $0.1 != .current && $0.1 != .kept && !($0.1 == .stale && withheld.contains($0.0)) }
+    let deviating = states.filter { $0.1 != .current && $0.1 != .kept && !withheld.contains($0.0) }
     guard !deviating.isEmpty else { return }
     let places = deviating.map { "\($0.1.word) on \($0.0)" as Message }
     let kind: FindingKind =

@@ -321,7 +321,10 @@ final class Planner {
       let entries = goals.plan(for: plan.outcome, lacking: plan.lackingLoader, refused: plan.refused)
       plan.entries = entries
       for rejection in entries.rejections { plan.fail(.bootEntriesOutdated, Failure(rejection.reason)) }
-      if case .refused(let reason, let hint) = decision.trust, plan.outcome.values.contains(where: { !$0.isEmpty }) {
+      // The entries of UKIs that are kept because the machine starts them stay where they are.
+      if case .refused(let reason, let hint) = decision.trust, !observation.keepsAcceptedImages,
+        plan.outcome.values.contains(where: { !$0.isEmpty })
+      {
         plan.note("pve-sb-uki's boot entries stay after the others: \(reason); \(hint)")
       }
     } catch {

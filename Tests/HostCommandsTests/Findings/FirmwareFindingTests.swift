@@ -177,7 +177,7 @@ import Testing
     scene = try MachineScene()
     try scene.addESP()
     try scene.setSecureBoot(true)
-    try scene.put(.signatureDatabase, certificates: [scene.certificate("/CN=Somebody")])
+    try scene.put(.signatureDatabase, certificates: [scene.certificate("/CN=Another Owner")])
     try scene.put(.loaderImageIdentifier, text: "\\EFI\\Linux\\own.efi")
     try scene.put(.loaderDevicePartition, text: "\(MachineScene.guid)")
     try scene.root.write(Self.path, Fixture.stub257.bytes())

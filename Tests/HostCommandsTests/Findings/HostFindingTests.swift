@@ -62,7 +62,7 @@ import Testing
 
   @Test func foreignCertificatesAreNotReported() throws {
     try ExternalTool("sh").run(["-c", command()])
-    try scene.root.write("\(Self.directory)/db.cer", scene.certificate("/CN=Somebody"))
+    try scene.root.write("\(Self.directory)/db.cer", scene.certificate("/CN=Another Owner"))
     try scene.root.write("\(Self.directory)/db.esl", [UInt8](repeating: 0xff, count: 100))
     try scene.root.write("\(Self.directory)/db.auth", [])
     #expect(try scene.findings(.exportedKeysOnESP).isEmpty)
