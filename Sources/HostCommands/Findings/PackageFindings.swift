@@ -54,8 +54,10 @@ enum PackageFindings {
 
   /// The package's scripts write an unsigned systemd-boot over the signed one with every upgrade, make type 1 entries for
   /// all kernels, and remove both from the ESP with the package.
+  ///
+  /// Nothing is reported on Debian 12, where the package also has bootctl, which proxmox-boot-tool needs.
   static func systemdBoot(_ packages: InstalledPackages) -> [Finding] {
-    guard let version = packages["systemd-boot"] else { return [] }
+    guard let version = packages["systemd-boot"], packages["systemd-boot-tools"] != nil else { return [] }
     return [
       Finding(
         .loaderPackageInterferes,

@@ -84,7 +84,7 @@ import Testing
 
   /// The list cannot be judged, but all other findings are there.
   @Test func anUnreadableVariableHidesNothingElse() throws {
-    try scene.installPackages("systemd-boot")
+    try scene.installPackages("systemd-boot", "systemd-boot-tools")
     try scene.root.write("\(EFIVariableStore.directory)/\(EFIVariableName.signatureDatabase.fileName)", "")
     let found = MachineFindings.collect(on: try scene.host(), scene.context)
     #expect(found.contains { $0.kind == .loaderPackageInterferes })

@@ -93,9 +93,12 @@ import Testing
   // MARK: Others
 
   @Test func thePackageSystemdBootInterferes() throws {
+    // Debian 12, where it has bootctl.
+    try scene.installPackages("systemd-boot-efi", "systemd-boot")
+    #expect(try scene.findings(.loaderPackageInterferes).isEmpty)
     try scene.installPackages("systemd-boot-efi", "systemd-boot-tools")
     #expect(try scene.findings(.loaderPackageInterferes).isEmpty)
-    try scene.installPackages("systemd-boot-efi", "systemd-boot")
+    try scene.installPackages("systemd-boot-efi", "systemd-boot", "systemd-boot-tools")
     #expect(
       try scene.findings(.loaderPackageInterferes).first?.command == "apt purge systemd-boot && pve-sb-uki apply")
   }
