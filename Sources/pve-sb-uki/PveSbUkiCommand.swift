@@ -19,7 +19,7 @@ struct PveSbUkiCommand: ParsableCommand {
     subcommands: [
       ApplyCommand.self, StatusCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self,
       InspectCommand.self,
-      KeysCommand.self, BootCommand.self, CommandLineCommand.self, ConfigCommand.self,
+      KeysCommand.self, EnrollCommand.self, BootCommand.self, CommandLineCommand.self, ConfigCommand.self,
     ])
 
   // Options may come before the subcommand too.
