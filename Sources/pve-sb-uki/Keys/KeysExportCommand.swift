@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the pve-sb-uki authors
+
+import ArgumentParser
+internal import BinaryFormat
+import CommandLineInterface
+import CommandSupport
+import HostCommands
+internal import Messages
+
+extension KeysCommand {
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "export",
+      abstract: "Write the public parts in the formats of firmware and other tools",
+      discussion: """
+        Writes .crt (PEM), .cer and .der (DER), .esl and .auth for PK, KEK and db, where db is the certificate that signs \
+        UKIs. Private keys are not exported. Updates of a later export are newer than those of an earlier one, as \
+        firmware requires.
+        """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(
+      help: ArgumentHelp("Output directory, created if missing", valueName: "directory"), completion: .directory)
+    var directory: String?
+
+    @Option(
+      name: [.customShort("o"), .long], help: ArgumentHelp("Output directory, as an option", valueName: "directory"),
+      completion: .directory)
+    var output: String?
+
+    @Flag(help: "Overwrite files with other content, using newer updates")
+    var force = false
+
+    @Flag(help: "Write only noPK.auth, which removes PK and so turns Secure Boot off")
+    var removal = false
+
+    func validate() throws {
+      guard directory == nil || output == nil else { throw ValidationError(saying: "specify only one directory") }
+      guard directory != nil || output != nil else {
+        let example = (try? global.host()).map { MachineState.exportDirectory(on: $0) } ?? "/root/pve-sb-uki-public"
+        throw ValidationError(saying: "specify a directory, for example: pve-sb-uki keys export \(example.shellWord)")
+      }
+    }
+
+    func run() throws {
+      var export = KeysExport()
+      export.directory = directory ?? output ?? ""
+      export.overwrites = force
+      export.isRemoval = removal
+      let host = try global.hostOfRoot()
+      let result = try export.run(on: host)
+      for note in result.notes { try global.note(note) }
+      let documents = result.files.map {
+        JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])
+      }
+      try global.print(
+        removal || global.verbose
+          ? result.paths.localLines
+          : result.summary(in: export.directory).localLines + "\n" + MachineState.text(on: host),
+        json: ["files": .array(documents), "notes": JSONValue(result.notes)])
+    }
+  }
+}
+
+extension KeysExport.Result {
+  fileprivate var paths: [Message] { files.map { $0.wasWritten ? "\($0.path)" : "\($0.path) (unchanged)" } }
+
+  /// What the files are for, one line for each kind.
+  fileprivate func summary(in directory: String) -> [Message] {
+    let title: Message =
+      files.contains(where: \.wasWritten) ? "Written to \(directory):" : "Unchanged in \(directory):"
+    let kinds: [(suffix: String, purpose: Message)] = [
+      (".auth", "signed updates, for the firmware's menu or systemd-boot"),
+      (".esl", "signature lists, for efi-updatevar"),
+      (".cer", "certificates in DER, for the firmware's menu"),
+      (".der", "the same, for mokutil"),
+      (".crt", "certificates in PEM, for openssl and sbverify"),
+    ]
+    return [title]
+      + kinds.filter { kind in files.contains { $0.path.hasSuffix(kind.suffix) } }
+      .map { "  *\($0.suffix)  \($0.purpose)" }
+  }
+}
