@@ -79,9 +79,10 @@ package struct FirmwareKeyList: Sendable {
     EFIVariableName(name: name, vendor: EFIVariableName.shimVendor)
   }
 
-  /// In the order of the screen. shim publishes copies of its lists, and more of them in a table in memory.
   /// In the order of the screen.
   ///
+  /// shim publishes copies of its lists, and more of them in a table in memory.
+  private static let variables: [(name: EFIVariableName, shown: String, isShimMirror: Bool)] = [
     (.platformKey, "PK", false), (.keyExchangeKey, "KEK", false), (.signatureDatabase, "db", false),
     (.forbiddenDatabase, "dbx", false), (.timestampDatabase, "dbt", false),
     (.machineOwnerKeys, "MokList", true), (.forbiddenMachineOwnerKeys, "MokListX", true),
