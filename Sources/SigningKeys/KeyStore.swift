@@ -26,11 +26,15 @@ package struct KeyStore: Sendable {
   }
 
   package let directory: String
-  private let files: FileSystem
+  private let host: Host
+  /// `PassphraseFile=`, a path on the host.
+  private let passphraseFile: String?
+  private var files: FileSystem { host.files }
 
-  package init(of host: Host, directory: String = standardDirectory) {
+  package init(of host: Host, directory: String = standardDirectory, passphraseFile: String? = nil) {
     self.directory = directory
-    files = host.files
+    self.host = host
+    self.passphraseFile = passphraseFile
   }
 
   package static let ownerFile = "GUID"
@@ -72,14 +76,19 @@ package struct KeyStore: Sendable {
     return try describing(name) { try CertificateFile(parsing: try read(name)).signer() }
   }
 
-  package func privateKey(of role: KeyRole, passphrase: PassphraseSource = .none) throws -> PrivateKey {
+  /// Finds the passphrase of a protected key as for `KeySource`.
+  package func privateKey(of role: KeyRole) throws -> PrivateKey {
     let name = Self.keyFile(of: role)
-    return try describing(name) { try PrivateKey(parsing: try read(name), passphrase: passphrase) }
+    let content = try read(name)
+    let passphrases = KeyPassphrases(specified: host.passphrases.file, setting: passphraseFile, on: host)
+    return try describing(name) {
+      try passphrases.open(file: displayPath(of: name)) { try PrivateKey(parsing: content, passphrase: $0) }
+    }
   }
 
   /// The key and its certificate.
-  package func identity(of role: KeyRole, passphrase: PassphraseSource = .none) throws -> SigningIdentity {
-    let key = try privateKey(of: role, passphrase: passphrase)
+  package func identity(of role: KeyRole) throws -> SigningIdentity {
+    let key = try privateKey(of: role)
     let certificate = try certificate(of: role)
     return try describing(Self.certificateFile(of: role)) {
       try SigningIdentity(key: key, certificate: certificate)
@@ -121,6 +130,8 @@ package struct KeyStore: Sendable {
       return try body()
     } catch let error as CryptoError {
       throw HostError("use", displayPath(of: name), detail: Message(error))
+    } catch let error as KeyLoadFailure {
+      throw error.failure
     }
   }
 }
@@ -128,20 +139,26 @@ package struct KeyStore: Sendable {
 extension KeyStore {
   /// Creates the store with new keys, all files at once; throws if it exists.
   ///
+  /// The private keys are encrypted with `passphrase` unless that is nil.
+  ///
   /// Private keys have mode 0600 in a directory with mode 0700 from the first byte. The files are read back before the
   /// directory gets its name.
-  package func create(_ hierarchy: KeyHierarchy, on host: Host) throws {
+  package func create(_ hierarchy: KeyHierarchy, passphrase: Secret? = nil, on host: Host) throws {
+    // Only this passphrase may open the keys that are read back.
+    var reader = host
+    reader.passphrases = PassphraseInput()
     try host.files.makeCompleteDirectory(directory) { temporary in
       for role in KeyRole.allCases {
         let identity = hierarchy[role]
         let key = "\(temporary)/\(Self.keyFile(of: role))"
-        try host.files.replaceFile(key, mode: 0o600, content: try identity.key.serializedPEM())
+        try host.files.replaceFile(key, mode: 0o600, content: try identity.key.serializedPEM(protectedBy: passphrase))
+        if let passphrase { reader.passphrases.known.remember(passphrase, for: host.files.display(key)) }
         let certificate = "\(temporary)/\(Self.certificateFile(of: role))"
         try host.files.replaceFile(certificate, mode: 0o644, content: try identity.certificate.serializedPEM())
       }
       let owner = Array("\(hierarchy.owner)\n".utf8)
       try host.files.replaceFile("\(temporary)/\(Self.ownerFile)", mode: 0o644, content: owner)
-      let written = try KeyStore(of: host, directory: temporary).hierarchy()
+      let written = try KeyStore(of: reader, directory: temporary).hierarchy()
       guard
         KeyRole.allCases.allSatisfy({ written[$0].certificate == hierarchy[$0].certificate }),
         written.owner == hierarchy.owner
