@@ -47,14 +47,14 @@ package struct KeysExport: Sendable {
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }
-    let store = KeyStore(of: host)
+    let store = try KeyStore(configuredOn: host)
     let configuration = try Configuration(of: host.files)
     if isRemoval { try requireOtherPlace(than: ESPSurvey(of: host, configuration), on: host) }
     guard let hierarchy = try load(store, configuration, host) else {
       let certificate = try configuration.signingKey.loadCertificate(from: host)
       return try write(
         try Self.certificateFiles(of: certificate, .signatureDatabase),
-        notes: ["\(store.displayPath) has no keys; exported only the certificate in \(Configuration.path)"], host)
+        notes: ["\(store.displayPath) has no PK and KEK; exported only the certificate that signs UKIs"], host)
     }
     let last = try store.lastUpdateTime()
     var files = try isRemoval ? [] : publicParts(of: hierarchy)
@@ -97,17 +97,23 @@ package struct KeysExport: Sendable {
     return ["\(path) of an earlier export turns Secure Boot off on a machine with this PK; delete it"]
   }
 
-  /// Nil if there are no keys of an owner, but the settings name a certificate.
+  /// Nil if there are no PK and KEK, but a certificate that signs.
   private func load(_ store: KeyStore, _ configuration: Configuration, _ host: Host) throws -> KeyHierarchy? {
     switch try store.state() {
     case .absent:
       if !isRemoval, configuration.certificate != Configuration.defaultCertificate { return nil }
       throw Failure("no keys in \(store.displayPath)", hint: "run 'pve-sb-uki keys create'")
+    case .signingPair:
+      guard isRemoval else { return nil }
+      throw Failure(
+        "\(store.displayPath) has no PK", hint: "use the keys with which PK was enrolled, on the host that has them")
     case .complete(let offline) where !offline.isEmpty:
       let names = offline.map(KeyStore.keyFile(of:)).joined(separator: ", ")
       throw Failure(
-        "cannot sign updates: \(names) missing in \(store.displayPath)",
-        hint: "copy the private keys back for the export, and remove them again afterwards")
+        "cannot sign updates: \(names) missing in \(store.displayPrivatePath)",
+        hint: store.isSplit
+          ? "connect and mount the medium with \(store.displayPrivatePath), and try again"
+          : "copy the private keys back for the export, and remove them again afterwards")
     default:
       return try describing(store.displayPath) { try store.hierarchy() }
         .enrolling(try configuration.signingKey.loadCertificate(from: host))

@@ -6,6 +6,7 @@ internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import HostCommands
+import HostSystem
 internal import Messages
 
 extension KeysCommand {
