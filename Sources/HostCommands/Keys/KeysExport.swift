@@ -67,7 +67,9 @@ package struct KeysExport: Sendable {
     let hasUpdates = isRemoval || purpose == .menu || purpose == .all
     let parts = try PublicParts(of: host, configuration, needsUpdates: hasUpdates)
     guard !isRemoval || parts.hierarchy != nil else {
-      throw Failure("no keys in \(parts.store.displayPath)", hint: "run 'pve-sb-uki keys create'")
+      throw Failure(
+        "\(parts.store.displayPath) has no PK",
+        hint: "use the keys with which PK was enrolled, on the host that has them")
     }
     var files = try isRemoval ? [] : self.files(of: parts)
     if let hierarchy = parts.hierarchy {

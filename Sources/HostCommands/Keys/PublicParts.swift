@@ -31,20 +31,23 @@ struct PublicParts {
   /// `needsUpdates` says whether updates will be signed, with the private keys of PK and KEK. Throws `Failure` or
   /// `HostError`.
   init(of host: Host, _ configuration: Configuration, needsUpdates: Bool) throws {
-    store = KeyStore(of: host)
-    switch try store.state() {
-    case .absent:
-      guard configuration.certificate != Configuration.defaultCertificate else {
-        throw Failure("no keys in \(store.displayPath)", hint: "run 'pve-sb-uki keys create'")
-      }
+    store = try KeyStore(configuredOn: host)
+    let state = try store.state()
+    if state == .absent, configuration.certificate == Configuration.defaultCertificate {
+      throw Failure("no keys in \(store.displayPath)", hint: "run 'pve-sb-uki keys create'")
+    }
+    switch state {
+    case .absent, .signingPair:
       signer = try configuration.signingKey.loadCertificate(from: host)
       certificates = [.signatureDatabase: signer]
       hierarchy = nil
     case .complete(let offline) where !offline.isEmpty && needsUpdates:
       let names = offline.map(KeyStore.keyFile(of:)).joined(separator: ", ")
       throw Failure(
-        "cannot sign updates: \(names) missing in \(store.displayPath)",
-        hint: "copy the private keys back for the export, and remove them again afterwards")
+        "cannot sign updates: \(names) missing in \(store.displayPrivatePath)",
+        hint: store.isSplit
+          ? "connect and mount the medium with \(store.displayPrivatePath), and try again"
+          : "copy the private keys back for the export, and remove them again afterwards")
     default:
       let store = store
       let signer = try configuration.signingKey.loadCertificate(from: host)

@@ -14,8 +14,10 @@ extension KeysCommand {
       commandName: "create",
       abstract: "Create PK, KEK and db in /etc/pve-sb-uki/keys",
       discussion: """
-        Existing keys are never overwritten, and an incomplete set is never completed. Prints the new keys and the next \
-        command on the way to Secure Boot.
+        Existing keys are never overwritten. Prints the new keys and the next command on the way to Secure Boot.
+
+        With --mok, creates only the pair that signs, db.key and db.crt: for shim's list of MOKs, or for a build machine. \
+        Add PK and KEK later with --complete.
         """)
 
     @OptionGroup var global: GlobalOptions
@@ -37,7 +39,19 @@ extension KeysCommand {
     @Flag(help: "Succeed without changes if keys exist")
     var ifMissing = false
 
+    @Flag(help: "Create only the signing key, without PK and KEK")
+    var mok = false
+
+    @Flag(help: "Mark the signing certificate as a CA, for kernels that accept only such MOKs for modules")
+    var ca = false
+
+    @Flag(help: "Add PK and KEK to an existing signing key")
+    var complete = false
+
     func validate() throws {
+      guard !complete || !(mok || ca) else {
+        throw ValidationError(saying: "--complete cannot be used with --mok or --ca")
+      }
       guard [2048, 3072, 4096].contains(bits) else {
         throw ValidationError(saying: "--bits accepts 2048, 3072 or 4096")
       }
@@ -49,6 +63,9 @@ extension KeysCommand {
       create.commonName = commonName
       create.owner = ownerGuid
       create.acceptsExisting = ifMissing
+      create.isSigningPair = mok
+      create.isAuthority = ca
+      create.completes = complete
       let host = try global.hostOfRoot()
       let result = try create.run(on: host)
       try result.list.writeWarnings()
