@@ -75,7 +75,8 @@ import Testing
     let scene = try GuideScene.withShim()
     var enrol = EnrolMOK()
     enrol.hashFile = scene.directory.path(of: "hash of mine")
-    #expect(failure(enrol, try scene.hostWithMokutil())?.hint?.hasSuffix("--generate-hash > '\(enrol.hashFile!)'") == true)
+    #expect(
+      failure(enrol, try scene.hostWithMokutil())?.hint?.hasSuffix("--generate-hash > '\(enrol.hashFile!)'") == true)
     try scene.directory.write("hash of mine", "$6$salt$hash\n")
     let calls = Collected<[String]>()
     var host = try scene.hostWithMokutil(arguments: { calls.append($0) })
@@ -92,7 +93,9 @@ import Testing
 
   @Test func mokutilThatFailsOrFilesNothingIsAnError() throws {
     let scene = try GuideScene.withShim()
-    #expect(failure(EnrolMOK(), try scene.hostWithMokutil(exitCode: 255, files: false))?.message.contains("exit code 255") == true)
+    #expect(
+      failure(EnrolMOK(), try scene.hostWithMokutil(exitCode: 255, files: false))?.message.contains("exit code 255")
+        == true)
     #expect(failure(EnrolMOK(), try scene.hostWithMokutil(files: false))?.message.contains("is missing among") == true)
     #expect(try scene.state().stage == .notEnrolled)
   }
@@ -131,7 +134,8 @@ import Testing
     let scene = try GuideScene.withShim()
     try scene.put(.signatureDatabase, certificates: [SigningKey("Another").certificate.der])
     let error = failure(EnrolMOK(), try scene.hostWithMokutil())
-    #expect(error?.message.contains("the firmware rejects shim") == true && error?.hint?.contains("enroll --stage") == true)
+    #expect(
+      error?.message.contains("the firmware rejects shim") == true && error?.hint?.contains("enroll --stage") == true)
   }
 
   @Test func mokutilHasToBeInstalled() throws {
@@ -146,7 +150,8 @@ import Testing
     let scene = try GuideScene.withShim()
     let (key, certificate) = (scene.directory.path(of: "mok.key"), scene.directory.path(of: "mok.crt"))
     try ExternalTool("openssl").run([
-      "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Secure Boot Module Signature key", "-keyout",
+      "req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Secure Boot Module Signature key",
+      "-keyout",
       key, "-out", certificate, "-addext", "extendedKeyUsage=codeSigning,1.3.6.1.4.1.2312.16.1.2",
     ])
     try scene.settings("Key=/mok.key\nCertificate=/mok.crt\nChain=shim\n")

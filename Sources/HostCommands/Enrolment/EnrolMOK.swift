@@ -107,7 +107,8 @@ package struct EnrolMOK: Sendable {
     guard !isDryRun else { return }
     if let hashFile {
       guard try host.userFiles.exists(hashFile) else {
-        throw Failure("\(hashFile) does not exist", hint: "write it with: mokutil --generate-hash > \(hashFile.shellWord)")
+        throw Failure(
+          "\(hashFile) does not exist", hint: "write it with: mokutil --generate-hash > \(hashFile.shellWord)")
       }
     } else if !host.terminal.isThere() {
       throw Failure(

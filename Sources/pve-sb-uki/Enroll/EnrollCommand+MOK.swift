@@ -20,7 +20,8 @@ struct MOKOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Certificate to request in addition, such as that of dkms, /var/lib/dkms/mok.pub; may be repeated", valueName: "file"),
+      "Certificate to request in addition, such as that of dkms, /var/lib/dkms/mok.pub; may be repeated",
+      valueName: "file"),
     completion: .file())
   var addMok: [String] = []
 
