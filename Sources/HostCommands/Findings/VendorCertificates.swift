@@ -37,6 +37,11 @@ enum VendorCertificates {
     }
   }
 
+  /// Whether the firmware starts the shim of a distribution: it is signed with one of Microsoft's two UEFI CAs.
+  static func startShim(_ certificates: [Certificate]) -> Bool {
+    certificates.contains { [oldAuthority, newAuthority].contains(where: $0.subject.contains) }
+  }
+
   private static func isOld(_ certificates: [Certificate], _ old: String, _ new: String) -> Bool {
     let subjects = certificates.map(\.subject)
     return subjects.contains { $0.contains(old) } && !subjects.contains { $0.contains(new) }

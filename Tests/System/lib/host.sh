@@ -9,6 +9,9 @@
 HOST_KERNELS=(6.8.12-10-pve 6.14.11-3-pve 6.14.11-4-pve)
 HOST_ESP_MEGABYTES=400
 HOST_CMDLINE="root=/dev/vdc console=ttyS0 quiet panic=-1 clearcpuid=141"
+# More packages for its root, and a function that gets the root before it becomes a disk.
+HOST_PACKAGES=()
+HOST_PREPARE=:
 # Seconds for booting, and the firmware's message if nothing boots.
 HOST_BOOT_LIMIT=300
 NOTHING_BOOTS='No bootable option or device was found'
@@ -27,7 +30,7 @@ make_host() {
   say "a Debian $SUITE system with systemd and stand-ins for Proxmox's packages"
   copy_root "$root"
   # shellcheck disable=SC2046 # a list
-  root_install "$root" systemd systemd-sysv udev systemd-boot dosfstools gdisk efibootmgr openssl \
+  root_install "$root" systemd systemd-sysv udev systemd-boot dosfstools gdisk efibootmgr openssl "${HOST_PACKAGES[@]}" \
     $(dpkg-deb -f "$PACKAGE" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g') >"$directory/install.log" 2>&1 ||
     fails tail -n 20 "$directory/install.log"
   host_initrd "$root/usr/share/stand-in-initrd"
@@ -50,6 +53,7 @@ make_host() {
       fails tail -n 20 "$directory/install.log"
   done
   host_system "$root"
+  "$HOST_PREPARE" "$root"
 
   say "creating its disks"
   make_host_disk "$directory/esp1.img" AAAA0001
