@@ -111,9 +111,9 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
-        "HostSystem", "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
-        "StartupCheck", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
+        "Findings", "HostSystem", "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot",
+        "SigningKeys", "StartupCheck", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -136,7 +136,7 @@ let package = Package(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
-        "Findings", "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
+        "Findings", "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot", "SigningKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

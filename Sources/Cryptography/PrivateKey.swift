@@ -9,7 +9,7 @@ internal import Messages
 package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modified after initialisation.
   let pointer: OpaquePointer
 
-  private init(owning pointer: OpaquePointer) { self.pointer = pointer }
+  init(owning pointer: OpaquePointer) { self.pointer = pointer }
   deinit { EVP_PKEY_free(pointer) }
 
   /// Parses PEM or DER: PKCS#8, encrypted or not, or a traditional format.
