@@ -71,6 +71,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case bootPathDepends = "boot-path-depends"
   /// This firmware or shim does not accept the signing key.
   case keyNotEnrolled = "key-not-enrolled"
+  /// The firmware has lost keys that pve-sb-uki wrote.
+  case enrolmentLost = "enrolment-lost"
   /// The firmware is in Setup Mode.
   case setupMode = "setup-mode"
   /// Secure Boot is off.

@@ -30,6 +30,15 @@ struct FirmwareKeys {
   /// Whether the firmware's platform key is the owner's.
   var isOwned: Bool { own[.platformKey].map(platformKeys.contains) ?? false }
 
+  /// Whether the firmware has the certificate in the variable of `role`.
+  func contains(_ certificate: Certificate, as role: KeyRole) -> Bool {
+    switch role {
+    case .platformKey: platformKeys.contains(certificate)
+    case .keyExchangeKey: keyExchangeKeys.contains(certificate)
+    case .signatureDatabase: database.db.certificates.contains(certificate)
+    }
+  }
+
   /// The readable certificates of a variable; empty if it does not exist.
   private static func certificates(
     in variable: EFIVariableName, _ store: EFIVariableStore
