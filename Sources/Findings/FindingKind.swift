@@ -73,6 +73,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case keyNotEnrolled = "key-not-enrolled"
   /// MokManager offers to remove the signing key's certificate at the next boot.
   case mokRemovalRequested = "mok-removal-requested"
+  /// The firmware has lost keys that pve-sb-uki wrote.
+  case enrolmentLost = "enrolment-lost"
   /// The firmware is in Setup Mode.
   case setupMode = "setup-mode"
   /// Secure Boot is off.

@@ -59,27 +59,27 @@ package struct KeyHierarchy: Sendable {
     try update(role, payload: signatureList(for: role), at: time)
   }
 
-  /// The signed update that sets the variable to `list`, which may have certificates of others, too.
-  ///
-  /// As for `enrolmentUpdate(for:at:)`, `time` must be later than that of the variable's last update.
-  package func update(of variable: EFIVariableName, to list: [UInt8], by authority: KeyRole, at time: Int64) throws
-    -> [UInt8]
-  {
-    guard let timestamp = EFITime(unixSeconds: time) else {
-      throw CryptoError(.malformed, "cannot sign an update of \(variable.name)", ["time out of range: \(time)"])
-    }
-    let signed = AuthenticatedVariable.signedBytes(
-      variable: variable, attributes: .keyDatabase, time: timestamp, payload: list)
-    let message = try SignedData.sign(detached: signed, by: self[authority])
-    return AuthenticatedVariable(time: timestamp, signature: try Self.withoutContentInfo(message), payload: list)
-      .serialize()
-  }
-
   /// The update that removes PK and so returns to Setup Mode; `time` must be later than that of PK's enrolment.
   package func platformKeyRemoval(at time: Int64) throws -> [UInt8] { try update(.platformKey, payload: [], at: time) }
 
-  private func update(_ role: KeyRole, payload: [UInt8], at time: Int64) throws -> [UInt8] {
-    try update(of: role.variable, to: payload, by: role.authority, at: time)
+  private func update(_ role: KeyRole, payload: [UInt8], at seconds: Int64) throws -> [UInt8] {
+    try update(of: role.variable, payload: payload, at: seconds, by: role.authority).serialize()
+  }
+
+  /// The signed update that sets a variable to `payload`, or with `appendWrite` adds it.
+  ///
+  /// `authority` is the key that the firmware expects: PK for PK and KEK, KEK for db and dbx. Throws `CryptoError`.
+  package func update(
+    of variable: EFIVariableName, attributes: EFIVariableAttributes = .keyDatabase, payload: [UInt8],
+    at seconds: Int64, by authority: KeyRole
+  ) throws -> AuthenticatedVariable {
+    guard let time = EFITime(unixSeconds: seconds) else {
+      throw CryptoError(.malformed, "cannot sign an update of \(variable.name)", ["time out of range: \(seconds)"])
+    }
+    let signed = AuthenticatedVariable.signedBytes(
+      variable: variable, attributes: attributes, time: time, payload: payload)
+    let message = try SignedData.sign(detached: signed, by: self[authority])
+    return AuthenticatedVariable(time: time, signature: try Self.withoutContentInfo(message), payload: payload)
   }
 
   /// The SignedData inside a ContentInfo; EDK2 before 2023 expects its digest algorithm at a fixed offset.

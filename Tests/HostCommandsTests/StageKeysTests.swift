@@ -85,9 +85,8 @@ import Testing
       let theirs = try scene.fingerprints(#require(lists[variable]))
       let staged = try scene.fingerprints(#require(try scene.read(serials[0], "\(Self.menu)/\(name).esl")))
       #expect(staged.isSuperset(of: theirs) && staged.count == theirs.count + 1 && theirs.count == 2)
-      #expect(
-        Set(result.kept.filter { $0.list == name }.compactMap { try? $0.certificate?.fingerprint().hexadecimal })
-          == theirs)
+      let shown = result.lists.filter { $0.name == name }.flatMap(\.entries).filter { $0.origin != .own }
+      #expect(Set(shown.compactMap(\.fingerprint)) == theirs)
     }
     try scene.stage(vendor: .none)
     #expect(try scene.fingerprints(#require(try scene.read(serials[0], "\(Self.menu)/db.esl"))).count == 1)
@@ -96,9 +95,9 @@ import Testing
   /// Firmware empties its lists on the way to Setup Mode.
   @Test func theFirmwaresDefaultsReplaceEmptyLists() throws {
     let lists = try scene.vendorLists()
-    let defaults = EFIVariableName(name: "dbDefault", vendor: EFIVariableName.globalVendor)
+    let defaults = EFIVariableName.signatureDatabaseDefault
     try scene.machine.put(defaults, #require(lists[.signatureDatabase]))
-    #expect(try scene.stage().kept.map(\.list) == ["db", "db"])
+    #expect(try scene.stage().lists.map { $0.entries.count { $0.origin != .own } } == [0, 2])
     // Nothing to keep is worth a note.
     try scene.directory.host().files.remove("\(EFIVariableStore.directory)/\(defaults.fileName)")
     #expect(try scene.stage().notes.contains { $0.contains("no certificates of a vendor") })

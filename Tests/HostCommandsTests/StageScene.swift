@@ -8,9 +8,9 @@ import EFIData
 import HostCommands
 import HostScenes
 import HostSystem
+import KeyEnrolment
 import Messages
 import Reconcile
-import SecureBoot
 import SigningKeys
 import TestSupport
 import Testing
@@ -46,7 +46,7 @@ struct StageScene {
 
   @discardableResult
   func stage(
-    automatic: Bool = false, force: Bool = false, vendor: VendorEntries = .keep, dryRun: Bool = false,
+    automatic: Bool = false, force: Bool = false, vendor: EnrolmentGoal.Vendor = .keep, dryRun: Bool = false,
     on host: Host? = nil
   ) throws -> StageKeys.Result {
     var stage = StageKeys()

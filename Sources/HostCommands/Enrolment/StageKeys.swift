@@ -6,9 +6,10 @@ internal import BootEnvironment
 package import Cryptography
 internal import EFIData
 package import HostSystem
+package import KeyEnrolment
 package import Messages
 internal import Reconcile
-package import SecureBoot
+internal import SecureBoot
 internal import SigningKeys
 
 /// `pve-sb-uki enroll --stage` and `--auto-enroll`: puts the public parts on every ESP, where the firmware's menu or
@@ -20,7 +21,9 @@ package struct StageKeys: Sendable {
   package var isAutomatic = false
   /// Whether systemd-boot does that without being asked to in its menu.
   package var forcesEnrolment = false
-  package var vendor = VendorEntries.keep
+  package var vendor = EnrolmentGoal.Vendor.keep
+  /// Files with certificates or signature lists to add to db; paths of the user.
+  package var additions: [String] = []
   package var isDryRun = false
 
   package init() {}
@@ -39,8 +42,8 @@ package struct StageKeys: Sendable {
     package var partitions: [Partition] = []
     /// The certificate that signs UKIs.
     package var certificate: Certificate
-    /// The entries of others that KEK and db keep.
-    package var kept: [WantedLists.Kept] = []
+    /// What KEK and db get, by name of the list; empty if only a certificate is staged.
+    package var lists: [(name: String, entries: [ListEntry])] = []
     package var notes: [Message] = []
     /// One for each ESP that could not be written.
     package var failures: [Failure] = []
@@ -65,15 +68,11 @@ package struct StageKeys: Sendable {
         "\(parts.store.displayPath) has no PK and KEK, which systemd-boot enrolls with db",
         hint: "add the certificate to db in the firmware's menu: pve-sb-uki enroll --stage")
     }
-    let lists = try parts.hierarchy.map { hierarchy in
-      try WantedLists(
-        exchangeKey: hierarchy.certificate(of: .keyExchangeKey), certificates: [parts.signer], owner: hierarchy.owner,
-        vendor: vendor, in: host.variables)
-    }
+    let lists = try parts.hierarchy.map { try Lists(goal(parts, $0.owner, host), on: host) }
     let content = Content(parts: parts, lists: lists, isAutomatic: isAutomatic)
     let menu = MenuWalk(of: host)
     var result = Result(
-      certificate: parts.signer, kept: lists?.kept ?? [],
+      certificate: parts.signer,
       nextCommand: isAutomatic ? "systemctl reboot" : menu.command)
     result.failures = survey.problems.map { Failure($0.message, hint: $0.hint) }
     try stage(content, on: survey.esps, host, &result)
@@ -119,12 +118,42 @@ package struct StageKeys: Sendable {
     }
   }
 
+  private func goal(_ parts: PublicParts, _ owner: GUID, _ host: Host) throws -> EnrolmentGoal {
+    var goal = EnrolmentGoal(own: parts.certificates, owner: owner)
+    goal.vendor = vendor
+    for path in additions { goal.additions.lists += try EnrolFirmware.signatures(in: path, owner, host).lists }
+    return goal
+  }
+
+  /// The wanted content of the firmware's lists.
+  private struct Lists {
+    let byRole: [KeyRole: [UInt8]]
+    /// That of dbx if the firmware has lost it and its factory's is known; nil if dbx needs no update.
+    let forbidden: [UInt8]?
+    let own: [Certificate]
+
+    init(_ goal: EnrolmentGoal, on host: Host) throws {
+      let present = try FirmwareLists(readingFrom: host.variables)
+      byRole = KeyRole.allCases.reduce(into: [:]) { $0[$1] = goal.content(of: $1, from: present) }
+      let factory = present.factoryData(.forbiddenDatabase)
+      forbidden = present.data(.forbiddenDatabase).isEmpty && !factory.isEmpty ? factory : nil
+      own = Array(goal.own.values)
+    }
+
+    func content(of role: KeyRole) -> [UInt8] { byRole[role] ?? [] }
+
+    /// What KEK and db get.
+    var entries: [(name: String, entries: [ListEntry])] {
+      [KeyRole.keyExchangeKey, .signatureDatabase].map { ($0.name, ListEntry.entries(in: content(of: $0), own: own)) }
+    }
+  }
+
   // MARK: Files
 
   /// The files for an ESP, apart from updates the same in each run.
   private struct Content {
     let parts: PublicParts
-    let lists: WantedLists?
+    let lists: Lists?
     let isAutomatic: Bool
 
     var directory: String { isAutomatic ? StagedKeys.automaticDirectory : StagedKeys.menuDirectory }
@@ -135,34 +164,19 @@ package struct StageKeys: Sendable {
     private func certificateFiles() throws -> [PublicParts.File] {
       guard !isAutomatic else { return [] }
       var files = try parts.certificateFiles([".cer"], parts.roles.reversed())
-      if let hierarchy = parts.hierarchy, let lists {
-        files += [
-          ("db.esl", lists.signatureDatabase.serialize()), ("KEK.esl", lists.keyExchangeKeys.serialize()),
-          ("PK.esl", hierarchy.signatureList(for: .platformKey)),
-        ]
-      }
+      if let lists { files += KeyRole.allCases.reversed().map { ("\($0.name).esl", lists.content(of: $0)) } }
       return files
     }
 
     private func updates(at time: Int64) throws -> [PublicParts.File] {
       guard let hierarchy = parts.hierarchy, let lists else { return [] }
-      func update(_ variable: EFIVariableName, _ list: SignatureDatabase, _ authority: KeyRole) throws
-        -> PublicParts.File
-      {
-        (
-          "\(variable.name).auth",
-          try hierarchy.update(of: variable, to: list.serialize(), by: authority, at: time)
-        )
+      func update(_ variable: EFIVariableName, _ list: [UInt8], _ authority: KeyRole) throws -> PublicParts.File {
+        let update = try hierarchy.update(of: variable, payload: list, at: time, by: authority)
+        return ("\(variable.name).auth", update.serialize())
       }
-      var files: [PublicParts.File] = []
-      if isAutomatic, let forbidden = lists.forbidden {
-        files.append(try update(.forbiddenDatabase, forbidden, .keyExchangeKey))
-      }
-      return try files + [
-        update(.signatureDatabase, lists.signatureDatabase, .keyExchangeKey),
-        update(.keyExchangeKey, lists.keyExchangeKeys, .platformKey),
-        ("PK.auth", hierarchy.enrolmentUpdate(for: .platformKey, at: time)),
-      ]
+      let forbidden = isAutomatic ? lists.forbidden : nil
+      return try [forbidden].compactMap { $0 }.map { try update(.forbiddenDatabase, $0, .keyExchangeKey) }
+        + KeyRole.allCases.reversed().map { try update($0.variable, lists.content(of: $0), $0.authority) }
     }
   }
 
@@ -285,19 +299,27 @@ package struct StageKeys: Sendable {
   // MARK: Words
 
   private func describe(_ menu: MenuWalk, _ content: Content, _ host: Host, _ result: inout Result) {
-    if let lists = content.lists, vendor == .keep, lists.kept.isEmpty {
-      result.notes.append(
-        """
-        the firmware has no certificates of a vendor to keep: plug-in cards and programs signed by Microsoft will not \
-        start with Secure Boot on
-        """)
-    }
-    for entry in result.kept {
-      guard let certificate = entry.certificate, PlatformKeys.isPublic(certificate) else { continue }
-      result.notes.append(
-        """
-        \(entry.list) keeps the test key \(certificate.displayName), whose private half is public: anyone can sign with it
-        """)
+    if let lists = content.lists {
+      result.lists = lists.entries
+      if vendor != .none, lists.entries.allSatisfy({ $0.entries.allSatisfy { $0.origin == .own } }) {
+        result.notes.append(
+          """
+          the firmware has no certificates of a vendor to keep: plug-in cards and programs signed by Microsoft will not \
+          start with Secure Boot on
+          """)
+      }
+      for role in [KeyRole.keyExchangeKey, .signatureDatabase] {
+        let database = SignatureDatabase.readable(in: lists.content(of: role)).database
+        for entry in database.signatures(of: .x509) {
+          guard let certificate = try? Certificate(parsingPrefixOf: entry.data), PlatformKeys.isPublic(certificate)
+          else { continue }
+          result.notes.append(
+            """
+            \(role.name) keeps the test key \(certificate.displayName), whose private half is public: anyone can sign with \
+            it; to drop the vendor's keys, use --vendor none
+            """)
+        }
+      }
     }
     guard isAutomatic else {
       let database = try? TrustDatabase(readingFrom: host)

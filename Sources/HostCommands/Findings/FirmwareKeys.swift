@@ -29,4 +29,13 @@ struct FirmwareKeys {
 
   /// Whether the firmware's platform key is the owner's.
   var isOwned: Bool { own[.platformKey].map(platformKeys.contains) ?? false }
+
+  /// Whether the firmware has the certificate in the variable of `role`.
+  func contains(_ certificate: Certificate, as role: KeyRole) -> Bool {
+    switch role {
+    case .platformKey: platformKeys.contains(certificate)
+    case .keyExchangeKey: keyExchangeKeys.contains(certificate)
+    case .signatureDatabase: database.db.certificates.contains(certificate)
+    }
+  }
 }

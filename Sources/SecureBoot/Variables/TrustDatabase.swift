@@ -94,6 +94,19 @@ package struct TrustDatabase: Sendable {
     if let text = try store.shimTableEntry("HSIStatus") { memoryProtection = MemoryProtection(parsing: text) }
   }
 
+  /// The same machine with Secure Boot on and other lists in its firmware; nil for a variable that does not exist.
+  package func enforcing(db: [UInt8]?, dbx: [UInt8]?) -> TrustDatabase {
+    var other = self
+    other.secureBootEnabled = true
+    other.setupMode = false
+    func list(_ name: String, _ content: [UInt8]?) -> TrustList {
+      content.map { TrustList(name: name, content: $0, notes: &other.ignoredEntries) } ?? TrustList(name: name)
+    }
+    other.db = list("db", db)
+    other.dbx = list("dbx", dbx)
+    return other
+  }
+
   /// The content of a list that shim publishes; nil if it does not exist.
   ///
   /// From shim's table in memory, else from the variable and its continuations, such as MokListXRT1: shim splits what is

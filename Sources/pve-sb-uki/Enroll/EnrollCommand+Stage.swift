@@ -9,6 +9,7 @@ import Cryptography
 import HostCommands
 import HostSystem
 internal import Messages
+import KeyEnrolment
 import SecureBoot
 
 struct StageOptions: ParsableArguments {
@@ -31,6 +32,8 @@ extension EnrollCommand {
     var use = StageKeys()
     use.isAutomatic = isAutomatic
     use.forcesEnrolment = stage.forceEnroll
+    use.vendor = firmware.vendor
+    use.additions = firmware.additions
     use.isDryRun = dryRun
     let result = try use.run(on: host)
     for note in result.notes { try global.note(note) }
@@ -77,10 +80,8 @@ extension StageKeys.Result {
       return lines
     }
     var keys: [Message] = ["Certificate that signs UKIs: \(certificate.displayName)"]
-    for list in ["KEK", "db"] {
-      let others = kept.count { $0.list == list && $0.certificate == nil }
-      keys += kept.filter { $0.list == list }.compactMap(\.certificate).map { "\(list) keeps \($0.displayName)" }
-      if others > 0 { keys.append("\(list) keeps other lists, such as digests: \(others)") }
+    for list in lists {
+      keys += list.entries.filter { $0.origin != .own }.map { "\(list.name) also gets \($0.name)" }
     }
     let page = Page().text(of: [
       Page.Section("Keys", keys), Page.Section("Next", [nextCommand], isWrapped: false), Page.Section("Then", steps),
@@ -98,9 +99,18 @@ extension StageKeys.Result {
             "unchanged": .integer(partition.unchanged),
           ])
         }),
-      "kept": .array(
-        kept.map { entry in
-          .object(["list": .string(entry.list), "certificate": JSONValue(entry.certificate?.displayName)])
+      "lists": .array(
+        lists.map { list in
+          .object([
+            "name": .string(list.name),
+            "entries": .array(
+              list.entries.map { entry in
+                .object([
+                  "name": .string(entry.name.description), "origin": .string(entry.origin.rawValue),
+                  "fingerprint_sha256": JSONValue(entry.fingerprint),
+                ])
+              }),
+          ])
         }),
       "steps": JSONValue(steps), "next_command": .string(nextCommand.description), "notes": JSONValue(notes),
       "failures": JSONValue(failures.map(\.description)),
