@@ -77,8 +77,7 @@ package struct EFIVariableError: HintedError, Hashable {
     case .storeFull:
       "remove unused entries with 'pve-sb-uki boot forget', then reboot so that the firmware frees the space"
     case .notAllowed: "run this as root"
-    case .refused,
-      .notKept where isKeyList:
+    case .refused where isKeyList, .notKept where isKeyList:
       "use the firmware's menu: 'pve-sb-uki enroll --stage' prepares the files; and check for a firmware update"
     case .refused, .notKept: "set the boot order in the firmware's setup menu, and check for a firmware update"
     case .changed: "run the command again"

@@ -47,6 +47,7 @@ add_steps() {
   step full-esp "a full ESP" Tests/System/full-esp-test
   both guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
   both status "the screens of a whole host, and their next commands" Tests/System/status-test
+  step enroll "keys written from the running system, with power cuts, in OVMF" Tests/System/enroll-test
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
   step version-order "the order of versions and kernel releases" Tests/System/version-order-test
   step boot-path "every boot path of a machine" Tests/System/boot-path-test
