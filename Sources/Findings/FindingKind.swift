@@ -73,6 +73,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case keyNotEnrolled = "key-not-enrolled"
   /// The firmware has lost keys that pve-sb-uki wrote.
   case enrolmentLost = "enrolment-lost"
+  /// MokManager offers to remove the signing key's certificate at the next boot.
+  case mokRemovalRequested = "mok-removal-requested"
   /// The firmware is in Setup Mode.
   case setupMode = "setup-mode"
   /// Secure Boot is off.
@@ -110,6 +112,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case secretUnencrypted = "secret-unencrypted"
   /// Exported public keys are still on an ESP.
   case exportedKeysOnESP = "exported-keys-on-esp"
+  /// MokManager appears at the next boot, with a request that is not about the signing key.
+  case mokRequestPending = "mok-request-pending"
   /// Two disks have a partition with the same GUID, so that boot entries can lead to either.
   case duplicateEntries = "duplicate-entries"
   /// dracut rebuilds initrds without calling hooks.
@@ -127,8 +131,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
-    case .vendorCertificatesOld, .certificateExpiring, .secretUnencrypted, .exportedKeysOnESP, .duplicateEntries,
-      .initrdTrigger, .fwupdCannotUpdate, .remark:
+    case .vendorCertificatesOld, .certificateExpiring, .secretUnencrypted, .exportedKeysOnESP,
+      .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
       .note
     default: .attention
     }

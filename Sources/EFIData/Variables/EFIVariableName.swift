@@ -35,6 +35,14 @@ package struct EFIVariableName: Hashable, Sendable {
   package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
   /// The keys that MokManager offers to enrol at the next boot: the pending request of `mokutil --import`.
   package static let requestedMachineOwnerKeys = Self(name: "MokNew", vendor: shimVendor)
+  /// The password of that request.
+  package static let machineOwnerKeysPassword = Self(name: "MokAuth", vendor: shimVendor)
+  /// The keys that MokManager offers to remove at the next boot.
+  package static let removedMachineOwnerKeys = Self(name: "MokDel", vendor: shimVendor)
+  /// The keys that MokManager offers to forbid at the next boot.
+  package static let requestedForbiddenKeys = Self(name: "MokXNew", vendor: shimVendor)
+  /// A request to switch shim's checks on or off.
+  package static let requestedShimValidation = Self(name: "MokSB", vendor: shimVendor)
   package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
   /// 1 if shim checks no signatures.
   package static let shimValidationDisabled = Self(name: "MokSBStateRT", vendor: shimVendor)

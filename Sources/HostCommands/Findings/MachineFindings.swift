@@ -66,6 +66,7 @@ package enum MachineFindings {
     if let packages {
       collector.add(Message(verbatim: "systemd-boot")) { PackageFindings.systemdBoot(packages) }
     }
+    collector.add("requests to MokManager") { try MOKRequestFindings.findings(context, on: host) }
     collector.add("certificates") { CertificateTerms.findings(context, on: host) }
     collector.add(Message(verbatim: "dracut")) { try PackageFindings.dracut(on: host) }
     collector.add(Message(verbatim: "os-release")) { try OSReleaseFindings.findings(context, on: host) }

@@ -8,10 +8,12 @@
 # Two installed kernels, and one that is added and removed.
 HOST_KERNELS=(6.8.12-10-pve 6.14.11-3-pve 6.14.11-4-pve)
 HOST_ESP_MEGABYTES=400
-# More packages in the host, and disks after that with the script.
-HOST_PACKAGES=()
+# Disks after that with the script.
 HOST_DISKS=()
 HOST_CMDLINE="root=/dev/vdc console=ttyS0 quiet panic=-1 clearcpuid=141"
+# More packages for its root, and a function that gets the root before it becomes a disk.
+HOST_PACKAGES=()
+HOST_PREPARE=:
 # Seconds for booting, and the firmware's message if nothing boots.
 HOST_BOOT_LIMIT=300
 NOTHING_BOOTS='No bootable option or device was found'
@@ -53,6 +55,7 @@ make_host() {
       fails tail -n 20 "$directory/install.log"
   done
   host_system "$root"
+  "$HOST_PREPARE" "$root"
 
   say "creating its disks"
   make_host_disk "$directory/esp1.img" AAAA0001

@@ -61,6 +61,7 @@ add_steps() {
   step service "the service of a booted host" Tests/System/service-test
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
+  both mok "shim's list: request, MokManager, boot, modules" Tests/System/mok-test
   both chain "shim and its chain" Tests/System/chain-test
   both arm64 "AArch64: AAVMF boots and rejects" Tests/System/arm64-test
   both verdict "verify compared with firmware and shim" Tests/System/verdict-test
