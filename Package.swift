@@ -268,9 +268,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages",
-        "Reconcile",
-        "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
+        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "KeyEnrolment",
+        "Messages", "Reconcile", "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),

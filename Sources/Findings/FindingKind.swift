@@ -71,10 +71,10 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case bootPathDepends = "boot-path-depends"
   /// This firmware or shim does not accept the signing key.
   case keyNotEnrolled = "key-not-enrolled"
-  /// MokManager offers to remove the signing key's certificate at the next boot.
-  case mokRemovalRequested = "mok-removal-requested"
   /// The firmware has lost keys that pve-sb-uki wrote.
   case enrolmentLost = "enrolment-lost"
+  /// MokManager offers to remove the signing key's certificate at the next boot.
+  case mokRemovalRequested = "mok-removal-requested"
   /// The firmware is in Setup Mode.
   case setupMode = "setup-mode"
   /// Secure Boot is off.

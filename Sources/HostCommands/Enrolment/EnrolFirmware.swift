@@ -97,8 +97,9 @@ package struct EnrolFirmware: Sendable {
     // Says what is missing if there are no variables.
     _ = try host.variables.names()
     let goal = try goal(context, host)
-    return try EnrolmentPlanner.plan(goal, observe(context, host)) { db, dbx in
-      try judge(db: db, dbx: dbx, context, host)
+    let observed = try observe(context, host)
+    return try EnrolmentPlanner.plan(goal, observed) { db, dbx in
+      try judge(db: db, dbx: dbx, observed.lists, context, host)
     }
   }
 
@@ -143,10 +144,15 @@ package struct EnrolFirmware: Sendable {
   }
 
   /// Judges the boot paths and UKIs with other lists, as if Secure Boot were on.
-  private func judge(db: [UInt8], dbx: [UInt8], _ context: Context, _ host: Host) throws -> PathJudgement {
-    let database = try TrustDatabase(readingFrom: host).enforcing(db: db, dbx: dbx)
+  private func judge(
+    db: [UInt8], dbx: [UInt8], _ lists: FirmwareLists, _ context: Context, _ host: Host
+  ) throws -> PathJudgement {
     var options = BootPathSurvey.Options()
+    // An interrupted run can leave an empty file, which is not a variable.
+    options.database = try TrustDatabase(
+      readingFrom: host.variables, db: lists.data(.signatureDatabase), dbx: lists.data(.forbiddenDatabase))
     let now = try BootPathSurvey(of: host, context.survey, options: options)
+    let database = try TrustDatabase(readingFrom: host.variables, db: db, dbx: dbx).enforced
     options.database = database
     let then = try BootPathSurvey(of: host, context.survey, options: options)
     let images = Dictionary(

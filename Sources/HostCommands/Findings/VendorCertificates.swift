@@ -42,7 +42,7 @@ enum VendorCertificates {
 
   /// Whether the firmware starts the shim of a distribution: it is signed with one of Microsoft's two UEFI CAs.
   static func startShim(_ certificates: [Certificate]) -> Bool {
-    certificates.compactMap { VendorCertificate($0) }.contains { [.authority2011, .authority2023].contains($0) }
+    certificates.contains { [.authority2011, .authority2023].contains(VendorCertificate($0)) }
   }
 
   private static func isOld(_ certificates: [Certificate], _ old: VendorCertificate) -> Bool {

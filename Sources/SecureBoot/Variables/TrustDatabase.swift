@@ -60,16 +60,17 @@ package struct TrustDatabase: Sendable {
 
   /// Reads the variables of a store, and what shim publishes only in its table in memory.
   ///
-  /// Throws `HostError` if a variable exists but cannot be read.
-  package init(readingFrom store: EFIVariableStore) throws {
+  /// Data of db and dbx that the caller has read is used instead. Throws `HostError` if a variable exists but cannot be
+  /// read.
+  package init(readingFrom store: EFIVariableStore, db known: [UInt8]? = nil, dbx knownForbidden: [UInt8]? = nil) throws {
     func data(_ variable: EFIVariableName) throws -> [UInt8]? { try Self.data(of: variable, store) }
     func flag(_ variable: EFIVariableName) throws -> Bool? { try data(variable)?.first.map { $0 == 1 } }
     secureBootEnabled = try flag(.secureBoot)
     setupMode = try flag(.setupMode)
-    if let content = try data(.signatureDatabase) {
+    if let content = try known ?? data(.signatureDatabase) {
       db = TrustList(name: "db", content: content, notes: &ignoredEntries)
     }
-    if let content = try data(.forbiddenDatabase) {
+    if let content = try knownForbidden ?? data(.forbiddenDatabase) {
       dbx = TrustList(name: "dbx", content: content, notes: &ignoredEntries)
     }
     if let content = try data(.timestampDatabase) {
@@ -94,16 +95,11 @@ package struct TrustDatabase: Sendable {
     if let text = try store.shimTableEntry("HSIStatus") { memoryProtection = MemoryProtection(parsing: text) }
   }
 
-  /// The same machine with Secure Boot on and other lists in its firmware; nil for a variable that does not exist.
-  package func enforcing(db: [UInt8]?, dbx: [UInt8]?) -> TrustDatabase {
+  /// The same machine with Secure Boot on.
+  package var enforced: TrustDatabase {
     var other = self
     other.secureBootEnabled = true
     other.setupMode = false
-    func list(_ name: String, _ content: [UInt8]?) -> TrustList {
-      content.map { TrustList(name: name, content: $0, notes: &other.ignoredEntries) } ?? TrustList(name: name)
-    }
-    other.db = list("db", db)
-    other.dbx = list("dbx", dbx)
     return other
   }
 

@@ -31,7 +31,7 @@ struct FirmwareOptions: ParsableArguments {
   var undo: String?
 
   @Flag(help: "Put noPK.auth into the undo bundle, with which anyone can turn Secure Boot off")
-  var undoWithNoPK = false
+  var undoWithNoPk = false
 
   @Flag(help: "Accept that boot paths which start now are rejected afterwards")
   var loseBootPaths = false
@@ -73,7 +73,7 @@ extension EnrollCommand {
     enrolment.isAppend = firmware.append
     enrolment.risks = firmware.risks
     enrolment.undo = firmware.undo
-    enrolment.includesRemoval = firmware.undoWithNoPK
+    enrolment.includesRemoval = firmware.undoWithNoPk
     if dryRun {
       let plan = try enrolment.plan(on: host)
       try report(plan, isDone: false, done: [])
