@@ -65,7 +65,7 @@ package struct StageKeys: Sendable {
     let parts = try PublicParts(of: host, configuration, needsUpdates: true)
     guard !isAutomatic || parts.hasOwner else {
       throw Failure(
-        "\(parts.store.displayPath) has no PK and KEK, which systemd-boot enrolls with db",
+        "\(parts.store.displayPath) has no PK and KEK, which systemd-boot enrols with db",
         hint: "add the certificate to db in the firmware's menu: pve-sb-uki enroll --stage")
     }
     let lists = try parts.hierarchy.map { try Lists(goal(parts, $0.owner, host), on: host) }
@@ -108,7 +108,7 @@ package struct StageKeys: Sendable {
     }
     guard isInSetupMode == true else {
       throw Failure(
-        "systemd-boot enrolls keys only in Setup Mode, in which this firmware is not",
+        "systemd-boot enrols keys only in Setup Mode, in which this firmware is not",
         hint: "delete the platform key (PK) in the firmware's menu, or enrol there: pve-sb-uki enroll --stage")
     }
     guard !assessment.plan.writesUKIs, !assessment.observation.contents.values.contains(where: \.own.isEmpty) else {
@@ -327,19 +327,19 @@ package struct StageKeys: Sendable {
         content.parts.hasOwner ? .replaceAll(isInSetupMode: database?.setupMode == true) : .addCertificate)
       return
     }
-    let loader = EnrollingLoader(of: host)
-    if content.lists?.forbidden != nil, !loader.enrollsForbidden {
+    let loader = EnrolmentLoader(of: host)
+    if content.lists?.forbidden != nil, !loader.enrolsForbidden {
       result.notes.append("this version of systemd-boot does not restore dbx, which the firmware has lost")
     }
-    if forcesEnrolment || loader.enrollsUnasked {
+    if forcesEnrolment || loader.enrolsUnasked {
       result.steps = [
-        "systemd-boot counts down from 15 seconds, enrolls the keys and starts the machine again; any key stops it.",
+        "systemd-boot counts down from 15 seconds, enrols the keys and starts the machine again; any key stops it.",
         "Then Secure Boot is on, and pve-sb-uki apply removes these files.",
       ]
     } else {
       result.steps = [
         "In the menu of systemd-boot, which the space bar opens, choose 'Enroll Secure Boot keys: auto'.",
-        "To enroll without the menu, run: pve-sb-uki enroll --auto-enroll --force-enroll",
+        "To enrol without the menu, run: pve-sb-uki enroll --auto-enroll --force-enroll",
       ]
     }
   }

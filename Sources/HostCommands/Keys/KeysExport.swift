@@ -95,19 +95,18 @@ package struct KeysExport: Sendable {
   /// The files other than updates.
   private func files(of parts: PublicParts) throws -> [Content] {
     switch purpose {
-    case .menu: try parts.certificateFiles([".cer"]) + lists(parts)
+    case .menu: try parts.certificateFiles([".cer"]) + lists(parts, parts.roles)
     case .mok: try parts.certificateFiles([".crt", ".der"], [.signatureDatabase])
     case .redfish: try RedfishFiles.files(of: parts)
     case .all:
-      try parts.certificateFiles([".crt", ".cer", ".der"]) + (parts.hasOwner ? lists(parts) : [])
+      try parts.roles.flatMap { try parts.certificateFiles([".crt", ".cer", ".der"], [$0]) + lists(parts, [$0]) }
         + RedfishFiles.files(of: parts)
     }
   }
 
-  private func lists(_ parts: PublicParts) -> [Content] {
-    parts.hierarchy.map { hierarchy in
-      KeyRole.allCases.map { ("\($0.name).esl", hierarchy.signatureList(for: $0)) }
-    } ?? []
+  /// None without PK and KEK: the certificate can only be added to a list.
+  private func lists(_ parts: PublicParts, _ roles: [KeyRole]) -> [Content] {
+    parts.hierarchy.map { hierarchy in roles.map { ("\($0.name).esl", hierarchy.signatureList(for: $0)) } } ?? []
   }
 
   private func notes(on host: Host, _ parts: PublicParts) throws -> [Message] {

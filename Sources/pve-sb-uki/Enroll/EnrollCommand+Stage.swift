@@ -13,7 +13,7 @@ import KeyEnrolment
 import SecureBoot
 
 struct StageOptions: ParsableArguments {
-  @Flag(help: "With --auto-enroll: let systemd-boot enroll the keys without a question, also on real machines")
+  @Flag(help: "With --auto-enroll: let systemd-boot enrol the keys without a question, also on real machines")
   var forceEnroll = false
 
   @Flag(help: "Afterwards, reboot into the firmware's menu")
