@@ -483,16 +483,376 @@ enum Golden {
     }
     """#
 
+  static let enrollDryRun = #"""
+    {
+      "append": false,
+      "boot_paths": [],
+      "changed": false,
+      "disks": [],
+      "dry_run": true,
+      "notes": [
+        "*",
+        "*"
+      ],
+      "refusals": [],
+      "room": null,
+      "schema": 1,
+      "steps": [
+        {
+          "bytes": 818,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test db",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "db"
+        },
+        {
+          "bytes": 799,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test KEK",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "KEK"
+        },
+        {
+          "bytes": 797,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test PK",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "PK"
+        }
+      ],
+      "undo": null
+    }
+    """#
+
+  static let enrollRefused = #"""
+    {
+      "append": false,
+      "boot_paths": [],
+      "changed": false,
+      "disks": [],
+      "dry_run": false,
+      "notes": [
+        "*"
+      ],
+      "refusals": [
+        {
+          "hint": "*",
+          "kind": "lost-option-rom",
+          "message": "*",
+          "option": "--lose-option-roms"
+        }
+      ],
+      "room": null,
+      "schema": 1,
+      "steps": [
+        {
+          "bytes": 818,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test db",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "db"
+        },
+        {
+          "bytes": 799,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test KEK",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "KEK"
+        },
+        {
+          "bytes": 797,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test PK",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "PK"
+        }
+      ],
+      "undo": null
+    }
+    """#
+
+  static let enroll = #"""
+    {
+      "append": false,
+      "boot_paths": [],
+      "changed": true,
+      "disks": [],
+      "dry_run": false,
+      "notes": [
+        "*",
+        "*"
+      ],
+      "refusals": [],
+      "room": null,
+      "schema": 1,
+      "steps": [
+        {
+          "bytes": 818,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test db",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "db"
+        },
+        {
+          "bytes": 799,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test KEK",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "KEK"
+        },
+        {
+          "bytes": 797,
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test PK",
+              "origin": "own"
+            }
+          ],
+          "replaces": false,
+          "variable": "PK"
+        }
+      ],
+      "undo": "*"
+    }
+    """#
+
   static let enrollStage = #"""
-    {}
+    {
+      "dry_run": false,
+      "failures": [],
+      "lists": [
+        {
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test KEK",
+              "origin": "own"
+            }
+          ],
+          "name": "KEK"
+        },
+        {
+          "entries": [
+            {
+              "fingerprint_sha256": "*",
+              "name": "CN = Test db",
+              "origin": "own"
+            }
+          ],
+          "name": "db"
+        }
+      ],
+      "next_command": "systemctl reboot",
+      "notes": [
+        "*"
+      ],
+      "partitions": [
+        {
+          "name": "/boot/efi",
+          "unchanged": 0,
+          "written": [
+            "EFI/pve-sb-uki/db.cer",
+            "EFI/pve-sb-uki/KEK.cer",
+            "EFI/pve-sb-uki/PK.cer",
+            "EFI/pve-sb-uki/db.esl",
+            "EFI/pve-sb-uki/KEK.esl",
+            "EFI/pve-sb-uki/PK.esl",
+            "EFI/pve-sb-uki/db.auth",
+            "EFI/pve-sb-uki/KEK.auth",
+            "EFI/pve-sb-uki/PK.auth"
+          ]
+        }
+      ],
+      "schema": 1,
+      "steps": [
+        "Press the key for the firmware's menu while it starts, often Del, F2 or F10.",
+        "Enrol db, then KEK, then PK, from EFI/pve-sb-uki on the ESP: the .auth files, or the .cer files if it rejects those.",
+        "Turn Secure Boot on, and save."
+      ]
+    }
     """#
 
   static let keysUnstage = #"""
-    {}
+    {
+      "dry_run": false,
+      "failures": [],
+      "partitions": [
+        {
+          "ends_enrolment": false,
+          "name": "/boot/efi",
+          "removed": [
+            "EFI/pve-sb-uki/KEK.auth",
+            "EFI/pve-sb-uki/KEK.cer",
+            "EFI/pve-sb-uki/KEK.esl",
+            "EFI/pve-sb-uki/PK.auth",
+            "EFI/pve-sb-uki/PK.cer",
+            "EFI/pve-sb-uki/PK.esl",
+            "EFI/pve-sb-uki/db.auth",
+            "EFI/pve-sb-uki/db.cer",
+            "EFI/pve-sb-uki/db.esl"
+          ]
+        }
+      ],
+      "schema": 1
+    }
     """#
 
   static let keysListFirmware = #"""
-    {}
+    {
+      "lists": [
+        {
+          "certificates": [
+            {
+              "fingerprint_sha256": "*",
+              "not_after": "*",
+              "owner": "11112222-3333-4444-5555-666677778888",
+              "owner_name": "this host",
+              "public_test_key": false,
+              "subject": "CN = Test PK",
+              "yours": true
+            }
+          ],
+          "damage": [],
+          "digests": {},
+          "name": "PK",
+          "present": true
+        },
+        {
+          "certificates": [
+            {
+              "fingerprint_sha256": "*",
+              "not_after": "*",
+              "owner": "11112222-3333-4444-5555-666677778888",
+              "owner_name": "this host",
+              "public_test_key": false,
+              "subject": "CN = Test KEK",
+              "yours": true
+            }
+          ],
+          "damage": [],
+          "digests": {},
+          "name": "KEK",
+          "present": true
+        },
+        {
+          "certificates": [
+            {
+              "fingerprint_sha256": "*",
+              "not_after": "*",
+              "owner": "11112222-3333-4444-5555-666677778888",
+              "owner_name": "this host",
+              "public_test_key": false,
+              "subject": "CN = Test db",
+              "yours": true
+            }
+          ],
+          "damage": [],
+          "digests": {},
+          "name": "db",
+          "present": true
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "dbx",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "dbt",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "MokList",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "MokListX",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "MokNew",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "MokDel",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "MokXNew",
+          "present": false
+        },
+        {
+          "certificates": [],
+          "damage": [],
+          "digests": {},
+          "name": "MokXDel",
+          "present": false
+        }
+      ],
+      "schema": 1,
+      "secure_boot": false,
+      "setup_mode": true
+    }
     """#
 
   static let keysExport = #"""
@@ -1142,7 +1502,8 @@ enum Golden {
 
   static let all = [
     applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
-    keysExport, enrollStage, keysUnstage, keysListFirmware, bootList, bootCheck, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
+    keysExport, enrollDryRun, enrollRefused, enroll, enrollStage, keysUnstage, keysListFirmware, bootList, bootCheck,
+    bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
     configList,
     configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
   ]

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BootEnvironment
+import Cryptography
 import EFIData
 import HostCommands
 import HostScenes

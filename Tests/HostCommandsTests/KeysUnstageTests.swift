@@ -52,7 +52,7 @@ import Testing
     #expect(recorder.mutations.isEmpty)
     let result = try unstage()
     #expect(result.failures.isEmpty && result.partitions.map(\.removed) == dry.partitions.map(\.removed))
-    #expect(result.partitions.allSatisfy(\.endsEnrolment))
+    #expect(result.partitions.allSatisfy { $0.endsEnrolment })
     #expect(result.partitions[0].removed.count == 9 + 3 + 19 && result.partitions[1].removed.count == 9 + 3 + 1)
     #expect(try serials.map(tree) == before)
     #expect(try scene.read(serials[0], LoaderConfiguration.path) == settings)

@@ -55,7 +55,11 @@ package struct StagedRemoval: Hashable, Sendable {
       }
     }
     for path in paths { try files.remove(path) }
-    for directory in Set(paths.map { PathName($0).directory }).sorted() { try Self.removeEmpty(directory, files) }
+    for directory in Set(paths.map { PathName($0).directory }).sorted() {
+      // A killed run leaves temporary files.
+      try files.removeAbandoned(in: directory)
+      try Self.removeEmpty(directory, files)
+    }
   }
 
   /// Removes the directory and, of systemd-boot's, its parent, if they are empty.

@@ -111,9 +111,12 @@ package struct StageKeys: Sendable {
         "systemd-boot enrols keys only in Setup Mode, in which this firmware is not",
         hint: "delete the platform key (PK) in the firmware's menu, or enrol there: pve-sb-uki enroll --stage")
     }
-    guard !assessment.plan.writesUKIs, !assessment.observation.contents.values.contains(where: \.own.isEmpty) else {
+    let plan = assessment.plan
+    guard !plan.writesUKIs, !plan.esps.contains(where: { !$0.loaders.isEmpty }),
+      !assessment.observation.contents.values.contains(where: \.own.isEmpty)
+    else {
       throw Failure(
-        "an ESP lacks a current UKI; after the enrolment, the firmware would start nothing else",
+        "an ESP lacks a current UKI or boot loader; after the enrolment, the firmware would start nothing else",
         hint: "pve-sb-uki apply")
     }
   }
@@ -182,28 +185,36 @@ package struct StageKeys: Sendable {
 
   private func stage(_ content: Content, on esps: [ESP], _ host: Host, _ result: inout Result) throws {
     var present: [String: [String: [UInt8]]] = [:]
+    var interrupted: Set<String> = []
     var usable: [ESP] = []
     for esp in esps {
       do {
         guard esp.uncleanState == nil else {
           throw Failure("the ESP was not unmounted cleanly", hint: "pve-sb-uki apply")
         }
-        present[esp.name] = try Self.read(content.directory, on: esp.open(on: host, for: .reading))
+        let (files, hasLeftovers) = try Self.read(content.directory, on: esp.open(on: host, for: .reading))
+        present[esp.name] = files
+        if hasLeftovers { interrupted.insert(esp.name) }
         usable.append(esp)
       } catch {
         result.failures.append(Failure(esp.name, error))
       }
     }
     let files = try self.files(content, present.values.map { $0 }, host)
+    let own = OwnKeyFiles(of: host, certificate: content.parts.signer)
     for esp in usable {
       let wrong = files.filter { present[esp.name]?[$0.name] != $0.bytes }
-      let stale = (present[esp.name] ?? [:]).keys.filter { name in !files.contains { $0.name == name } }
+      // Files of others under such a name are left alone, as in `keys unstage`.
+      let stale = (present[esp.name] ?? [:]).filter { name, bytes in
+        !files.contains { $0.name == name }
+          && (own.contain(bytes) || !isAutomatic && OwnKeyFiles.isKeyFile(bytes))
+      }.keys.sorted()
       do {
         let isForced = try isForced(esp, host)
         var partition = Partition(name: esp.name, unchanged: files.count - wrong.count)
         partition.written = wrong.map { "\(content.directory.dropFirst())/\($0.name)" }
         if !isForced { partition.written.append(String(LoaderConfiguration.path.dropFirst())) }
-        if !isDryRun, !wrong.isEmpty || !stale.isEmpty || !isForced {
+        if !isDryRun, !wrong.isEmpty || !stale.isEmpty || !isForced || interrupted.contains(esp.name) {
           let old = Set((present[esp.name] ?? [:]).keys)
           try write(wrong, replacing: old, removing: stale, in: content.directory, to: esp, host)
           if !isForced { try force(on: esp, host) }
@@ -233,14 +244,18 @@ package struct StageKeys: Sendable {
     return files
   }
 
-  /// The files under pve-sb-uki's names in the directory, those of any owner.
-  private static func read(_ directory: String, on files: FileSystem) throws -> [String: [UInt8]] {
-    let names = try (files.list(directory) ?? []).filter { StagedKeys.isName($0, in: directory) }
-    return try names.reduce(into: [:]) { found, name in
+  /// The files under pve-sb-uki's names in the directory, those of any owner, and whether a killed run left temporary files.
+  private static func read(
+    _ directory: String, on files: FileSystem
+  ) throws -> (files: [String: [UInt8]], hasLeftovers: Bool) {
+    let names = try files.list(directory) ?? []
+    let staged = names.filter { StagedKeys.isName($0, in: directory) }
+    let found: [String: [UInt8]] = try staged.reduce(into: [:]) { found, name in
       let path = "\(directory)/\(name)"
       guard try files.linkStatus(of: path)?.kind == .regular else { return }
       found[name] = (try? files.readFile(path, limit: OwnKeyFiles.sizeLimit)) ?? []
     }
+    return (found, names.contains { TemporaryName.matches($0) })
   }
 
   /// Writes the files, or none of them.
@@ -252,6 +267,7 @@ package struct StageKeys: Sendable {
     to esp: ESP, _ host: Host
   ) throws {
     let output = try esp.open(on: host, for: .writing)
+    try output.removeAbandoned(in: directory)
     let needed = files.reduce(0) { $0 + ($1.bytes.count + Self.clusterSize) }
     let free = try output.availableSpace(at: "/")
     guard needed <= free else {
@@ -262,17 +278,17 @@ package struct StageKeys: Sendable {
     if files.contains(where: { $0.name == "PK.auth" && old.contains($0.name) }) || stale.contains("PK.auth") {
       try output.remove("\(directory)/PK.auth")
     }
-    for name in stale.sorted() { try output.remove("\(directory)/\(name)") }
-    var written: [String] = []
+    for name in stale { try output.remove("\(directory)/\(name)") }
+    // Also the one that failed: it may have its name already.
+    var begun: [String] = []
     do {
       try output.makeDirectory(directory)
       for file in files {
-        let path = "\(directory)/\(file.name)"
-        try output.replaceFile(path, content: file.bytes)
-        written.append(path)
+        begun.append("\(directory)/\(file.name)")
+        try output.replaceFile("\(directory)/\(file.name)", content: file.bytes)
       }
     } catch {
-      try? StagedRemoval(paths: written.reversed()).perform(on: output)
+      try? StagedRemoval(paths: begun.reversed()).perform(on: output)
       throw error
     }
   }

@@ -61,7 +61,7 @@ package struct FirmwareKeyList: Sendable {
       throw Failure(
         "this machine has no EFI variables", hint: "specify a copy of them with --efivars, or boot in UEFI mode")
     }
-    let database = try TrustDatabase(readingFrom: store)
+    func flag(_ variable: EFIVariableName) throws -> Bool? { try Self.data(of: variable, store)?.first.map { $0 == 1 } }
     let certificate = (try? Configuration(of: host.files)).flatMap { try? $0.signingKey.loadCertificate(from: host) }
     let reader = Reader(
       own: OwnKeyFiles(of: host, certificate: certificate).certificates, owner: try? KeyStore(of: host).owner())
@@ -72,7 +72,7 @@ package struct FirmwareKeyList: Sendable {
         ? try TrustDatabase.wholeShimList(variable.name, store) : try Self.data(of: variable.name, store)
       lists.append(reader.list(named: variable.shown, content))
     }
-    return Result(secureBoot: database.secureBootEnabled, setupMode: database.setupMode, lists: lists)
+    return Result(secureBoot: try flag(.secureBoot), setupMode: try flag(.setupMode), lists: lists)
   }
 
   private static func ofShim(_ name: String) -> EFIVariableName {

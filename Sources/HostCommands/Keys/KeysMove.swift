@@ -104,7 +104,8 @@ package struct KeysMove: Sendable {
   // MARK: Checks before the first change
 
   private func requirePublicParts(of store: KeyStore, on host: Host) throws {
-    guard try host.files.exists(KeyStore.standardCertificatePath), try store.existingNames().contains(KeyStore.ownerFile)
+    guard try host.files.exists(KeyStore.standardCertificatePath),
+      try store.existingNames().contains(KeyStore.ownerFile)
     else {
       throw Failure("no keys in \(store.displayPath)", hint: "run 'pve-sb-uki keys create'")
     }
@@ -191,7 +192,9 @@ package struct KeysMove: Sendable {
       }
     }
     for name in KeyRole.allCases.map(KeyStore.certificateFile(of:)) + [KeyStore.ownerFile] {
-      guard let content = try host.files.readFileIfPresent(store.path(of: name), limit: Self.sizeLimit) else { continue }
+      guard let content = try host.files.readFileIfPresent(store.path(of: name), limit: Self.sizeLimit) else {
+        continue
+      }
       files.append(KeySet.File(name: name, mode: 0o644, content: content, isPrivateKey: false))
     }
     return files
@@ -256,7 +259,9 @@ package struct KeysMove: Sendable {
     var warnings: [Message] = []
     let mounts = (try? host.files.mountPoints()) ?? []
     if (try? SecretStorage.isOnUnencryptedDevice(target, among: mounts, on: host)) == true {
-      warnings.append("\(host.files.display(target)) is on an unencrypted file system; anyone who gets it can use keys without a passphrase")
+      warnings.append(
+        "\(host.files.display(target)) is on an unencrypted file system; anyone who gets it can use keys without a passphrase"
+      )
     }
     for name in KeyRole.allCases.map(KeyStore.keyFile(of:)) {
       let path = PathName.join(target, name)

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import BootEnvironment
 import Cryptography
 import EFIData
 import Findings
@@ -194,7 +195,10 @@ import Testing
   @Test func aDeclinedPlanChangesNothing() throws {
     #expect(
       try keeps {
-        let result = try EnrolFirmware().run(on: scene.host()) { _ in false } reporting: { _ in }
+        let result = try EnrolFirmware().run(on: scene.host()) { _ in
+          false
+        } reporting: { _ in
+        }
         #expect(!result.isDone && result.plan.isChange)
       })
   }
