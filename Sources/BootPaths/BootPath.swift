@@ -130,4 +130,6 @@ package struct BootStep: Sendable {
   package internal(set) var reason: Message
   /// What else the administrator should know about it, as a sentence.
   package internal(set) var note: Message?
+  /// Whether it is known to have no signature, so that only its digest in db could make it start with Secure Boot on.
+  package internal(set) var isUnsigned = false
 }

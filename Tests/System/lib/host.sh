@@ -8,6 +8,8 @@
 # Two installed kernels, and one that is added and removed.
 HOST_KERNELS=(6.8.12-10-pve 6.14.11-3-pve 6.14.11-4-pve)
 HOST_ESP_MEGABYTES=400
+# Disks after that with the script.
+HOST_DISKS=()
 HOST_CMDLINE="root=/dev/vdc console=ttyS0 quiet panic=-1 clearcpuid=141"
 # More packages for its root, and a function that gets the root before it becomes a disk.
 HOST_PACKAGES=()
@@ -147,7 +149,7 @@ start_host() {
   printf '%s\n' "$3" >"$directory/script.img"
   truncate -s 64K "$directory/script.img"
   firmware_start "$directory/store.fd" "$directory/esp1.img" "$serial" "$directory/esp2.img" "$directory/root.img" \
-    "$directory/script.img"
+    "$directory/script.img" "${HOST_DISKS[@]}"
 }
 
 # await_host SERIAL PATTERN SECONDS: waits until a line of the guest matches. Fails as soon as nothing boots.
