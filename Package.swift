@@ -205,7 +205,7 @@ let package = Package(
     .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages"]),
     .testTarget(
       name: "SigningKeysTests",
-      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SigningKeys", "TestSupport"]),
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SigningKeys", "TestSupport"]),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "Messages", "TestSupport"]),
     .testTarget(
       name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),

@@ -59,6 +59,7 @@ add_steps() {
   both reproducible "the same source gives the same bits" Tests/System/reproducible-test
   both autopkgtest "autopkgtest" Tests/System/autopkgtest-test
   both piuparts "piuparts" Tests/System/piuparts-test
+  both secrets "passphrases, PINs and private keys" Tests/System/secrets-test
   step service "the service of a booted host" Tests/System/service-test
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
