@@ -36,7 +36,8 @@ package final class PKCS12File: @unchecked Sendable {  // PKCS12 is never modifi
     var others: OpaquePointer?
     guard PKCS12_parse(pointer, text, &key, &certificate, &others) == 1 else {
       throw CryptoError(
-        .container, operation, ["it is encrypted with an algorithm that OpenSSL 3 supports only in its legacy provider"])
+        .container, operation, ["it is encrypted with an algorithm that OpenSSL 3 supports only in its legacy provider"]
+      )
     }
     var found: [Certificate] = []
     if let certificate { found.append(try Certificate(owning: certificate)) }

@@ -37,7 +37,8 @@ extension KeySet.Pair {
     of stored: StoredKey?, in content: [UInt8]?, named name: String?, _ role: KeyRole
   ) throws -> Certificate {
     guard let stored, let content, let name else { throw Failure("no file for \(role.name)") }
-    let found = stored.certificates.isEmpty ? (try? CertificateFile(parsing: content))?.certificates : stored.certificates
+    let found =
+      stored.certificates.isEmpty ? (try? CertificateFile(parsing: content))?.certificates : stored.certificates
     guard let certificate = found?.first(where: { $0.matches(stored.key) }) else {
       throw Failure(
         "\(name) contains no certificate of the key",
@@ -70,7 +71,7 @@ extension KeySet.Pair {
   ) throws {
     do {
       _ = try SigningIdentity(key: key, certificate: certificate)
-    } catch where error.kind == .mismatch {
+    } catch  where error.kind == .mismatch {
       throw Failure(
         "\(names.certificate) is not the certificate of \(names.key)",
         hint: "use the certificate that was made for this key")
