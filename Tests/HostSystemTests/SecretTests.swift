@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import HostSystem
+import Messages
 import TestSupport
 import Testing
 

@@ -66,6 +66,8 @@ package struct PassphraseInput: Sendable {
 package final class KnownSecrets: Sendable {
   private let secrets = Guarded([(name: String, secret: Secret)]())
 
+  package init() {}
+
   /// `name` is the key that it opened.
   package func remember(_ secret: Secret, for name: String) {
     secrets.withLock { secrets in

@@ -8,7 +8,7 @@ struct KeysCommand: ParsableCommand {
     commandName: "keys",
     abstract: "Create, import, list, export, back up and move this host's Secure Boot keys",
     subcommands: [
-      Create.self, Import.self, List.self, Export.self, Backup.self, Restore.self, Move.self,
+      Create.self, Import.self, List.self, Export.self, Unstage.self, Backup.self, Restore.self, Move.self,
     ])
 
   // Options may come before the subcommand too.
