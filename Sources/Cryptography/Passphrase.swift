@@ -17,9 +17,6 @@ package struct PassphraseSource: Sendable {
   /// No passphrase: an encrypted key is an error and never causes a prompt.
   package static let none = PassphraseSource { nil }
 
-  /// The passphrase for a container whose functions take it as text, which the caller wipes; empty if there is none.
-  package func reveal() -> [UInt8] { provide() ?? [] }
-
   /// Whether a passphrase was requested, and whether there was one.
   enum Request {
     case none, unanswered, answered
@@ -46,7 +43,7 @@ package struct PassphraseSource: Sendable {
   }
 
   /// The passphrase, which the caller wipes; nil if there is none.
-  func bytes() -> [UInt8]? { provide() }
+  package func bytes() -> [UInt8]? { provide() }
 
   fileprivate func fill(_ buffer: UnsafeMutableBufferPointer<CChar>) -> CInt {
     guard var secret = provide() else { return -1 }

@@ -57,7 +57,8 @@ package struct KeysBackup: Sendable {
     let roles = KeyRole.allCases.filter { archive.files[KeyStore.keyFile(of: $0)] != nil }
     try KeyBackupRecord.add(try roles.map { try store.certificate(of: $0) }, on: host)
     return Result(
-      path: path, names: KeyArchive.names.filter { archive.files[$0] != nil }, notes: try notes(archive, store, on: host),
+      path: path, names: KeyArchive.names.filter { archive.files[$0] != nil },
+      notes: try notes(archive, store, on: host),
       command:
         "read -rsp 'Passphrase: ' P && openssl cms -decrypt -inform DER -in \(path.shellWord) -pwri_password \"$P\" | tar -xv"
     )

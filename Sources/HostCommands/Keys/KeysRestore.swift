@@ -67,7 +67,8 @@ package struct KeysRestore: Sendable {
     }
     throw Failure(
       note == nil ? "\(path) is protected by a passphrase" : "wrong passphrase for \(path)",
-      hint: note == nil ? "specify it with --passphrase-file, or run this on a terminal" : "try again, or use another backup")
+      hint: note == nil
+        ? "specify it with --passphrase-file, or run this on a terminal" : "try again, or use another backup")
   }
 
   /// The certificates whose private keys are in the archive, after all pairs were checked.
@@ -96,7 +97,8 @@ package struct KeysRestore: Sendable {
       certificates.append(certificate)
       let pair = KeySet.Pair(certificate: certificate, privateKey: key)
       if try !pair.isProven(as: role, in: path, on: host) {
-        notes.append("\(KeyStore.keyFile(of: role)) has a passphrase of its own, so it was not compared with its certificate")
+        notes.append(
+          "\(KeyStore.keyFile(of: role)) has a passphrase of its own, so it was not compared with its certificate")
       }
     }
     return (certificates, notes)

@@ -37,7 +37,8 @@ extension KeySet.Pair {
     of stored: StoredKey?, in content: [UInt8]?, named name: String?, _ role: KeyRole
   ) throws -> Certificate {
     guard let stored, let content, let name else { throw Failure("no file for \(role.name)") }
-    let found = stored.certificates.isEmpty ? (try? CertificateFile(parsing: content))?.certificates : stored.certificates
+    let found =
+      stored.certificates.isEmpty ? (try? CertificateFile(parsing: content))?.certificates : stored.certificates
     guard let certificate = found?.first(where: { $0.matches(stored.key) }) else {
       throw Failure(
         "\(name) contains no certificate of the key",
@@ -70,7 +71,7 @@ extension KeySet.Pair {
   ) throws {
     do {
       _ = try SigningIdentity(key: key, certificate: certificate)
-    } catch where error.kind == .mismatch {
+    } catch  where error.kind == .mismatch {
       throw Failure(
         "\(names.certificate) is not the certificate of \(names.key)",
         hint: "use the certificate that was made for this key")
@@ -109,16 +110,16 @@ private struct StoredKey {
     do {
       key = try passphrases.open(file: name) { source in
         guard content.first == 0x30 else { return try PrivateKey(parsing: content, passphrase: source) }
-        var bytes = source.reveal()
-        defer { Secret.wipe(&bytes) }
-        if let container = PKCS12File(parsing: content) {
-          let (key, certificates) = try container.open(passphrase: bytes)
-          opened = (bytes.isEmpty ? nil : Secret(wiping: &bytes), certificates)
-          return key
+        let container = try PKCS12Container(parsing: content)
+        func open(_ source: PassphraseSource) throws -> PrivateKey {
+          guard let container else { return try PrivateKey(parsing: content, passphrase: source) }
+          let found = try container.open(passphrase: source)
+          opened.certificates = found.certificates
+          return found.key
         }
-        if let plain = try? PrivateKey(parsing: content, passphrase: .none) { return plain }
-        let key = try PrivateKey(parsing: content, passphrase: source)
-        opened.secret = Secret(wiping: &bytes)
+        if let plain = try? open(.none) { return plain }
+        let key = try open(source)
+        if var bytes = source.bytes() { opened.secret = Secret(wiping: &bytes) }
         return key
       }
     } catch let error as KeyLoadFailure {
