@@ -119,9 +119,9 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
-        "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile", "SecureBoot",
-        "SigningKeys", "StartupCheck", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
+        "Findings", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile",
+        "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -145,7 +145,7 @@ let package = Package(
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
         "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "Reconcile",
-        "SecureBoot",
+        "SecureBoot", "SigningKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

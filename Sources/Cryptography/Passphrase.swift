@@ -15,6 +15,9 @@ package struct PassphraseSource: Sendable {
   /// No passphrase: an encrypted key is an error and never causes a prompt.
   package static let none = PassphraseSource { nil }
 
+  /// The passphrase for a container whose functions take it as text, which the caller wipes; empty if there is none.
+  package func reveal() -> [UInt8] { provide() ?? [] }
+
   /// Runs `body` with the argument for `readPassphrase`, and reports whether a passphrase was requested.
   func withCallback<R>(_ body: (_ argument: UnsafeMutableRawPointer) -> R) -> (result: R, asked: Bool) {
     let state = CallbackState(source: self)

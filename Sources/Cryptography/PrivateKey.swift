@@ -9,7 +9,7 @@ internal import Messages
 package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modified after initialisation.
   let pointer: OpaquePointer
 
-  private init(owning pointer: OpaquePointer) { self.pointer = pointer }
+  init(owning pointer: OpaquePointer) { self.pointer = pointer }
   deinit { EVP_PKEY_free(pointer) }
 
   /// Parses PEM or DER: PKCS#8, encrypted or not, or a traditional format.
@@ -99,6 +99,34 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modi
     try collectFromBIO("cannot encode the private key") {
       PEM_write_bio_PKCS8PrivateKey($0, pointer, nil, nil, 0, nil, nil)
     }
+  }
+
+  /// Iterations of PBKDF2 with HMAC-SHA-256 (OWASP, Password Storage Cheat Sheet, 2023): about 0.2 seconds.
+  private static let iterations: CInt = 600_000
+  /// Bytes.
+  private static let saltSize: CInt = 16
+
+  /// The key as PKCS#8 PEM, encrypted with AES-256-CBC under a passphrase (RFC 8018, PBES2).
+  ///
+  /// The caller wipes `passphrase`.
+  package func serializedPEM(encryptedWith passphrase: [UInt8]) throws(CryptoError) -> [UInt8] {
+    let operation: Message = "cannot encrypt the private key"
+    ErrorQueue.clear()
+    guard let plain = EVP_PKEY2PKCS8(pointer) else { throw ErrorQueue.drain(operation) }
+    // Wipes the key.
+    defer { PKCS8_PRIV_KEY_INFO_free(plain) }
+    guard
+      let scheme = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), Self.iterations, nil, Self.saltSize, nil, NID_hmacWithSHA256)
+    else { throw ErrorQueue.drain(operation) }
+    let sealed = passphrase.withUnsafeBytes {
+      PKCS8_set0_pbe($0.baseAddress?.assumingMemoryBound(to: CChar.self), CInt($0.count), plain, scheme)
+    }
+    guard let sealed else {
+      X509_ALGOR_free(scheme)
+      throw ErrorQueue.drain(operation)
+    }
+    defer { X509_SIG_free(sealed) }
+    return try collectFromBIO(operation) { PEM_write_bio_PKCS8($0, sealed) }
   }
 
   /// The key's type and size.

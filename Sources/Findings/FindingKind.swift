@@ -108,6 +108,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case vendorCertificatesOld = "vendor-certificates-old"
   /// A certificate expires within a year.
   case certificateExpiring = "certificate-expiring"
+  /// There is no backup of a private key.
+  case keysNotBackedUp = "keys-not-backed-up"
   /// A private key is on an unencrypted file system.
   case secretUnencrypted = "secret-unencrypted"
   /// Exported public keys are still on an ESP.
@@ -131,7 +133,7 @@ package enum FindingKind: String, CaseIterable, Sendable {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
-    case .vendorCertificatesOld, .certificateExpiring, .secretUnencrypted, .exportedKeysOnESP,
+    case .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted, .exportedKeysOnESP,
       .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
       .note
     default: .attention

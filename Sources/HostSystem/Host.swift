@@ -22,6 +22,8 @@ package struct Host: Sendable {
   package var processes: ProcessRunner
   /// The user, for questions.
   package var terminal: Terminal
+  /// How this run gets passphrases of keys.
+  package var passphrases = PassphraseInput()
   /// Called with each step that may take seconds, before it starts.
   package var progress: @Sendable (Message) -> Void = { _ in }
   /// The value of an environment variable; nil if it is not set.

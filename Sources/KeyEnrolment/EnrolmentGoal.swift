@@ -64,7 +64,7 @@ package struct EnrolmentGoal: Sendable {
   ///
   /// Lists that are kept are unchanged, except that each certificate gets its own list. So a second run with the same
   /// goal wants what the first one has written.
-  func content(of role: KeyRole, from lists: FirmwareLists) -> [UInt8] {
+  package func content(of role: KeyRole, from lists: FirmwareLists) -> [UInt8] {
     var database = SignatureDatabase()
     if role != .platformKey {
       let present = lists.data(role.variable)

@@ -96,13 +96,3 @@ extension KeySource {
       hint: "connect the token, then run: pve-sb-uki apply", command: nil)
   }
 }
-
-/// The reason why a key could not be loaded, with its kind.
-struct KeyLoadFailure: HintedError {
-  let kind: CryptoError.Kind
-  let failure: Failure
-
-  var message: Message { failure.message }
-  var hint: Message? { failure.hint }
-  var namesItsObject: Bool { true }
-}

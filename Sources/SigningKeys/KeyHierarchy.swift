@@ -100,6 +100,8 @@ extension KeyHierarchy {
     /// RSA modulus in bits.
     package var bits: Int
     package var owner: GUID
+    /// Whether db's certificate may issue others, as kernels with CONFIG_INTEGRITY_CA_MACHINE_KEYRING demand of a MOK.
+    package var isAuthority = false
 
     package init(name: String, bits: Int, owner: GUID) {
       self.name = name
@@ -109,11 +111,11 @@ extension KeyHierarchy {
   }
 
   /// Ten years, in seconds.
-  private static let validity: Int64 = 3652 * 86_400
+  fileprivate static let validity: Int64 = 3652 * 86_400
   /// Validity starts one day early, in seconds.
   ///
   /// Otherwise the keys would not be valid yet after the clock is set back, such as by correcting a time zone.
-  private static let clockTolerance: Int64 = 86_400
+  fileprivate static let clockTolerance: Int64 = 86_400
 
   /// Generates keys, each with a self-signed certificate with its own name, a random serial number and ten years of
   /// validity.
@@ -121,22 +123,34 @@ extension KeyHierarchy {
   /// If the clock is behind the date of this program, as it may be before the first contact with a time server, the
   /// validity starts at that date.
   package init(creating template: Template, on host: Host) throws {
-    let start = host.plausibleTime
-    func identity(_ role: KeyRole) throws -> SigningIdentity {
-      let key = try PrivateKey.generateRSA(bits: template.bits)
-      var serial = try host.randomBytes(16)
-      // Positive, and always 16 bytes long.
-      serial[0] = serial[0] & 0x3f | 0x40
-      let certificate = try SelfSignedCertificate(
-        commonName: "\(template.name) \(role.name)", serialNumber: serial,
-        notBefore: start - Self.clockTolerance, notAfter: start + Self.validity,
-        keyUsage: "critical,digitalSignature", extendedKeyUsage: role.extendedKeyUsage
-      ).issue(by: key)
-      return try SigningIdentity(key: key, certificate: certificate)
-    }
     self.init(
-      platformKey: try identity(.platformKey), keyExchangeKey: try identity(.keyExchangeKey),
-      signatureDatabaseKey: try identity(.signatureDatabase), owner: template.owner)
+      platformKey: try template.identity(.platformKey, on: host),
+      keyExchangeKey: try template.identity(.keyExchangeKey, on: host),
+      signatureDatabaseKey: try template.identity(.signatureDatabase, on: host), owner: template.owner)
+  }
+}
+
+extension KeyHierarchy.Template {
+  /// Generates the key and the certificate of one role.
+  ///
+  /// `key` is used instead of a new key, and `suffix` instead of the role's name.
+  package func identity(
+    _ role: KeyRole, suffix: String? = nil, key: PrivateKey? = nil, on host: Host
+  ) throws -> SigningIdentity {
+    let start = host.plausibleTime
+    let key = try key ?? PrivateKey.generateRSA(bits: bits)
+    var serial = try host.randomBytes(16)
+    // Positive, and always 16 bytes long.
+    serial[0] = serial[0] & 0x3f | 0x40
+    let isAuthority = isAuthority && role == .signatureDatabase
+    let certificate = try SelfSignedCertificate(
+      commonName: "\(name) \(suffix ?? role.name)", serialNumber: serial,
+      notBefore: start - KeyHierarchy.clockTolerance, notAfter: start + KeyHierarchy.validity,
+      isAuthority: isAuthority,
+      keyUsage: isAuthority ? "critical,digitalSignature,keyCertSign" : "critical,digitalSignature",
+      extendedKeyUsage: role.extendedKeyUsage
+    ).issue(by: key)
+    return try SigningIdentity(key: key, certificate: certificate)
   }
 }
 

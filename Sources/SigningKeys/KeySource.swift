@@ -13,7 +13,8 @@ package struct KeySource: Sendable {
   package var certificate: String
   /// Whether both are paths on the host rather than paths of the user.
   package var isHostPath: Bool
-  /// A file with the key's passphrase in its first line; a path of the user.
+  /// A file with the key's passphrase in its first line, a path of the same kind; nil leaves it to the other places that
+  /// `KeyPassphrases` knows.
   package var passphraseFile: String?
 
   package init(key: String, certificate: String, isHostPath: Bool = false, passphraseFile: String? = nil) {
@@ -31,7 +32,7 @@ package struct KeySource: Sendable {
   package static let sizeLimit = 1 << 20
 
   /// The files named by the user.
-  package var userPaths: [String] { (isHostPath ? [] : [key, certificate]) + [passphraseFile].compactMap { $0 } }
+  package var userPaths: [String] { isHostPath ? [] : [key, certificate] + [passphraseFile].compactMap { $0 } }
 
   /// Loads both and checks that firmware accepts their signatures.
   ///
@@ -74,10 +75,17 @@ package struct KeySource: Sendable {
   /// Throws `KeyLoadFailure` if libcrypto rejects it, else `Failure`.
   func loadKey(from host: Host) throws -> PrivateKey {
     let files = isHostPath ? host.files : host.userFiles
-    let passphrase = try passphraseSource(from: host)
+    let passphrases = KeyPassphrases(
+      specified: isHostPath ? host.passphrases.file : passphraseFile, setting: isHostPath ? passphraseFile : nil,
+      on: host)
     do {
-      if isStoreURI(in: files) { return try PrivateKey(storeURI: key, passphrase: passphrase) }
-      return try PrivateKey(parsing: try files.readFile(key, limit: Self.sizeLimit), passphrase: passphrase)
+      if isStoreURI(in: files) {
+        return try passphrases.open(token: displayName) { try PrivateKey(storeURI: key, passphrase: $0) }
+      }
+      let content = try files.readFile(key, limit: Self.sizeLimit)
+      return try passphrases.open(file: files.display(key)) { try PrivateKey(parsing: content, passphrase: $0) }
+    } catch let error as KeyLoadFailure {
+      throw error
     } catch let error as CryptoError {
       throw KeyLoadFailure(kind: error.kind, failure: Failure(displayName, error))
     } catch {
@@ -89,18 +97,14 @@ package struct KeySource: Sendable {
   func isStoreURI(in files: FileSystem) -> Bool { Self.isURI(key) && (try? files.exists(key)) != true }
 
   /// The key for messages: a URI is cut before its PIN (RFC 7512 section 2.4).
-  var displayName: String {
+  var displayName: String { Self.shown(key) }
+
+  /// A value of `Key=` for messages, cut before its PIN.
+  package static func shown(_ key: String) -> String {
     let name = Array(key.utf8)
     let attribute = "pin-value=".utf8
     guard let start = name.indices.first(where: { name[$0...].starts(with: attribute) }) else { return key }
     return String(decoding: name[..<(start + attribute.count)], as: UTF8.self) + "…"
-  }
-
-  private func passphraseSource(from host: Host) throws -> PassphraseSource {
-    guard let passphraseFile else { return .none }
-    let secret = try describing(passphraseFile) { try host.userFiles.readFile(passphraseFile, limit: 4096) }
-    let line = Array(secret.prefix { $0 != 0x0a && $0 != 0x0d })
-    return PassphraseSource { line }
   }
 
   /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; a single letter

@@ -7,7 +7,11 @@ internal import EFIData
 package import HostSystem
 internal import Messages
 
-/// The owner's keys on this host: a `.key` and a `.crt` in PEM for each of PK, KEK and db, and the owner's `GUID`.
+/// The owner's keys on this host: a `.key` and a `.crt` in PEM for each of PK, KEK and db, or for db alone, and the
+/// owner's `GUID`.
+///
+/// The private keys may be in another directory, such as on an encrypted USB stick (`KeyDirectory=`). Then `directory`
+/// has everything else, so that only signing needs the stick.
 package struct KeyStore: Sendable {
   /// The default directory of the keys.
   package static let standardDirectory = "/etc/pve-sb-uki/keys"
@@ -19,42 +23,75 @@ package struct KeyStore: Sendable {
   package enum State: Hashable, Sendable {
     case absent
     /// Everything needed to sign UKIs exists. The private keys of these roles were moved off the host, as recommended
-    /// for PK and KEK; only updates need them.
+    /// for PK and KEK; only updates need them. That of db is missing only if the medium of `privateDirectory` is away.
     case complete(withoutPrivateKeys: [KeyRole])
+    /// The pair that signs, without PK and KEK: for MOK, or on a build machine. The private key is missing only if the
+    /// medium of `privateDirectory` is away.
+    case signingPair(hasPrivateKey: Bool)
     /// Names of the existing and of the missing files.
     case partial(present: [String], missing: [String])
   }
 
+  /// The directory of the certificates, the GUID and the record of updates.
   package let directory: String
-  private let files: FileSystem
+  /// The directory of the private keys.
+  package let privateDirectory: String
+  private let host: Host
+  /// `PassphraseFile=`, a path on the host.
+  private let passphraseFile: String?
+  private var files: FileSystem { host.files }
 
-  package init(of host: Host, directory: String = standardDirectory) {
+  /// The private keys are in `directory`, too, if `privateDirectory` is nil.
+  package init(
+    of host: Host, directory: String = standardDirectory, privateDirectory: String? = nil,
+    passphraseFile: String? = nil
+  ) {
     self.directory = directory
-    files = host.files
+    self.privateDirectory = privateDirectory ?? directory
+    self.host = host
+    self.passphraseFile = passphraseFile
   }
 
   package static let ownerFile = "GUID"
-  private static let updateTimeFile = "LAST-UPDATE"
+  package static let updateTimeFile = "LAST-UPDATE"
   /// Maximum size of a file in bytes; a PEM file of RSA 4096 has 4 KiB.
   private static let sizeLimit = 1 << 20
 
   package static func keyFile(of role: KeyRole) -> String { "\(role.name).key" }
   package static func certificateFile(of role: KeyRole) -> String { "\(role.name).crt" }
 
+  /// Whether the private keys are in a directory of their own.
+  package var isSplit: Bool { privateDirectory != directory }
+
   /// The path on the host of a file in the store.
-  package func path(of name: String) -> String { "\(directory)/\(name)" }
+  package func path(of name: String) -> String {
+    PathName.join(KeyRole.allCases.map(Self.keyFile(of:)).contains(name) ? privateDirectory : directory, name)
+  }
   /// The same path as seen from outside the host's root, for messages.
   package func displayPath(of name: String) -> String { files.display(path(of: name)) }
   package var displayPath: String { files.display(directory) }
+  package var displayPrivatePath: String { files.display(privateDirectory) }
 
   package func state() throws -> State {
     let names = KeyRole.allCases.flatMap { [Self.keyFile(of: $0), Self.certificateFile(of: $0)] } + [Self.ownerFile]
-    let present = Set(try files.list(directory) ?? [])
+    let present = try existingNames().intersection(names)
+    guard !present.isEmpty else { return .absent }
     let missing = names.filter { !present.contains($0) }
-    guard missing.count < names.count else { return .absent }
-    let offline = [KeyRole.platformKey, .keyExchangeKey].filter { missing.contains(Self.keyFile(of: $0)) }
+    let offline = (isSplit ? KeyRole.allCases : [.platformKey, .keyExchangeKey])
+      .filter { missing.contains(Self.keyFile(of: $0)) }
     if missing == offline.map(Self.keyFile(of:)) { return .complete(withoutPrivateKeys: offline) }
+    let pair = [Self.keyFile(of: .signatureDatabase), Self.certificateFile(of: .signatureDatabase), Self.ownerFile]
+    if present == Set(pair) { return .signingPair(hasPrivateKey: true) }
+    if isSplit, present == Set(pair.dropFirst()) { return .signingPair(hasPrivateKey: false) }
     return .partial(present: names.filter { present.contains($0) }, missing: missing)
+  }
+
+  /// The names of the files in both directories: private keys in one, all others in the other.
+  package func existingNames() throws -> Set<String> {
+    let all = Set(try files.list(directory) ?? [])
+    guard isSplit else { return all }
+    let keys = Set(KeyRole.allCases.map(Self.keyFile(of:)))
+    return all.subtracting(keys).union(Set(try files.list(privateDirectory) ?? []).intersection(keys))
   }
 
   package func owner() throws -> GUID {
@@ -72,14 +109,19 @@ package struct KeyStore: Sendable {
     return try describing(name) { try CertificateFile(parsing: try read(name)).signer() }
   }
 
-  package func privateKey(of role: KeyRole, passphrase: PassphraseSource = .none) throws -> PrivateKey {
+  /// Finds the passphrase of a protected key as for `KeySource`.
+  package func privateKey(of role: KeyRole) throws -> PrivateKey {
     let name = Self.keyFile(of: role)
-    return try describing(name) { try PrivateKey(parsing: try read(name), passphrase: passphrase) }
+    let content = try read(name)
+    let passphrases = KeyPassphrases(specified: host.passphrases.file, setting: passphraseFile, on: host)
+    return try describing(name) {
+      try passphrases.open(file: displayPath(of: name)) { try PrivateKey(parsing: content, passphrase: $0) }
+    }
   }
 
   /// The key and its certificate.
-  package func identity(of role: KeyRole, passphrase: PassphraseSource = .none) throws -> SigningIdentity {
-    let key = try privateKey(of: role, passphrase: passphrase)
+  package func identity(of role: KeyRole) throws -> SigningIdentity {
+    let key = try privateKey(of: role)
     let certificate = try certificate(of: role)
     return try describing(Self.certificateFile(of: role)) {
       try SigningIdentity(key: key, certificate: certificate)
@@ -121,35 +163,8 @@ package struct KeyStore: Sendable {
       return try body()
     } catch let error as CryptoError {
       throw HostError("use", displayPath(of: name), detail: Message(error))
-    }
-  }
-}
-
-extension KeyStore {
-  /// Creates the store with new keys, all files at once; throws if it exists.
-  ///
-  /// Private keys have mode 0600 in a directory with mode 0700 from the first byte. The files are read back before the
-  /// directory gets its name.
-  package func create(_ hierarchy: KeyHierarchy, on host: Host) throws {
-    try host.files.makeCompleteDirectory(directory) { temporary in
-      for role in KeyRole.allCases {
-        let identity = hierarchy[role]
-        let key = "\(temporary)/\(Self.keyFile(of: role))"
-        try host.files.replaceFile(key, mode: 0o600, content: try identity.key.serializedPEM())
-        let certificate = "\(temporary)/\(Self.certificateFile(of: role))"
-        try host.files.replaceFile(certificate, mode: 0o644, content: try identity.certificate.serializedPEM())
-      }
-      let owner = Array("\(hierarchy.owner)\n".utf8)
-      try host.files.replaceFile("\(temporary)/\(Self.ownerFile)", mode: 0o644, content: owner)
-      let written = try KeyStore(of: host, directory: temporary).hierarchy()
-      guard
-        KeyRole.allCases.allSatisfy({ written[$0].certificate == hierarchy[$0].certificate }),
-        written.owner == hierarchy.owner
-      else {
-        throw HostError(
-          "create", displayPath, detail: "the keys read back differ from those written",
-          hint: "check this machine's memory and storage")
-      }
+    } catch let error as KeyLoadFailure {
+      throw error.failure
     }
   }
 }

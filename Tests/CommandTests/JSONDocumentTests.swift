@@ -111,7 +111,10 @@ import Testing
     expect(
       try document("enroll", "--firmware", "--yes", "--vendor", "none"), named: "enroll-refused",
       is: Golden.enrollRefused)
+    expect(try document("enroll", "--stage"), named: "enroll-stage", is: Golden.enrollStage)
+    expect(try document("keys", "unstage"), named: "keys-unstage", is: Golden.keysUnstage)
     expect(try document("enroll", "--firmware", "--yes"), named: "enroll", is: Golden.enroll)
+    expect(try document("keys", "list", "--firmware"), named: "keys-list-firmware", is: Golden.keysListFirmware)
   }
 
   @Test func bootCommandsMatchTheirGoldenDocuments() throws {

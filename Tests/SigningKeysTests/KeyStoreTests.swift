@@ -27,7 +27,8 @@ import Testing
 
   private func create(gate: @escaping Mutation.Gate = { _ in }) throws {
     let host = try root.host(gate: gate)
-    try KeyStore(of: host).create(hierarchy, on: host)
+    let identities = Dictionary(uniqueKeysWithValues: KeyRole.allCases.map { ($0, hierarchy[$0]) })
+    try KeyStore(of: host).install(KeySet(identities, owner: hierarchy.owner, passphrase: nil), on: host)
   }
 
   private func remove() throws { try ExternalTool("rm").run(["-rf", root.path(of: "etc")]) }

@@ -45,10 +45,19 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default 0.
   package var keep = 0
+  /// `KeyDirectory=`: the directory of the private keys, an absolute path.
+  ///
+  /// Default `/etc/pve-sb-uki/keys`, which always has the certificates.
+  package var keyDirectory = KeyStore.standardDirectory
   /// `Key=`: the signing key, an absolute path or an OpenSSL store URI.
   ///
-  /// Default `/etc/pve-sb-uki/keys/db.key`.
-  package var key = defaultKey
+  /// Default `db.key` in `keyDirectory`.
+  package var key: String {
+    get { specifiedKey ?? PathName.join(keyDirectory, KeyStore.keyFile(of: .signatureDatabase)) }
+    set { specifiedKey = newValue }
+  }
+  /// The value of `Key=`; nil for the default.
+  package var specifiedKey: String?
   /// `Certificate=`: the certificate of the key, an absolute path.
   ///
   /// Default `/etc/pve-sb-uki/keys/db.crt`.
@@ -143,6 +152,16 @@ extension Configuration {
       if entry.value.isEmpty { return nil }
       guard entry.value.hasPrefix("/") else { throw wrong("an absolute path") }
       return entry.value
+    }
+
+    /// An absolute path without slashes at its end.
+    func directory() throws -> String? {
+      guard let path = try absolutePath() else { return nil }
+      let components = PathName(path).components
+      guard !components.isEmpty, !components.contains("."), !components.contains("..") else {
+        throw wrong("the absolute path of a directory, without '.' and '..'")
+      }
+      return "/" + components.joined(separator: "/")
     }
 
     func pathOrURI() throws -> String? {

@@ -27,7 +27,8 @@ package struct Setting: Sendable {
     Setting("Enabled", set: { $0.isEnabled = try $1.truth() ?? $2.isEnabled }, write: { word($0.isEnabled) }),
     Setting("Strict", set: { $0.isStrict = try $1.truth() ?? $2.isStrict }, write: { word($0.isStrict) }),
     Setting("Keep", set: { $0.keep = try $1.count() ?? $2.keep }, write: { $0.keep.description }),
-    Setting("Key", set: { $0.key = try $1.pathOrURI() ?? $2.key }, write: { $0.key }),
+    Setting("KeyDirectory", set: { $0.keyDirectory = try $1.directory() ?? $2.keyDirectory }) { $0.keyDirectory },
+    Setting("Key", set: { configuration, value, _ in configuration.specifiedKey = try value.pathOrURI() }) { $0.key },
     Setting("Certificate", set: { $0.certificate = try $1.absolutePath() ?? $2.certificate }) { $0.certificate },
     Setting("Esp", set: { configuration, value, _ in configuration.espPath = try value.absolutePath() }) {
       $0.espPath ?? ""

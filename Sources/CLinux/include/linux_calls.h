@@ -4,6 +4,7 @@
 
 #include "crash_report.h"
 #include "mount_calls.h"
+#include "read_secret.h"
 
 #include <signal.h>
 #include <stddef.h>

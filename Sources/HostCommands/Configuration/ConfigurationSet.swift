@@ -154,22 +154,28 @@ package struct ConfigurationSet: Sendable {
   ///
   /// The host's own keys are not checked: they may be created later.
   private func requireUsableKey(after decision: Decision, on host: Host) throws {
-    let keys = ["Key", "Certificate"]
+    let keys = ["KeyDirectory", "Key", "Certificate"]
     guard !isForced, decision.results.contains(where: { $0.isChange && keys.contains($0.key) }) else { return }
     let survey = try SettingsSurvey(of: host.files, replacement: decision.content)
-    let configuration = try survey.configuration(of: "Key", "Certificate")
+    let configuration = try survey.configuration(of: "KeyDirectory", "Key", "Certificate")
     let isOwn =
       configuration.key == Configuration.defaultKey && configuration.certificate == Configuration.defaultCertificate
-    guard !isOwn else { return }
+    // Keys that do not exist yet are created where the settings say.
+    let willBeCreated =
+      try configuration.specifiedKey == nil && KeyStore(of: host, configuration).existingNames().isEmpty
+    guard !isOwn, !willBeCreated else { return }
     do {
       try configuration.signingKey.requireSignature(from: host)
     } catch {
-      let isOneOfTwo = !keys.allSatisfy { key in decision.results.contains { $0.key == key } }
+      let isMove = decision.results.contains { $0.key == "KeyDirectory" }
+      let isOneOfTwo = !keys.dropFirst().allSatisfy { key in decision.results.contains { $0.key == key } }
       throw Failure(
         "the signing key cannot be used: \(Failure(adopting: error, of: "\(configuration.key)").withHint)",
-        hint: isOneOfTwo
-          ? "set Key and Certificate together, or use --force to write the value anyway"
-          : "use --force to write the values anyway")
+        hint: isMove
+          ? "move the keys with 'pve-sb-uki keys move \(configuration.keyDirectory.shellWord)'"
+          : isOneOfTwo
+            ? "set Key and Certificate together, or use --force to write the value anyway"
+            : "use --force to write the values anyway")
     }
   }
 

@@ -79,7 +79,7 @@ package struct EnrolFirmware: Sendable {
       self.survey = survey
       store = KeyStore(of: host)
       switch try store.state() {
-      case .absent:
+      case .absent, .signingPair:
         throw Failure(
           "\(store.displayPath) has no PK and no KEK, which the firmware needs",
           hint: "run 'pve-sb-uki keys create', or enrol the certificate with 'pve-sb-uki enroll --mok'")
@@ -113,12 +113,12 @@ package struct EnrolFirmware: Sendable {
     goal.vendor = vendor
     goal.isAppend = isAppend
     goal.risks = risks
-    for path in additions { goal.additions.lists += try signatures(in: path, goal.owner, host).lists }
+    for path in additions { goal.additions.lists += try Self.signatures(in: path, goal.owner, host).lists }
     return goal
   }
 
   /// The certificates or signature lists in a file of the user.
-  private func signatures(in path: String, _ owner: GUID, _ host: Host) throws -> SignatureDatabase {
+  static func signatures(in path: String, _ owner: GUID, _ host: Host) throws -> SignatureDatabase {
     let content = try host.userFiles.readFile(path, limit: Self.sizeLimit)
     if let lists = try? SignatureDatabase(parsing: content), !lists.lists.isEmpty { return lists }
     guard let file = try? CertificateFile(parsing: content) else {

@@ -5,6 +5,7 @@ internal import BootEnvironment
 internal import BootPaths
 package import Cryptography
 package import HostSystem
+internal import KeyEnrolment
 package import Messages
 internal import Reconcile
 internal import SecureBoot

@@ -71,6 +71,7 @@ package enum MachineFindings {
     collector.add(Message(verbatim: "dracut")) { try PackageFindings.dracut(on: host) }
     collector.add(Message(verbatim: "os-release")) { try OSReleaseFindings.findings(context, on: host) }
     collector.add("updates that delete keys") { ESPKeyFiles.removals(context, on: host) }
+    collector.add("backups of keys") { try KeyBackupFindings.findings(context.configuration, on: host) }
     collector.add("secrets") { try SecretStorage.findings(context, on: host) }
     collector.add("partition GUIDs") { try ClonedDisks.findings(context, on: host) }
     collector.add("the kernel's log") { try KernelLog(of: host).findings }

@@ -28,16 +28,15 @@ enum SecretStorage {
   /// Unknown, and so not reported, are file systems without a block device of their own (ZFS, btrfs, NFS) and what is
   /// behind symbolic links.
   private static func unencrypted(_ context: MachineFindings.Context, on host: Host) throws -> [Finding] {
-    var paths = KeyRole.allCases.map { "\(KeyStore.standardDirectory)/\(KeyStore.keyFile(of: $0))" }
+    var paths = Set([KeyStore.standardDirectory, context.configuration.keyDirectory]).sorted().flatMap { directory in
+      KeyRole.allCases.map { PathName.join(directory, KeyStore.keyFile(of: $0)) }
+    }
     if context.configuration.key.hasPrefix("/"), !paths.contains(context.configuration.key) {
       paths.append(context.configuration.key)
     }
     let mounts = try host.files.mountPoints()
     let found = try paths.filter { path in
-      guard let mount = mount(of: path, among: mounts), mount.device.major != 0,
-        try isPlainKey(path, on: host), try !leadsThroughLinks(path, on: host)
-      else { return false }
-      return try isUnencrypted(mount.device, in: host.files)
+      try isPlainKey(path, on: host) && isOnUnencryptedDevice(path, among: mounts, on: host)
     }
     guard !found.isEmpty else { return [] }
     let names = found.map { host.files.display($0) }.joined(separator: ", ")
@@ -59,6 +58,14 @@ enum SecretStorage {
     ]
   }
 
+  /// Whether a path is on a block device that is known to be unencrypted.
+  static func isOnUnencryptedDevice(_ path: String, among mounts: [MountPoint], on host: Host) throws -> Bool {
+    guard let mount = mount(of: path, among: mounts), mount.device.major != 0,
+      try !leadsThroughLinks(path, on: host)
+    else { return false }
+    return try isUnencrypted(mount.device, in: host.files)
+  }
+
   /// Whether the file is a private key that needs no passphrase.
   private static func isPlainKey(_ path: String, on host: Host) throws -> Bool {
     guard let content = try host.files.readFileIfPresent(path, limit: sizeLimit) else { return false }
@@ -76,7 +83,7 @@ enum SecretStorage {
   }
 
   /// The last mount at the longest path that contains `path`.
-  private static func mount(of path: String, among mounts: [MountPoint]) -> MountPoint? {
+  static func mount(of path: String, among mounts: [MountPoint]) -> MountPoint? {
     let candidates = mounts.filter { $0.path == "/" || path == $0.path || path.hasPrefix($0.path + "/") }
     guard let longest = candidates.map(\.path.utf8.count).max() else { return nil }
     return candidates.last { $0.path.utf8.count == longest }

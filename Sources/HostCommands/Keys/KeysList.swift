@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
 package import Messages
@@ -43,7 +44,7 @@ package struct KeysList: Sendable {
   ///
   /// Throws `HostError` if the directory cannot be read.
   package func run(on host: Host) throws -> Result {
-    let store = KeyStore(of: host)
+    let store = try KeyStore(configuredOn: host)
     var result = Result(directory: store.displayPath, keys: [], warnings: [])
     let state = try store.state()
     if case .absent = state { return result }
@@ -51,7 +52,7 @@ package struct KeysList: Sendable {
       result.warnings.append("\(store.displayPath): missing \(missing.joined(separator: ", "))")
     }
     result.warnings += try modeWarnings(store, host)
-    let present = Set(try host.files.list(store.directory) ?? [])
+    let present = try store.existingNames()
     if present.contains(KeyStore.ownerFile) {
       result.owner = Self.collect(&result.warnings) { try store.owner().description }
     }
@@ -104,7 +105,7 @@ package struct KeysList: Sendable {
     func check(_ path: String, forbidden: UInt32, wanted: UInt32) throws {
       warnings += try host.exposures(of: path, forbidden: forbidden, wanted: wanted).map(\.withHint)
     }
-    try check(store.directory, forbidden: 0o077, wanted: 0o700)
+    try check(store.privateDirectory, forbidden: 0o077, wanted: 0o700)
     for role in KeyRole.allCases {
       try check(store.path(of: KeyStore.keyFile(of: role)), forbidden: 0o177, wanted: 0o600)
       try check(store.path(of: KeyStore.certificateFile(of: role)), forbidden: 0o022, wanted: 0o644)

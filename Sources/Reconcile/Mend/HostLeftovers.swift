@@ -15,9 +15,11 @@ enum HostLeftovers {
     CommandLine.fragmentDirectory, PathName(DKMSSigning.path).directory,
   ]
 
-  /// Removes them, and returns a failure for each directory in which that is not possible.
+  /// Removes them, also from the directory of the private keys, and returns a failure for each directory in which that is not possible.
   static func sweep(_ files: FileSystem) -> [Failure] {
-    directories.compactMap { directory in
+    let configuration = try? SettingsSurvey(of: files).configuration(of: "KeyDirectory")
+    let others = [configuration?.keyDirectory].compactMap { $0 }.filter { !directories.contains($0) }
+    return (directories + others).compactMap { directory in
       do {
         try files.removeAbandoned(in: directory)
         return nil

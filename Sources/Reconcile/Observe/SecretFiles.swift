@@ -12,7 +12,10 @@ enum SecretFiles {
   ///
   /// Empty if the host cannot be read, which is reported elsewhere.
   static func exposures(_ configuration: Configuration, on host: Host) -> [Failure] {
-    var files = KeyRole.allCases.map { "\(KeyStore.standardDirectory)/\(KeyStore.keyFile(of: $0))" }
+    var files = [KeyStore.standardDirectory, configuration.keyDirectory].flatMap { directory in
+      KeyRole.allCases.map { PathName.join(directory, KeyStore.keyFile(of: $0)) }
+    }
+    if configuration.keyDirectory == KeyStore.standardDirectory { files.removeLast(KeyRole.allCases.count) }
     var found: [Failure] = []
     if configuration.key.hasPrefix("/") {
       if !files.contains(configuration.key) { files.append(configuration.key) }

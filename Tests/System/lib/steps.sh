@@ -46,6 +46,7 @@ add_steps() {
   step_limit=$full_limit
   step full-esp "a full ESP" Tests/System/full-esp-test
   both guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
+  step stage "keys enrolled by systemd-boot and from staged files" Tests/System/stage-test
   both status "the screens of a whole host, and their next commands" Tests/System/status-test
   step enroll "keys written from the running system, with power cuts, in OVMF" Tests/System/enroll-test
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test

@@ -85,3 +85,21 @@ put_variable() {
     cat "$data"
   } | dd of="$store" bs=64k seek="$offset" oflag=seek_bytes conv=notrunc status=none
 }
+
+# copy_variable STORE NAME VENDOR: prints the content of a variable that exists.
+copy_variable() {
+  local store=$1 wanted offset size name_size
+  wanted=$({ guid "$3" && utf16 "$2"; } | od -An -v -tx1 | tr -d ' \n')
+  offset=$(($(number "$store" 48 2) + 28))
+  while [ "$(number "$store" "$offset" 2)" = 21930 ]; do
+    name_size=$(number "$store" $((offset + 36)) 4)
+    size=$(number "$store" $((offset + 40)) 4)
+    if [ "$(number "$store" $((offset + 2)) 1)" = 63 ] &&
+      [ "$(od -An -v -tx1 -j $((offset + 44)) -N $((16 + name_size)) "$store" | tr -d ' \n')" = "$wanted" ]; then
+      dd if="$store" iflag=skip_bytes,count_bytes skip=$((offset + 60 + name_size)) count="$size" status=none
+      return 0
+    fi
+    offset=$(((offset + 60 + name_size + size + 3) & ~3))
+  done
+  die "$store has no variable $2"
+}
