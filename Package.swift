@@ -180,8 +180,8 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
-        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature",
-        "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
+        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "KeyEnrolment", "Messages",
+        "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
         "XZ",
       ], path: "Tests/FuzzRunner"),
     // Lists initrds, and checks made-up machines.
