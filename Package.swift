@@ -85,6 +85,14 @@ let package = Package(
         "SecureBoot",
       ]),
 
+    // What an enrolment writes into the firmware, and what it would do to this machine.
+    .target(
+      name: "KeyEnrolment",
+      dependencies: [
+        "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostSystem", "Messages",
+        "SecureBoot", "SigningKeys",
+      ]),
+
     // Separate from BootEnvironment, so that the hooks do not need libarchive.
     .target(
       name: "KernelModules",
@@ -111,9 +119,9 @@ let package = Package(
     .target(
       name: "HostCommands",
       dependencies: [
-        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings",
-        "HostSystem", "KernelModules", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
-        "StartupCheck", "UnifiedKernelImage",
+        "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
+        "Findings", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile",
+        "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -136,7 +144,8 @@ let package = Package(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
-        "Findings", "HostCommands", "HostSystem", "KernelModules", "Messages", "Reconcile", "SecureBoot",
+        "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "Reconcile",
+        "SecureBoot", "SigningKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -171,8 +180,8 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
-        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature",
-        "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
+        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "KeyEnrolment", "Messages",
+        "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
         "XZ",
       ], path: "Tests/FuzzRunner"),
     // Lists initrds, and checks made-up machines.
@@ -259,9 +268,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "Messages",
-        "Reconcile",
-        "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
+        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "KeyEnrolment",
+        "Messages", "Reconcile", "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
@@ -276,8 +284,14 @@ let package = Package(
       name: "HostCommandsTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
-        "HostScenes", "HostSystem", "Messages", "PortableExecutable", "Reconcile", "SecureBoot", "SigningKeys",
-        "StartupCheck",
+        "HostScenes", "HostSystem", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile", "SecureBoot",
+        "SigningKeys", "StartupCheck",
+        "TestSupport",
+      ]),
+    .testTarget(
+      name: "KeyEnrolmentTests",
+      dependencies: [
+        "BinaryFormat", "Cryptography", "EFIData", "HostSystem", "KeyEnrolment", "Messages", "SigningKeys",
         "TestSupport",
       ]),
   ],

@@ -42,6 +42,8 @@ package struct BootPath: Sendable {
   package internal(set) var devicePath: String?
   /// The programs in the order in which they start; empty if the first one is unknown.
   package internal(set) var steps: [BootStep] = []
+  /// The MokManager that shim starts on this path if a request is pending; nil if shim is not on the path.
+  package internal(set) var mokManager: BootStep?
   /// The other entries in the menu of the path's boot loader; without `readsAll` only pve-sb-uki's UKIs.
   package internal(set) var alternatives: [BootStep] = []
   /// What happens at the next boot.
@@ -128,4 +130,6 @@ package struct BootStep: Sendable {
   package internal(set) var reason: Message
   /// What else the administrator should know about it, as a sentence.
   package internal(set) var note: Message?
+  /// Whether it is known to have no signature, so that only its digest in db could make it start with Secure Boot on.
+  package internal(set) var isUnsigned = false
 }

@@ -7,7 +7,7 @@ package import Findings
 package import HostSystem
 internal import Messages
 internal import PortableExecutable
-internal import SecureBoot
+package import SecureBoot
 
 /// Every boot path of this machine, and what is wrong with them.
 ///
@@ -18,6 +18,8 @@ package struct BootPathSurvey: Sendable {
     package var readsAll = false
     /// Files that are known not to match the manifest, by the name of the ESP and path; they are read.
     package var damaged: [(esp: String, path: String)] = []
+    /// The lists to judge with instead of those that the firmware has now.
+    package var database: TrustDatabase?
 
     package init() {}
   }
@@ -55,7 +57,7 @@ package struct BootPathSurvey: Sendable {
   package init(of host: Host, _ survey: ESPSurvey, options: Options = Options()) throws {
     let store = host.variables
     let (variables, orderProblem) = try BootVariables.readable(in: store)
-    let database = Result { try TrustDatabase(readingFrom: store) }
+    let database = Result { try options.database ?? TrustDatabase(readingFrom: store) }
     let machine = try host.machine
     let (manifest, _) = Manifest.load(from: host.files)
     let partitions = PartitionFiles(host, survey)

@@ -127,6 +127,8 @@ final class PathWalker {
     let starter = ProgramJudge.Starter(route: .shim, shim: judge.shim(program, file, on: volume))
     func exists(_ path: String) -> Bool { (try? volume.open(path)).flatMap { $0 } != nil }
     let directory = PathName(file).directory
+    let manager = PathName.join(directory, "mm\(machine.efiName).efi")
+    path.mokManager = judge.examine(manager, on: volume, by: starter).step
     let defaultLoader = PathName.join(directory, "grub\(machine.efiName).efi")
     let isRemovable = file.lowercased().hasPrefix("/efi/boot/boot") && file.lowercased().hasSuffix(".efi")
     if isRemovable, exists(loaders.removableFallback) {

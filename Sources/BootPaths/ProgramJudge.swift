@@ -106,8 +106,9 @@ final class ProgramJudge {
       step.reason = "the firmware's key lists cannot be read"
       return
     }
-    let result = try TrustEvaluation(database, shim: starter.shim)
-      .judge(try evidence(of: file, header, step.path ?? "", on: volume, database), via: starter.route)
+    let evidence = try evidence(of: file, header, step.path ?? "", on: volume, database)
+    let result = try TrustEvaluation(database, shim: starter.shim).judge(evidence, via: starter.route)
+    step.isUnsigned = !evidence.isSigned
     step.reason = result.reason
     step.verdict =
       switch result.verdict {

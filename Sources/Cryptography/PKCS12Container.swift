@@ -5,12 +5,12 @@ internal import COpenSSL
 internal import Messages
 
 /// A PKCS#12 file (RFC 7292): a private key and certificates, protected by a passphrase.
-final class PKCS12Container {
+package final class PKCS12Container: @unchecked Sendable {  // PKCS12 is never modified after initialisation.
   private let pointer: OpaquePointer
   private let operation: Message = "cannot read the private key"
 
   /// Nil if `bytes` are not PKCS#12 in DER.
-  init?(parsing bytes: [UInt8]) throws(CryptoError) {
+  package init?(parsing bytes: [UInt8]) throws(CryptoError) {
     let parsed = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PKCS12_bio(bio, nil) }
     ErrorQueue.clear()
     guard let parsed else { return nil }
@@ -19,19 +19,26 @@ final class PKCS12Container {
 
   deinit { PKCS12_free(pointer) }
 
+  /// What it contains.
+  package struct Content {
+    package var key: PrivateKey
+    /// That of the key first.
+    package var certificates: [Certificate]
+  }
+
   /// Opens it without a passphrase, or with the one of `source`.
   ///
   /// Throws `passphrase` if it is missing or wrong, `legacyContainer` for algorithms that need libcrypto's legacy
   /// provider, `container` for a damaged file and one without a private key.
-  func privateKey(passphrase source: PassphraseSource) throws(CryptoError) -> OpaquePointer {
-    if isOpened(by: [0]) { return try key(with: [0]) }
+  package func open(passphrase source: PassphraseSource) throws(CryptoError) -> Content {
+    if isOpened(by: [0]) { return try content(with: [0]) }
     guard var text = source.bytes() else { throw wrongPassphrase }
     defer { text.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) } }
     // The functions below expect a C string.
     guard !text.contains(0) else { throw wrongPassphrase }
     text.append(0)
     guard isOpened(by: text) else { throw wrongPassphrase }
-    return try key(with: text)
+    return try content(with: text)
   }
 
   private var wrongPassphrase: CryptoError {
@@ -52,14 +59,15 @@ final class PKCS12Container {
     }
   }
 
-  private func key(with text: [UInt8]) throws(CryptoError) -> OpaquePointer {
+  private func content(with text: [UInt8]) throws(CryptoError) -> Content {
     ErrorQueue.clear()
     var key: OpaquePointer?
     var certificate: OpaquePointer?
+    var others: OpaquePointer?
     let isParsed = text.withUnsafeBytes { bytes in
-      PKCS12_parse(pointer, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), &key, &certificate, nil) == 1
+      PKCS12_parse(pointer, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), &key, &certificate, &others) == 1
     }
-    X509_free(certificate)
+    defer { psu_sk_X509_free(others) }
     guard isParsed else {
       guard ErrorQueue.containsUnsupported else {
         ErrorQueue.clear()
@@ -71,9 +79,14 @@ final class PKCS12Container {
         ["it is a PKCS#12 file with an algorithm that OpenSSL 3 supports only with its legacy provider"])
     }
     ErrorQueue.clear()
+    var certificates: [Certificate] = []
+    if let certificate { certificates.append(try Certificate(owning: certificate)) }
+    for index in 0..<(others.map { psu_sk_X509_num($0) } ?? 0) {
+      if let other = psu_sk_X509_value(others, index) { certificates.append(try Certificate(owning: other)) }
+    }
     guard let key else {
       throw CryptoError(.keyFile, operation, ["it is a PKCS#12 file without a private key"])
     }
-    return key
+    return Content(key: PrivateKey(owning: key), certificates: certificates)
   }
 }

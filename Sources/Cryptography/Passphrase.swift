@@ -43,7 +43,7 @@ package struct PassphraseSource: Sendable {
   }
 
   /// The passphrase, which the caller wipes; nil if there is none.
-  func bytes() -> [UInt8]? { provide() }
+  package func bytes() -> [UInt8]? { provide() }
 
   fileprivate func fill(_ buffer: UnsafeMutableBufferPointer<CChar>) -> CInt {
     guard var secret = provide() else { return -1 }

@@ -37,7 +37,9 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modi
     if let plain {
       self.init(owning: plain)
     } else if let container = try PKCS12Container(parsing: bytes) {
-      self.init(owning: try container.privateKey(passphrase: source))
+      let key = try container.open(passphrase: source).key
+      EVP_PKEY_up_ref(key.pointer)
+      self.init(owning: key.pointer)
     } else {
       throw CryptoError(.keyFile, operation, ["it is not a private key in PEM or DER"])
     }

@@ -71,6 +71,10 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case bootPathDepends = "boot-path-depends"
   /// This firmware or shim does not accept the signing key.
   case keyNotEnrolled = "key-not-enrolled"
+  /// The firmware has lost keys that pve-sb-uki wrote.
+  case enrolmentLost = "enrolment-lost"
+  /// MokManager offers to remove the signing key's certificate at the next boot.
+  case mokRemovalRequested = "mok-removal-requested"
   /// The firmware is in Setup Mode.
   case setupMode = "setup-mode"
   /// Secure Boot is off.
@@ -104,10 +108,14 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case vendorCertificatesOld = "vendor-certificates-old"
   /// A certificate expires within a year.
   case certificateExpiring = "certificate-expiring"
+  /// There is no backup of a private key.
+  case keysNotBackedUp = "keys-not-backed-up"
   /// A private key is on an unencrypted file system.
   case secretUnencrypted = "secret-unencrypted"
   /// Exported public keys are still on an ESP.
   case exportedKeysOnESP = "exported-keys-on-esp"
+  /// MokManager appears at the next boot, with a request that is not about the signing key.
+  case mokRequestPending = "mok-request-pending"
   /// Two disks have a partition with the same GUID, so that boot entries can lead to either.
   case duplicateEntries = "duplicate-entries"
   /// dracut rebuilds initrds without calling hooks.
@@ -125,8 +133,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
-    case .vendorCertificatesOld, .certificateExpiring, .secretUnencrypted, .exportedKeysOnESP, .duplicateEntries,
-      .initrdTrigger, .fwupdCannotUpdate, .remark:
+    case .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted, .exportedKeysOnESP,
+      .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
       .note
     default: .attention
     }

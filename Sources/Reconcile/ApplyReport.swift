@@ -67,6 +67,8 @@ package struct ApplyReport: Sendable {
   var remaining: [String: [UKIName]] = [:]
   /// Boot loaders and their settings that were written, as `ESP: path`; in a dry run: those that would be.
   package var loaders: [String] = []
+  /// Removals of files for an enrolment that is complete, in the imperative; in a dry run: those that would be made.
+  package var unstaged: [Message] = []
   /// Changes made to boot entries, in the imperative; in a dry run: those that would be made.
   package var entries: [Message] = []
   /// dkms settings that were written or removed, in the imperative; in a dry run: those that would be.
@@ -82,7 +84,7 @@ package struct ApplyReport: Sendable {
 
   /// Whether anything was changed, or would be changed in a dry run.
   package var isChange: Bool {
-    !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !moduleSigning.isEmpty
+    !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !unstaged.isEmpty || !moduleSigning.isEmpty
       || images.contains { [.signed, .copied, .removed].contains($0.state) }
   }
 
@@ -135,6 +137,7 @@ package struct ApplyReport: Sendable {
         }
       }
       loaders += esp.loaders.map { "\(esp.name): \($0.path.dropFirst())" }
+      if let message = esp.unstaging { unstaged.append(message) }
     }
     sortImages()
     entries = plan.entrySteps
@@ -154,6 +157,16 @@ package struct ApplyReport: Sendable {
 }
 
 extension ESPPlan {
+  /// The removal of files for an enrolment that is complete, in the imperative; nil if there are none.
+  var unstaging: Message? {
+    switch staged.paths.count {
+    case 0 where !staged.restoresLoader: nil
+    case 0: "end the enrolment by systemd-boot on the ESP \(name): the keys are enrolled"
+    case 1: "remove 1 file from the ESP \(name): the key in it is enrolled"
+    default: "remove \(staged.paths.count) files from the ESP \(name): the keys in them are enrolled"
+    }
+  }
+
   /// The results that are known before anything is executed: UKIs that are current, are kept, or cannot be built.
   func knownOutcomes(_ plan: ApplyPlan) -> [ImageOutcome] {
     let kept =

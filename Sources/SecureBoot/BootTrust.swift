@@ -54,6 +54,11 @@ package enum BootTrust: Hashable, Sendable {
           : "enrol Microsoft's UEFI CA in db, or enrol pve-sb-uki's certificate there and set Chain=direct")
     }
     guard result.cause == .untrusted else { return .refused(reason: result.reason, hint: "create and enrol new keys") }
+    if route != .firmware, certificate.isForKernelModules {
+      return .refused(
+        reason: "\(name) is only for kernel modules; shim rejects images that are signed with it",
+        hint: "create another signing key: pve-sb-uki keys create --mok")
+    }
     if route != .firmware {
       return .refused(reason: "\(name) is neither in db nor in shim's MOK list", hint: enrolmentHint)
     }
@@ -74,7 +79,8 @@ package enum BootTrust: Hashable, Sendable {
     of certificate: Certificate, by evaluation: TrustEvaluation, via route: TrustEvaluation.Route
   ) throws -> Bool {
     let result = try evaluation.judge(ImageEvidence(signedBy: certificate), via: route)
-    return result.cause == .untrusted && !result.isAboutShim
+    let isUnusable = route != .firmware && certificate.isForKernelModules
+    return result.cause == .untrusted && !result.isAboutShim && !isUnusable
   }
 
   /// Whether only shim's MOK list, but not db, allows the certificate, regardless of whether Secure Boot is on.

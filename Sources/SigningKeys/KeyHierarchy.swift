@@ -63,14 +63,23 @@ package struct KeyHierarchy: Sendable {
   package func platformKeyRemoval(at time: Int64) throws -> [UInt8] { try update(.platformKey, payload: [], at: time) }
 
   private func update(_ role: KeyRole, payload: [UInt8], at seconds: Int64) throws -> [UInt8] {
+    try update(of: role.variable, payload: payload, at: seconds, by: role.authority).serialize()
+  }
+
+  /// The signed update that sets a variable to `payload`, or with `appendWrite` adds it.
+  ///
+  /// `authority` is the key that the firmware expects: PK for PK and KEK, KEK for db and dbx. Throws `CryptoError`.
+  package func update(
+    of variable: EFIVariableName, attributes: EFIVariableAttributes = .keyDatabase, payload: [UInt8],
+    at seconds: Int64, by authority: KeyRole
+  ) throws -> AuthenticatedVariable {
     guard let time = EFITime(unixSeconds: seconds) else {
-      throw CryptoError(.malformed, "cannot sign an update of \(role.name)", ["time out of range: \(seconds)"])
+      throw CryptoError(.malformed, "cannot sign an update of \(variable.name)", ["time out of range: \(seconds)"])
     }
     let signed = AuthenticatedVariable.signedBytes(
-      variable: role.variable, attributes: .keyDatabase, time: time, payload: payload)
-    let message = try SignedData.sign(detached: signed, by: self[role.authority])
+      variable: variable, attributes: attributes, time: time, payload: payload)
+    let message = try SignedData.sign(detached: signed, by: self[authority])
     return AuthenticatedVariable(time: time, signature: try Self.withoutContentInfo(message), payload: payload)
-      .serialize()
   }
 
   /// The SignedData inside a ContentInfo; EDK2 before 2023 expects its digest algorithm at a fixed offset.

@@ -25,6 +25,13 @@ package struct KeySet: Sendable {
     package var mode: UInt32
     package var content: [UInt8]
     package var isPrivateKey: Bool
+
+    package init(name: String, mode: UInt32, content: [UInt8], isPrivateKey: Bool) {
+      self.name = name
+      self.mode = mode
+      self.content = content
+      self.isPrivateKey = isPrivateKey
+    }
   }
 
   /// All three roles, or db alone.

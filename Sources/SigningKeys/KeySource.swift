@@ -103,7 +103,10 @@ package struct KeySource: Sendable {
   func isStoreURI(in files: FileSystem) -> Bool { Self.isURI(key) && (try? files.exists(key)) != true }
 
   /// The key for messages: a URI is cut before its PIN (RFC 7512 section 2.4).
-  var displayName: String {
+  var displayName: String { Self.shown(key) }
+
+  /// A value of `Key=` for messages, cut before its PIN.
+  package static func shown(_ key: String) -> String {
     let name = Array(key.utf8)
     let attribute = "pin-value=".utf8
     guard let start = name.indices.first(where: { name[$0...].starts(with: attribute) }) else { return key }

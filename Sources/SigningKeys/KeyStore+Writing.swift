@@ -13,8 +13,10 @@ extension KeyStore {
   ///
   /// If the private keys have a directory of their own, that must exist; it gets a complete set, and files in it with
   /// the same content are kept. After an error, the new ones are removed. Throws `Failure` if it has other keys.
-  package func install(_ set: KeySet, on host: Host) throws {
-    let files = try set.files()
+  package func install(_ set: KeySet, on host: Host) throws { try install(files: try set.files(), on: host) }
+
+  /// As above, for files that were checked.
+  package func install(files: [KeySet.File], on host: Host) throws {
     var copied: [String] = []
     do {
       if isSplit { try installOnMedium(files, &copied, on: host) }

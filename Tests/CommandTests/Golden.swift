@@ -52,7 +52,8 @@ enum Golden {
           }
         ]
       },
-      "schema": 1
+      "schema": 1,
+      "unstaged": []
     }
     """#
 
@@ -102,7 +103,8 @@ enum Golden {
           }
         ]
       },
-      "schema": 1
+      "schema": 1,
+      "unstaged": []
     }
     """#
 
@@ -118,7 +120,8 @@ enum Golden {
       "notes": [],
       "obstacle": "disabled",
       "plan": null,
-      "schema": 1
+      "schema": 1,
+      "unstaged": []
     }
     """#
 
@@ -480,6 +483,18 @@ enum Golden {
     }
     """#
 
+  static let enrollStage = #"""
+    {}
+    """#
+
+  static let keysUnstage = #"""
+    {}
+    """#
+
+  static let keysListFirmware = #"""
+    {}
+    """#
+
   static let keysExport = #"""
     {
       "files": [
@@ -529,6 +544,22 @@ enum Golden {
         },
         {
           "path": "ROOT/public/db.esl",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/redfish-db.json",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/redfish-KEK.json",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/redfish-PK.json",
+          "written": true
+        },
+        {
+          "path": "ROOT/public/redfish-README.txt",
           "written": true
         },
         {
@@ -1111,7 +1142,7 @@ enum Golden {
 
   static let all = [
     applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
-    keysExport, bootList, bootCheck, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
+    keysExport, enrollStage, keysUnstage, keysListFirmware, bootList, bootCheck, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
     configList,
     configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
   ]

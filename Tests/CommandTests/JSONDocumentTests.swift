@@ -97,6 +97,26 @@ import Testing
     expect(try document("keys", "export", empty.path(of: "public")), named: "keys-export", is: Golden.keysExport)
   }
 
+  /// In Setup Mode: with a path of another program, and where only --vendor none is refused.
+  @Test func enrolmentMatchesItsGoldenDocuments() throws {
+    for name in ["db.key", "db.crt"] { try FileSystem().remove(scene.directory.path(of: "etc/pve-sb-uki/keys/\(name)")) }
+    try FileSystem().removeDirectory(scene.directory.path(of: "etc/pve-sb-uki/keys"))
+    _ = try document(
+      "keys", "create", "--common-name", "Test", "--owner-guid", "11112222-3333-4444-5555-666677778888")
+    try addBootEntries()
+    try write(.setupMode, [1])
+    try write(.secureBoot, [0])
+    _ = try document("apply")
+    expect(try document("enroll", "--firmware", "--dry-run"), named: "enroll-dry-run", is: Golden.enrollDryRun)
+    expect(
+      try document("enroll", "--firmware", "--yes", "--vendor", "none"), named: "enroll-refused",
+      is: Golden.enrollRefused)
+    expect(try document("enroll", "--stage"), named: "enroll-stage", is: Golden.enrollStage)
+    expect(try document("keys", "unstage"), named: "keys-unstage", is: Golden.keysUnstage)
+    expect(try document("enroll", "--firmware", "--yes"), named: "enroll", is: Golden.enroll)
+    expect(try document("keys", "list", "--firmware"), named: "keys-list-firmware", is: Golden.keysListFirmware)
+  }
+
   @Test func bootCommandsMatchTheirGoldenDocuments() throws {
     try addBootEntries()
     expect(try document("boot", "list"), named: "boot-list", is: Golden.bootList)

@@ -5,6 +5,7 @@ import BootPaths
 import HostCommands
 import HostSystem
 import KernelRepack
+import KeyEnrolment
 import Messages
 import Reconcile
 import TestSupport
@@ -58,6 +59,11 @@ import Testing
       BootStep.Program.self, "shim", "mok-manager", "fallback", "grub", "systemd-boot", "uki", "foreign-uki", "kernel",
       "windows", "fwupd", "firmware", "network", "device", "unknown")
     check(SignatureReport.Verdict.self, "valid", "other-image", "broken")
+    check(
+      Refusal.Kind.self, "not-in-setup-mode", "kek-is-foreign", "no-factory-lists", "variables-read-only", "keys-away",
+      "no-usable-uki", "no-boot-path", "lost-boot-path", "nvram-full", "lost-tpm-unlock", "no-passphrase",
+      "unknown-disk", "lost-option-rom")
+    check(ListEntry.Origin.self, "own", "microsoft", "other")
     check(ConfigurationList.Source.self, "default", "file", "drop-in")
     check(SignatureKind.self, "efi", "linux-module")
     check(

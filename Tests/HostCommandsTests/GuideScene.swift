@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import BootEnvironment
 import Cryptography
 import EFIData
 import HostCommands
@@ -72,6 +73,54 @@ struct GuideScene {
     try put(.stubImageIdentifier, text("\\EFI\\Linux\\\(image)"))
   }
 
+  /// A stand-in for mokutil 0.6: the request that it files, as if the password had been typed.
+  func hostWithMokutil(
+    exitCode: Int32 = 0, files: Bool = true, arguments: (@Sendable ([String]) -> Void)? = nil
+  ) throws -> Host {
+    var host = try host()
+    let store = directory.path(of: String(EFIVariableStore.directory.dropFirst()))
+    let root = FileSystem()
+    host.terminal = Terminal(isThere: { true }, readLine: { nil })
+    host.processes = ProcessRunner(run: { program, words in
+      #expect(program == "/usr/bin/mokutil")
+      arguments?(words)
+      guard words.first == "--import", files else { return exitCode }
+      let certificates = try words.filter { $0.hasSuffix(".der") }.map { try root.readFile($0, limit: 1 << 20) }
+      let owner = GUID(0x605d_ab50, 0xe046, 0x4300, 0xabb6_3dd8_10dd_8b23)
+      let content = SignatureDatabase(certificates: certificates, owner: owner).serialize()
+      for (name, data) in [(EFIVariableName.requestedMachineOwnerKeys, content), (.machineOwnerKeysPassword, [1])] {
+        try root.replaceFile("\(store)/\(name.fileName)", content: [7, 0, 0, 0] + data)
+      }
+      return exitCode
+    })
+    return host
+  }
+
+  /// A machine with Secure Boot on that was started by shim, which the firmware knows by its digest; on the ESP are shim,
+  /// MokManager (another program signed by Debian) and GRUB.
+  static func withShim() throws -> GuideScene {
+    let scene = try GuideScene()
+    let directory = scene.directory
+    try directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
+    try directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
+    try directory.write("usr/bin/mokutil", "")
+    try directory.write("boot/efi/EFI/BOOT/BOOTX64.EFI", Fixture.bytes(of: "shim-trixie"))
+    for name in ["grubx64.efi", "mmx64.efi"] {
+      try directory.write("boot/efi/EFI/BOOT/\(name)", Fixture.bytes(of: "grub-trixie"))
+    }
+    let printed = try ExternalTool("pesign").result(["-h", "-d", "sha256", "-i", Fixture.path(of: "shim-trixie")]).text
+    let digest = try #require(
+      [UInt8](hexadecimal: printed.split(whereSeparator: { $0 == " " || $0 == "\n" }).last ?? ""))
+    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
+    let list = SignatureList(type: .sha256, signature: .init(owner: owner, data: digest))
+    try scene.put(.signatureDatabase, SignatureDatabase(lists: [list]).serialize())
+    try scene.put(.machineOwnerKeys, certificates: [SigningKey("Debian").certificate.der])
+    try scene.put(.secureBoot, [1])
+    try scene.apply()
+    try scene.boot(nil)
+    return scene
+  }
+
   func apply() throws {
     var options = ApplyOptions()
     options.lockTimeout = 0
@@ -92,8 +141,7 @@ struct GuideScene {
       try #require(words.count == 4)
       export.directory = words[3]
       _ = try export.run(on: host())
-    case ["mokutil", "--import", words.last ?? ""]:
-      try put(.requestedMachineOwnerKeys, certificates: [FileSystem().readFile(words[2], limit: 1 << 20)])
+    case ["pve-sb-uki", "enroll", "--mok"]: _ = try EnrolMOK().run(on: hostWithMokutil())
     default: Issue.record("not a command that this test knows: \(words)")
     }
   }

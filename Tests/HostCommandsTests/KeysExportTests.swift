@@ -52,9 +52,10 @@ import Testing
 
   @Test func everyFormatIsExported() throws {
     let files = try export(to: "out")
-    let names = Self.roles.flatMap { role in ["crt", "cer", "der", "esl", "auth"].map { "\(role).\($0)" } }
+    let redfish = ["redfish-README.txt"] + Self.roles.map { "redfish-\($0).json" }
+    let names = redfish + Self.roles.flatMap { role in ["crt", "cer", "der", "esl", "auth"].map { "\(role).\($0)" } }
     #expect(try root.list("out").sorted() == names.sorted())
-    #expect(files.count == 15 && files.allSatisfy(\.wasWritten))
+    #expect(files.count == 19 && files.allSatisfy(\.wasWritten))
     let owner = try #require(try KeysList().run(on: root.host()).owner)
     for role in Self.roles {
       let certificate = root.path(of: "\(Self.directory)/\(role).crt")
@@ -67,6 +68,44 @@ import Testing
       #expect(try root.read("out/\(role).esl") == list)
       #expect(try AuthenticatedVariable(parsing: try #require(try root.read("out/\(role).auth"))).payload == list)
     }
+  }
+
+  private func export(for purpose: KeysExport.Purpose) throws -> [String] {
+    var export = KeysExport()
+    export.directory = root.path(of: purpose.rawValue)
+    export.purpose = purpose
+    _ = try export.run(on: root.host())
+    return try root.list(purpose.rawValue)
+  }
+
+  @Test func onlyTheFilesForAPurposeAreExported() throws {
+    #expect(try export(for: .menu) == Self.roles.sorted().flatMap { ["\($0).auth", "\($0).cer", "\($0).esl"] })
+    #expect(try export(for: .mok) == ["db.crt", "db.der"])
+    #expect(
+      try export(for: .redfish) == ["redfish-KEK.json", "redfish-PK.json", "redfish-README.txt", "redfish-db.json"])
+  }
+
+  /// Neither MokManager nor a management controller needs a signed update.
+  @Test func certificatesAreExportedWithoutThePrivateKeys() throws {
+    for name in ["PK.key", "KEK.key"] { try root.host().files.remove("\(Self.directory)/\(name)") }
+    #expect(try export(for: .mok).count == 2 && export(for: .redfish).count == 4)
+    #expect(throws: Failure.self) { try export(for: .menu) }
+    #expect(try root.read("\(Self.directory)/LAST-UPDATE") == nil)
+  }
+
+  /// DMTF's schema: a certificate in PEM and the type of its encoding.
+  @Test func payloadsForRedfishHaveTheCertificate() throws {
+    _ = try export(for: .redfish)
+    for role in Self.roles {
+      let text = try ExternalTool("python3").run([
+        "-c", "import json, sys; d = json.load(open(sys.argv[1])); assert set(d) == {'CertificateString', "
+          + "'CertificateType'} and d['CertificateType'] == 'PEM'; print(d['CertificateString'], end='')",
+        root.path(of: "redfish/redfish-\(role).json"),
+      ])
+      #expect(try text == root.read("\(Self.directory)/\(role).crt"))
+    }
+    let readme = String(decoding: try #require(try root.read("redfish/redfish-README.txt")), as: UTF8.self)
+    for role in Self.roles { #expect(readme.contains("SecureBootDatabases/\(role)/Certificates")) }
   }
 
   /// Anyone who can write PK can turn Secure Boot off with this file: it is written only on request, and not on an ESP.
@@ -112,7 +151,7 @@ import Testing
       #expect(try update.payload == root.read("out/db.esl"))
       #expect(try root.read("out/PK.crt") == root.read("\(Self.directory)/PK.crt"))
     } else {
-      #expect(try root.list("out") == ["db.cer", "db.crt", "db.der"] && result.notes.count == 1)
+      #expect(try root.list("out") == ["db.cer", "db.crt", "db.der", "redfish-README.txt", "redfish-db.json"] && result.notes.count == 1)
       export.isRemoval = true
       #expect(throws: Failure.self) { try export.run(on: root.host()) }
     }
@@ -138,7 +177,7 @@ import Testing
     var export = KeysExport()
     export.directory = root.path(of: "out")
     _ = try export.run(on: host)
-    #expect(try root.list("moved").count == 16 && root.list("victim") == ["PK.der"])
+    #expect(try root.list("moved").count == 20 && root.list("victim") == ["PK.der"])
     #expect(try root.read("victim/PK.der") == Array("victim".utf8))
   }
 
@@ -229,7 +268,7 @@ import Testing
     #expect(try content(of: "out") == before)
     try export(to: "out", force: true)
     #expect(try time(of: "elsewhere/PK.auth") < time(of: "out/PK.auth"))
-    #expect(try root.list("out").count == 15)
+    #expect(try root.list("out").count == 19)
   }
 
   @Test func foreignFilesPreventTheWholeExport() throws {

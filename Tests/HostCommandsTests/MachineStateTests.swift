@@ -132,35 +132,11 @@ import Testing
     #expect(command(state) == "systemctl reboot" && state.lines.contains { $0.contains("Press the key") })
   }
 
-  /// A machine with Secure Boot on that was started by shim, which the firmware knows by its digest.
-  private func sceneWithShim() throws -> GuideScene {
-    let scene = try GuideScene()
-    let directory = scene.directory
-    try directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
-    try directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
-    try directory.write("usr/bin/mokutil", "")
-    let printed = try ExternalTool("pesign").result(["-h", "-d", "sha256", "-i", Fixture.path(of: "shim-trixie")]).text
-    let digest = try #require(
-      [UInt8](hexadecimal: printed.split(whereSeparator: { $0 == " " || $0 == "\n" }).last ?? ""))
-    let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
-    let list = SignatureList(type: .sha256, signature: .init(owner: owner, data: digest))
-    try scene.put(.signatureDatabase, SignatureDatabase(lists: [list]).serialize())
-    try scene.put(.machineOwnerKeys, certificates: [SigningKey("Debian").certificate.der])
-    try scene.put(.secureBoot, [1])
-    try scene.apply()
-    try scene.boot(nil)
-    return scene
-  }
-
   @Test func shimGetsTheKeyThroughMokManager() throws {
-    let scene = try sceneWithShim()
-    let directory = scene.directory
+    let scene = try GuideScene.withShim()
     var state = try scene.state()
     #expect(state.stage == .notEnrolled && kinds(state) == [.keyNotEnrolled])
-    try scene.runNext(state)
-    state = try scene.state()
-    #expect(state.stage == .readyToEnrol)
-    #expect(command(state) == "mokutil --import \(directory.path)/boot/efi/EFI/pve-sb-uki/db.der")
+    #expect(command(state) == "pve-sb-uki enroll --mok")
     try scene.runNext(state)
     state = try scene.state()
     #expect(state.stage == .waitsForMokManager && command(state) == "systemctl reboot")
@@ -174,9 +150,35 @@ import Testing
     #expect(state.stage == .notBooted && command(state) == "systemctl reboot" && kinds(state) == [.notBooted])
   }
 
+  /// With Microsoft's keys and without Setup Mode, shim's list is the first road, and each command leads to the next.
+  @Test func microsoftsKeysLeadToShim() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.put(.signatureDatabase, certificates: [SigningKey("Microsoft UEFI CA 2023").certificate.der])
+    let state = try scene.state()
+    #expect(state.stage == .notEnrolled && command(state) == "apt install shim-signed mokutil")
+    #expect(state.lines.contains { $0.contains("pve-sb-uki enroll --stage") })
+    try scene.directory.write(BootPrograms.amd64.shim, Fixture.bytes(of: "shim-trixie"))
+    try scene.directory.write(BootPrograms.amd64.mokManager, Fixture.bytes(of: "grub-trixie"))
+    // This shim is not signed with that certificate, so the road is closed.
+    #expect(try command(scene.state())?.contains("mokutil") == false)
+  }
+
+  /// An owner with a platform key of his own needs no shim.
+  @Test func anOwnedMachineDoesNotNeedShim() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.put(.signatureDatabase, certificates: [SigningKey("Microsoft UEFI CA 2023").certificate.der])
+    let own = try ExternalTool("openssl").run([
+      "x509", "-in", scene.directory.path(of: "etc/pve-sb-uki/keys/PK.crt"), "-outform", "DER",
+    ])
+    try scene.put(.platformKey, certificates: [own])
+    #expect(try command(scene.state())?.contains("shim") == false)
+  }
+
   /// A damaged request of mokutil is not a request.
   @Test func damagedRequestsAreIgnored() throws {
-    let scene = try sceneWithShim()
+    let scene = try GuideScene.withShim()
     let owner = GUID(0x1122_3344, 0x5566, 0x7788, 0x99aa_bbcc_ddee_ff00)
     let good = try SignatureDatabase(certificates: [scene.certificate()], owner: owner).serialize()
     for damaged in Mutations(of: good, count: 40) {

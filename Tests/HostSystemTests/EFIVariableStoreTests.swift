@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import EFIData
 import Glibc
 import HostSystem
 internal import Messages
@@ -128,5 +129,55 @@ import Testing
     symlink("/elsewhere", directory.path(of: "\(EFIVariableStore.directory)/\(Self.name)"))
     #expect(cause { try store().write(Self.name, content: [2], replacing: [1]) } == .refused(ELOOP))
     #expect(try directory.read("elsewhere") == [1])
+  }
+}
+
+/// Updates of authenticated variables; a plain directory keeps what firmware would keep.
+@Suite struct AuthenticatedWriteTests {
+  private static let name = EFIVariableName.signatureDatabase.fileName
+  private let directory: TemporaryDirectory
+  init() throws {
+    directory = try TemporaryDirectory()
+    try directory.write("\(EFIVariableStore.directory)/other", [7, 0, 0, 0])
+  }
+
+  private func update(_ payload: [UInt8]) throws -> AuthenticatedVariable {
+    AuthenticatedVariable(
+      time: try #require(EFITime(unixSeconds: 1_700_000_000)), signature: [0x30, 0x82], payload: payload)
+  }
+  private func list(_ byte: UInt8) -> [UInt8] {
+    SignatureDatabase(certificates: [[byte, byte]], owner: EFIVariableName.globalVendor).serialize()
+  }
+  private func content() throws -> [UInt8]? { try directory.read("\(EFIVariableStore.directory)/\(Self.name)") }
+
+  @Test func thePayloadIsKept() throws {
+    let store = EFIVariableStore(of: try directory.host().files)
+    try store.write(Self.name, update: update(list(1)), attributes: .keyDatabase, replacing: nil)
+    #expect(try content() == [0x27, 0, 0, 0] + list(1))
+    let appending = EFIVariableAttributes.keyDatabase.union(.appendWrite)
+    try store.write(Self.name, update: update(list(2)), attributes: appending, replacing: content())
+    #expect(try content() == [0x27, 0, 0, 0] + list(1) + list(2))
+    try store.write(Self.name, update: update(list(3)), attributes: .keyDatabase, replacing: content())
+    #expect(try content() == [0x27, 0, 0, 0] + list(3))
+  }
+
+  @Test func aConcurrentChangeIsNotOverwritten() throws {
+    let store = EFIVariableStore(of: try directory.host().files)
+    try directory.write("\(EFIVariableStore.directory)/\(Self.name)", [0x27, 0, 0, 0] + list(9))
+    let error = thrown(EFIVariableError.self) {
+      try store.write(Self.name, update: try update(list(1)), attributes: .keyDatabase, replacing: nil)
+    }
+    #expect(error?.cause == .changed && error?.variable == "db")
+  }
+
+  @Test(arguments: [EINVAL, EIO, ENOSPC]) func rejectionsNameTheOtherRoad(number: Int32) throws {
+    let store = EFIVariableStore(
+      of: try directory.host { if $0.kind == .write { throw HostError("write", $0.path, errno: number) } }.files)
+    let error = thrown(EFIVariableError.self) {
+      try store.write(Self.name, update: try update(list(1)), attributes: .keyDatabase, replacing: nil)
+    }
+    #expect(error?.cause == (number == ENOSPC ? .storeFull(dumps: 0) : .refused(number)))
+    #expect(error?.hint?.contains(number == ENOSPC ? "enroll --firmware" : "enroll --stage") == true)
+    #expect(try content() == nil)
   }
 }

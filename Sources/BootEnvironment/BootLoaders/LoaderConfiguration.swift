@@ -3,7 +3,8 @@
 
 /// systemd-boot's settings, `loader/loader.conf` on an ESP.
 ///
-/// pve-sb-uki sets only the default entry. Proxmox's hook also sets it each time it runs.
+/// pve-sb-uki sets the default entry, and until the keys are enrolled it can make systemd-boot enrol them without a
+/// question. Proxmox's hook also sets the default each time it runs.
 package enum LoaderConfiguration {
   /// From the root of the ESP.
   package static let path = "/loader/loader.conf"
@@ -19,17 +20,50 @@ package enum LoaderConfiguration {
   ///
   /// All other lines are unchanged, and so is the whole text if that is already the default.
   package static func text(_ text: [UInt8], withDefault entry: String) -> [UInt8] {
-    let line = Array("default \(entry)".utf8)
-    if let present = setting(in: text) {
-      if present.value == entry { return text }
-      var changed = text
-      changed.replaceSubrange(present.range, with: line)
-      return changed
-    }
+    let line = "default \(entry)"
+    guard let present = setting(in: text) else { return appending(line, to: text) }
+    if present.value == entry { return text }
+    var changed = text
+    changed.replaceSubrange(present.range, with: Array(line.utf8))
+    return changed
+  }
+
+  // MARK: Enrolment
+
+  /// The comment before pve-sb-uki's `secure-boot-enroll force`, by which it is recognised.
+  private static let enrolmentMark = "# pve-sb-uki removes this and the next line once the keys are enrolled"
+  private static let enrolmentLine = "secure-boot-enroll force"
+
+  /// Whether the text has pve-sb-uki's line that makes systemd-boot enrol keys without a question.
+  package static func forcesEnrolment(_ text: [UInt8]) -> Bool { enrolmentRange(in: text) != nil }
+
+  /// The text with a line that makes systemd-boot enrol the keys in `loader/keys/auto` without a question.
+  ///
+  /// systemd-boot reads the last of several lines, so lines of the administrator stay unchanged.
+  package static func withForcedEnrolment(_ text: [UInt8]) -> [UInt8] {
+    forcesEnrolment(text) ? text : appending("\(enrolmentMark)\n\(enrolmentLine)", to: text)
+  }
+
+  /// The text as it was before `withForcedEnrolment`; unchanged without such a line.
+  package static func withoutForcedEnrolment(_ text: [UInt8]) -> [UInt8] {
+    guard let range = enrolmentRange(in: text) else { return text }
+    var shorter = text
+    shorter.removeSubrange(range)
+    return shorter
+  }
+
+  private static func enrolmentRange(in text: [UInt8]) -> Range<Int>? {
+    let lines = Array("\(enrolmentMark)\n\(enrolmentLine)\n".utf8)
+    guard text.count >= lines.count else { return nil }
+    let starts = 0...(text.count - lines.count)
+    return starts.first { text[$0] == lines[0] && text[$0...].starts(with: lines) }.map { $0..<($0 + lines.count) }
+  }
+
+  private static func appending(_ line: String, to text: [UInt8]) -> [UInt8] {
     let end = LoaderText(parsing: text).end
     let isOpen = end > 0 && text[end - 1] != 0x0a && text[end - 1] != 0x0d
     var longer = text
-    longer.insert(contentsOf: (isOpen ? [0x0a] : []) + line + [0x0a], at: end)
+    longer.insert(contentsOf: (isOpen ? [0x0a] : []) + Array(line.utf8) + [0x0a], at: end)
     return longer
   }
 

@@ -53,6 +53,14 @@ package struct SignatureDatabase: Hashable, Sendable {
     lists.filter { $0.type == type }.flatMap(\.signatures)
   }
 
+  /// The same signatures with one list for each certificate: shim looks only at the first certificate of a list.
+  package var withOneListPerCertificate: SignatureDatabase {
+    SignatureDatabase(
+      lists: lists.flatMap { list in
+        list.type == .x509 ? list.signatures.map { SignatureList(type: .x509, signature: $0) } : [list]
+      })
+  }
+
   package func serialize() -> [UInt8] {
     var writer = ByteWriter()
     for list in lists { list.serialize(into: &writer) }

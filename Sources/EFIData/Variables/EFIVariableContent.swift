@@ -13,6 +13,8 @@ package struct EFIVariableAttributes: OptionSet, Hashable, Sendable {
   package static let bootServiceAccess = Self(rawValue: 0x02)
   package static let runtimeAccess = Self(rawValue: 0x04)
   package static let timeBasedAuthenticatedWriteAccess = Self(rawValue: 0x20)
+  /// Of a request only: adds to the variable instead of replacing it.
+  package static let appendWrite = Self(rawValue: 0x40)
 
   /// The attributes of Boot####, BootOrder and BootNext: 0x07.
   package static let bootManager: Self = [.nonVolatile, .bootServiceAccess, .runtimeAccess]

@@ -27,9 +27,22 @@ package struct EFIVariableName: Hashable, Sendable {
   package static let signatureDatabase = Self(name: "db", vendor: imageSecurityVendor)
   package static let forbiddenDatabase = Self(name: "dbx", vendor: imageSecurityVendor)
   package static let timestampDatabase = Self(name: "dbt", vendor: imageSecurityVendor)
+  /// What the firmware offers for PK, KEK, db and dbx when its user restores the factory keys (UEFI 2.10 section 3.3).
+  package static let platformKeyDefault = Self(name: "PKDefault", vendor: globalVendor)
+  package static let keyExchangeKeyDefault = Self(name: "KEKDefault", vendor: globalVendor)
+  package static let signatureDatabaseDefault = Self(name: "dbDefault", vendor: globalVendor)
+  package static let forbiddenDatabaseDefault = Self(name: "dbxDefault", vendor: globalVendor)
   package static let machineOwnerKeys = Self(name: "MokListRT", vendor: shimVendor)
   /// The keys that MokManager offers to enrol at the next boot: the pending request of `mokutil --import`.
   package static let requestedMachineOwnerKeys = Self(name: "MokNew", vendor: shimVendor)
+  /// The password of that request.
+  package static let machineOwnerKeysPassword = Self(name: "MokAuth", vendor: shimVendor)
+  /// The keys that MokManager offers to remove at the next boot.
+  package static let removedMachineOwnerKeys = Self(name: "MokDel", vendor: shimVendor)
+  /// The keys that MokManager offers to forbid at the next boot.
+  package static let requestedForbiddenKeys = Self(name: "MokXNew", vendor: shimVendor)
+  /// A request to switch shim's checks on or off.
+  package static let requestedShimValidation = Self(name: "MokSB", vendor: shimVendor)
   package static let forbiddenMachineOwnerKeys = Self(name: "MokListXRT", vendor: shimVendor)
   /// 1 if shim checks no signatures.
   package static let shimValidationDisabled = Self(name: "MokSBStateRT", vendor: shimVendor)
@@ -44,6 +57,9 @@ package struct EFIVariableName: Hashable, Sendable {
 
   /// Name of the variable's file in efivarfs.
   package var fileName: String { "\(name)-\(vendor)" }
+
+  /// The name without vendor of the variable with this file: a vendor is a hyphen and 36 characters.
+  package static func name(ofFile file: String) -> String { file.utf8.count > 37 ? String(file.dropLast(37)) : file }
 }
 
 extension EFIVariableName {

@@ -1,114 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
-internal import EFIData
 internal import Findings
 internal import HostSystem
 internal import Messages
+internal import Reconcile
 internal import SecureBoot
 internal import SigningKeys
 
 /// Files for the enrolment of keys that are still on an ESP.
 enum ESPKeyFiles {
-  /// Maximum size of such a file in bytes; most have 1 to 4 KiB.
-  private static let sizeLimit = 64 << 10
-  /// Maximum number of directories and of files to examine on an ESP.
-  private static let directoryLimit = 1000
-  private static let fileLimit = 1000
-  private static let suffixes = [".auth", ".esl", ".cer", ".der", ".crt"]
+  private static let unstaging: Finding.Action = .run("pve-sb-uki keys unstage")
 
   /// Updates that delete the platform key, found by the observation.
   static func removals(_ context: MachineFindings.Context, on host: Host) -> [Finding] {
-    context.esps.compactMap { esp in
+    let own = OwnKeyFiles(of: host, certificate: context.certificate)
+    return context.esps.compactMap { esp in
       guard let paths = context.keyRemovals[esp.name], !paths.isEmpty else { return nil }
+      let files = try? esp.open(on: host, for: .reading)
+      let isOwn = paths.allSatisfy { path in
+        files.flatMap { try? $0.readFile(path, limit: OwnKeyFiles.sizeLimit) }.map(own.contain) ?? false
+      }
       let names = paths.joined(separator: ", ")
       return Finding(
         .keyRemovalOnESP, "\(esp.name): \(names) turns Secure Boot off on a machine with its PK",
         arguments: ["partition": .string(esp.name), "files": JSONValue(paths)],
-        actions: [esp.action(on: host) { root in "rm -- " + words(paths, below: root) }])
+        // pve-sb-uki removes only what its owner signed.
+        actions: [isOwn ? unstaging : esp.action(on: host) { root in "rm -- " + words(paths, below: root) }])
     }
   }
 
-  /// Public parts of the owner's keys, which nothing needs once they are enrolled.
+  /// Public parts of the owner's keys: those that nothing needs once the keys are enrolled, and those of another
+  /// certificate, which must not be enrolled.
   static func findings(
     _ context: MachineFindings.Context, _ firmware: FirmwareKeys, on host: Host
   ) throws -> [Finding] {
-    let own = Set(firmware.own.values).union([context.certificate].compactMap { $0 })
-    guard firmware.isOwned, firmware.database.setupMode != true, !own.isEmpty else { return [] }
-    return context.esps.compactMap { esp in
+    let own = OwnKeyFiles(of: host, certificate: context.certificate)
+    guard !own.certificates.isEmpty else { return [] }
+    let isEnrolled = firmware.isOwned && firmware.database.setupMode != true
+    return context.esps.flatMap { esp -> [Finding] in
       // An ESP that cannot be read is reported elsewhere.
-      guard let files = try? esp.open(on: host, for: .reading) else { return nil }
-      let found = directories(on: files, own: own)
-      guard !found.isEmpty else { return nil }
-      let names = found.map { $0.isComplete ? "\($0.path)/" : $0.files.joined(separator: ", ") }
-      return Finding(
-        .exportedKeysOnESP,
-        "\(esp.name): \(names.joined(separator: ", ")) has exported keys, which are enrolled and no longer needed",
-        arguments: ["partition": .string(esp.name), "files": JSONValue(found.flatMap(\.files))],
-        actions: [
-          esp.action(on: host) { root in
-            found.map { directory in
-              directory.isComplete
-                ? "rm -r -- " + words([directory.path], below: root) : "rm -- " + words(directory.files, below: root)
-            }.joined(separator: " && ")
-          }
-        ])
+      guard let files = try? esp.open(on: host, for: .reading) else { return [] }
+      let search = ESPKeySearch(of: files, own)
+      return [
+        isEnrolled
+          ? finding(esp, search.own) { "\(esp.name): \($0) has exported keys, which are enrolled and no longer needed" }
+          : nil,
+        finding(esp, search.stale) {
+          "\(esp.name): \($0) has keys for the enrolment of another certificate; UKIs are not signed by it"
+        },
+      ].compactMap { $0 }
     }
   }
 
-  /// A directory with exported keys.
-  private struct Directory {
-    var path: String
-    /// Paths of the keys in it.
-    var files: [String] = []
-    /// Whether it contains nothing else, and is not the root or one that others use, too.
-    var isComplete = false
-  }
-
-  /// The directories with keys, those nearest the root first.
-  ///
-  /// Skips what cannot be read.
-  private static func directories(on files: FileSystem, own: Set<Certificate>) -> [Directory] {
-    var found: [Directory] = []
-    var queue = ["/"]
-    var next = 0
-    var budget = fileLimit
-    while next < queue.count {
-      var directory = Directory(path: queue[next])
-      next += 1
-      let names = (try? files.list(directory.path)) ?? []
-      for name in names {
-        let path = PathName.join(directory.path, name)
-        if suffixes.contains(where: name.lowercased().hasSuffix), budget > 0 {
-          budget -= 1
-          if let bytes = try? files.readFile(path, limit: sizeLimit), holds(bytes, one: own) {
-            directory.files.append(path)
-            continue
-          }
-        }
-        if queue.count < directoryLimit, (try? files.linkStatus(of: path))??.kind == .directory { queue.append(path) }
-      }
-      guard !directory.files.isEmpty else { continue }
-      let depth = directory.path.split(separator: "/").count
-      directory.isComplete = directory.files.count == names.count && depth >= 2
-      found.append(directory)
+  private static func finding(_ esp: ESP, _ paths: [String], _ message: (String) -> Message) -> Finding? {
+    guard !paths.isEmpty else { return nil }
+    let directories = paths.map { PathName($0).directory }.reduce(into: [String]()) { found, directory in
+      if !found.contains(directory) { found.append(directory) }
     }
-    return found
-  }
-
-  /// Whether a file enrols one of these certificates.
-  private static func holds(_ bytes: [UInt8], one own: Set<Certificate>) -> Bool {
-    if let certificates = try? CertificateFile(parsing: bytes).certificates {
-      return certificates.contains(where: own.contains)
-    }
-    let update = try? AuthenticatedVariable(parsing: bytes)
-    let list = SignatureDatabase.readable(in: update?.payload ?? bytes).database
-    return list.signatures(of: .x509).contains { entry in
-      (try? Certificate(parsingPrefixOf: entry.data)).map(own.contains) ?? false
-    }
+    let names = directories.map { $0 == "/" ? "the root directory" : "\($0)/" }.joined(separator: ", ")
+    return Finding(
+      .exportedKeysOnESP, message(names),
+      arguments: ["partition": .string(esp.name), "files": JSONValue(paths)], actions: [unstaging])
   }
 
   private static func words(_ paths: [String], below root: String) -> String {

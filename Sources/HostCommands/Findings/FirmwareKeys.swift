@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 internal import Cryptography
-internal import EFIData
 internal import HostSystem
 internal import SecureBoot
 internal import SigningKeys
@@ -21,8 +20,9 @@ struct FirmwareKeys {
   init(of host: Host) throws {
     let variables = host.variables
     database = try TrustDatabase(readingFrom: variables)
-    platformKeys = try Self.certificates(in: .platformKey, variables)
-    keyExchangeKeys = try Self.certificates(in: .keyExchangeKey, variables)
+    let authorities = try AuthorityLists(readingFrom: variables)
+    platformKeys = authorities.platformKeys
+    keyExchangeKeys = authorities.keyExchangeKeys
     let store = KeyStore(of: host)
     own = KeyRole.allCases.reduce(into: [:]) { $0[$1] = try? store.certificate(of: $1) }
   }
@@ -30,15 +30,12 @@ struct FirmwareKeys {
   /// Whether the firmware's platform key is the owner's.
   var isOwned: Bool { own[.platformKey].map(platformKeys.contains) ?? false }
 
-  /// The readable certificates of a variable; empty if it does not exist.
-  private static func certificates(
-    in variable: EFIVariableName, _ store: EFIVariableStore
-  ) throws -> [Certificate] {
-    guard let file = try store.read(variable.fileName), let content = try? EFIVariableContent(parsing: file) else {
-      return []
-    }
-    return SignatureDatabase.readable(in: content.data).database.signatures(of: .x509).compactMap {
-      try? Certificate(parsingPrefixOf: $0.data)
+  /// Whether the firmware has the certificate in the variable of `role`.
+  func contains(_ certificate: Certificate, as role: KeyRole) -> Bool {
+    switch role {
+    case .platformKey: platformKeys.contains(certificate)
+    case .keyExchangeKey: keyExchangeKeys.contains(certificate)
+    case .signatureDatabase: database.db.certificates.contains(certificate)
     }
   }
 }

@@ -5,6 +5,7 @@ package import BootEnvironment
 package import Cryptography
 package import Findings
 package import HostSystem
+internal import KeyEnrolment
 package import Messages
 package import Reconcile
 internal import SigningKeys
@@ -51,6 +52,7 @@ package enum MachineFindings {
     if let firmware {
       collector.add("the platform key") { PlatformKeys.findings(firmware, on: host) }
       collector.add("the certificates in the firmware") { VendorCertificates.findings(firmware) }
+      collector.add("the enrolled keys") { try EnrolmentLoss.findings(firmware, on: host) }
       collector.add("exported keys on ESPs") { try ESPKeyFiles.findings(context, firmware, on: host) }
       collector.add("the booted program") { try BootedProgram.findings(context, firmware, on: host) }
       collector.add("the firmware's variable store") { try VariableRoom.findings(firmware, on: host) }
@@ -64,10 +66,12 @@ package enum MachineFindings {
     if let packages {
       collector.add(Message(verbatim: "systemd-boot")) { PackageFindings.systemdBoot(packages) }
     }
+    collector.add("requests to MokManager") { try MOKRequestFindings.findings(context, on: host) }
     collector.add("certificates") { CertificateTerms.findings(context, on: host) }
     collector.add(Message(verbatim: "dracut")) { try PackageFindings.dracut(on: host) }
     collector.add(Message(verbatim: "os-release")) { try OSReleaseFindings.findings(context, on: host) }
     collector.add("updates that delete keys") { ESPKeyFiles.removals(context, on: host) }
+    collector.add("backups of keys") { try KeyBackupFindings.findings(context.configuration, on: host) }
     collector.add("secrets") { try SecretStorage.findings(context, on: host) }
     collector.add("partition GUIDs") { try ClonedDisks.findings(context, on: host) }
     collector.add("the kernel's log") { try KernelLog(of: host).findings }

@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Findings
+internal import KeyEnrolment
 internal import Messages
 internal import SecureBoot
 
@@ -11,19 +12,21 @@ internal import SecureBoot
 /// Microsoft signs shim and option ROMs only with the certificates of 2023 since those of 2011 expired in June 2026.
 /// Programs that are signed with the old ones still start: firmware ignores the dates.
 enum VendorCertificates {
-  /// Common names.
-  private static let oldAuthority = "Microsoft Corporation UEFI CA 2011"
-  private static let newAuthority = "Microsoft UEFI CA 2023"
-  private static let oldExchangeKey = "Microsoft Corporation KEK CA 2011"
-  private static let newExchangeKey = "Microsoft Corporation KEK 2K CA 2023"
-
   static func findings(_ firmware: FirmwareKeys) -> [Finding] {
     var lists: [(list: String, missing: String, effect: Message)] = []
-    if isOld(firmware.database.db.certificates, oldAuthority, newAuthority) {
-      lists.append(("db", newAuthority, "this machine rejects new versions of shim and new firmware of plug-in cards"))
+    if isOld(firmware.database.db.certificates, .authority2011) {
+      lists.append(
+        (
+          "db", VendorCertificate.authority2023.rawValue,
+          "this machine rejects new versions of shim and new firmware of plug-in cards"
+        ))
     }
-    if isOld(firmware.keyExchangeKeys, oldExchangeKey, newExchangeKey) {
-      lists.append(("KEK", newExchangeKey, "this machine rejects new updates of db and dbx by Microsoft"))
+    if isOld(firmware.keyExchangeKeys, .exchangeKey2011) {
+      lists.append(
+        (
+          "KEK", VendorCertificate.exchangeKey2023.rawValue,
+          "this machine rejects new updates of db and dbx by Microsoft"
+        ))
     }
     let advice: Message =
       firmware.isOwned
@@ -37,8 +40,13 @@ enum VendorCertificates {
     }
   }
 
-  private static func isOld(_ certificates: [Certificate], _ old: String, _ new: String) -> Bool {
-    let subjects = certificates.map(\.subject)
-    return subjects.contains { $0.contains(old) } && !subjects.contains { $0.contains(new) }
+  /// Whether the firmware starts the shim of a distribution: it is signed with one of Microsoft's two UEFI CAs.
+  static func startShim(_ certificates: [Certificate]) -> Bool {
+    certificates.contains { [.authority2011, .authority2023].contains(VendorCertificate($0)) }
+  }
+
+  private static func isOld(_ certificates: [Certificate], _ old: VendorCertificate) -> Bool {
+    let known = certificates.compactMap { VendorCertificate($0) }
+    return known.contains(old) && !known.contains { $0 == old.successor }
   }
 }

@@ -17,7 +17,9 @@ struct EnrolmentTrust {
   let needsEnrolment: Bool
   /// Whether to enrol it in shim's MOK list, rather than in the firmware's db.
   let usesShim: Bool
-  /// Whether MokManager enrols the certificate at the next boot.
+  /// The pending requests of mokutil.
+  let requests: MachineOwnerRequests
+  /// Whether MokManager offers the certificate at the next boot.
   let isRequested: Bool
 
   /// Judges as the boot chain would.
@@ -36,12 +38,15 @@ struct EnrolmentTrust {
       ? decision.trust : try .evaluateAsIfOn(certificate: certificate, by: evaluation, via: decision.route)
     needsEnrolment =
       try !trust.isAccepted && BootTrust.needsEnrolment(of: certificate, by: evaluation, via: decision.route)
-    isRequested =
-      try MachineOwnerRequest(readingFrom: host)?.certificates.contains { try certificate.descends(from: $0) } ?? false
-    // MokManager only appears if shim starts, and mokutil comes with shim-signed.
+    requests = try MachineOwnerRequests(readingFrom: host)
+    isRequested = try requests.adds(certificate)
+    // MokManager can add the certificate if the firmware starts shim, which takes a certificate of Microsoft. An owner who
+    // has replaced the platform key does not need it.
+    let firmware = try FirmwareKeys(of: host)
     let canUseShim =
-      try database.setupMode != true && database.isBootedByShim && host.files.exists("/usr/bin/mokutil")
-      && shim.map { try TrustEvaluation(database, shim: $0).judgeShim($0).isAccepted } ?? false
+      try database.setupMode != true && database.secureBootEnabled != nil && !firmware.isOwned
+      && (shim.map { try TrustEvaluation(database, shim: $0).judgeShim($0).isAccepted }
+        ?? VendorCertificates.startShim(database.db.certificates))
     usesShim = decision.chain.hasShim || canUseShim
   }
 

@@ -7,7 +7,7 @@ internal import HostSystem
 internal import Messages
 internal import SigningKeys
 
-/// The public parts that `keys export` has written for the current certificate, and where the next export belongs.
+/// The public parts that `keys export` or `enroll --stage` has written for the current certificate, and where the next export belongs.
 struct ExportedKeys {
   /// Where a firmware menu or mokutil finds the files.
   struct Place {
@@ -64,9 +64,11 @@ struct ExportedKeys {
   /// Whether the directory has the updates for all variables; nil without the certificate.
   private static func isComplete(_ directory: String, _ certificate: Certificate, in files: FileSystem) -> Bool? {
     let name = KeyRole.signatureDatabase.name
-    guard let der = try? files.readFileIfPresent("\(directory)/\(name).der", limit: KeySource.sizeLimit),
-      der == certificate.der
-    else { return nil }
+    // `keys export` writes both; `enroll --stage` only what a firmware's menu accepts.
+    let isThere = [".der", ".cer"].contains { suffix in
+      (try? files.readFileIfPresent("\(directory)/\(name)\(suffix)", limit: KeySource.sizeLimit)) == certificate.der
+    }
+    guard isThere else { return nil }
     return KeyRole.allCases.allSatisfy { (try? files.exists("\(directory)/\($0.name).auth")) == true }
   }
 }

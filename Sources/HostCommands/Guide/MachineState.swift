@@ -200,22 +200,19 @@ private struct Way {
     if trust.isRequested {
       return MachineState(
         .waitsForMokManager, "the signing key waits for MokManager", next: "systemctl reboot",
-        lines: [
-          "shim shows a blue screen: press a key within 10 seconds.",
-          "Choose Enroll MOK, Continue, Yes, and enter the password given to mokutil.",
-        ])
+        lines: MokManagerWalk.lines(trust.requests.additions, seconds: nil))
     }
-    let exported = ExportedKeys(of: certificate, observation.survey, on: host)
-    guard let path = exported.place?.path else {
-      return MachineState(
-        .notEnrolled, "UKIs are ready, but shim does not know their key",
-        next: "pve-sb-uki keys export \(exported.target.shellWord)",
-        lines: [MachineState.backupLine(host)])
+    let preparation =
+      try? MOKRoad.preparation(
+        isShimInTheChain: plan.chain?.chain.hasShim == true, database: database, on: host)
+    var lines: [Message] = []
+    if let reason = preparation?.reason { lines.append("First, shim has to be in the boot path: \(reason).") }
+    if observation.evidence != nil, !isInSetupMode {
+      lines.append("Instead of shim's list, the firmware's own lists can get your keys: pve-sb-uki enroll --stage")
     }
     return MachineState(
-      .readyToEnrol, "the signing key is ready for shim's MOK list",
-      next: "mokutil --import \("\(path)/db.der".shellWord)",
-      lines: ["mokutil asks for a new password, which shim asks for once at the next boot."])
+      .notEnrolled, "UKIs are ready, but shim does not know their key",
+      next: preparation?.command ?? "pve-sb-uki enroll --mok", lines: lines + [MachineState.backupLine(host)])
   }
 
   // MARK: db

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
 internal import BootEnvironment
-internal import Cryptography
-internal import EFIData
 package import HostSystem
 package import Messages
 internal import SigningKeys
@@ -13,8 +10,20 @@ internal import SigningKeys
 ///
 /// Private keys are not exported.
 package struct KeysExport: Sendable {
+  /// Which files to write.
+  package enum Purpose: String, CaseIterable, Sendable {
+    /// The firmware's menu and systemd-boot.
+    case menu = "menu"
+    /// shim's MokManager, and tools that check signatures.
+    case mok = "mok"
+    /// The management controller of a server.
+    case redfish = "redfish"
+    case all = "all"
+  }
+
   /// Output directory, created if it does not exist.
   package var directory = "."
+  package var purpose = Purpose.all
   /// Whether to overwrite files with other content.
   package var overwrites = false
   /// Whether to write only the update that removes PK; see `removalFile`.
@@ -22,6 +31,9 @@ package struct KeysExport: Sendable {
 
   /// The update that removes PK, signed by PK: anyone who can write the variable can turn Secure Boot off with it.
   package static let removalFile = "noPK.auth"
+
+  /// The file that says how to send the files for Redfish.
+  package static let redfishInstructions = RedfishFiles.readme
 
   package init() {}
 
@@ -34,104 +46,82 @@ package struct KeysExport: Sendable {
   package struct Result: Sendable {
     package var files: [File]
     package var notes: [Message]
+    /// Whether all of the firmware's lists can be replaced, rather than only a certificate added to db.
+    package var hasOwner: Bool
   }
 
-  /// Writes `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth` for each role; with `isRemoval`, only
-  /// `removalFile`.
+  private typealias Content = PublicParts.File
+
+  /// Writes `.crt` (PEM), `.cer` and `.der` (DER), `.esl` and `.auth` for each role, and the payloads for Redfish; with
+  /// `isRemoval`, only `removalFile`.
   ///
-  /// The certificate for db is the one that signs UKIs. If `Certificate=` names it and there are no keys of an owner,
-  /// only that certificate is exported.
+  /// The certificate for db is the one that signs UKIs. Without PK and KEK, only that certificate is exported.
   ///
   /// Each export has later time stamps than the one before, since firmware rejects an update that is not newer than the
   /// last. Only a directory with the last export is left unchanged. Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }
-    let store = try KeyStore(configuredOn: host)
     let configuration = try Configuration(of: host.files)
     if isRemoval { try requireOtherPlace(than: ESPSurvey(of: host, configuration), on: host) }
-    guard let hierarchy = try load(store, configuration, host) else {
-      let certificate = try configuration.signingKey.loadCertificate(from: host)
-      return try write(
-        try Self.certificateFiles(of: certificate, .signatureDatabase),
-        notes: ["\(store.displayPath) has no PK and KEK; exported only the certificate that signs UKIs"], host)
+    let hasUpdates = isRemoval || purpose == .menu || purpose == .all
+    let parts = try PublicParts(of: host, configuration, needsUpdates: hasUpdates)
+    guard !isRemoval || parts.hierarchy != nil else {
+      throw Failure(
+        "\(parts.store.displayPath) has no PK",
+        hint: "use the keys with which PK was enrolled, on the host that has them")
     }
-    let last = try store.lastUpdateTime()
-    var files = try isRemoval ? [] : publicParts(of: hierarchy)
-    // The record is one second later than the time stamps: earlier versions used that time for `removalFile`.
-    if let last, !overwrites, try holds(updates(by: hierarchy, at: last - 1), host) {
-      files += try updates(by: hierarchy, at: last - 1)
-    } else {
-      let time = max(try host.buildTime ?? host.plausibleTime, (last ?? 0) + 1)
-      guard EFITime.unixRange.contains(time + 1) else {
-        throw Failure(
-          "cannot sign updates: no time before the end of the year 9999 is later than the last update",
-          hint: "correct this host's clock and \(store.updateTimePath)")
+    var files = try isRemoval ? [] : self.files(of: parts)
+    if let hierarchy = parts.hierarchy {
+      if let last = try parts.lastTime(), !overwrites, try holds(updates(by: hierarchy, at: last), host) {
+        files += try updates(by: hierarchy, at: last)
+      } else {
+        let time = try parts.newTime(on: host)
+        files += try updates(by: hierarchy, at: time)
+        try requireNothingElse(than: files, host)
+        try parts.record(time)
       }
-      files += try updates(by: hierarchy, at: time)
-      try requireNothingElse(than: files, host)
-      try store.recordUpdateTime(time + 1)
     }
-    return try write(files, notes: try notes(on: host), host)
-  }
-
-  private typealias Content = (name: String, bytes: [UInt8])
-
-  private func write(_ files: [Content], notes: [Message], _ host: Host) throws -> Result {
     try requireNothingElse(than: files, host)
     try host.userFiles.makeDirectory(directory)
     // One directory for all files, even if its name is given to another one in the meantime.
     let output = try host.userFiles.subtree(directory)
-    return Result(
-      files: try files.map { name, content in
-        File(path: path(of: name), wasWritten: try output.replaceFile("/\(name)", content: content))
-      }, notes: notes)
+    let written = try files.map { name, content in
+      File(path: path(of: name), wasWritten: try output.replaceFile("/\(name)", content: content))
+    }
+    return Result(files: written, notes: try notes(on: host, parts), hasOwner: parts.hasOwner)
   }
 
-  private func notes(on host: Host) throws -> [Message] {
+  /// The files other than updates.
+  private func files(of parts: PublicParts) throws -> [Content] {
+    switch purpose {
+    case .menu: try parts.certificateFiles([".cer"]) + lists(parts, parts.roles)
+    case .mok: try parts.certificateFiles([".crt", ".der"], [.signatureDatabase])
+    case .redfish: try RedfishFiles.files(of: parts)
+    case .all:
+      try parts.roles.flatMap { try parts.certificateFiles([".crt", ".cer", ".der"], [$0]) + lists(parts, [$0]) }
+        + RedfishFiles.files(of: parts)
+    }
+  }
+
+  /// None without PK and KEK: the certificate can only be added to a list.
+  private func lists(_ parts: PublicParts, _ roles: [KeyRole]) -> [Content] {
+    parts.hierarchy.map { hierarchy in roles.map { ("\($0.name).esl", hierarchy.signatureList(for: $0)) } } ?? []
+  }
+
+  private func notes(on host: Host, _ parts: PublicParts) throws -> [Message] {
     let path = path(of: Self.removalFile)
     if isRemoval {
       return ["\(path) turns Secure Boot off on a machine with this PK; keep it off ESPs, and delete it after use"]
     }
-    guard try host.userFiles.linkStatus(of: path) != nil else { return [] }
-    return ["\(path) of an earlier export turns Secure Boot off on a machine with this PK; delete it"]
-  }
-
-  /// Nil if there are no PK and KEK, but a certificate that signs.
-  private func load(_ store: KeyStore, _ configuration: Configuration, _ host: Host) throws -> KeyHierarchy? {
-    switch try store.state() {
-    case .absent:
-      if !isRemoval, configuration.certificate != Configuration.defaultCertificate { return nil }
-      throw Failure("no keys in \(store.displayPath)", hint: "run 'pve-sb-uki keys create'")
-    case .signingPair:
-      guard isRemoval else { return nil }
-      throw Failure(
-        "\(store.displayPath) has no PK", hint: "use the keys with which PK was enrolled, on the host that has them")
-    case .complete(let offline) where !offline.isEmpty:
-      let names = offline.map(KeyStore.keyFile(of:)).joined(separator: ", ")
-      throw Failure(
-        "cannot sign updates: \(names) missing in \(store.displayPrivatePath)",
-        hint: store.isSplit
-          ? "connect and mount the medium with \(store.displayPrivatePath), and try again"
-          : "copy the private keys back for the export, and remove them again afterwards")
-    default:
-      return try describing(store.displayPath) { try store.hierarchy() }
-        .enrolling(try configuration.signingKey.loadCertificate(from: host))
+    var notes: [Message] = []
+    if !parts.hasOwner {
+      notes.append("\(parts.store.displayPath) has no PK and KEK; exported only the certificate that signs UKIs")
     }
-  }
-
-  private func publicParts(of hierarchy: KeyHierarchy) throws -> [Content] {
-    try KeyRole.allCases.flatMap { role in
-      try Self.certificateFiles(of: hierarchy.certificate(of: role), role)
-        + [("\(role.name).esl", hierarchy.signatureList(for: role))]
+    if try host.userFiles.linkStatus(of: path) != nil {
+      notes.append("\(path) of an earlier export turns Secure Boot off on a machine with this PK; delete it")
     }
-  }
-
-  private static func certificateFiles(of certificate: Certificate, _ role: KeyRole) throws -> [Content] {
-    [
-      ("\(role.name).crt", try certificate.serializedPEM()), ("\(role.name).cer", certificate.der),
-      ("\(role.name).der", certificate.der),
-    ]
+    return notes
   }
 
   /// The updates with time stamp `time`, in seconds since 1970.

@@ -15,15 +15,24 @@ struct ModuleFindings {
 
   init(of releases: [String], own: Certificate?, signsModules: Bool, on host: Host) {
     do {
-      let isEnforced = try TrustDatabase(readingFrom: host).isEnforced
+      let database = try TrustDatabase(readingFrom: host)
+      let isEnforced = database.isEnforced
       modules = try ModuleSurvey(on: host, own: own).modules(of: releases) { report($0) }
       for module in modules where signsModules && module.signer != own || isEnforced && !module.isTrusted {
-        findings.append(Self.finding(module, signsModules: signsModules))
+        var finding = Self.finding(module, signsModules: signsModules)
+        // The other known certificate is that of dkms.
+        if !signsModules, database.isBootedByShim, case .known(let certificate) = module.signature, certificate != own {
+          finding.actions.append(.advise("or enrol dkms's own key: \(Self.enrolCommand)"))
+        }
+        findings.append(finding)
       }
     } catch {
       report(error)
     }
   }
+
+  /// Requests the certificate that dkms signs with by default.
+  private static let enrolCommand = "pve-sb-uki enroll --mok --add-mok /var/lib/dkms/mok.pub"
 
   private mutating func report(_ error: any Error) {
     findings.append(Finding(.workFailed, Failure(of: "the modules built by dkms", error)))

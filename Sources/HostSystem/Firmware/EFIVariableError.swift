@@ -57,6 +57,9 @@ package struct EFIVariableError: HintedError, Hashable {
     }
   }
 
+  /// Whether the variable is one of those that decide about Secure Boot, rather than about the boot order.
+  private var isKeyList: Bool { ["PK", "KEK", "db", "dbx"].contains(variable) }
+
   package var hint: Message? {
     let directory = EFIVariableStore.directory
     return switch cause {
@@ -66,9 +69,16 @@ package struct EFIVariableError: HintedError, Hashable {
       "run 'mount -o remount,rw \(directory)'; if it is writable already, look for a lock in the firmware's setup menu"
     case .storeFull(let dumps) where dumps > 0:
       "save what you need from /sys/fs/pstore, then delete them with: rm \(directory)/dump-type0-*"
+    case .storeFull where isKeyList:
+      """
+      remove unused entries with 'pve-sb-uki boot forget', reboot so that the firmware frees the space, then run \
+      'pve-sb-uki enroll --firmware' again
+      """
     case .storeFull:
       "remove unused entries with 'pve-sb-uki boot forget', then reboot so that the firmware frees the space"
     case .notAllowed: "run this as root"
+    case .refused where isKeyList, .notKept where isKeyList:
+      "use the firmware's menu: 'pve-sb-uki enroll --stage' prepares the files; and check for a firmware update"
     case .refused, .notKept: "set the boot order in the firmware's setup menu, and check for a firmware update"
     case .changed: "run the command again"
     }

@@ -22,8 +22,7 @@ extension EFIVariableStore {
   ///
   /// efivarfs reports it since Linux 6.5, and 0 before. Throws `HostError`.
   package func room() throws -> Room? {
-    guard let descriptor = try directoryDescriptor() else { return nil }
-    guard psu_file_system_type(descriptor.number) == Self.efivarfsMagic else { return nil }
+    guard try isFirmwareInterface, let descriptor = try directoryDescriptor() else { return nil }
     var status = statvfs()
     try SystemCall.check("examine", displayPath) { fstatvfs(descriptor.number, &status) }
     guard status.f_blocks > 0 else { return nil }
@@ -33,6 +32,13 @@ extension EFIVariableStore {
       return overflow ? .max : bytes
     }
     return Room(total: bytes(status.f_blocks), available: bytes(status.f_bavail))
+  }
+
+  /// Whether the directory is efivarfs rather than a plain directory with copies of variables.
+  var isFirmwareInterface: Bool {
+    get throws {
+      try directoryDescriptor().map { psu_file_system_type($0.number) == Self.efivarfsMagic } ?? false
+    }
   }
 
   /// EFIVARFS_MAGIC of Linux.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 import CLinux
+package import EFIData
 import Glibc
 internal import Messages
 
@@ -31,6 +33,11 @@ package struct EFIVariableStore: Sendable {
       return files.root != "/" || !names.isEmpty
     }
   }
+
+  /// Whether the directory does not accept changes.
+  ///
+  /// Throws `HostError` if it does not exist.
+  package var isReadOnly: Bool { get throws { try files.isReadOnly(at: directory) } }
 
   private var absence: EFIVariableError.Cause {
     get throws { try files.isDirectory("/sys/firmware/efi") ? .notMounted : .noFirmware }
@@ -76,12 +83,42 @@ package struct EFIVariableStore: Sendable {
   ///
   /// Throws `changed` if its content is no longer `old`.
   package func write(_ name: String, content: [UInt8], replacing old: [UInt8]?) throws {
+    try write(name, request: content, replacing: old) { $0 == content }
+  }
+
+  /// Sends an update of an authenticated variable whose content is `old`, and checks what the firmware kept.
+  ///
+  /// Throws like `write`. The firmware keeps the payload without time and signature; so does a plain directory.
+  package func write(
+    _ name: String, update: AuthenticatedVariable, attributes: EFIVariableAttributes, replacing old: [UInt8]?
+  ) throws {
+    let isAppended = attributes.contains(.appendWrite)
+    let present = isAppended ? try old.map { try EFIVariableContent(parsing: $0).data } ?? [] : []
+    let kept = EFIVariableContent(attributes: attributes.subtracting(.appendWrite), data: present + update.payload)
+    let request = EFIVariableContent(attributes: attributes, data: update.serialize())
+    let isFirmware = try isFirmwareInterface
+    try write(name, request: isFirmware ? request.serialize() : kept.serialize(), replacing: old) { content in
+      guard let content, let found = try? EFIVariableContent(parsing: content) else { return false }
+      guard isAppended else { return found == kept }
+      // Firmware may merge what is added into a list that exists.
+      func signatures(_ data: [UInt8]) -> Set<[UInt8]> {
+        let lists = SignatureDatabase.readable(in: data).database.lists
+        return Set(lists.flatMap { list in list.signatures.map { list.type.guid.bytes + $0.owner.bytes + $0.data } })
+      }
+      return found.attributes == kept.attributes && signatures(found.data) == signatures(kept.data)
+    }
+  }
+
+  /// `isKept` decides about the content that is read back.
+  private func write(
+    _ name: String, request: [UInt8], replacing old: [UInt8]?, _ isKept: ([UInt8]?) throws -> Bool
+  ) throws {
     try naming("write", variable: name) {
       guard try read(name) == old else { throw error("write", name, .changed) }
       guard try isPresent else { throw error("write", name, try absence) }
       let path = path(of: name)
-      try unlocked(path) { try put(content, to: path) }
-      guard try read(name) == content else { throw error("write", name, .notKept) }
+      try unlocked(path) { try put(request, to: path) }
+      guard try isKept(read(name)) else { throw error("write", name, .notKept) }
     }
   }
 
@@ -185,7 +222,6 @@ extension EFIVariableStore {
   }
 
   private func error(_ operation: Message, _ name: String, _ cause: EFIVariableError.Cause) -> EFIVariableError {
-    // The vendor is a hyphen and 36 characters.
-    EFIVariableError(operation, name.utf8.count > 37 ? String(name.dropLast(37)) : name, cause)
+    EFIVariableError(operation, EFIVariableName.name(ofFile: name), cause)
   }
 }

@@ -63,6 +63,7 @@ final class PlanExecutor {
         var work = ESPWork(esp, files)
         collect { $0.execute(esp.images.steps, &work) }
         execute(esp, work)
+        removeStaged(esp, files)
         return Array(work.images)
       }
     } catch {
@@ -93,6 +94,17 @@ final class PlanExecutor {
       } catch {
         return fail(Failure(esp.name, error))
       }
+    }
+  }
+
+  /// Removes the files for the enrolment last: it is the least important.
+  private func removeStaged(_ esp: ESPPlan, _ files: FileSystem) {
+    guard let message = esp.unstaging else { return }
+    do {
+      try esp.staged.perform(on: files)
+      report.unstaged.append(message)
+    } catch {
+      fail(Failure(esp.name, error))
     }
   }
 

@@ -20,6 +20,8 @@ package struct ESPContents: Hashable, Sendable {
   package var unexaminedCount = 0
   /// Paths of signed updates that empty a key variable, such as noPK.auth: anyone can turn Secure Boot off with them.
   package var keyRemovals: [String] = []
+  /// Paths in the directories for the enrolment with names that pve-sb-uki uses there; their content may be anything.
+  var staged: [String] = []
 
   package struct Leftover: Hashable, Sendable {
     package var path: String

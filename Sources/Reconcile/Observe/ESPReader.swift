@@ -40,7 +40,9 @@ struct ESPReader: ~Copyable {
     }
     for path in paths.all + [LoaderConfiguration.path] { try addLeftovers(of: path, to: &contents) }
     try addRecovered(manifest, to: &contents)
-    contents.keyRemovals = KeyRemovals.paths(on: files)
+    let keyFiles = KeyFileSurvey(of: files)
+    contents.keyRemovals = keyFiles.removals
+    contents.staged = keyFiles.staged
     let present = Set(contents.images.map(\.name))
     for image in manifest.images {
       for copy in image.copies where copy.esp == esp.name && !present.contains(copy.name) {

@@ -50,6 +50,8 @@ package struct HostObservation: Sendable {
   let chain: Result<ChainDecision, Failure>?
   /// Why the boot chain rejects UKIs in the manifest although it trusts their key, by SHA-256 of the file.
   let refusals: [[UInt8]: Message]
+  /// Files for the enrolment of keys that are enrolled now, by ESP.
+  let staged: [String: StagedRemoval]
   /// UKIs that this machine starts although it would reject newly signed ones, by ESP.
   let accepted: [String: Set<UKIName>]
 

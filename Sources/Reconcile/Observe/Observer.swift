@@ -135,7 +135,10 @@ final class Observer {
       choice: choice, sources: sources, evidence: evidence, lineFindings: lineFindings,
       exposures: SecretFiles.exposures(configuration, on: host), key: key, certificate: certificate,
       certificateWarning: certificate?.validityWarning(on: host), chain: chain,
-      refusals: refusals, accepted: accepted, manifest: manifest,
+      refusals: refusals,
+      staged: Enrolment.removals(
+        contents, open, certificate: certificate, database: decision?.evaluation.database, on: host),
+      accepted: accepted, manifest: manifest,
       manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
       loaderDefault: decision.flatMap {

@@ -121,11 +121,12 @@ extension ApplyPlan {
     return wanted.bootOrder(of: names, refused: refused).first?.kernel.release
   }
 
-  /// Whether the plan does more than remove unneeded boot entries.
+  /// Whether the plan does more than remove unneeded boot entries and files.
   package var isMoreThanCleanup: Bool {
     guard isChange else { return false }
     var rest = self
     rest.entries = nil
+    for index in rest.esps.indices { rest.esps[index].staged = StagedRemoval() }
     return rest.isChange || entries?.onlyRemoves != true
   }
 
@@ -139,7 +140,7 @@ extension ApplyPlan {
   package var chainName: String? { chain.map { "\($0.chain)" } }
 }
 
-/// The changes to one ESP: first UKIs, then boot loaders, then removed type 1 entries.
+/// The changes to one ESP: first UKIs, then boot loaders, then removed type 1 entries and files for the enrolment.
 package struct ESPPlan: Sendable {
   package let target: ESP
   /// Free space before the changes, in bytes.
@@ -153,6 +154,8 @@ package struct ESPPlan: Sendable {
   /// The default in the ESP's `loader.conf` after the changes; nil if pve-sb-uki does not set it.
   var defaultEntry: String?
   var removals: [TypeOneEntries.Removal] = []
+  /// Files for the enrolment of keys that are enrolled now.
+  var staged = StagedRemoval()
 
   init(_ esp: ESP, _ contents: ESPContents) {
     target = esp
@@ -163,7 +166,7 @@ package struct ESPPlan: Sendable {
   /// Volume serial number, or mount point.
   package var name: String { target.name }
 
-  package var isChange: Bool { images.isChange || !loaders.isEmpty || !removals.isEmpty }
+  package var isChange: Bool { images.isChange || !loaders.isEmpty || !removals.isEmpty || !staged.isEmpty }
 
   /// Whether a UKI is removed.
   var losesImage: Bool { images.steps.contains { if case .remove = $0 { true } else { false } } }
@@ -173,6 +176,7 @@ package struct ESPPlan: Sendable {
     images.outcome = present
     loaders = []
     removals = []
+    staged = StagedRemoval()
   }
 
   /// Kernels whose UKI is already in place.
@@ -197,7 +201,7 @@ extension ESPPlan {
     package let action: String
     /// From the root of the ESP.
     package let path: String
-    /// Why it is removed: `gone`, `unwanted`, `superseded`, `room` or `type-1`.
+    /// Why it is removed: `gone`, `unwanted`, `superseded`, `room`, `type-1` or `enrolled`.
     package var reason: String?
     /// Whether the replaced UKI is kept as the previous one.
     package var keepsPrevious: Bool?
@@ -216,7 +220,8 @@ extension ESPPlan {
       case .remove(let name, let reason): Step(action: "remove", path: name.path, reason: reason.rawValue)
       case .write(let kernel, let keeps): Step(action: "write", path: UKIName(kernel).path, keepsPrevious: keeps)
       }
-    } + loaders + removals
+    } + loaders + removals + (staged.restoresLoader ? [Step(action: "load", path: LoaderConfiguration.path)] : [])
+      + staged.paths.map { Step(action: "remove", path: $0, reason: "enrolled") }
   }
 
   /// UKIs that do not fit, with the needed bytes and the bytes that could be made free.

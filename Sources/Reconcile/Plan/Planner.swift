@@ -133,6 +133,7 @@ final class Planner {
       var planned = ESPPlan(esp, contents)
       withhold(&planned, contents)
       planImages(&planned, contents: contents, reserve: 0)
+      planned.staged = observation.staged[esp.name] ?? StagedRemoval()
       plan.esps.append(planned)
     }
   }

@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import Cryptography
-internal import EFIData
+package import EFIData
 package import HostSystem
 package import Messages
 
@@ -60,16 +60,17 @@ package struct TrustDatabase: Sendable {
 
   /// Reads the variables of a store, and what shim publishes only in its table in memory.
   ///
-  /// Throws `HostError` if a variable exists but cannot be read.
-  package init(readingFrom store: EFIVariableStore) throws {
+  /// Data of db and dbx that the caller has read is used instead. Throws `HostError` if a variable exists but cannot be
+  /// read.
+  package init(readingFrom store: EFIVariableStore, db known: [UInt8]? = nil, dbx knownForbidden: [UInt8]? = nil) throws {
     func data(_ variable: EFIVariableName) throws -> [UInt8]? { try Self.data(of: variable, store) }
     func flag(_ variable: EFIVariableName) throws -> Bool? { try data(variable)?.first.map { $0 == 1 } }
     secureBootEnabled = try flag(.secureBoot)
     setupMode = try flag(.setupMode)
-    if let content = try data(.signatureDatabase) {
+    if let content = try known ?? data(.signatureDatabase) {
       db = TrustList(name: "db", content: content, notes: &ignoredEntries)
     }
-    if let content = try data(.forbiddenDatabase) {
+    if let content = try knownForbidden ?? data(.forbiddenDatabase) {
       dbx = TrustList(name: "dbx", content: content, notes: &ignoredEntries)
     }
     if let content = try data(.timestampDatabase) {
@@ -79,8 +80,9 @@ package struct TrustDatabase: Sendable {
       mokList = TrustList(name: "MokListRT", content: content, notes: &ignoredEntries)
     }
     // shim looks up the whole MokListX, of which MokListXRT may be a part only.
-    let denied = try store.shimTableEntry("MokListXRT") ?? Self.wholeList(.forbiddenMachineOwnerKeys, store)
-    if let denied { mokListX = TrustList(name: "MokListXRT", content: denied, notes: &ignoredEntries) }
+    if let denied = try Self.wholeShimList(.forbiddenMachineOwnerKeys, store) {
+      mokListX = TrustList(name: "MokListXRT", content: denied, notes: &ignoredEntries)
+    }
     try noteUnusedKeys(store)
     func shimData(_ variable: EFIVariableName) throws -> [UInt8]? {
       try data(variable) ?? store.shimTableEntry(variable.name)
@@ -93,8 +95,20 @@ package struct TrustDatabase: Sendable {
     if let text = try store.shimTableEntry("HSIStatus") { memoryProtection = MemoryProtection(parsing: text) }
   }
 
-  /// The content of a list and its continuations, such as MokListXRT1: shim splits what is too large for a variable.
-  private static func wholeList(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt8]? {
+  /// The same machine with Secure Boot on.
+  package var enforced: TrustDatabase {
+    var other = self
+    other.secureBootEnabled = true
+    other.setupMode = false
+    return other
+  }
+
+  /// The content of a list that shim publishes; nil if it does not exist.
+  ///
+  /// From shim's table in memory, else from the variable and its continuations, such as MokListXRT1: shim splits what is
+  /// too large for a variable. Throws `HostError`.
+  package static func wholeShimList(_ variable: EFIVariableName, _ store: EFIVariableStore) throws -> [UInt8]? {
+    if let entry = try store.shimTableEntry(variable.name) { return entry }
     guard var content = try data(of: variable, store) else { return nil }
     for number in 1...999 {
       let next = EFIVariableName(name: "\(variable.name)\(number)", vendor: variable.vendor)
@@ -108,8 +122,7 @@ package struct TrustDatabase: Sendable {
   ///
   /// shim itself looks up only MokListRT when it judges an image.
   private mutating func noteUnusedKeys(_ store: EFIVariableStore) throws {
-    let whole = try store.shimTableEntry("MokListRT") ?? Self.wholeList(.machineOwnerKeys, store)
-    guard let whole else { return }
+    guard let whole = try Self.wholeShimList(.machineOwnerKeys, store) else { return }
     var notes: [Message] = []
     let others = Set(TrustList(name: "MokListRT", content: whole, notes: &notes).certificates)
       .subtracting(mokList.certificates)

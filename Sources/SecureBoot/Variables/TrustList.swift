@@ -78,7 +78,7 @@ package struct TrustList: Sendable {
         (try? Certificate(parsingPrefixOf: signature.data)).map { certificate in
           Anchor(
             certificate: certificate, isFirst: index == 0,
-            isUsedByShim: Self.hasLengthForShim(signature.data) && !certificate.isForKernelModules)
+            isUsedByShim: Self.isUsedByShim(certificate, entry: signature.data))
         }
       }
     }
@@ -118,6 +118,15 @@ package struct TrustList: Sendable {
 
   private static func isUnknown(_ type: SignatureType) -> Bool {
     type != .x509 && imageDigests[type] == nil && certificateDigests[type] == nil
+  }
+
+  /// Whether shim uses the certificate for images once it is in one of its lists.
+  package static func isUsedByShim(_ certificate: Certificate) -> Bool {
+    isUsedByShim(certificate, entry: certificate.der)
+  }
+
+  private static func isUsedByShim(_ certificate: Certificate, entry: [UInt8]) -> Bool {
+    hasLengthForShim(entry) && !certificate.isForKernelModules
   }
 
   private static func hasLengthForShim(_ der: [UInt8]) -> Bool {

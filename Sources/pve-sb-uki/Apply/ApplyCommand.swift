@@ -96,7 +96,9 @@ struct ApplyCommand: ParsableCommand {
       lines.append("\(image.esp): \(image.name) \(word(for: image.state))")
     }
     for loader in result.loaders { lines.append(dryRun ? "\(loader) to be written" : "\(loader) written") }
-    for entry in result.entries + result.moduleSigning { lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)") }
+    for entry in result.entries + result.unstaged + result.moduleSigning {
+      lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)")
+    }
     return (lines + result.totals.map(\.text)).localLines
   }
 
@@ -120,6 +122,7 @@ struct ApplyCommand: ParsableCommand {
       "dry_run": .boolean(dryRun), "obstacle": JSONValue(result.skipReason?.rawValue),
       "plan": result.plan.map(\.json) ?? .null, "images": .array(images),
       "loaders": JSONValue(result.loaders), "boot_entries": JSONValue(result.entries),
+      "unstaged": JSONValue(result.unstaged),
       "module_signing": JSONValue(result.moduleSigning), "mended": JSONValue(result.mended),
       "notes": JSONValue(result.notes),
       "failures": JSONValue(result.failures.map(\.description)),

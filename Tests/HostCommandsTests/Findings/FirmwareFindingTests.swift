@@ -8,6 +8,7 @@ import EFIData
 import Findings
 import HostCommands
 import HostSystem
+import KeyEnrolment
 internal import Messages
 import SigningKeys
 import TestSupport

@@ -36,35 +36,46 @@ import Testing
     try scene.findings(kind).first?.command?.description ?? ""
   }
 
+  private func unstage() throws { #expect(try KeysUnstage().run(on: scene.host()).failures.isEmpty) }
+
   /// The command of the finding ends the finding.
-  @Test func aDirectoryOfExportedKeysCanBeRemoved() throws {
-    #expect(try command() == "rm -r -- \(scene.root.path(of: Self.directory))")
-    try ExternalTool("sh").run(["-c", command()])
+  @Test func exportedKeysAreRemovedByTheCommand() throws {
+    #expect(try command() == "pve-sb-uki keys unstage")
+    try unstage()
     #expect(try scene.root.list("/boot/efi/EFI").isEmpty && scene.findings(.exportedKeysOnESP).isEmpty)
   }
 
   @Test func otherFilesInTheDirectoryAreKept() throws {
     try scene.root.write("\(Self.directory)/it's mine.txt", "x")
-    try ExternalTool("sh").run(["-c", command()])
+    try unstage()
     #expect(try scene.root.list(Self.directory) == ["it's mine.txt"] && scene.findings(.exportedKeysOnESP).isEmpty)
   }
 
-  @Test func namesAreQuoted() throws {
+  @Test func anyNameAndDirectoryIsFound() throws {
     let certificate = try #require(try scene.root.read("\(Self.directory)/db.cer"))
-    try ExternalTool("sh").run(["-c", command()])
+    try unstage()
     try scene.root.write("/boot/efi/it's $(touch x).cer", certificate)
-    #expect(try command().hasSuffix("/boot/efi/it'\\''s $(touch x).cer'"))
-    try ExternalTool("sh").run(["-c", command()])
-    #expect(try scene.root.list("/boot/efi") == ["EFI"])
     try scene.root.write("/boot/efi/a\u{1b}[2J.cer", certificate)
-    #expect(try scene.findings(.exportedKeysOnESP).count == 1 && command() == "")
+    #expect(try scene.findings(.exportedKeysOnESP).count == 1 && command() == "pve-sb-uki keys unstage")
+    try unstage()
+    #expect(try scene.root.list("/boot/efi") == ["EFI"])
   }
 
-  @Test func foreignCertificatesAreNotReported() throws {
-    try ExternalTool("sh").run(["-c", command()])
-    try scene.root.write("\(Self.directory)/db.cer", scene.certificate("/CN=Another Owner"))
+  @Test func foreignFilesAreNotReported() throws {
+    try unstage()
+    try scene.root.write("/boot/efi/EFI/other/db.cer", scene.certificate("/CN=Another Owner"))
     try scene.root.write("\(Self.directory)/db.esl", [UInt8](repeating: 0xff, count: 100))
     try scene.root.write("\(Self.directory)/db.auth", [])
+    #expect(try scene.findings(.exportedKeysOnESP).isEmpty)
+  }
+
+  /// Files of earlier keys would be enrolled instead of those that sign.
+  @Test func filesOfAnotherCertificateAreReportedInAnyMode() throws {
+    try unstage()
+    try scene.put(.setupMode, [1])
+    try scene.root.write("\(Self.directory)/db.cer", scene.certificate("/CN=Earlier keys"))
+    #expect(try scene.findings(.exportedKeysOnESP).map { $0.message.contains("another certificate") } == [true])
+    try unstage()
     #expect(try scene.findings(.exportedKeysOnESP).isEmpty)
   }
 
@@ -80,8 +91,17 @@ import Testing
     var scene = scene
     scene.context.keyRemovals = ["/boot/efi": ["/EFI/keys/noPK.auth"], "other": ["/x"]]
     let finding = try #require(try scene.findings(.keyRemovalOnESP).first)
+    // keys unstage removes only what this host's PK has signed.
     #expect(finding.command?.description == "rm -- \(scene.root.path(of: "/boot/efi/EFI/keys/noPK.auth"))")
     #expect(finding.severity == .attention)
+    var export = KeysExport()
+    export.directory = scene.root.path(of: "removal")
+    export.isRemoval = true
+    _ = try export.run(on: scene.host())
+    try scene.root.write("/boot/efi/EFI/keys/noPK.auth", #require(try scene.root.read("removal/noPK.auth")))
+    #expect(try scene.findings(.keyRemovalOnESP).first?.command == "pve-sb-uki keys unstage")
+    try unstage()
+    #expect(try scene.root.read("/boot/efi/EFI/keys/noPK.auth") == nil)
   }
 
   @Test func anUnmountedESPIsMountedForTheCommand() throws {

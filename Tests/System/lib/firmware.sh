@@ -15,6 +15,8 @@ FIRMWARE_CPU=Nehalem,+rdrand,-cx16
 # The program that the firmware starts without a boot entry.
 # shellcheck disable=SC2034 # read where keys are enrolled
 FIRMWARE_REMOVABLE=BOOTX64.EFI
+# A socket to type on: if set, the serial line is there, and its output still goes to the file.
+FIRMWARE_KEYBOARD=
 # Data accepted by QEMU survives its end, since the machine that runs it continues.
 FIRMWARE_CACHE=writeback
 
@@ -24,15 +26,34 @@ REFUSAL='failed to load Boot[0-9A-F]* .*: Access Denied'
 
 # firmware_start STORE DISK SERIAL [DISK...]: boots in the background; the store and the disks are changed in place.
 firmware_start() {
-  local store=$1 serial=$3 disk drives=()
+  local store=$1 serial=$3 disk drives=() line=("-serial" "file:$3")
   for disk in "$2" "${@:4}"; do drives+=(-drive "if=virtio,format=raw,cache=$FIRMWARE_CACHE,file=$disk"); done
   firmware_stop
   : >"$serial"
+  if [ -n "$FIRMWARE_KEYBOARD" ]; then
+    rm -f "$FIRMWARE_KEYBOARD"
+    line=("-chardev" "socket,id=line,path=$FIRMWARE_KEYBOARD,server=on,wait=off,logfile=$serial"
+      "-serial" "chardev:line")
+  fi
   setpriv --pdeathsig KILL "${FIRMWARE_QEMU[@]}" -cpu "$FIRMWARE_CPU" -m 1536 -nodefaults \
     -drive "if=pflash,unit=0,format=raw,readonly=on,file=$FIRMWARE_CODE" \
     -drive "if=pflash,unit=1,format=raw,file=$store" \
-    "${drives[@]}" -display none -net none -no-reboot -serial "file:$serial" </dev/null >"$serial.qemu" 2>&1 &
+    "${drives[@]}" -display none -net none -no-reboot "${line[@]}" </dev/null >"$serial.qemu" 2>&1 &
   FIRMWARE_PID=$!
+}
+
+# firmware_type TEXT: types it on the serial line, as printf prints it, with a pause between keys: firmware loses keys that
+# come too fast, and takes an escape sequence for single keys if it comes too slowly.
+firmware_type() {
+  # shellcheck disable=SC2059 # the format is the text
+  printf "$1" | python3 -c '
+import re, socket, sys, time
+line = socket.socket(socket.AF_UNIX)
+line.connect(sys.argv[1])
+for key in re.findall(rb"\x1b\[[A-D]|.", sys.stdin.buffer.read(), re.DOTALL):
+    line.sendall(key)
+    time.sleep(0.5)
+' "$FIRMWARE_KEYBOARD"
 }
 
 firmware_stop() {

@@ -8,7 +8,12 @@
 # Two installed kernels, and one that is added and removed.
 HOST_KERNELS=(6.8.12-10-pve 6.14.11-3-pve 6.14.11-4-pve)
 HOST_ESP_MEGABYTES=400
+# Disks after that with the script.
+HOST_DISKS=()
 HOST_CMDLINE="root=/dev/vdc console=ttyS0 quiet panic=-1 clearcpuid=141"
+# More packages for its root, and a function that gets the root before it becomes a disk.
+HOST_PACKAGES=()
+HOST_PREPARE=:
 # Seconds for booting, and the firmware's message if nothing boots.
 HOST_BOOT_LIMIT=300
 NOTHING_BOOTS='No bootable option or device was found'
@@ -27,7 +32,7 @@ make_host() {
   say "a Debian $SUITE system with systemd and stand-ins for Proxmox's packages"
   copy_root "$root"
   # shellcheck disable=SC2046 # a list
-  root_install "$root" systemd systemd-sysv udev systemd-boot dosfstools gdisk efibootmgr openssl \
+  root_install "$root" systemd systemd-sysv udev systemd-boot dosfstools gdisk efibootmgr openssl "${HOST_PACKAGES[@]}" \
     $(dpkg-deb -f "$PACKAGE" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g') >"$directory/install.log" 2>&1 ||
     fails tail -n 20 "$directory/install.log"
   host_initrd "$root/usr/share/stand-in-initrd"
@@ -50,6 +55,7 @@ make_host() {
       fails tail -n 20 "$directory/install.log"
   done
   host_system "$root"
+  "$HOST_PREPARE" "$root"
 
   say "creating its disks"
   make_host_disk "$directory/esp1.img" AAAA0001
@@ -143,7 +149,7 @@ start_host() {
   printf '%s\n' "$3" >"$directory/script.img"
   truncate -s 64K "$directory/script.img"
   firmware_start "$directory/store.fd" "$directory/esp1.img" "$serial" "$directory/esp2.img" "$directory/root.img" \
-    "$directory/script.img"
+    "$directory/script.img" "${HOST_DISKS[@]}"
 }
 
 # await_host SERIAL PATTERN SECONDS: waits until a line of the guest matches. Fails as soon as nothing boots.

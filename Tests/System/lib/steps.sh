@@ -46,7 +46,9 @@ add_steps() {
   step_limit=$full_limit
   step full-esp "a full ESP" Tests/System/full-esp-test
   both guide "every next command, from no keys to a boot with Secure Boot on" Tests/System/guide-test
+  step stage "keys enrolled by systemd-boot and from staged files" Tests/System/stage-test
   both status "the screens of a whole host, and their next commands" Tests/System/status-test
+  step enroll "keys written from the running system, with power cuts, in OVMF" Tests/System/enroll-test
   both startup "what initrds contain, and what a root file system needs" Tests/System/startup-test
   step version-order "the order of versions and kernel releases" Tests/System/version-order-test
   step boot-path "every boot path of a machine" Tests/System/boot-path-test
@@ -59,8 +61,10 @@ add_steps() {
   both piuparts "piuparts" Tests/System/piuparts-test
   both secrets "passphrases, PINs and private keys" Tests/System/secrets-test
   step service "the service of a booted host" Tests/System/service-test
+  both key-medium "private keys on an encrypted medium" Tests/System/key-medium-test
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
+  both mok "shim's list: request, MokManager, boot, modules" Tests/System/mok-test
   both chain "shim and its chain" Tests/System/chain-test
   both arm64 "AArch64: AAVMF boots and rejects" Tests/System/arm64-test
   both verdict "verify compared with firmware and shim" Tests/System/verdict-test

@@ -17,6 +17,32 @@ guid() {
   done
 }
 
+# find_variable STORE NAME VENDOR: prints the offset of the variable's header; nothing if it does not exist.
+find_variable() {
+  local store=$1 wanted offset size name_size
+  wanted=$({ guid "$3" && utf16 "$2"; } | od -An -v -tx1 | tr -d ' \n')
+  offset=$(($(number "$store" 48 2) + 28))
+  while [ "$(number "$store" "$offset" 2)" = 21930 ]; do
+    name_size=$(number "$store" $((offset + 36)) 4)
+    size=$(number "$store" $((offset + 40)) 4)
+    # 0x3f: it was added and not deleted.
+    if [ "$(number "$store" $((offset + 2)) 1)" = 63 ] &&
+      [ "$(od -An -v -tx1 -j $((offset + 44)) -N $((16 + name_size)) "$store" | tr -d ' \n')" = "$wanted" ]; then
+      echo "$offset"
+    fi
+    offset=$(((offset + 60 + name_size + size + 3) & ~3))
+  done
+}
+
+# take_variable STORE NAME VENDOR FILE: copies the variable's content to a file. Fails if it does not exist.
+take_variable() {
+  local offset
+  offset=$(find_variable "$1" "$2" "$3" | tail -n 1)
+  [ -n "$offset" ] || return 1
+  dd if="$1" of="$4" bs=64k iflag=skip_bytes,count_bytes status=none \
+    skip=$((offset + 60 + $(number "$1" $((offset + 36)) 4))) count="$(number "$1" $((offset + 40)) 4)"
+}
+
 # drop_variable STORE NAME VENDOR: marks a variable as deleted, if it exists.
 drop_variable() {
   local store=$1 wanted offset size name_size state
@@ -58,4 +84,22 @@ put_variable() {
     utf16 "$name"
     cat "$data"
   } | dd of="$store" bs=64k seek="$offset" oflag=seek_bytes conv=notrunc status=none
+}
+
+# copy_variable STORE NAME VENDOR: prints the content of a variable that exists.
+copy_variable() {
+  local store=$1 wanted offset size name_size
+  wanted=$({ guid "$3" && utf16 "$2"; } | od -An -v -tx1 | tr -d ' \n')
+  offset=$(($(number "$store" 48 2) + 28))
+  while [ "$(number "$store" "$offset" 2)" = 21930 ]; do
+    name_size=$(number "$store" $((offset + 36)) 4)
+    size=$(number "$store" $((offset + 40)) 4)
+    if [ "$(number "$store" $((offset + 2)) 1)" = 63 ] &&
+      [ "$(od -An -v -tx1 -j $((offset + 44)) -N $((16 + name_size)) "$store" | tr -d ' \n')" = "$wanted" ]; then
+      dd if="$store" iflag=skip_bytes,count_bytes skip=$((offset + 60 + name_size)) count="$size" status=none
+      return 0
+    fi
+    offset=$(((offset + 60 + name_size + size + 3) & ~3))
+  done
+  die "$store has no variable $2"
 }

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import Cryptography
 internal import EFIData
 package import Findings
 package import HostSystem
 internal import Messages
-internal import SecureBoot
-internal import SigningKeys
 
 /// Whether the firmware's store of permanent variables has room for what will be written to it.
 ///
@@ -27,38 +24,32 @@ package struct VariableRoom: Sendable {
 
   /// - Parameters:
   ///   - sizes: the sizes of the variables in bytes, by name without vendor.
-  ///   - enrolments: the sizes of signed updates of PK, KEK and db that are still to be enrolled.
+  ///   - enrolments: the sizes of what will be written to PK, KEK, db and dbx. Firmware frees the space of the old
+  ///     content only at the next boot.
   package init(sizes: [(name: String, size: Int)], enrolments: [Int]) {
-    let requests = sizes.filter { $0.name == "MokNew" || $0.name == "MokXNew" }.map { min($0.size, 1 << 20) }
+    let requests = sizes.filter { Self.isRequest($0.name) }.map { min($0.size, 1 << 20) }
     let writes = requests.flatMap { Array(repeating: $0, count: Self.mirrorCount) } + enrolments
     needed = Self.reserve + writes.reduce(0) { $0 + $1 + Self.headerSize }
     dumps = sizes.count { $0.name.hasPrefix("dump-type0-") }
   }
 
-  static func findings(_ firmware: FirmwareKeys, on host: Host) throws -> [Finding] {
-    let store = host.variables
-    guard let room = try store.room() else { return [] }
-    // A vendor is a hyphen and 36 characters. Only the requests' sizes matter, so no other variable is read: reading one
-    // is a firmware call.
-    let sizes = try store.names().map { file in
-      let name = file.utf8.count > 37 ? String(file.dropLast(37)) : file
-      let isRequest = name == "MokNew" || name == "MokXNew"
-      return (name: name, size: isRequest ? try store.read(file)?.count ?? 0 : 0)
+  /// The variables of a store, with the sizes of requests to shim.
+  ///
+  /// Only those sizes matter, so no other variable is read: reading one is a firmware call. Throws `HostError` or
+  /// `EFIVariableError`.
+  package static func requests(in store: EFIVariableStore) throws -> [(name: String, size: Int)] {
+    try store.names().map { file in
+      let name = EFIVariableName.name(ofFile: file)
+      return (name: name, size: isRequest(name) ? try store.read(file)?.count ?? 0 : 0)
     }
-    let missing = firmware.own.filter { role, certificate in
-      switch role {
-      case .platformKey: !firmware.platformKeys.contains(certificate)
-      case .keyExchangeKey: !firmware.keyExchangeKeys.contains(certificate)
-      case .signatureDatabase: !firmware.database.db.certificates.contains(certificate)
-      }
-    }
-    return VariableRoom(sizes: sizes, enrolments: missing.values.map(\.der.count)).finding(room).map { [$0] } ?? []
   }
+
+  /// Whether shim copies the variable at the next boot: a request of mokutil.
+  private static func isRequest(_ name: String) -> Bool { name == "MokNew" || name == "MokXNew" }
 
   /// The finding about a store with that room; nil if it suffices.
   package func finding(_ room: EFIVariableStore.Room) -> Finding? {
     guard room.available < needed else { return nil }
-    let directory = EFIVariableStore.directory
     return Finding(
       .nvramFull,
       """
@@ -68,15 +59,19 @@ package struct VariableRoom: Sendable {
       arguments: [
         "available_bytes": .integer(room.available), "total_bytes": .integer(room.total),
         "needed_bytes": .integer(needed), "crash_dumps": .integer(dumps),
-      ],
-      actions: dumps > 0
-        ? [
-          .run(Message(verbatim: "rm \(directory)/dump-type0-*")),
-          .advise("before that, save the crash dumps that you need from /sys/fs/pstore"),
-        ]
-        : [
-          .advise(
-            "remove unused entries with 'pve-sb-uki boot forget', then reboot so that the firmware frees the space")
-        ])
+      ], actions: actions)
+  }
+
+  /// How to make room.
+  package var actions: [Finding.Action] {
+    dumps > 0
+      ? [
+        .run(Message(verbatim: "rm \(EFIVariableStore.directory)/dump-type0-*")),
+        .advise("before that, save the crash dumps that you need from /sys/fs/pstore"),
+      ]
+      : [
+        .advise(
+          "remove unused entries with 'pve-sb-uki boot forget', then reboot so that the firmware frees the space")
+      ]
   }
 }
