@@ -59,6 +59,7 @@ add_steps() {
   both reproducible "the same source gives the same bits" Tests/System/reproducible-test
   both autopkgtest "autopkgtest" Tests/System/autopkgtest-test
   both piuparts "piuparts" Tests/System/piuparts-test
+  both secrets "passphrases, PINs and private keys" Tests/System/secrets-test
   step service "the service of a booted host" Tests/System/service-test
   step key-files "lists and updates compared with other tools" Tests/System/key-files-test
   both key-medium "private keys on an encrypted medium" Tests/System/key-medium-test
