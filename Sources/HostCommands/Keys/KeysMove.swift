@@ -239,6 +239,11 @@ package struct KeysMove: Sendable {
     // A run that has read the old setting may still sign with the old key.
     let lock = try host.files.lock(Apply.lockPath, waitingAtMost: Self.lockTimeout)
     defer { withExtendedLifetime(lock) {} }
+    guard try host.files.isDirectory(source) else {
+      throw Failure(
+        "\(host.files.display(source)) with the old private keys does not exist",
+        hint: "connect and mount its medium")
+    }
     for name in names {
       let old = PathName.join(source, name)
       guard let content = try host.files.readFileIfPresent(old, limit: Self.sizeLimit) else { continue }
