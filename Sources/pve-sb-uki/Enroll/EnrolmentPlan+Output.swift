@@ -3,6 +3,7 @@
 
 import CommandSupport
 import EFIData
+import HostSystem
 import KeyEnrolment
 internal import Messages
 
