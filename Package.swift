@@ -181,7 +181,8 @@ let package = Package(
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
         "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "KeyEnrolment", "Messages",
-        "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
+        "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport",
+        "UnifiedKernelImage",
         "XZ",
       ], path: "Tests/FuzzRunner"),
     // Lists initrds, and checks made-up machines.

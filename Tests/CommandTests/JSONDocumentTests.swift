@@ -99,7 +99,9 @@ import Testing
 
   /// In Setup Mode: with a path of another program, and where only --vendor none is refused.
   @Test func enrolmentMatchesItsGoldenDocuments() throws {
-    for name in ["db.key", "db.crt"] { try FileSystem().remove(scene.directory.path(of: "etc/pve-sb-uki/keys/\(name)")) }
+    for name in ["db.key", "db.crt"] {
+      try FileSystem().remove(scene.directory.path(of: "etc/pve-sb-uki/keys/\(name)"))
+    }
     try FileSystem().removeDirectory(scene.directory.path(of: "etc/pve-sb-uki/keys"))
     _ = try document(
       "keys", "create", "--common-name", "Test", "--owner-guid", "11112222-3333-4444-5555-666677778888")

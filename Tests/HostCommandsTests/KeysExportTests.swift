@@ -98,7 +98,8 @@ import Testing
     _ = try export(for: .redfish)
     for role in Self.roles {
       let text = try ExternalTool("python3").run([
-        "-c", "import json, sys; d = json.load(open(sys.argv[1])); assert set(d) == {'CertificateString', "
+        "-c",
+        "import json, sys; d = json.load(open(sys.argv[1])); assert set(d) == {'CertificateString', "
           + "'CertificateType'} and d['CertificateType'] == 'PEM'; print(d['CertificateString'], end='')",
         root.path(of: "redfish/redfish-\(role).json"),
       ])
@@ -151,7 +152,9 @@ import Testing
       #expect(try update.payload == root.read("out/db.esl"))
       #expect(try root.read("out/PK.crt") == root.read("\(Self.directory)/PK.crt"))
     } else {
-      #expect(try root.list("out") == ["db.cer", "db.crt", "db.der", "redfish-README.txt", "redfish-db.json"] && result.notes.count == 1)
+      #expect(
+        try root.list("out") == ["db.cer", "db.crt", "db.der", "redfish-README.txt", "redfish-db.json"]
+          && result.notes.count == 1)
       export.isRemoval = true
       #expect(throws: Failure.self) { try export.run(on: root.host()) }
     }

@@ -8,8 +8,8 @@ import CommandSupport
 import Cryptography
 import HostCommands
 import HostSystem
-internal import Messages
 import KeyEnrolment
+internal import Messages
 import SecureBoot
 
 struct StageOptions: ParsableArguments {

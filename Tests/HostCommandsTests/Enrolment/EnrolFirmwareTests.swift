@@ -194,7 +194,10 @@ import Testing
   @Test func aDeclinedPlanChangesNothing() throws {
     #expect(
       try keeps {
-        let result = try EnrolFirmware().run(on: scene.host()) { _ in false } reporting: { _ in }
+        let result = try EnrolFirmware().run(on: scene.host()) { _ in
+          false
+        } reporting: { _ in
+        }
         #expect(!result.isDone && result.plan.isChange)
       })
   }
