@@ -60,7 +60,7 @@ extension CryptoError {
     case .container: "extract the key with 'openssl pkcs12 -in FILE -nocerts -out KEY.pem', and specify that file"
     case .legacyContainer:
       "convert it with 'openssl pkcs12 -legacy -in FILE -nocerts -out KEY.pem', and specify that file"
-    case .tokenSupport: "run 'apt install \(Token.package)'"
+    case .tokenSupport: "run 'apt install \(Token.packages)'"
     case .keyURI: "check the URI with 'openssl storeutl -keys URI'"
     case .certificateFile: "specify a PEM file with the certificate and, if there are any, those that issued it"
     case .passphrase: "specify its passphrase with --passphrase-file, or use a key without one"

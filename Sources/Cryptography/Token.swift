@@ -12,14 +12,16 @@ enum Token {
   /// Whether this libcrypto reaches PKCS #11 tokens by a provider; older ones do by an engine.
   private static var usesProvider: Bool { OpenSSL_version_num() >= 0x3020_0000 }
 
-  /// The Debian package that reaches PKCS #11 tokens.
-  static var package: String { usesProvider ? "pkcs11-provider" : "libengine-pkcs11-openssl" }
+  /// The Debian packages that reach PKCS #11 tokens.
+  static var packages: String { usesProvider ? "pkcs11-provider p11-kit-modules" : "libengine-pkcs11-openssl" }
 
   /// The private key of a URI.
   ///
   /// libcrypto's own store knows a PKCS #11 token only if a provider was activated in its configuration. If not, the
   /// provider is loaded here, else the engine.
   static func key(of uri: String, passphrase source: PassphraseSource) throws(CryptoError) -> OpaquePointer {
+    // Libraries for tokens ask on the terminal if the callback has no answer, which would block a hook.
+    UI_set_default_method(UI_null())
     var (key, request) = source.withRequest { stored(uri, passphraseArgument: $0) }
     let isToken = uri.lowercased().hasPrefix(scheme)
     if key == nil, request == .none, isToken, OSSL_PROVIDER_available(nil, "pkcs11") != 1 {
@@ -32,24 +34,31 @@ enum Token {
         (key, request) = source.withLastingRequest { engineKey(uri, passphraseArgument: $0, &isThere) }
         guard isThere == 1 else {
           ErrorQueue.clear()
-          throw CryptoError(.tokenSupport, operation, ["the package \(Self.package), which reaches tokens, is missing"])
+          throw CryptoError(.tokenSupport, operation, ["support for tokens is not installed"])
         }
       }
     }
-    guard let key else {
-      var failure = ErrorQueue.drain(operation, .keyURI)
-      // A token that accepted the PIN may still lack the key.
-      let isRejected = failure.reasons.contains {
-        $0.description.lowercased().contains(bytes: "pin incorrect") || $0.description.contains(bytes: "PIN_INCORRECT")
-      }
-      if request == .unanswered || request == .answered && (!isToken || isRejected) { failure.kind = .passphrase }
-      // Some reasons quote the URI, which may contain a PIN. The first of the others is the cause.
-      failure.reasons.removeAll { $0.description.contains(bytes: "pin-value") }
-      failure.reasons.removeLast(max(0, failure.reasons.count - 1))
-      throw failure
-    }
+    guard let key else { throw failure(request, isToken: isToken) }
     ErrorQueue.clear()
     return key
+  }
+
+  /// The error in libcrypto's queue: `passphrase` without a reason if the token does not say whether it rejects the PIN or
+  /// lacks the key.
+  private static func failure(_ request: PassphraseSource.Request, isToken: Bool) -> CryptoError {
+    var failure = ErrorQueue.drain(operation, .keyURI)
+    // libcrypto tried the URI as a file, too.
+    if isToken { failure.reasons.removeAll { $0.description.hasPrefix("system library") } }
+    let isRejected = failure.reasons.contains { $0.description.lowercased().contains(bytes: "pin incorrect") }
+    switch request {
+    case .unanswered: failure.kind = .passphrase
+    case .answered where !isToken || isRejected || failure.reasons.isEmpty: failure.kind = .passphrase
+    case .none, .answered: break
+    }
+    // Some reasons quote the URI, which may contain a PIN. The first of the others is the cause.
+    failure.reasons.removeAll { $0.description.contains(bytes: "pin-value") }
+    failure.reasons.removeLast(max(0, failure.reasons.count - 1))
+    return failure
   }
 
   /// Loads the provider.

@@ -121,8 +121,9 @@ struct KeyPassphrases: Sendable {
         throw KeyLoadFailure(
           "the key \(name) is protected by a PIN", hint: "run it again on a terminal, which asks for the PIN")
       }
+      let wrong: Message = origin.map { "the PIN in \($0.shown) is wrong for \(name)" } ?? "wrong PIN for \(name)"
       throw KeyLoadFailure(
-        origin.map { "the PIN in \($0.shown) is wrong for \(name)" } ?? "wrong PIN for \(name)",
+        error.reasons.isEmpty ? "\(wrong), or the token has no such key" : wrong,
         hint: "check the PIN before you try again; a token locks itself after a few wrong ones")
     }
   }
