@@ -180,8 +180,9 @@ let package = Package(
       name: "fuzz-runner",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
-        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "Messages", "ModuleSignature",
-        "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport", "UnifiedKernelImage",
+        "Findings", "HostCommands", "HostSystem", "InitialRAMDisk", "KernelRepack", "KeyEnrolment", "Messages",
+        "ModuleSignature", "PortableExecutable", "RepositoryTrust", "SecureBoot", "StartupCheck", "TestSupport",
+        "UnifiedKernelImage",
         "XZ",
       ], path: "Tests/FuzzRunner"),
     // Lists initrds, and checks made-up machines.
@@ -205,7 +206,7 @@ let package = Package(
     .testTarget(name: "FindingsTests", dependencies: ["Findings", "Messages"]),
     .testTarget(
       name: "SigningKeysTests",
-      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "SigningKeys", "TestSupport"]),
+      dependencies: ["BinaryFormat", "Cryptography", "EFIData", "HostSystem", "Messages", "SigningKeys", "TestSupport"]),
     .testTarget(name: "BinaryFormatTests", dependencies: ["BinaryFormat", "Messages", "TestSupport"]),
     .testTarget(
       name: "EFIDataTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),

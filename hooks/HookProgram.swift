@@ -75,7 +75,11 @@ package struct HookProgram {
   /// Returns true if nothing failed.
   func report(_ run: () throws -> ApplyReport) -> Bool {
     do {
-      let result = try run()
+      var result = try run()
+      if SigningService.start(for: &result, on: host) {
+        printLine(
+          "\(Self.name): the signing key has a passphrase; pve-sb-uki.service has it, and now makes the new UKIs")
+      }
       for mended in result.mended { printLine("\(Self.name): \(mended)") }
       for image in result.images where [.signed, .copied, .removed].contains(image.state) {
         printLine("\(Self.name): \(image.esp): \(image.name) \(image.state.word)")

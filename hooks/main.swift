@@ -2,7 +2,6 @@
 // Copyright the pve-sb-uki authors
 
 import CommandSupport
-import Glibc
 import HostSystem
 
 // One executable behind the links in /etc/kernel/postinst.d, /etc/kernel/postrm.d and /etc/initramfs/post-update.d. It
@@ -13,8 +12,9 @@ CrashReport.enable(printing: HookProgram.crashLine)
 
 do {
   let host = try Host()
-  exit(HookProgram(host: host, say: { try? StandardStream.error.write($0.terminalText) }).run(ProcessArguments.all))
+  let program = HookProgram(host: host, say: { try? StandardStream.error.write($0.terminalText) })
+  ProcessSetup.end(program.run(ProcessArguments.all))
 } catch {
   ErrorReport.write(error, program: HookProgram.name)
-  exit(0)
+  ProcessSetup.end(0)
 }

@@ -17,6 +17,7 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/pkcs7.h>
+#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
@@ -49,6 +50,35 @@ static inline int psu_EVP_PKEY_is_quick(const EVP_PKEY *key) {
 static inline int psu_X509_name_constraints_size(const X509 *certificate) {
   X509_EXTENSION *extension = X509_get_ext(certificate, X509_get_ext_by_NID(certificate, NID_name_constraints, -1));
   return extension == NULL ? 0 : ASN1_STRING_length(X509_EXTENSION_get_data(extension));
+}
+
+// The engine interface, with which Debian 12 reaches PKCS #11 tokens. It is deprecated, so the headers above do not
+// declare it. A later libcrypto may lack it, so these are weak: NULL there.
+extern __attribute__((weak)) ENGINE *ENGINE_by_id(const char *name);
+extern __attribute__((weak)) int ENGINE_init(ENGINE *engine);
+extern __attribute__((weak)) int ENGINE_free(ENGINE *engine);
+extern __attribute__((weak)) int ENGINE_ctrl_cmd_string(
+    ENGINE *engine, const char *command, const char *argument, int is_optional);
+extern __attribute__((weak)) EVP_PKEY *ENGINE_load_private_key(
+    ENGINE *engine, const char *key, UI_METHOD *method, void *argument);
+
+// Whether libcrypto has the engine interface.
+static inline int psu_has_engines(void) { return ENGINE_by_id != NULL; }
+// The private key that an engine of that name, a file in libcrypto's directory of engines, finds for a URI. `is_there`
+// is set to whether the engine exists. The engine stays initialised until the process ends, since the key needs it.
+static inline EVP_PKEY *psu_engine_key(
+    const char *name, const char *uri, UI_METHOD *method, void *argument, int *is_there) {
+  *is_there = 0;
+  // OPENSSL_INIT_ENGINE_DYNAMIC, which the headers hide too: engines are found by their file.
+  if (!psu_has_engines() || OPENSSL_init_crypto(0x00000400L, NULL) != 1) return NULL;
+  ENGINE *engine = ENGINE_by_id(name);
+  if (engine == NULL) return NULL;
+  *is_there = 1;
+  // Otherwise it prints the URI, which may contain a PIN, to standard error.
+  ENGINE_ctrl_cmd_string(engine, "QUIET", NULL, 1);
+  EVP_PKEY *key = ENGINE_init(engine) == 1 ? ENGINE_load_private_key(engine, uri, method, argument) : NULL;
+  ENGINE_free(engine);
+  return key;
 }
 
 // Swift cannot call function-like macros; each of these wraps one.

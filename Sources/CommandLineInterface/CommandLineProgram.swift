@@ -3,7 +3,6 @@
 
 package import ArgumentParser
 internal import CommandSupport
-internal import Glibc
 internal import HostSystem
 package import Messages
 
@@ -19,10 +18,10 @@ package enum CommandLineProgram {
       var command = try root.parseAsRoot(Array(ProcessArguments.all.dropFirst()))
       try command.run()
     } catch {
-      exit(report(error, of: root, name: name))
+      ProcessSetup.end(report(error, of: root, name: name))
     }
     ProgressLine.end()
-    exit(0)
+    ProcessSetup.end(0)
   }
 
   private static func report(_ error: any Error, of root: any ParsableCommand.Type, name: String) -> CInt {

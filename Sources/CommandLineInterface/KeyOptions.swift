@@ -11,7 +11,7 @@ package struct KeyOptions: ParsableArguments {
   package init() {}
 
   @Option(
-    help: ArgumentHelp("Private key: a PEM or DER file, or an OpenSSL store URI", valueName: "path-or-uri"),
+    help: ArgumentHelp("Private key: a PEM, DER or PKCS#12 file, or an OpenSSL store URI", valueName: "path-or-uri"),
     completion: .file())
   package var key: String?
 
@@ -20,18 +20,14 @@ package struct KeyOptions: ParsableArguments {
     completion: .file())
   package var cert: String?
 
-  @Option(help: ArgumentHelp("File whose first line is the key's passphrase", valueName: "file"), completion: .file())
-  var passphraseFile: String?
+  @OptionGroup package var passphrase: PassphraseOptions
 
   /// The specified key; nil if there is none.
   ///
   /// Throws `ValidationError` if the options are incomplete.
   package func source() throws -> KeySource? {
     guard (key == nil) == (cert == nil) else { throw ValidationError(saying: "--key and --cert must be used together") }
-    guard passphraseFile == nil || key != nil else {
-      throw ValidationError(saying: "--passphrase-file requires --key")
-    }
     guard let key, let cert else { return nil }
-    return KeySource(key: key, certificate: cert, passphraseFile: passphraseFile)
+    return KeySource(key: key, certificate: cert, passphraseFile: passphrase.passphraseFile)
   }
 }

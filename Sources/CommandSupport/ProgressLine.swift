@@ -10,6 +10,7 @@ package enum ProgressLine {
   package static func follow(_ host: inout Host) {
     let name = host.environment("TERM") ?? "dumb"
     guard StandardStream.error.isTerminal, name != "dumb" else { return }
+    host.terminal.prepare = end
     let width = StandardStream.error.columns ?? 80
     host.progress = { step in
       // The cursor stays at the start, where the next output begins.

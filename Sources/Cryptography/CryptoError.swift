@@ -18,8 +18,12 @@ package struct CryptoError: HintedError, Hashable {
     package static let malformed = Kind(name: "malformed")
     /// A file is not a private key.
     package static let keyFile = Kind(name: "key file")
-    /// A file is not a private key but a PKCS#12 container.
+    /// A file is a PKCS#12 container that cannot be opened or has no private key.
     package static let container = Kind(name: "container")
+    /// A PKCS#12 container needs algorithms that libcrypto offers only on request.
+    package static let legacyContainer = Kind(name: "legacy container")
+    /// libcrypto has nothing installed that reaches a token.
+    package static let tokenSupport = Kind(name: "token support")
     /// A URI does not lead to a private key.
     package static let keyURI = Kind(name: "key URI")
     /// A file is not a certificate or a chain of certificates.
@@ -54,6 +58,9 @@ extension CryptoError {
     switch kind {
     case .keyFile: "convert the key with 'openssl pkey -in FILE -out KEY.pem'"
     case .container: "extract the key with 'openssl pkcs12 -in FILE -nocerts -out KEY.pem', and specify that file"
+    case .legacyContainer:
+      "convert it with 'openssl pkcs12 -legacy -in FILE -nocerts -out KEY.pem', and specify that file"
+    case .tokenSupport: "run 'apt install \(Token.packages)'"
     case .keyURI: "check the URI with 'openssl storeutl -keys URI'"
     case .certificateFile: "specify a PEM file with the certificate and, if there are any, those that issued it"
     case .passphrase: "specify its passphrase with --passphrase-file, or use a key without one"
@@ -73,6 +80,17 @@ enum ErrorQueue {
   static var endsWithoutStartLine: Bool {
     let code = ERR_peek_last_error()
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
+  }
+
+  /// Empties the queue; returns whether an algorithm was not supported.
+  static var containsUnsupported: Bool {
+    var found = false
+    while case let code = ERR_get_error(), code != 0 {
+      found =
+        found || ERR_GET_REASON(code) == ERR_R_UNSUPPORTED
+        || ERR_GET_LIB(code) == ERR_LIB_PKCS12 && ERR_GET_REASON(code) == PKCS12_R_UNKNOWN_DIGEST_ALGORITHM
+    }
+    return found
   }
 
   /// Empties the queue into an error of `operation`.

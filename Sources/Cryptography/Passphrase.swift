@@ -9,21 +9,41 @@ internal import COpenSSL
 package struct PassphraseSource: Sendable {
   private let provide: @Sendable () -> [UInt8]?
 
-  /// `provide` is called at most once per load, and only for an encrypted key; nil means no passphrase.
+  /// `provide` is called only for an encrypted key, once per load; nil means no passphrase.
+  ///
+  /// A token may ask again before each signature.
   package init(_ provide: @escaping @Sendable () -> [UInt8]?) { self.provide = provide }
 
   /// No passphrase: an encrypted key is an error and never causes a prompt.
   package static let none = PassphraseSource { nil }
 
-  /// The passphrase for a container whose functions take it as text, which the caller wipes; empty if there is none.
-  package func reveal() -> [UInt8] { provide() ?? [] }
+  /// Whether a passphrase was requested, and whether there was one.
+  enum Request {
+    case none, unanswered, answered
+  }
 
   /// Runs `body` with the argument for `readPassphrase`, and reports whether a passphrase was requested.
   func withCallback<R>(_ body: (_ argument: UnsafeMutableRawPointer) -> R) -> (result: R, asked: Bool) {
+    let (result, request) = withRequest(body)
+    return (result, request != .none)
+  }
+
+  /// As `withCallback`.
+  func withRequest<R>(_ body: (_ argument: UnsafeMutableRawPointer) -> R) -> (result: R, request: Request) {
     let state = CallbackState(source: self)
     let result = body(Unmanaged.passUnretained(state).toOpaque())
-    return withExtendedLifetime(state) { (result, state.asked) }
+    return withExtendedLifetime(state) { (result, state.request) }
   }
+
+  /// As `withRequest`, but the argument remains valid: an engine keeps it for later questions, such as before each
+  /// signature with some tokens.
+  func withLastingRequest<R>(_ body: (_ argument: UnsafeMutableRawPointer) -> R) -> (result: R, request: Request) {
+    let state = CallbackState(source: self)
+    return (body(Unmanaged.passRetained(state).toOpaque()), state.request)
+  }
+
+  /// The passphrase, which the caller wipes; nil if there is none.
+  package func bytes() -> [UInt8]? { provide() }
 
   fileprivate func fill(_ buffer: UnsafeMutableBufferPointer<CChar>) -> CInt {
     guard var secret = provide() else { return -1 }
@@ -36,7 +56,7 @@ package struct PassphraseSource: Sendable {
 
 private final class CallbackState {
   let source: PassphraseSource
-  var asked = false
+  var request = PassphraseSource.Request.none
   init(source: PassphraseSource) { self.source = source }
 }
 
@@ -46,6 +66,7 @@ func readPassphrase(
 ) -> CInt {
   guard let buffer, let argument, size > 0 else { return -1 }
   let state = Unmanaged<CallbackState>.fromOpaque(argument).takeUnretainedValue()
-  state.asked = true
-  return state.source.fill(UnsafeMutableBufferPointer(start: buffer, count: Int(size)))
+  let count = state.source.fill(UnsafeMutableBufferPointer(start: buffer, count: Int(size)))
+  state.request = count < 0 ? .unanswered : .answered
+  return count
 }

@@ -15,7 +15,7 @@ package enum PasswordEnvelope {
   /// 2023: 1,300,000).
   private static let iterations: CInt = 1_300_000
   /// More would keep a reader busy for minutes.
-  private static let iterationLimit = 20_000_000
+  private static let iterationLimit = 5_000_000
   /// Bytes of a message; keys have a few thousand.
   package static let sizeLimit = 1 << 20
 

@@ -12,10 +12,10 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modi
   init(owning pointer: OpaquePointer) { self.pointer = pointer }
   deinit { EVP_PKEY_free(pointer) }
 
-  /// Parses PEM or DER: PKCS#8, encrypted or not, or a traditional format.
+  /// Parses PEM or DER: PKCS#8, encrypted or not, a traditional format, or PKCS#12.
   ///
-  /// Throws `passphrase` if the key is encrypted and its passphrase is missing or wrong, `container` for PKCS#12, else
-  /// `keyFile`.
+  /// Throws `passphrase` if the key is encrypted and its passphrase is missing or wrong, `container` or
+  /// `legacyContainer` for PKCS#12 that cannot be used, else `keyFile`.
   package convenience init(parsing bytes: [UInt8], passphrase source: PassphraseSource) throws(CryptoError) {
     let operation: Message = "cannot read the private key"
     let (key, asked) = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in
@@ -34,52 +34,15 @@ package final class PrivateKey: @unchecked Sendable {  // EVP_PKEY is never modi
     }
     let plain = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PrivateKey_bio(bio, nil) }
     ErrorQueue.clear()
-    guard let plain else {
-      guard try !Self.isContainer(bytes) else { throw CryptoError(.container, operation, ["it is a PKCS#12 file"]) }
+    if let plain {
+      self.init(owning: plain)
+    } else if let container = try PKCS12Container(parsing: bytes) {
+      let key = try container.open(passphrase: source).key
+      EVP_PKEY_up_ref(key.pointer)
+      self.init(owning: key.pointer)
+    } else {
       throw CryptoError(.keyFile, operation, ["it is not a private key in PEM or DER"])
     }
-    self.init(owning: plain)
-  }
-
-  private static func isContainer(_ bytes: [UInt8]) throws(CryptoError) -> Bool {
-    let container = try withReadOnlyBIO(bytes) { bio throws(CryptoError) in d2i_PKCS12_bio(bio, nil) }
-    ErrorQueue.clear()
-    PKCS12_free(container)
-    return container != nil
-  }
-
-  /// Loads a key from an OSSL_STORE URI: `file:`, `pkcs11:`, `handle:` or any scheme of the loaded providers.
-  package convenience init(storeURI uri: String, passphrase source: PassphraseSource) throws(CryptoError) {
-    ErrorQueue.clear()
-    let (key, asked) = source.withCallback { Self.firstKey(in: uri, passphraseArgument: $0) }
-    guard let key else {
-      var failure = ErrorQueue.drain("cannot load a private key from the given URI", asked ? .passphrase : .keyURI)
-      // Some reasons quote the URI, which may contain a PIN. The first of the others is the cause.
-      failure.reasons.removeAll { reason in
-        reason.description.utf8.indices.contains { reason.description.utf8[$0...].starts(with: "pin-value".utf8) }
-      }
-      failure.reasons.removeLast(max(0, failure.reasons.count - 1))
-      throw failure
-    }
-    self.init(owning: key)
-  }
-
-  private static func firstKey(
-    in uri: String, passphraseArgument argument: UnsafeMutableRawPointer
-  ) -> OpaquePointer? {
-    guard let method = UI_UTIL_wrap_read_pem_callback(readPassphrase, 0) else { return nil }
-    defer { UI_destroy_method(method) }
-    guard let store = OSSL_STORE_open_ex(uri, nil, nil, method, argument, nil, nil, nil) else { return nil }
-    defer { OSSL_STORE_close(store) }
-    while OSSL_STORE_eof(store) == 0 {
-      guard let info = OSSL_STORE_load(store) else {
-        if OSSL_STORE_error(store) != 0 { return nil }
-        continue
-      }
-      defer { OSSL_STORE_INFO_free(info) }
-      if OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY { return OSSL_STORE_INFO_get1_PKEY(info) }
-    }
-    return nil
   }
 
   /// Generates an RSA key of `bits` (2048, 3072 or 4096) with public exponent 65537.

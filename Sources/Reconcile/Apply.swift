@@ -4,6 +4,7 @@
 package import BootEnvironment
 package import HostSystem
 internal import Messages
+internal import SigningKeys
 
 /// `pve-sb-uki apply`: puts a signed UKI for every wanted kernel on every ESP, with as few changes as possible.
 ///
@@ -41,6 +42,9 @@ package enum Apply {
       if reason == .noKeys || reason == .noESP, !options.isDryRun { _ = HostLeftovers.sweep(host.files) }
       return ApplyReport(skipped: reason)
     }
+    if host.passphrases.mayAsk { try unlockKey(on: host, options) }
+    var host = host
+    host.passphrases.mayAsk = false
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
       // Check again: the run that held the lock may have changed the host.
@@ -50,6 +54,20 @@ package enum Apply {
         return try reconcile(host, options: options, configuration: configuration, survey: survey)
       }
     }
+  }
+
+  /// Asks for the passphrase of the key if anything waits for it: before the first change, and while no other run has to
+  /// wait for this one.
+  ///
+  /// Throws `Failure` if the answers are wrong.
+  private static func unlockKey(on host: Host, _ options: ApplyOptions) throws {
+    guard !options.isDryRun, case .ready(let configuration, let survey) = try Readiness(of: host) else { return }
+    var (silent, options) = (host, options)
+    silent.passphrases.mayAsk = false
+    options.reading = .none
+    let assessment = try Assessment(of: silent, configuration: configuration, survey: survey, options: options)
+    guard assessment.plan.keyAbsence?.reason == .locked, !assessment.plan.keyFailures.isEmpty else { return }
+    _ = try configuration.signingKey.load(from: host)
   }
 
   private static func reconcile(

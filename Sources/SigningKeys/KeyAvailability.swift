@@ -52,7 +52,7 @@ extension KeySource {
       return .usable
     } catch let failure as KeyLoadFailure {
       switch failure.kind {
-      case .passphrase: return .away(isURI ? lockedToken : locked(files))
+      case .passphrase: return .away(locked(failure))
       case .keyURI: return .away(unreachable)
       default: return .unusable(failure.failure)
       }
@@ -74,20 +74,10 @@ extension KeySource {
       command: nil)
   }
 
-  private func locked(_ files: FileSystem) -> KeyAbsence {
-    let shown = files.display(key)
-    // openssl empties the output before it reads the input, so it must not write to the key itself.
-    let (locked, open) = (shown.shellWord, "\(shown).open".shellWord)
-    let command: Message = "openssl pkey -in \(locked) -out \(open) && mv \(open) \(locked) && pve-sb-uki apply"
-    return KeyAbsence(
-      reason: .locked, message: "\(shown) is protected by a passphrase",
-      hint: "remove the passphrase from the key: \(command)", command: command)
-  }
-
-  private var lockedToken: KeyAbsence {
+  private func locked(_ failure: KeyLoadFailure) -> KeyAbsence {
     KeyAbsence(
-      reason: .locked, message: "the key \(displayName) is protected by a PIN",
-      hint: "add pin-source= with a file to the URI of Key=, then run: pve-sb-uki apply", command: nil)
+      reason: .locked, message: failure.message, hint: "run it on a terminal, where it asks: pve-sb-uki apply",
+      command: "pve-sb-uki apply")
   }
 
   private var unreachable: KeyAbsence {

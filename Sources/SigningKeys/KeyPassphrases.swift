@@ -13,8 +13,6 @@ struct KeyPassphrases: Sendable {
   private let host: Host
   private let origins: [Origin]
 
-  /// The name of the credential, see systemd.exec(5).
-  static let credential = "pve-sb-uki.passphrase"
   /// How often a question is asked.
   private static let tries = 3
 
@@ -35,7 +33,7 @@ struct KeyPassphrases: Sendable {
     if let specified { origins.append(Origin(path: specified, files: host.userFiles, isSpecified: true)) }
     if let setting { origins.append(Origin(path: setting, files: host.files, isSpecified: false)) }
     if let directory = host.environment("CREDENTIALS_DIRECTORY"), directory.hasPrefix("/") {
-      let path = "\(directory)/\(Self.credential)"
+      let path = "\(directory)/\(KeySource.credential)"
       if (try? host.userFiles.exists(path)) == true {
         origins.append(Origin(path: path, files: host.userFiles, isSpecified: false))
       }
@@ -83,14 +81,21 @@ struct KeyPassphrases: Sendable {
 
   /// The key that `load` gets from a token, named `name` in messages.
   ///
-  /// Tries one PIN only: a token locks itself after a few wrong ones. Throws as above.
-  func open(token name: String, _ load: (PassphraseSource) throws -> PrivateKey) throws -> PrivateKey {
-    let answer = Guarded<(secret: Secret?, origin: Origin?, failure: (any Error)?)>((nil, nil, nil))
+  /// Tries one PIN only: a token locks itself after a few wrong ones. `pinFile` is the file that its URI names. Throws as
+  /// above.
+  func open(
+    token name: String, pinFile: (path: String, files: FileSystem)?, _ load: (PassphraseSource) throws -> PrivateKey
+  ) throws -> PrivateKey {
+    let named = pinFile.map { Origin(path: $0.path, files: $0.files, isSpecified: true) }
+    let first = named ?? origins.first
+    let answer = Guarded<(secret: Secret?, origin: Origin?, failure: (any Error)?, isRight: Bool)>(
+      (nil, nil, nil, false))
     let source = PassphraseSource { [self] in
       answer.withLock { answer in
+        if answer.isRight { return answer.secret?.copy() }
         guard answer.secret == nil, answer.failure == nil else { return nil }
         do {
-          answer.origin = host.passphrases.known.secret(of: name) == nil ? origins.first : nil
+          answer.origin = host.passphrases.known.secret(of: name) == nil ? first : nil
           answer.secret =
             try host.passphrases.known.secret(of: name)
             ?? answer.origin.map { try PassphraseFile.read($0.path, in: $0.files) }
@@ -103,17 +108,22 @@ struct KeyPassphrases: Sendable {
     }
     do {
       let key = try load(source)
-      if let secret = answer.withLock({ $0.secret }) { host.passphrases.known.remember(secret, for: name) }
+      let secret = answer.withLock { answer in
+        answer.isRight = true
+        return answer.secret
+      }
+      if let secret { host.passphrases.known.remember(secret, for: name) }
       return key
     } catch let error as CryptoError where error.kind == .passphrase {
-      let (secret, origin, failure) = answer.withLock { $0 }
+      let (secret, origin, failure, _) = answer.withLock { $0 }
       if let failure { throw failure }
       guard secret != nil else {
         throw KeyLoadFailure(
           "the key \(name) is protected by a PIN", hint: "run it again on a terminal, which asks for the PIN")
       }
+      let wrong: Message = origin.map { "the PIN in \($0.shown) is wrong for \(name)" } ?? "wrong PIN for \(name)"
       throw KeyLoadFailure(
-        origin.map { "the PIN in \($0.shown) is wrong for \(name)" } ?? "wrong PIN for \(name)",
+        error.reasons.isEmpty ? "\(wrong), or the token has no such key" : wrong,
         hint: "check the PIN before you try again; a token locks itself after a few wrong ones")
     }
   }

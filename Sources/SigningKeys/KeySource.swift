@@ -28,6 +28,9 @@ package struct KeySource: Sendable {
   package static let hostDefault = KeySource(
     key: KeyStore.standardKeyPath, certificate: KeyStore.standardCertificatePath, isHostPath: true)
 
+  /// The name of the credential with the passphrase, see systemd.exec(5).
+  package static let credential = "pve-sb-uki.passphrase"
+
   /// Maximum size of a key or certificate file in bytes.
   package static let sizeLimit = 1 << 20
 
@@ -80,7 +83,10 @@ package struct KeySource: Sendable {
       on: host)
     do {
       if isStoreURI(in: files) {
-        return try passphrases.open(token: displayName) { try PrivateKey(storeURI: key, passphrase: $0) }
+        let (uri, file) = Self.withoutPINFile(key)
+        return try passphrases.open(token: displayName, pinFile: file.map { ($0, files) }) {
+          try PrivateKey(storeURI: uri, passphrase: $0)
+        }
       }
       let content = try files.readFile(key, limit: Self.sizeLimit)
       return try passphrases.open(file: files.display(key)) { try PrivateKey(parsing: content, passphrase: $0) }
@@ -105,6 +111,40 @@ package struct KeySource: Sendable {
     let attribute = "pin-value=".utf8
     guard let start = name.indices.first(where: { name[$0...].starts(with: attribute) }) else { return key }
     return String(decoding: name[..<(start + attribute.count)], as: UTF8.self) + "…"
+  }
+
+  /// A PKCS #11 URI without `pin-source=`, and the file that it names (RFC 7512 section 2.4).
+  ///
+  /// The libraries for tokens disagree about the line feed at the end of the file. A command, `|…`, is left to them.
+  private static func withoutPINFile(_ uri: String) -> (uri: String, file: String?) {
+    guard uri.hasPrefix("pkcs11:"), let question = uri.firstIndex(of: "?") else { return (uri, nil) }
+    var attributes = uri[uri.index(after: question)...].split(separator: "&")
+    let name = "pin-source="
+    guard let index = attributes.firstIndex(where: { $0.hasPrefix(name) }) else { return (uri, nil) }
+    let value = percentDecoded(attributes.remove(at: index).dropFirst(name.count))
+    let path =
+      value.hasPrefix("file:///")
+      ? String(value.dropFirst(7)) : value.hasPrefix("file:") ? String(value.dropFirst(5)) : value
+    guard path.hasPrefix("/") else { return (uri, nil) }
+    let rest = attributes.isEmpty ? "" : "?" + attributes.joined(separator: "&")
+    return (uri[..<question] + rest, path)
+  }
+
+  /// RFC 3986 section 2.1.
+  private static func percentDecoded(_ text: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%"), rest.count >= 2,
+        let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// RFC 3986 section 3.1: a letter, then letters, digits, `+`, `-`, `.`, then a colon; a single letter

@@ -119,6 +119,17 @@ package struct KeyStore: Sendable {
     }
   }
 
+  /// Whether a passphrase protects the private key.
+  package func isProtected(_ role: KeyRole) throws -> Bool {
+    let name = Self.keyFile(of: role)
+    do {
+      _ = try PrivateKey(parsing: try read(name), passphrase: .none)
+      return false
+    } catch let error as CryptoError where error.kind == .passphrase {
+      return true
+    }
+  }
+
   /// The key and its certificate.
   package func identity(of role: KeyRole) throws -> SigningIdentity {
     let key = try privateKey(of: role)

@@ -46,7 +46,7 @@ struct RepackCommand: ParsableCommand {
   }
 
   func run() throws {
-    let host = try Host()
+    let host = keyOptions.passphrase.signing(try Host())
     ParallelWork.returnLargeMemory()
     if mode.verify {
       try VerifyOutput.run(packages, certificate: keyOptions.cert, options: output, on: host)

@@ -1502,8 +1502,9 @@ enum Golden {
 
   static let all = [
     applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
-    keysExport, enrollDryRun, enrollRefused, enroll, enrollStage, keysUnstage, keysListFirmware, bootList, bootCheck,
-    bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
+    keysExport, keysImport, keysBackup, keysRestore, keysMove, enrollDryRun, enrollRefused, enroll, enrollStage,
+    keysUnstage, keysListFirmware, bootList, bootCheck, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase,
+    cmdlineSet,
     configList,
     configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
   ]

@@ -97,6 +97,31 @@ import Testing
     expect(try document("keys", "export", empty.path(of: "public")), named: "keys-export", is: Golden.keysExport)
   }
 
+  @Test func keyFileCommandsMatchTheirGoldenDocuments() throws {
+    let empty = try TemporaryDirectory()
+    let command = try BuiltCommand("pve-sb-uki")
+    func document(_ arguments: String...) throws -> String {
+      try command.document(["--root", empty.path] + arguments).masked(root: empty.path).serialize()
+    }
+    func removeKeys() throws { try ExternalTool("rm").run(["-r", empty.path(of: "etc/pve-sb-uki")]) }
+    _ = try document(
+      "keys", "create", "--mok", "--common-name", "Test", "--owner-guid", "11112222-3333-4444-5555-666677778888")
+    try empty.write("passphrase", "correct horse\n")
+    let passphrase = empty.path(of: "passphrase")
+    let backup = empty.path(of: "keys.backup")
+    expect(
+      try document("keys", "backup", backup, "--passphrase-file", passphrase), named: "keys-backup",
+      is: Golden.keysBackup)
+    try removeKeys()
+    expect(
+      try document("keys", "restore", backup, "--passphrase-file", passphrase), named: "keys-restore",
+      is: Golden.keysRestore)
+    try FileSystem().makeDirectory(empty.path(of: "media"))
+    expect(try document("keys", "move", "/media"), named: "keys-move", is: Golden.keysMove)
+    try removeKeys()
+    expect(try document("keys", "import", empty.path(of: "media")), named: "keys-import", is: Golden.keysImport)
+  }
+
   /// In Setup Mode: with a path of another program, and where only --vendor none is refused.
   @Test func enrolmentMatchesItsGoldenDocuments() throws {
     for name in ["db.key", "db.crt"] {

@@ -67,8 +67,9 @@ import Testing
     #expect(try CertificateFile(parsing: file("leaf")).signer().matches(key))
   }
 
-  @Test(arguments: ["leaf-locked.key", "leaf-locked.der"]) func encryptedKeysNeedTheirPassphrase(_ name: String) throws
-  {
+  @Test(arguments: ["leaf-locked.key", "leaf-locked.der", "leaf.p12"]) func encryptedKeysNeedTheirPassphrase(
+    _ name: String
+  ) throws {
     let bytes = try chain.bytes(name)
     let right = PassphraseSource { Array("secret".utf8) }
     #expect(throws: Never.self) { try PrivateKey(parsing: bytes, passphrase: right) }
@@ -80,8 +81,6 @@ import Testing
   }
 
   @Test func otherKeyFilesAreOneSentenceAndAHint() throws {
-    let container = thrown(CryptoError.self) { try PrivateKey(parsing: chain.bytes("leaf.p12"), passphrase: .none) }
-    #expect(container?.reasons == ["it is a PKCS#12 file"] && container?.hint?.contains("openssl pkcs12") == true)
     for bytes in try [
       [], Array("x".utf8), [0x30], chain.bytes("leaf.crt"), chain.bytes("leaf.der"), chain.bytes("leaf.pub"),
       Array(chain.bytes("leaf.key").prefix(300)), Array(chain.bytes("leaf-key.der").prefix(300)),

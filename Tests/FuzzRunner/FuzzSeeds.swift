@@ -55,6 +55,36 @@ extension FuzzedParser {
     return tree.bytes
   }
 
+  /// A log of the new form with the driver of a card.
+  static func eventLog() -> [UInt8] {
+    var writer = ByteWriter()
+    let header = Array("Spec ID Event03\0".utf8) + [0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0, 11, 0, 32, 0, 0]
+    for number in [0, 3] as [UInt32] { writer.write(number) }
+    writer.write([UInt8](repeating: 0, count: 20))
+    writer.write(UInt32(header.count))
+    writer.write(header)
+    let path: [UInt8] = [0x01, 0x01, 0x06, 0x00, 0x00, 0x02, 0x7f, 0xff, 0x04, 0x00]
+    for number in [2, 0x8000_0004, 1] as [UInt32] { writer.write(number) }
+    writer.write(UInt16(11))
+    writer.write([UInt8](repeating: 0, count: 32))
+    writer.write(UInt32(32 + path.count))
+    for number in [0x1000, 0x2000, 0, UInt64(path.count)] as [UInt64] { writer.write(number) }
+    writer.write(path)
+    return writer.bytes
+  }
+
+  /// A header with a token of each kind.
+  static func luksMetadata() -> [UInt8] {
+    // {"clevis":{"pin":"tpm2","tpm2":{"pcr_ids":"1,7"}}}
+    let clevis = "eyJjbGV2aXMiOnsicGluIjoidHBtMiIsInRwbTIiOnsicGNyX2lkcyI6IjEsNyJ9fX0"
+    let text = #"""
+      {"keyslots":{"0":{},"1":{},"2":{}},"digests":{"0":{"keyslots":["0","1","2"],"segments":["0"]}},"tokens":{
+      "0":{"type":"systemd-tpm2","keyslots":["1"],"tpm2-pcrs":[7],"tpm2_pcrlock":false},
+      "1":{"type":"clevis","keyslots":["2"],"jwe":{"protected":"\#(clevis)"}}}}
+      """#
+    return Array(text.utf8)
+  }
+
   static func signedImage() throws -> [UInt8] {
     let sink = MemorySink()
     _ = try ImageSigner(identity: key().identity, existing: .append).sign(Fixture.stub257.bytes(), to: sink)

@@ -12,6 +12,7 @@ import HostCommands
 import HostSystem
 import InitialRAMDisk
 import KernelRepack
+import KeyEnrolment
 import Messages
 import ModuleSignature
 import PortableExecutable
@@ -98,6 +99,10 @@ struct FuzzedParser {
       },
       forHost("authenticated-variable", seeds: { [try authenticatedVariable()] }) { bytes in
         _ = try AuthenticatedVariable(parsing: bytes)
+      },
+      forHost("event-log", seeds: { [eventLog()] }) { _ = try TPMEventLog(parsing: $0).cardDrivers },
+      forHost("luks-metadata", seeds: { [luksMetadata()] }) { bytes in
+        _ = UnlockedDisk(device: "/dev/sda3", try LUKSMetadata(parsing: bytes)).bindings
       },
       forHost("load-option", seeds: { [try loadOption()] }) { bytes in
         let option = try LoadOption(parsing: bytes)

@@ -140,9 +140,7 @@ import Testing
 
   /// A kernel without a UKI is work to be done, so it is repeated, as one sentence.
   @Test func aKeyThatIsAwayIsRepeatedInOneSentence() throws {
-    let path = scene.directory.path(of: "etc/pve-sb-uki/keys/db.key")
-    try ExternalTool("openssl").run(["pkey", "-in", path, "-aes256", "-passout", "pass:x", "-out", "\(path).new"])
-    scene.move("etc/pve-sb-uki/keys/db.key.new", to: "etc/pve-sb-uki/keys/db.key")
+    try lockKey()
     for _ in 0..<2 {
       _ = try scene.preInvoke()
       _ = try scene.run(HookScene.postinst)
@@ -150,6 +148,73 @@ import Testing
       #expect(end.code == 0 && end.text.split(separator: "\n").count == 2)
       #expect(end.text.contains("db.key is protected by a passphrase: kernel \(HookScene.release) waits"))
     }
+  }
+
+  private func lockKey() throws {
+    let path = scene.directory.path(of: "etc/pve-sb-uki/keys/db.key")
+    try ExternalTool("openssl").run(["pkey", "-in", path, "-aes256", "-passout", "pass:x", "-out", "\(path).new"])
+    scene.move("etc/pve-sb-uki/keys/db.key.new", to: "etc/pve-sb-uki/keys/db.key")
+  }
+
+  private static let startService = "systemctl start --no-block pve-sb-uki.service"
+  private static let dropIn = "etc/systemd/system/pve-sb-uki.service.d/passphrase.conf"
+
+  /// Nothing in an apt run has the passphrase, but systemd has it for the service.
+  @Test(arguments: [
+    ("etc/credstore.encrypted/pve-sb-uki.passphrase", "x"),
+    ("run/credstore.encrypted/pve-sb-uki.passphrase", "x"),
+    (dropIn, "[Service]\nLoadCredential=pve-sb-uki.passphrase:/root/passphrase\n"),
+    (dropIn, "[Service]\n LoadCredentialEncrypted = pve-sb-uki.passphrase\n"),
+    ("usr/lib/systemd/system/pve-sb-uki.service.d/x.conf", "SetCredentialEncrypted=pve-sb-uki.passphrase: abc\n"),
+  ]) func theServiceThatHasThePassphraseIsStarted(path: String, content: String) throws {
+    try lockKey()
+    try scene.directory.write("run/systemd/system/unit", "")
+    try scene.directory.write(path, content)
+    scene.isRunningSystem = true
+    _ = try scene.preInvoke()
+    _ = try scene.run(HookScene.postinst)
+    let end = try scene.postInvoke()
+    #expect(scene.started == [Self.startService])
+    #expect(end.code == 0 && end.text.split(separator: "\n").count == 1)
+    #expect(end.text.contains("pve-sb-uki.service has it, and now makes the new UKIs"))
+    // It is remembered until the service has done it.
+    #expect(try pending() != nil)
+  }
+
+  @Test(arguments: [
+    (dropIn, "#LoadCredential=pve-sb-uki.passphrase\n"), (dropIn, "LoadCredential=other:/root/passphrase\n"),
+    (dropIn + ".bak", "LoadCredential=pve-sb-uki.passphrase\n"),
+    ("etc/credstore/pve-sb-uki.passphrase", "x"),
+    ("usr/lib/systemd/system/pve-sb-uki.service", "LoadCredentialEncrypted=pve-sb-uki.passphrase\n"),
+  ]) func aServiceWithoutThePassphraseIsNotStarted(path: String, content: String) throws {
+    try lockKey()
+    try scene.directory.write("run/systemd/system/unit", "")
+    try scene.directory.write(path, content)
+    scene.isRunningSystem = true
+    _ = try scene.preInvoke()
+    _ = try scene.run(HookScene.postinst)
+    let end = try scene.postInvoke()
+    #expect(scene.started.isEmpty && end.text.contains("is protected by a passphrase"))
+  }
+
+  @Test func aServiceThatCannotBeStartedLeavesTheFailure() throws {
+    try lockKey()
+    try scene.directory.write("etc/credstore.encrypted/pve-sb-uki.passphrase", "x")
+    scene.isRunningSystem = true
+    #expect(try scene.run(HookScene.postinst).text.contains("is protected by a passphrase"))
+    #expect(scene.started.isEmpty)
+    try scene.directory.write("run/systemd/system/unit", "")
+    scene.startedCode = 1
+    #expect(try scene.run(HookScene.postinst).text.contains("is protected by a passphrase"))
+    #expect(scene.started == [Self.startService])
+  }
+
+  @Test func aUsableKeyStartsNoService() throws {
+    try scene.directory.write("run/systemd/system/unit", "")
+    try scene.directory.write("etc/credstore.encrypted/pve-sb-uki.passphrase", "x")
+    scene.isRunningSystem = true
+    #expect(try scene.run(HookScene.postinst).text == HookScene.signed)
+    #expect(scene.started.isEmpty)
   }
 
   @Test func invalidSettingsAreReportedOnce() throws {

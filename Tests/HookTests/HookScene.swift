@@ -31,6 +31,8 @@ final class HookScene {
   var environment: [String: String] = [:]
   /// The commands that the hooks ran, one line each.
   var started: [String] = []
+  /// Whether the hooks believe to run on the machine whose root they have.
+  var isRunningSystem = false
   /// The exit code of the commands that they run.
   var startedCode: Int32 = 0
 
@@ -66,6 +68,7 @@ final class HookScene {
     var environment = environment
     environment["DEB_MAINT_PARAMS"] = parameters
     host.environment = { [environment] in environment[$0] }
+    host.isRunningSystem = isRunningSystem
     let processes = Processes(code: startedCode)
     host.processes = ProcessRunner { processes.run($0, $1) }
     var text = ""

@@ -56,7 +56,7 @@ import Testing
     ("weak.key", "weak.crt", "its RSA key has 1024 bits, at least 2048 are required", true),
     ("rsa.key", "old.crt", "the private key does not match it", true),
     ("rsa.crt", "rsa.key", "cannot read the private key", true),
-    ("locked.key", "rsa.crt", "cannot read the private key", true),
+    ("locked.key", "rsa.crt", "is protected by a passphrase", true),
     ("missing.key", "rsa.crt", "No such file or directory", false),
     ("empty", "rsa.crt", "cannot read the private key", true),
     ("rsa.key", "empty", "cannot read the certificate", true),

@@ -57,10 +57,10 @@ struct GuideScene {
     try put(variable, SignatureDatabase(certificates: certificates, owner: owner).serialize())
   }
 
-  /// The certificate that signs UKIs, as openssl converts it.
-  func certificate() throws -> [UInt8] {
+  /// The certificate that signs UKIs, or another of the owner's, as openssl converts it.
+  func certificate(_ name: String = "db") throws -> [UInt8] {
     try ExternalTool("openssl").run([
-      "x509", "-in", directory.path(of: "etc/pve-sb-uki/keys/db.crt"), "-outform", "DER",
+      "x509", "-in", directory.path(of: "etc/pve-sb-uki/keys/\(name).crt"), "-outform", "DER",
     ])
   }
 
@@ -71,6 +71,16 @@ struct GuideScene {
     try directory.host().files.remove("\(EFIVariableStore.directory)/\(EFIVariableName.loaderInfo.fileName)")
     try put(.stubInfo, text("systemd-stub 257.9"))
     try put(.stubImageIdentifier, text("\\EFI\\Linux\\\(image)"))
+  }
+
+  /// What the firmware has after `enroll --firmware`, which EnrolFirmwareTests test.
+  func enrolAll() throws {
+    for (name, variable) in [
+      ("db", EFIVariableName.signatureDatabase), ("KEK", .keyExchangeKey), ("PK", .platformKey),
+    ] {
+      try put(variable, certificates: [certificate(name)])
+    }
+    try put(.setupMode, [0])
   }
 
   /// A stand-in for mokutil 0.6: the request that it files, as if the password had been typed.
@@ -136,11 +146,8 @@ struct GuideScene {
     switch Array(words.prefix(3)) {
     case ["pve-sb-uki", "keys", "create"]: _ = try KeysCreate().run(on: host())
     case ["pve-sb-uki", "apply"]: try apply()
-    case ["pve-sb-uki", "keys", "export"]:
-      var export = KeysExport()
-      try #require(words.count == 4)
-      export.directory = words[3]
-      _ = try export.run(on: host())
+    case ["pve-sb-uki", "enroll", "--stage"]: _ = try StageKeys().run(on: host())
+    case ["pve-sb-uki", "enroll", "--firmware"]: try enrolAll()
     case ["pve-sb-uki", "enroll", "--mok"]: _ = try EnrolMOK().run(on: hostWithMokutil())
     default: Issue.record("not a command that this test knows: \(words)")
     }

@@ -56,7 +56,7 @@ import Testing
     let old = try scene.image(ApplyScene.newer)
     try lock()
     let idle = try findings().found
-    #expect(idle.map(\.kind) == [.keyAway] && idle[0].message.contains("db.key is protected by a passphrase"))
+    #expect(idle.map(\.kind) == [.remark] && idle[0].message.contains("db.key is protected by a passphrase"))
     try scene.directory.write("boot/initrd.img-\(ApplyScene.newer)", "changed")
     let (found, plan) = try findings()
     #expect(found.map(\.kind) == [.keyAway])
@@ -74,16 +74,55 @@ import Testing
     #expect(report.totals.map(\.count) == [2] && report.totals.map(\.kept) == [1])
     #expect(try scene.image(ApplyScene.newer) == old)
 
-    let command = try #require(found[0].command).description
-    #expect(command.hasSuffix(" && pve-sb-uki apply"))
-    let words = command.split(separator: " ").map(String.init)
-    try ExternalTool("openssl").run(
-      Array(words[1...5]).map { $0 == "pkey" ? "pkey" : $0 } + ["-passin", "pass:secret"])
-    #expect(words[7] == "mv" && rename(words[8], words[9]) == 0)
-    let status = try #require(try scene.host().files.status(of: "/\(key)"))
-    #expect(status.mode & 0o777 == 0o600)
-    #expect(try findings().found.isEmpty && scene.apply().failures.isEmpty)
+    #expect(try #require(found[0].command).description == "pve-sb-uki apply")
+    let asked = Guarded([String]())
+    let (finished, changes) = try apply(answering: ["wrong", "secret"], asked)
+    #expect(asked.withLock { $0.count } == 2 && finished.failures.isEmpty && changes > 0)
+    // Nothing is left to be signed, so nothing is asked.
+    #expect(try apply(answering: ["secret"], asked).report.failures.isEmpty && asked.withLock { $0.count } == 2)
+    #expect(try findings().found.map(\.kind) == [.remark])
     #expect(try scene.isComplete(ApplyScene.newer))
+  }
+
+  /// Runs `apply` for a person who gives these answers; questions come before all changes.
+  private func apply(
+    answering answers: [String], _ asked: Guarded<[String]>
+  ) throws -> (report: ApplyReport, changes: Int) {
+    let recorder = MutationRecorder()
+    var host = try scene.host(recorder)
+    let rest = Guarded(answers)
+    host.passphrases.mayAsk = true
+    host.terminal = Terminal(
+      isThere: { true }, readLine: { nil },
+      readSecret: { question in
+        #expect(recorder.mutations.isEmpty)
+        asked.withLock { $0.append(question) }
+        var bytes = rest.withLock { $0.isEmpty ? [] : Array($0.removeFirst().utf8) }
+        return Secret(wiping: &bytes)
+      })
+    return (try Apply.run(on: host), recorder.mutations.count)
+  }
+
+  @Test func wrongAnswersChangeNothing() throws {
+    try scene.apply()
+    try lock()
+    try scene.directory.write("boot/initrd.img-\(ApplyScene.newer)", "changed")
+    let asked = Guarded([String]())
+    let error = thrown(Failure.self) { try apply(answering: [], asked) }
+    #expect(error?.message.contains("wrong passphrase for") == true && asked.withLock { $0.count } == 3)
+  }
+
+  @Test func theSettingsNameAFileWithThePassphrase() throws {
+    try scene.apply()
+    try lock()
+    try scene.directory.write("boot/initrd.img-\(ApplyScene.newer)", "changed")
+    try settings("PassphraseFile=/root/passphrase\n")
+    try scene.directory.write("root/passphrase", "Secret\n", mode: 0o600)
+    let found = try findings().found
+    #expect(found.map(\.kind) == [.keyAway] && found[0].message.contains("root/passphrase does not open"))
+    try scene.directory.write("root/passphrase", "secret\n", mode: 0o600)
+    #expect(try findings().found.isEmpty)
+    #expect(try scene.apply().failures.isEmpty && scene.isComplete(ApplyScene.newer))
   }
 
   @Test func aKeyOnAStickIsAwayMostOfTheTime() throws {

@@ -169,4 +169,68 @@ import Testing
     #expect(thrown(Failure.self) { try create { $0.owner = owner } }?.hint != nil)
     #expect(try root.list(Self.directory).isEmpty)
   }
+
+  /// For MOK and build machines: no PK and KEK, and never the usage that makes shim reject images.
+  @Test(arguments: [true, false]) func aSigningPairIsCreatedAlone(isAuthority: Bool) throws {
+    let result = try create {
+      $0.isSigningPair = true
+      $0.isAuthority = isAuthority
+    }
+    #expect(result.list.keys.map(\.role) == ["db"] && result.list.warnings.isEmpty)
+    #expect(try root.list(Self.directory) == ["GUID", "db.crt", "db.key"])
+    let text = try openssl("x509", "-noout", "-text", "-in", path("db.crt"))
+    #expect(text.contains("Subject: CN = test-host Secure Boot MOK"))
+    #expect(text.contains(isAuthority ? "CA:TRUE" : "CA:FALSE"))
+    #expect(text.contains("Digital Signature, Certificate Sign") == isAuthority)
+    #expect(text.contains("Code Signing") && !text.contains("1.3.6.1.4.1.2312.16.1.2"))
+    #expect(try create { $0.acceptsExisting = true }.wasCreated == false)
+    let failure = thrown(Failure.self) { try create() }
+    #expect(failure?.hint?.description.contains("keys create --complete") == true)
+  }
+
+  @Test func aSigningPairIsCompleted() throws {
+    _ = try create { $0.isSigningPair = true }
+    let pair = try [root.read("\(Self.directory)/db.key"), root.read("\(Self.directory)/db.crt")]
+    let result = try create { $0.completes = true }
+    #expect(result.wasCreated && result.list.keys.map(\.role) == Self.roles && result.list.warnings.isEmpty)
+    #expect(try [root.read("\(Self.directory)/db.key"), root.read("\(Self.directory)/db.crt")] == pair)
+    #expect(thrown(Failure.self) { try create { $0.completes = true } }?.hint != nil)
+    #expect(
+      try create { keys in
+        keys.completes = true
+        keys.acceptsExisting = true
+      }.wasCreated == false)
+  }
+
+  /// Whatever is interrupted, the next run ends it, and the pair that signs is never touched.
+  @Test func anInterruptedCompletionContinues() throws {
+    _ = try create { $0.isSigningPair = true }
+    let pair = try root.read("\(Self.directory)/db.key")
+    var completion = KeysCreate()
+    completion.completes = true
+    for number in 1... {
+      for name in ["PK.key", "PK.crt", "KEK.key", "KEK.crt"] {
+        _ = try root.host().files.remove("\(Self.directory)/\(name)")
+      }
+      do {
+        _ = try completion.run(on: root.host(gate: MutationRecorder(.from(number)).gate))
+        #expect(number > 20)
+        break
+      } catch {
+        let kept = try root.read("\(Self.directory)/PK.key")
+        #expect(try completion.run(on: root.host()).list.warnings.isEmpty, "change \(number)")
+        #expect(try kept == nil || root.read("\(Self.directory)/PK.key") == kept, "change \(number)")
+        #expect(try root.read("\(Self.directory)/db.key") == pair)
+      }
+    }
+  }
+
+  @Test func nothingIsCompletedWithoutASigningPair() throws {
+    #expect(thrown(Failure.self) { try create { $0.completes = true } }?.description.hasPrefix("no keys in") == true)
+    _ = try create()
+    try root.host().files.remove("\(Self.directory)/KEK.key")
+    try root.host().files.remove("\(Self.directory)/GUID")
+    let failure = thrown(Failure.self) { try create { $0.completes = true } }
+    #expect(failure?.description.contains("missing KEK.key, GUID") == true)
+  }
 }

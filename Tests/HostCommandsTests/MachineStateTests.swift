@@ -9,6 +9,7 @@ import Findings
 import HostCommands
 import HostScenes
 import HostSystem
+import KeyEnrolment
 internal import Messages
 import Reconcile
 import TestSupport
@@ -31,10 +32,8 @@ import Testing
     #expect(state.stage == .keysMade && command(state) == "pve-sb-uki apply")
     try scene.runNext(state)
 
-    let root = scene.directory.path
     state = try scene.state()
-    #expect(state.stage == .notEnrolled)
-    #expect(command(state) == "pve-sb-uki keys export \(root)/boot/efi/EFI/pve-sb-uki")
+    #expect(state.stage == .notEnrolled && command(state) == "pve-sb-uki enroll --stage")
     #expect(kinds(state) == [.keyNotEnrolled, .secureBootOff])
     #expect(state.findings.allSatisfy { $0.command == state.nextCommand })
     try scene.runNext(state)
@@ -44,6 +43,7 @@ import Testing
     #expect(kinds(state) == [.keyNotEnrolled, .secureBootOff])
     #expect(state.lines.map(\.description).contains("Delete the platform key (PK), which starts Setup Mode."))
     #expect(state.lines.contains { $0.contains("Enrol db, then KEK, then PK, from EFI/pve-sb-uki on the ESP") })
+    #expect(try Array(state.lines.dropFirst()) == MenuWalk(of: scene.host()).steps(.replaceAll(isInSetupMode: false)))
     #expect(state.lines.last == "Turn Secure Boot on, and save.")
 
     try scene.put(.signatureDatabase, certificates: [scene.certificate()])
@@ -62,20 +62,51 @@ import Testing
     #expect(state.stage == .booted && state.nextCommand == nil && state.findings.isEmpty)
   }
 
-  @Test func setupModeNeedsNoDeletedPlatformKey() throws {
+  /// In Setup Mode, the running system enrols the keys.
+  @Test func setupModeNeedsNoMenu() throws {
     let scene = try GuideScene()
     try scene.apply()
     try scene.put(.setupMode, [1])
     var state = try scene.state()
     #expect(state.stage == .notEnrolled && kinds(state) == [.keyNotEnrolled, .setupMode])
-    try scene.runNext(state)
-    state = try scene.state()
-    #expect(state.stage == .readyToEnrol && !state.lines.contains { $0.contains("Delete the platform key") })
-    // db is enrolled first; PK ends Setup Mode.
+    #expect(command(state) == "pve-sb-uki enroll --firmware")
+    // db is enrolled first; a power cut comes before PK.
     try scene.put(.signatureDatabase, certificates: [scene.certificate()])
     state = try scene.state()
     #expect(state.stage == .enrolled && kinds(state) == [.setupMode])
-    #expect(state.lines.contains { $0.contains("Enrol KEK and then PK") })
+    #expect(command(state) == "pve-sb-uki enroll --firmware")
+    try scene.runNext(state)
+    state = try scene.state()
+    #expect(state.stage == .enrolled && command(state) == "systemctl reboot --firmware-setup")
+    // Written since the machine was started, the firmware has had no chance yet to turn Secure Boot on.
+    for (finished, next) in [(5, "systemctl reboot"), (-5, "systemctl reboot --firmware-setup")] {
+      var record = EnrolmentRecord(undo: "/undo", started: SigningKey.now, certificates: [:])
+      record.finished = SigningKey.now + Int64(finished)
+      try record.save(to: scene.host().files)
+      #expect(try command(scene.state()) == next)
+    }
+  }
+
+  /// Files for the menu are on the ESP, and the menu has started Setup Mode.
+  @Test func stagedKeysInSetupModeNeedNoDeletedPlatformKey() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    try scene.runNext(scene.state())
+    try scene.put(.setupMode, [1])
+    let state = try scene.state()
+    #expect(state.stage == .readyToEnrol && !state.lines.contains { $0.contains("Delete the platform key") })
+    #expect(state.lines.last == "Or write them from here: pve-sb-uki enroll --firmware")
+  }
+
+  /// PK and KEK have to be made first.
+  @Test func aSigningPairInSetupModeGetsAHierarchy() throws {
+    let scene = try GuideScene()
+    try scene.apply()
+    for name in ["PK.key", "PK.crt", "KEK.key", "KEK.crt"] {
+      try scene.directory.host().files.remove("/etc/pve-sb-uki/keys/\(name)")
+    }
+    try scene.put(.setupMode, [1])
+    #expect(try command(scene.state()) == "pve-sb-uki keys create --complete")
   }
 
   /// Nobody could tell whether it is safe to turn Secure Boot on.
@@ -230,25 +261,14 @@ import Testing
   }
 
   /// ESPs of proxmox-boot-tool are not mounted.
-  @Test func exportedFilesAreFoundOnUnmountedESPs() throws {
+  @Test func stagedFilesAreFoundOnUnmountedESPs() throws {
     let machine = try MirrorScene(isApplied: false)
-    let directory = machine.directory
-    try KeysFixture.install(in: directory)
+    try KeysFixture.install(in: machine.directory)
     try machine.put(.secureBoot, [0])
     try machine.apply()
-    #expect(
-      try MachineState(of: machine.host()).nextCommand?.description
-        == "pve-sb-uki keys export \(directory.path)/root/pve-sb-uki-public")
-    var export = KeysExport()
-    export.directory = directory.path(of: "root/pve-sb-uki-public")
-    _ = try export.run(on: machine.host())
-    var state = try MachineState(of: machine.host())
-    #expect(
-      state.stage == .readyToEnrol && state.lines.contains { $0.contains("to a USB stick with a FAT file system") })
-    export.directory = directory.path(of: machine.path(MirrorScene.serials[1], "/EFI/pve-sb-uki"))
-    _ = try export.run(on: machine.host())
-    state = try MachineState(of: machine.host())
-    #expect(state.lines.contains { $0.contains("from EFI/pve-sb-uki on the ESP \(MirrorScene.serials[1])") })
+    #expect(try MachineState(of: machine.host()).nextCommand == "pve-sb-uki enroll --stage")
+    _ = try StageKeys().run(on: machine.host())
+    #expect(try MachineState(of: machine.host()).stage == .readyToEnrol)
   }
 
   /// In a chroot, the installation still says how to continue.
@@ -258,7 +278,7 @@ import Testing
     try scene.apply()
     let state = try MachineState(of: scene.host())
     #expect(state.stage == .notEnrolled && state.findings.isEmpty && state.ifSecureBootWereOn == nil)
-    #expect(state.nextCommand?.hasSuffix("keys export \(scene.directory.path)/boot/efi/EFI/pve-sb-uki") == true)
+    #expect(state.nextCommand == "pve-sb-uki enroll")
     #expect(state.lines.contains("Keep a copy of \(scene.directory.path)/etc/pve-sb-uki/keys off this machine."))
   }
 

@@ -150,4 +150,34 @@ import Testing
     try root.write("\(KeyStore.standardDirectory)/LAST-UPDATE", "yesterday\n")
     #expect(throws: HostError.self) { try store.lastUpdateTime() }
   }
+
+  @Test func aSigningPairNeedsNoOtherKeys() throws {
+    let host = try root.host()
+    let set = try KeySet([.signatureDatabase: hierarchy[.signatureDatabase]], owner: hierarchy.owner, passphrase: nil)
+    try KeyStore(of: host).install(set, on: host)
+    #expect(try root.list(KeyStore.standardDirectory) == ["GUID", "db.crt", "db.key"])
+    #expect(try KeyStore(of: host).state() == .signingPair(hasPrivateKey: true))
+    #expect(try KeyStore(of: host, privateDirectory: "/media/away").state() == .signingPair(hasPrivateKey: false))
+    try host.files.remove("\(KeyStore.standardDirectory)/db.key")
+    #expect(
+      try KeyStore(of: host).state()
+        == .partial(
+          present: ["db.crt", "GUID"],
+          missing: [
+            "PK.key", "PK.crt", "KEK.key", "KEK.crt", "db.key",
+          ]))
+  }
+
+  @Test func privateKeysOnAMediumThatIsAwayAreNotIncomplete() throws {
+    try create()
+    let host = try root.host()
+    for role in KeyRole.allCases {
+      try host.files.remove("\(KeyStore.standardDirectory)/\(KeyStore.keyFile(of: role))")
+    }
+    let store = KeyStore(of: host, privateDirectory: "/media/away")
+    #expect(try store.state() == .complete(withoutPrivateKeys: KeyRole.allCases))
+    #expect(store.path(of: "db.key") == "/media/away/db.key")
+    #expect(store.path(of: "db.crt") == "\(KeyStore.standardDirectory)/db.crt")
+    #expect(try store.owner() == hierarchy.owner)
+  }
 }

@@ -62,6 +62,10 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default `/etc/pve-sb-uki/keys/db.crt`.
   package var certificate = defaultCertificate
+  /// `PassphraseFile=`: a file whose first line opens the keys, an absolute path.
+  ///
+  /// Default: none.
+  package var passphraseFile: String?
   /// `Chain=auto|direct|systemd-boot|shim`: the boot chain.
   ///
   /// Default auto, which keeps the boot loader that the host uses.
@@ -97,7 +101,9 @@ package struct Configuration: Hashable, Sendable {
   package init() {}
 
   /// The key for signing UKIs, boot loaders and modules.
-  package var signingKey: KeySource { KeySource(key: key, certificate: certificate, isHostPath: true) }
+  package var signingKey: KeySource {
+    KeySource(key: key, certificate: certificate, isHostPath: true, passphraseFile: passphraseFile)
+  }
 
   /// Reads the host's settings; missing files are ignored.
   ///

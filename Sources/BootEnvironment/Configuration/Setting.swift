@@ -30,6 +30,9 @@ package struct Setting: Sendable {
     Setting("KeyDirectory", set: { $0.keyDirectory = try $1.directory() ?? $2.keyDirectory }) { $0.keyDirectory },
     Setting("Key", set: { configuration, value, _ in configuration.specifiedKey = try value.pathOrURI() }) { $0.key },
     Setting("Certificate", set: { $0.certificate = try $1.absolutePath() ?? $2.certificate }) { $0.certificate },
+    Setting(
+      "PassphraseFile", set: { configuration, value, _ in configuration.passphraseFile = try value.absolutePath() }
+    ) { $0.passphraseFile ?? "" },
     Setting("Esp", set: { configuration, value, _ in configuration.espPath = try value.absolutePath() }) {
       $0.espPath ?? ""
     },
@@ -61,7 +64,8 @@ package struct Setting: Sendable {
     return BootEnvironmentError(path, line: line, "unknown key '\(key)'", hint: "valid keys: \(known)")
   }
 
-  /// The value in use, as written in a file; empty for `Esp` if pve-sb-uki searches for the mount point.
+  /// The value in use, as written in a file; empty for `Esp` if pve-sb-uki searches for the mount point, and for
+  /// `PassphraseFile` without one.
   package func value(in configuration: Configuration) -> String { write(configuration) }
 
   /// The value that `text` means, as `value(in:)` writes it.

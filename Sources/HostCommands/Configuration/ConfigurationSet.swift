@@ -154,26 +154,30 @@ package struct ConfigurationSet: Sendable {
   ///
   /// The host's own keys are not checked: they may be created later.
   private func requireUsableKey(after decision: Decision, on host: Host) throws {
-    let keys = ["KeyDirectory", "Key", "Certificate"]
+    let keys = ["KeyDirectory", "Key", "Certificate", "PassphraseFile"]
     guard !isForced, decision.results.contains(where: { $0.isChange && keys.contains($0.key) }) else { return }
     let survey = try SettingsSurvey(of: host.files, replacement: decision.content)
-    let configuration = try survey.configuration(of: "KeyDirectory", "Key", "Certificate")
+    let configuration = try survey.configuration(of: "KeyDirectory", "Key", "Certificate", "PassphraseFile")
     let isOwn =
       configuration.key == Configuration.defaultKey && configuration.certificate == Configuration.defaultCertificate
     // Keys that do not exist yet are created where the settings say.
     let willBeCreated =
       try configuration.specifiedKey == nil && KeyStore(of: host, configuration).existingNames().isEmpty
-    guard !isOwn, !willBeCreated else { return }
+    let changesFile = decision.results.contains { $0.isChange && $0.key == "PassphraseFile" && !$0.new.isEmpty }
+    guard !isOwn || changesFile, !willBeCreated else { return }
+    var host = host
+    // An answer would hide that the file is wrong.
+    if changesFile { host.passphrases.mayAsk = false }
     do {
       try configuration.signingKey.requireSignature(from: host)
     } catch {
       let isMove = decision.results.contains { $0.key == "KeyDirectory" }
-      let isOneOfTwo = !keys.dropFirst().allSatisfy { key in decision.results.contains { $0.key == key } }
+      let isOneOfTwo = !["Key", "Certificate"].allSatisfy { key in decision.results.contains { $0.key == key } }
       throw Failure(
         "the signing key cannot be used: \(Failure(adopting: error, of: "\(configuration.key)").withHint)",
         hint: isMove
           ? "move the keys with 'pve-sb-uki keys move \(configuration.keyDirectory.shellWord)'"
-          : isOneOfTwo
+          : isOneOfTwo && !changesFile
             ? "set Key and Certificate together, or use --force to write the value anyway"
             : "use --force to write the values anyway")
     }

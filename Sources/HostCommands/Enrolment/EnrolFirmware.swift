@@ -98,9 +98,12 @@ package struct EnrolFirmware: Sendable {
     _ = try host.variables.names()
     let goal = try goal(context, host)
     let observed = try observe(context, host)
-    return try EnrolmentPlanner.plan(goal, observed) { db, dbx in
+    var plan = try EnrolmentPlanner.plan(goal, observed) { db, dbx in
       try judge(db: db, dbx: dbx, observed.lists, context, host)
     }
+    // What is on such an ESP cannot be judged.
+    if plan.isChange { plan.notes += context.survey.problems.map(\.message) }
+    return plan
   }
 
   private func goal(_ context: Context, _ host: Host) throws -> EnrolmentGoal {

@@ -32,6 +32,9 @@ package struct MenuWalk: Sendable {
     }
   }
 
+  /// After the keys are in the firmware's lists.
+  package static let lastStep: Message = "Turn Secure Boot on, and save."
+
   /// The command that leads to the menu, or at least starts the machine again.
   ///
   /// `--firmware-setup` fails on firmware that does not support it.
@@ -58,7 +61,7 @@ package struct MenuWalk: Sendable {
           "Enrol db, then KEK, then PK, from \(directory): the .auth files, or the .cer files if it rejects those.")
       case .addCertificate: lines.append("Add the certificate db.cer to db, from \(directory).")
       }
-      return lines + ["Turn Secure Boot on, and save."]
+      return lines + [Self.lastStep]
     }
     lines.append("On firmware of \(vendor.name), open \(vendor.place).")
     switch task {
@@ -71,6 +74,6 @@ package struct MenuWalk: Sendable {
       if let item = vendor.steps.first?.item { lines.append("\(item): choose db.cer from \(directory).") }
     }
     if let note = vendor.note { lines.append(note) }
-    return lines + ["Turn Secure Boot on, and save."]
+    return lines + [Self.lastStep]
   }
 }

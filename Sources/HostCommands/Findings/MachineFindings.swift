@@ -50,7 +50,7 @@ package enum MachineFindings {
     let firmware = collector.read("the keys in the firmware") { try FirmwareKeys(of: host) }
     let packages = collector.read("the installed packages") { try InstalledPackages(of: host.files) }
     if let firmware {
-      collector.add("the platform key") { PlatformKeys.findings(firmware, on: host) }
+      collector.add("the platform key") { PlatformKeys.findings(firmware) }
       collector.add("the certificates in the firmware") { VendorCertificates.findings(firmware) }
       collector.add("the enrolled keys") { try EnrolmentLoss.findings(firmware, on: host) }
       collector.add("exported keys on ESPs") { try ESPKeyFiles.findings(context, firmware, on: host) }

@@ -4,10 +4,8 @@
 internal import BinaryFormat
 internal import Cryptography
 internal import Findings
-internal import HostSystem
 internal import Messages
 internal import SecureBoot
-internal import SigningKeys
 
 /// Keys in the firmware whose private half is public: anyone can sign updates of its lists, or programs, with them.
 enum PlatformKeys {
@@ -27,7 +25,7 @@ enum PlatformKeys {
     "5e2a886d7d56dc918f16806366d4c2e1c0de23a6f1026ba5df14f0370f0e19a0",
   ]
 
-  static func findings(_ firmware: FirmwareKeys, on host: Host) -> [Finding] {
+  static func findings(_ firmware: FirmwareKeys) -> [Finding] {
     let lists = [
       ("PK", firmware.platformKeys), ("KEK", firmware.keyExchangeKeys), ("db", firmware.database.db.certificates),
     ]
@@ -44,7 +42,7 @@ enum PlatformKeys {
           "variable": .string(variable), "certificate": .string(certificate.displayName),
           "sha256": JSONValue((try? certificate.fingerprint())?.hexadecimal),
         ],
-        actions: [advice(firmware, on: host)])
+        actions: [advice(firmware)])
     }
   }
 
@@ -55,15 +53,15 @@ enum PlatformKeys {
     return (try? certificate.fingerprint()).map { known.contains($0.hexadecimal) } ?? false
   }
 
-  private static func advice(_ firmware: FirmwareKeys, on host: Host) -> Finding.Action {
+  private static func advice(_ firmware: FirmwareKeys) -> Finding.Action {
     guard !firmware.own.isEmpty else {
       return .advise(
         "replace it with your own keys: run 'pve-sb-uki keys create' and follow the steps that it prints")
     }
     return .advise(
-      """
-      replace it with the keys in \(KeyStore(of: host).displayPath): write them with 'pve-sb-uki keys export /root/pve-sb-uki-public', \
-      and enrol db, KEK and PK in the firmware's setup menu
-      """)
+      firmware.database.setupMode == true
+        ? "replace it with your own keys: pve-sb-uki enroll --firmware"
+        : "replace it with your own keys: delete PK in the firmware's setup menu, then run: pve-sb-uki enroll --firmware"
+    )
   }
 }

@@ -51,8 +51,8 @@ enum SecretStorage {
         actions: [
           .advise(
             """
-            keep PK.key and KEK.key off this host; for the signing key, use a token (Key= with a pkcs11: URI) or an \
-            encrypted file system
+            keep PK.key and KEK.key off this host; for the signing key, use a passphrase, a token (Key= with a pkcs11: \
+            URI) or an encrypted file system
             """)
         ])
     ]

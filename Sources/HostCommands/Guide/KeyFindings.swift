@@ -27,8 +27,9 @@ package enum KeyFindings {
       }
     let boots = waiting.isEmpty || plan.waitingKernelsBoot
     let isLocked = absence.reason == .locked
-    // A key on a stick or a token is away most of the time; only work for it needs attention.
-    let isIntended = waiting.isEmpty && !isLocked && observation.configuration.key != Configuration.defaultKey
+    // A key on a stick or a token is away most of the time, and one with a passphrase is locked; only work for it needs
+    // attention.
+    let isIntended = waiting.isEmpty && (isLocked || observation.configuration.key != Configuration.defaultKey)
     let action: Finding.Action? = absence.command.map { .run($0) } ?? absence.hint.map { .advise($0) }
     return Finding(
       isIntended ? .remark : .keyAway,

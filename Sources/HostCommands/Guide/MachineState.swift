@@ -3,9 +3,9 @@
 
 internal import BootEnvironment
 internal import Cryptography
-internal import EFIData
 package import Findings
 package import HostSystem
+internal import KeyEnrolment
 package import Messages
 package import Reconcile
 internal import SecureBoot
@@ -183,15 +183,28 @@ private struct Way {
         .enrolled, "the signing key is enrolled, and Secure Boot is off; the UKIs need an update",
         next: "pve-sb-uki apply")
     }
-    let menu = FirmwareMenu(host)
+    if isInSetupMode {
+      return MachineState(
+        .enrolled, "the signing key is in db, but the firmware is in Setup Mode", next: setupModeCommand,
+        lines: ["KEK and PK are missing; PK ends Setup Mode."])
+    }
+    if isEnrolledSinceBoot {
+      return MachineState(
+        .enrolled, "the signing key is enrolled, and Secure Boot is off", next: "systemctl reboot",
+        lines: ["Most firmware turns Secure Boot on at the next start. If it does not, its menu does."])
+    }
+    let menu = MenuWalk(of: host)
     return MachineState(
-      .enrolled,
-      isInSetupMode
-        ? "the signing key is in db, but the firmware is in Setup Mode"
-        : "the signing key is enrolled, and Secure Boot is off",
-      next: menu.command,
-      lines: menu.lines + (isInSetupMode ? ["Enrol KEK and then PK, which ends Setup Mode."] : [])
-        + ["Turn Secure Boot on, and save."])
+      .enrolled, "the signing key is enrolled, and Secure Boot is off", next: menu.command,
+      lines: [menu.entrance].compactMap { $0 } + [MenuWalk.lastStep])
+  }
+
+  /// Whether pve-sb-uki has written the keys since the machine was started.
+  private var isEnrolledSinceBoot: Bool {
+    guard let record = try? EnrolmentRecord.load(from: host.files), let finished = record.finished,
+      let booted = try? BootEvidence.bootTime(of: host.files)
+    else { return false }
+    return finished >= booted
   }
 
   // MARK: shim
@@ -218,28 +231,37 @@ private struct Way {
   // MARK: db
 
   private func firmwareState() -> MachineState {
-    let exported = ExportedKeys(of: certificate, observation.survey, on: host)
-    guard let place = exported.place else {
+    let title: Message = "UKIs are ready, but the firmware does not know their key"
+    let backup = MachineState.backupLine(host)
+    guard observation.evidence != nil || database.secureBootEnabled != nil else {
+      // In a chroot, the machine that it will run on decides about the road.
+      return MachineState(.notEnrolled, title, next: "pve-sb-uki enroll", lines: [backup])
+    }
+    let place = ExportedKeys(of: certificate, observation.survey, on: host).place
+    guard let place else {
+      guard isInSetupMode else {
+        return MachineState(.notEnrolled, title, next: "pve-sb-uki enroll --stage", lines: [backup])
+      }
       return MachineState(
-        .notEnrolled, "UKIs are ready, but the firmware does not know their key",
-        next: "pve-sb-uki keys export \(exported.target.shellWord)", lines: [MachineState.backupLine(host)])
+        .notEnrolled, title, next: setupModeCommand,
+        lines: ["The firmware is in Setup Mode, so that db, KEK and PK can be written from here.", backup])
     }
-    let menu = FirmwareMenu(host)
-    var lines = menu.lines
-    if !place.isOnESP { lines.append("First copy \(place.name) to a USB stick with a FAT file system.") }
-    if place.isComplete {
-      if !isInSetupMode { lines.append("Delete the platform key (PK), which starts Setup Mode.") }
-      lines.append("Enrol db, then KEK, then PK, from \(place.name).")
-    } else {
-      lines.append("Add the certificate db.der to db, from \(place.name).")
-    }
+    let menu = MenuWalk(of: host)
+    var lines = menu.steps(place.isComplete ? .replaceAll(isInSetupMode: isInSetupMode) : .addCertificate)
     // The UKIs that the machine starts now are signed by another key.
-    lines.append(
-      observation.keepsAcceptedImages
-        ? "Keep Secure Boot off until pve-sb-uki has signed the UKIs with the new key."
-        : "Turn Secure Boot on, and save.")
+    if observation.keepsAcceptedImages {
+      lines.removeLast()
+      lines.append("Keep Secure Boot off until pve-sb-uki has signed the UKIs with the new key.")
+    }
+    if isInSetupMode { lines.append("Or write them from here: \(setupModeCommand)") }
     return MachineState(
       .readyToEnrol, "the signing key is ready for the firmware's menu", next: menu.command, lines: lines)
+  }
+
+  /// The command that ends Setup Mode.
+  private var setupModeCommand: Message {
+    if case .signingPair = try? KeyStore(of: host).state() { return "pve-sb-uki keys create --complete" }
+    return "pve-sb-uki enroll --firmware"
   }
 }
 
@@ -308,26 +330,5 @@ extension Way {
         ? "this machine rejects UKIs signed with this key: \(reason)"
         : "with Secure Boot on, this machine would reject UKIs signed with this key: \(reason)",
       actions: [.advise(hint)])
-  }
-}
-
-/// How to get into the firmware's menu.
-private struct FirmwareMenu {
-  let command: Message
-  let lines: [Message]
-
-  /// `systemctl reboot --firmware-setup` fails on firmware that does not support it (UEFI 2.10 section 8.5.4).
-  init(_ host: Host) {
-    let isSupported = Self.isSupported(host)
-    command = isSupported ? "systemctl reboot --firmware-setup" : "systemctl reboot"
-    lines = isSupported ? [] : ["Press the key for the firmware's menu while it starts, often Del, F2 or F10."]
-  }
-
-  private static func isSupported(_ host: Host) -> Bool {
-    let name = EFIVariableName(name: "OsIndicationsSupported", vendor: EFIVariableName.globalVendor)
-    guard let file = (try? host.variables.read(name.fileName)).flatMap({ $0 }),
-      let data = try? EFIVariableContent(parsing: file).data, let first = data.first
-    else { return false }
-    return first & 1 != 0
   }
 }

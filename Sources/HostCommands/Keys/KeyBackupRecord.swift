@@ -30,8 +30,9 @@ enum KeyBackupRecord {
     try host.files.replaceFile(path, content: Array(content.utf8))
   }
 
-  /// The roles whose private keys are in no backup, as far as this host has them.
+  /// The roles whose private keys are in no backup, as far as this host has them; empty if its keys are incomplete.
   static func missing(_ store: KeyStore, on host: Host) throws -> [KeyRole] {
+    if case .partial = try store.state() { return [] }
     let names = try store.existingNames()
     // The medium of the keys may be away.
     let isAway = try store.isSplit && !host.files.exists(store.path(of: KeyStore.keyFile(of: .signatureDatabase)))

@@ -26,6 +26,8 @@ package struct KeysList: Sendable {
     package var notAfter: String?
     /// Path of the private key; nil if it is not on this host.
     package var privateKeyPath: String?
+    /// Whether a passphrase protects it.
+    package var isProtected: Bool
   }
 
   package struct Result: Sendable {
@@ -74,7 +76,8 @@ package struct KeysList: Sendable {
       algorithm: "\(certificate.algorithm)",
       notBefore: certificate.notBefore.map { CalendarDate(seconds: $0).description },
       notAfter: certificate.notAfter.map { CalendarDate(seconds: $0).description },
-      privateKeyPath: hasKey ? store.displayPath(of: KeyStore.keyFile(of: role)) : nil)
+      privateKeyPath: hasKey ? store.displayPath(of: KeyStore.keyFile(of: role)) : nil,
+      isProtected: hasKey && (try? store.isProtected(role)) == true)
   }
 
   private func warnings(
@@ -89,7 +92,7 @@ package struct KeysList: Sendable {
     if let begin = certificate.notBefore, begin > host.now() {
       warnings.append("\(path): not valid before \(CalendarDate(seconds: begin)); check this host's clock")
     }
-    guard hasKey else { return warnings }
+    guard hasKey, (try? store.isProtected(role)) != true else { return warnings }
     do {
       let key = try store.privateKey(of: role)
       if !certificate.matches(key) { warnings.append("\(path): does not match \(KeyStore.keyFile(of: role))") }

@@ -5,6 +5,7 @@ internal import BootEnvironment
 internal import Cryptography
 package import HostSystem
 package import Messages
+internal import Reconcile
 internal import SigningKeys
 
 /// `pve-sb-uki keys move`: moves the private keys to another directory, such as on an encrypted USB stick, or back.
@@ -29,6 +30,8 @@ package struct KeysMove: Sendable {
 
   /// Maximum size of a key file in bytes.
   private static let sizeLimit = 1 << 20
+  /// How long to wait for `apply` to end, in seconds.
+  private static let lockTimeout = 600
 
   /// Copies, reads back, proves a signature with the copy, changes the setting, and only then removes the old files.
   ///
@@ -233,6 +236,14 @@ package struct KeysMove: Sendable {
 
   /// Removes the old private keys, each only while the copy is the same.
   private func removeOld(_ names: [String], from source: String, _ target: String, on host: Host) throws {
+    // A run that has read the old setting may still sign with the old key.
+    let lock = try host.files.lock(Apply.lockPath, waitingAtMost: Self.lockTimeout)
+    defer { withExtendedLifetime(lock) {} }
+    guard try host.files.isDirectory(source) else {
+      throw Failure(
+        "\(host.files.display(source)) with the old private keys does not exist",
+        hint: "connect and mount its medium")
+    }
     for name in names {
       let old = PathName.join(source, name)
       guard let content = try host.files.readFileIfPresent(old, limit: Self.sizeLimit) else { continue }
@@ -283,8 +294,11 @@ package struct KeysMove: Sendable {
     if let key = configuration.specifiedKey, key != PathName.join(source, KeyStore.keyFile(of: .signatureDatabase)) {
       notes.append("UKIs are signed with Key=\(KeySource.shown(key)), which is unchanged")
     }
-    if target != KeyStore.standardDirectory {
-      notes.append("deleted files can often be recovered; if the old disk is not encrypted, new keys are safer")
+    let mounts = try host.files.mountPoints()
+    if try SecretStorage.isOnUnencryptedDevice(source, among: mounts, on: host) {
+      notes.append(
+        "\(host.files.display(source)) is on an unencrypted file system, from which deleted keys can often be recovered"
+      )
     }
     return notes
   }

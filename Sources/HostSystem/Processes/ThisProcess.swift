@@ -25,6 +25,14 @@ package enum ProcessSetup {
     umask(umask(0o077) & 0o077)
   }
 
+  /// Ends the process without destructors and functions of atexit(3): those of libraries for tokens crash.
+  ///
+  /// All output of this project is unbuffered; that of others is written here.
+  package static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
+  }
+
   /// The signals of a write(2) to a closed pipe and beyond RLIMIT_FSIZE; ignored, it fails with EPIPE or EFBIG.
   static let writeSignals = [SIGPIPE, SIGXFSZ]
 }

@@ -8,7 +8,7 @@ internal import SigningKeys
 
 /// Files with secrets that users other than root can read, or replace.
 enum SecretFiles {
-  /// The findings about the keys and about settings that contain its PIN.
+  /// The findings about the keys, the file with their passphrase, and settings that contain a PIN.
   ///
   /// Empty if the host cannot be read, which is reported elsewhere.
   static func exposures(_ configuration: Configuration, on host: Host) -> [Failure] {
@@ -22,6 +22,7 @@ enum SecretFiles {
       let directory = PathName(configuration.key).directory
       found += (try? host.exposures(of: directory, forbidden: 0o022, wanted: 0o700)) ?? []
     }
+    if let passphraseFile = configuration.passphraseFile { files.append(passphraseFile) }
     for assignment in (try? SettingsSurvey(of: host.files))?.assignments ?? []
     where assignment.entry.key == "Key" && KeySource.holdsPIN(assignment.entry.value) {
       if files.last != assignment.path { files.append(assignment.path) }

@@ -92,6 +92,9 @@ package struct ApplyPlan: Sendable {
   /// Those of `failures` that last until the signing key is enrolled; the machine boots the UKIs that it has.
   package var enrolmentFailures: Set<Failure> { Set(findings.filter { $0.kind == .keyNotEnrolled }.map(\.failure)) }
 
+  /// Those of `failures` that last until the signing key is back.
+  package var keyFailures: Set<Failure> { Set(findings.filter { $0.kind == .keyAway }.map(\.failure)) }
+
   /// The UKIs on each ESP after the plan is executed, by name of the ESP.
   var outcome: [String: [UKIName]] { Dictionary(uniqueKeysWithValues: esps.map { ($0.name, $0.images.outcome) }) }
 

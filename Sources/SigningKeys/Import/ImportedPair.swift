@@ -110,16 +110,16 @@ private struct StoredKey {
     do {
       key = try passphrases.open(file: name) { source in
         guard content.first == 0x30 else { return try PrivateKey(parsing: content, passphrase: source) }
-        var bytes = source.reveal()
-        defer { Secret.wipe(&bytes) }
-        if let container = PKCS12File(parsing: content) {
-          let (key, certificates) = try container.open(passphrase: bytes)
-          opened = (bytes.isEmpty ? nil : Secret(wiping: &bytes), certificates)
-          return key
+        let container = try PKCS12Container(parsing: content)
+        func open(_ source: PassphraseSource) throws -> PrivateKey {
+          guard let container else { return try PrivateKey(parsing: content, passphrase: source) }
+          let found = try container.open(passphrase: source)
+          opened.certificates = found.certificates
+          return found.key
         }
-        if let plain = try? PrivateKey(parsing: content, passphrase: .none) { return plain }
-        let key = try PrivateKey(parsing: content, passphrase: source)
-        opened.secret = Secret(wiping: &bytes)
+        if let plain = try? open(.none) { return plain }
+        let key = try open(source)
+        if var bytes = source.bytes() { opened.secret = Secret(wiping: &bytes) }
         return key
       }
     } catch let error as KeyLoadFailure {

@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 import ArgumentParser
+import CommandLineInterface
 import CommandSupport
 import HostCommands
 import HostSystem
@@ -18,6 +19,7 @@ struct ApplyCommand: ParsableCommand {
       """)
 
   @OptionGroup var global: GlobalOptions
+  @OptionGroup var passphrase: PassphraseOptions
 
   @Option(
     name: .customLong("kernel"), help: ArgumentHelp("Update this kernel only; may be repeated", valueName: "release"),
@@ -59,7 +61,7 @@ struct ApplyCommand: ParsableCommand {
     options.kernels = kernels
     options.isDryRun = dryRun
     options.isForced = force
-    return try Apply.run(options, on: global.hostOfRoot())
+    return try Apply.run(options, on: passphrase.signing(global.hostOfRoot()))
   }
 
   /// Prints the raw value of the `SkipReason`, which JSON documents contain as `obstacle`.

@@ -6,6 +6,7 @@ import BootEnvironment
 import CommandLineInterface
 import CommandSupport
 import HostCommands
+import HostSystem
 import Messages
 
 struct ConfigCommand: ParsableCommand {
@@ -92,7 +93,10 @@ struct ConfigCommand: ParsableCommand {
         stride(from: 0, to: words.count, by: 2).map { ConfigurationSet.Assignment(words[$0], words[$0 + 1]) })
       set.isForced = force
       set.isDryRun = dryRun
-      let results = try set.run(on: global.host())
+      // A new key is tried before its setting is written, and may have a passphrase.
+      var host = try global.host()
+      host.passphrases.mayAsk = Terminal.hasUser
+      let results = try set.run(on: host)
       for result in results {
         if let item = result.outweighing, let path = item.path, let line = item.line {
           try global.note("\(path), line \(line), still sets \(item.key) to '\(item.value)'")

@@ -98,8 +98,8 @@ extension EnrollCommand {
       try show(plan)
     }
     try conclude(plan)
-    guard isDone, !global.json else { return }
-    try global.print(plan.nextLines(on: host).localLines, json: .null)
+    guard plan.isChange, !global.json else { return }
+    try global.print(isDone ? plan.nextLines.localLines : ("Nothing was written." as Message).localLine, json: .null)
   }
 
   private func isConfirmed(on host: Host) throws -> Bool {

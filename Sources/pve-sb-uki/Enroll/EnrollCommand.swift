@@ -22,6 +22,7 @@ struct EnrollCommand: ParsableCommand {
     aliases: ["enrol"])
 
   @OptionGroup var global: GlobalOptions
+  @OptionGroup var passphrase: PassphraseOptions
 
   @Flag(help: "How the key gets to the firmware or to shim; by default, the road that this machine offers")
   var road: Road?
@@ -59,7 +60,7 @@ struct EnrollCommand: ParsableCommand {
   }
 
   func run() throws {
-    let host = try global.hostOfRoot()
+    let host = passphrase.signing(try global.hostOfRoot())
     switch try road ?? defaultRoad(on: host) {
     case .firmware: try enrollInFirmware(on: host)
     case .stage: try stage(on: host, isAutomatic: false)

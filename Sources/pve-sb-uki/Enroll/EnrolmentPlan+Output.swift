@@ -43,7 +43,7 @@ extension EnrolmentPlan {
   }
 
   /// What to know and to do after it was carried out.
-  func nextLines(on host: Host) -> [Message] {
+  var nextLines: [Message] {
     if isAppend { return ["The firmware accepts the certificate from the next boot on.", "Next: pve-sb-uki apply"] }
     return [
       "The firmware enforces these keys from the next boot on. If Secure Boot is off then, turn it on in its menu.",

@@ -62,7 +62,12 @@ struct BuildCommand: ParsableCommand {
     completion: .file())
   var output: String?
 
-  mutating func validate() throws { _ = try sections }
+  mutating func validate() throws {
+    _ = try sections
+    guard keyOptions.key != nil || keyOptions.passphrase.passphraseFile == nil else {
+      throw ValidationError(saying: "--passphrase-file requires --key")
+    }
+  }
 
   func run() throws {
     var build = BuildImage(linux: linux, initrds: initrd)
@@ -76,7 +81,7 @@ struct BuildCommand: ParsableCommand {
     build.sections = try sections
     build.key = try keyOptions.source()
     build.output = output
-    let result = try build.run(on: global.host())
+    let result = try build.run(on: keyOptions.passphrase.signing(global.host()))
     for note in result.notes { try global.note(note) }
     try global.print(Self.text(result), json: Self.json(result))
   }

@@ -42,7 +42,7 @@ struct SignCommand: ParsableCommand {
     var sign = SignImage(path: image, key: try keyOptions.source())
     sign.output = output
     sign.replacesExisting = replace
-    let result = try sign.run(on: global.host())
+    let result = try sign.run(on: keyOptions.passphrase.signing(global.host()))
     for note in result.notes { try global.note(note) }
     try global.print(Self.text(result), json: Self.json(result))
   }

@@ -6,6 +6,7 @@ internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import HostCommands
+import HostSystem
 internal import Messages
 
 extension KeysCommand {
@@ -48,7 +49,18 @@ extension KeysCommand {
     @Flag(help: "Add PK and KEK to an existing signing key")
     var complete = false
 
+    @Flag(help: "Protect the private keys with a passphrase, which is asked twice")
+    var passphrase = false
+
+    @Option(
+      help: ArgumentHelp("Protect the private keys with the first line of this file", valueName: "file"),
+      completion: .file())
+    var passphraseFile: String?
+
     func validate() throws {
+      guard !passphrase || passphraseFile == nil else {
+        throw ValidationError(saying: "--passphrase and --passphrase-file cannot be used together")
+      }
       guard !complete || !(mok || ca) else {
         throw ValidationError(saying: "--complete cannot be used with --mok or --ca")
       }
@@ -66,8 +78,12 @@ extension KeysCommand {
       create.isSigningPair = mok
       create.isAuthority = ca
       create.completes = complete
+      create.isProtected = passphrase || passphraseFile != nil
       let host = try global.hostOfRoot()
-      let result = try create.run(on: host)
+      var signing = host
+      signing.passphrases.mayAsk = Terminal.hasUser
+      signing.passphrases.file = passphraseFile
+      let result = try create.run(on: signing)
       try result.list.writeWarnings()
       guard result.wasCreated || global.json else { return }
       try global.print(

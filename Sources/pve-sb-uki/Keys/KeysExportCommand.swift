@@ -21,6 +21,7 @@ extension KeysCommand {
         """)
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var passphrase: PassphraseOptions
 
     @Argument(
       help: ArgumentHelp("Output directory, created if missing", valueName: "directory"), completion: .directory)
@@ -62,7 +63,7 @@ extension KeysCommand {
       export.isRemoval = removal
       export.purpose = purpose
       let host = try global.hostOfRoot()
-      let result = try export.run(on: host)
+      let result = try export.run(on: passphrase.signing(host))
       for note in result.notes { try global.note(note) }
       let documents = result.files.map {
         JSONValue.object(["path": .string($0.path), "written": .boolean($0.wasWritten)])

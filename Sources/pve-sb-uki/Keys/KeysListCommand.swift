@@ -134,7 +134,10 @@ extension KeysList.Result {
     for key in keys {
       let what = "  \(key.role): \(key.subject), \(key.algorithm)"
       lines.append(
-        key.privateKeyPath == nil ? "\(what), private key not on this host" : "\(what), private key on this host")
+        key.privateKeyPath == nil
+          ? "\(what), private key not on this host"
+          : key.isProtected
+            ? "\(what), private key on this host, with a passphrase" : "\(what), private key on this host")
       lines.append("    valid from \(key.notBefore ?? "?") to \(key.notAfter ?? "?")")
       lines.append("    SHA-256 \(key.fingerprint)")
     }

@@ -3,6 +3,9 @@
 # shellcheck shell=bash
 # Kernel packages to repack: Debian's, and packages built from them with Proxmox's names, fields and maintainer scripts.
 
+# shellcheck source=Tests/System/lib/sign-file.sh
+. "$TOP/Tests/System/lib/sign-file.sh"
+
 DEBIAN_PACKAGES=$BUILD/fixtures/debs
 UNSIGNED_KERNEL=$DEBIAN_PACKAGES/linux-image-bookworm-unsigned.deb
 # Uncompressed size of the xz blocks that dpkg-deb writes.
@@ -128,21 +131,4 @@ pack() {
   local tree=$1 deb=$2
   shift 2
   SOURCE_DATE_EPOCH=1700000000 dpkg-deb --root-owner-group "$@" -b "$tree" "$deb" >/dev/null
-}
-
-# sign_file: sets SIGN_FILE to the kernel's sign-file, from the newest linux-kbuild that apt knows (once; kept in
-# build/cache).
-sign_file() {
-  local name
-  SIGN_FILE=$BUILD/cache/sign-file
-  [ ! -x "$SIGN_FILE" ] || return 0
-  # apt's lists may be missing or outdated.
-  apt-get -qq update
-  name=$(apt-cache pkgnames linux-kbuild- | sort -V | tail -n 1)
-  [ -n "$name" ] || die "apt does not know any linux-kbuild package"
-  rm -rf "$BUILD/cache/kbuild"
-  mkdir -p "$BUILD/cache/kbuild"
-  (cd "$BUILD/cache/kbuild" && apt-get -qq -o APT::Sandbox::User=root download "$name" && dpkg-deb -x ./*.deb .)
-  cp "$(find "$BUILD/cache/kbuild" -name sign-file -type f)" "$SIGN_FILE"
-  rm -rf "$BUILD/cache/kbuild"
 }

@@ -59,7 +59,10 @@ add_steps() {
   both reproducible "the same source gives the same bits" Tests/System/reproducible-test
   both autopkgtest "autopkgtest" Tests/System/autopkgtest-test
   both piuparts "piuparts" Tests/System/piuparts-test
+  both secrets "passphrases, PINs and private keys" Tests/System/secrets-test
   step service "the service of a booted host" Tests/System/service-test
+  step key-files "lists and updates compared with other tools" Tests/System/key-files-test
+  both key-medium "private keys on an encrypted medium" Tests/System/key-medium-test
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
   both mok "shim's list: request, MokManager, boot, modules" Tests/System/mok-test
