@@ -1140,10 +1140,12 @@ enum Golden {
     }
     """#
 
-  static let all = [
-    applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
-    keysExport, enrollStage, keysUnstage, keysListFirmware, bootList, bootCheck, bootPrefer, bootForget, bootRetire, cmdlineShow, cmdlineBase, cmdlineSet,
-    configList,
-    configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
-  ]
+  static let all =
+    [
+      applyDryRun, apply, applySkipped, applySkipReason, status, build, sign, verify, inspect, keysCreate, keysList,
+      keysExport, enrollStage, keysUnstage, keysListFirmware, bootList, bootCheck, bootPrefer, bootForget, bootRetire,
+      cmdlineShow, cmdlineBase, cmdlineSet,
+      configList,
+      configGet, configSet, configSetSeveral, configOutweighed, repack, repackVerify, repackDetached,
+    ] + enrolment
 }
