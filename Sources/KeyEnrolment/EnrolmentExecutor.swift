@@ -100,7 +100,7 @@ package struct EnrolmentExecutor {
       to: undo.path, in: undo.files, from: host.variables, steps: plan.steps, removalUpdate: removal)
     let record = EnrolmentRecord(undo: bundle.path, started: host.now(), certificates: certificates)
     try record.save(to: host.files)
-    try report(.undoWritten(path: bundle.path, unreadable: bundle.unreadable))
+    try report(.undoWritten(path: undo.files.display(bundle.path), unreadable: bundle.unreadable))
     return record
   }
 }

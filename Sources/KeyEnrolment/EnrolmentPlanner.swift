@@ -159,7 +159,7 @@ package struct EnrolmentPlanner {
     let owner: Message =
       has(.platformKey)
       ? "PK is this host's"
-      : "it has the platform key \(names(.platformKey))"
+      : "its platform key is \(names(.platformKey))"
     refuse(
       .notInSetupMode, "the firmware is not in Setup Mode: \(owner)",
       hint: has(.keyExchangeKey)
@@ -169,7 +169,7 @@ package struct EnrolmentPlanner {
 
   private func names(_ variable: EFIVariableName) -> Message {
     let names = entries(observed.lists.data(variable)).map(\.name)
-    return names.isEmpty ? "of its vendor" : names.joined(separator: ", ")
+    return names.isEmpty ? "unknown" : names.joined(separator: ", ")
   }
 
   // MARK: Checks

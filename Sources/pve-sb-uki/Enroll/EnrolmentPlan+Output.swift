@@ -137,7 +137,7 @@ extension EnrolmentExecutor.Event {
         "The old variables are in \(path), except \(unreadable.joined(separator: ", ")); its README says how to get back"
       ]
     case .undoKept(let path): ["Continuing an interrupted run, whose first old variables are in \(path)"]
-    case .written(let step): ["\(step.variable.name): written and read back: \(step.entries.count) entries"]
+    case .written(let step): ["\(step.variable.name): written and read back: \(step.payload.count) bytes"]
     case .setupModeEnded(true): ["The firmware has left Setup Mode"]
     case .setupModeEnded(false): ["The firmware leaves Setup Mode at the next boot"]
     }

@@ -25,10 +25,14 @@ import Testing
     return try names.reduce(into: [:]) { $0[$1] = try scene.directory.read("\(EFIVariableStore.directory)/\($1)") }
   }
 
-  private func keeps(_ body: () throws -> Void) throws -> Bool {
+  /// Runs `body`, which must write no variable and no undo bundle.
+  private func unchanged(_ body: () throws -> Void) throws {
     let before = try variables()
     try body()
-    return try variables() == before && scene.directory.list("var/lib/pve-sb-uki/undo").isEmpty
+    let after = try variables()
+    #expect(after == before)
+    let bundles = try scene.directory.list("var/lib/pve-sb-uki/undo")
+    #expect(bundles.isEmpty)
   }
 
   // MARK: What is written
@@ -113,11 +117,10 @@ import Testing
   @Test func outsideSetupModeTheOtherRoadsAreNamed() throws {
     try scene.mirror.put(.setupMode, [0])
     try scene.putFactory(.platformKey, .keyExchangeKey, .signatureDatabase)
-    #expect(
-      try keeps {
-        let refusal = try #require(try scene.run().plan.refusals.first)
-        #expect(refusal.kind == .notInSetupMode && refusal.hint?.contains("enroll --stage") == true)
-      })
+    try unchanged {
+      let refusal = try #require(try scene.run().plan.refusals.first)
+      #expect(refusal.kind == .notInSetupMode && refusal.hint?.contains("enroll --stage") == true)
+    }
     try scene.put(.keyExchangeKey, Array(scene.expected(.keyExchangeKey).dropFirst(4)))
     let refusal = try #require(try scene.run().plan.refusals.first)
     #expect(refusal.kind == .notInSetupMode && refusal.hint?.contains("--append") == true)
@@ -126,12 +129,11 @@ import Testing
   @Test func pathsThatStartNowMustStartThen() throws {
     try scene.putFactory(.signatureDatabase, .keyExchangeKey, .forbiddenDatabase)
     try scene.installShim()
-    #expect(
-      try keeps {
-        let outcome = try scene.run { $0.vendor = .none }
-        #expect(outcome.kinds == [.lostBootPath, .lostOptionROM])
-        #expect(outcome.plan.refusals.allSatisfy { $0.hint?.contains("accept it with --lose-") == true })
-      })
+    try unchanged {
+      let outcome = try scene.run { $0.vendor = .none }
+      #expect(outcome.kinds == [.lostBootPath, .lostOptionROM])
+      #expect(outcome.plan.refusals.allSatisfy { $0.hint?.contains("accept it with --lose-") == true })
+    }
     let outcome = try scene.run {
       $0.vendor = .none
       $0.risks = [.bootPaths, .optionROMs]
@@ -155,7 +157,7 @@ import Testing
     try scene.directory.write(scene.mirror.path(serial, "/EFI/proxmox/grubx64.efi"), Fixture.stub257.bytes())
     let numbers = try scene.mirror.variables().order
     try scene.mirror.put(.bootOrder, BootOrder([0] + numbers.filter { $0 != 0 }).serialize())
-    #expect(try keeps { #expect(try scene.run().kinds == [.lostBootPath]) })
+    try unchanged { #expect(try scene.run().kinds == [.lostBootPath]) }
   }
 
   @Test func everyESPNeedsAUKIThatStarts() throws {
@@ -163,11 +165,10 @@ import Testing
     var content = try #require(try scene.directory.read(path))
     content[content.count / 2] ^= 1
     try scene.directory.write(path, content)
-    #expect(
-      try keeps {
-        let refusals = try scene.run().plan.refusals
-        #expect(refusals.contains { $0.kind == .noUsableUKI && $0.hint == "run 'pve-sb-uki apply'" })
-      })
+    try unchanged {
+      let refusals = try scene.run().plan.refusals
+      #expect(refusals.contains { $0.kind == .noUsableUKI && $0.hint == "run 'pve-sb-uki apply'" })
+    }
   }
 
   @Test func withoutAUKINothingIsWritten() throws {
@@ -176,31 +177,29 @@ import Testing
         try scene.host().files.remove(scene.mirror.path(serial, "/EFI/Linux/pve-\(release).efi"))
       }
     }
-    #expect(try keeps { #expect(try scene.run().kinds == [.noUsableUKI, .noBootPath]) })
+    try unchanged { #expect(try scene.run().kinds == [.noUsableUKI, .noBootPath]) }
   }
 
   @Test func aFactoryWithoutListsIsRefused() throws {
-    #expect(try keeps { #expect(try scene.run { $0.vendor = .factory }.kinds == [.noFactoryLists]) })
+    try unchanged { #expect(try scene.run { $0.vendor = .factory }.kinds == [.noFactoryLists]) }
   }
 
   @Test func privateKeysThatAreAwayAreNamed() throws {
     try scene.host().files.remove("/etc/pve-sb-uki/keys/PK.key")
-    #expect(
-      try keeps {
-        let refusal = try #require(try scene.run().plan.refusals.first)
-        #expect(refusal.kind == .keysAway && refusal.message.contains("PK.key missing"))
-      })
+    try unchanged {
+      let refusal = try #require(try scene.run().plan.refusals.first)
+      #expect(refusal.kind == .keysAway && refusal.message.contains("PK.key missing"))
+    }
   }
 
   @Test func aDeclinedPlanChangesNothing() throws {
-    #expect(
-      try keeps {
-        let result = try EnrolFirmware().run(on: scene.host()) { _ in
-          false
-        } reporting: { _ in
-        }
-        #expect(!result.isDone && result.plan.isChange)
-      })
+    try unchanged {
+      let result = try EnrolFirmware().run(on: scene.host()) { _ in
+        false
+      } reporting: { _ in
+      }
+      #expect(!result.isDone && result.plan.isChange)
+    }
   }
 
   // MARK: Append
@@ -243,7 +242,7 @@ import Testing
 
   @Test func theUndoBundleIsNotWrittenToAnESP() throws {
     let esp = scene.directory.path(of: scene.mirror.path(MirrorScene.serials[0], "/undo"))
-    #expect(try keeps { #expect(throws: Failure.self) { try scene.run { $0.undo = esp } } })
+    try unchanged { #expect(throws: Failure.self) { try scene.run { $0.undo = esp } } }
     let other = try TemporaryDirectory()
     #expect(try scene.run { $0.undo = other.path(of: "undo") }.undo == other.path(of: "undo"))
     #expect(try other.list("undo").contains("README"))
