@@ -130,7 +130,7 @@ import Testing
   }
 
   /// The disk is full, or the medium is pulled: no file, or a whole one.
-  @Test func aFailureAtAnyChangeLeavesNoHalfBackup() throws {
+  @Test(.enabled(if: SlowTests.run)) func aFailureAtAnyChangeLeavesNoHalfBackup() throws {
     for number in 1... {
       let recorder = MutationRecorder(.only(number))
       do {

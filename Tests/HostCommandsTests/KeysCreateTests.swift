@@ -203,7 +203,7 @@ import Testing
   }
 
   /// Whatever is interrupted, the next run ends it, and the pair that signs is never touched.
-  @Test func anInterruptedCompletionContinues() throws {
+  @Test(.enabled(if: SlowTests.run)) func anInterruptedCompletionContinues() throws {
     _ = try create { $0.isSigningPair = true }
     let pair = try root.read("\(Self.directory)/db.key")
     var completion = KeysCreate()

@@ -90,7 +90,7 @@ import Testing
       let recorder = MutationRecorder(isPowerCut ? .from(number) : .only(number), errno: ENOSPC)
       do {
         try move(to: Self.stick, recorder.gate)
-        #expect(recorder.mutations.count == number - 1 && number > 40)
+        #expect(recorder.mutations.count == number - 1 && number > 25)
         break
       } catch {
         #expect(try isUsable(), "change \(number)")

@@ -48,10 +48,10 @@ struct KeyArchive {
     return bytes + [UInt8](repeating: 0, count: 1024)
   }
 
-  /// Reads an archive.
+  /// Reads an archive; `name` is the file for messages.
   ///
   /// Throws `Failure` for anything that `serialize` does not write, `ParseError` for a damaged archive.
-  init(parsing bytes: [UInt8]) throws {
+  init(parsing bytes: [UInt8], named name: String) throws {
     var found: [String: [UInt8]] = [:]
     var current: String?
     var limits = TarLimits()
@@ -62,14 +62,14 @@ struct KeyArchive {
       try reader.feed(buffer) { event in
         switch event {
         case .entry(let entry):
-          let name = String(decoding: entry.path.bytes, as: UTF8.self)
-          guard entry.kind == .file, Self.names.contains(name) || name == Self.sumsFile, found[name] == nil,
+          let member = String(decoding: entry.path.bytes, as: UTF8.self)
+          guard entry.kind == .file, Self.names.contains(member) || member == Self.sumsFile, found[member] == nil,
             entry.size <= Self.sizeLimit
           else {
-            throw Failure("it contains '\(entry.path)', which is not a file of a backup", hint: Self.hint)
+            throw Failure("\(name) contains '\(entry.path)', which is not a file of a backup", hint: Self.hint)
           }
-          found[name] = []
-          current = name
+          found[member] = []
+          current = member
         case .content(let piece): if let current { found[current]? += piece }
         case .endOfEntry, .endOfArchive: current = nil
         }
@@ -80,7 +80,7 @@ struct KeyArchive {
     let expected = Set(sums.split(separator: "\n").map { String($0) })
     let actual = Set(try found.map { "\(try Digest.of($1).hexadecimal)  \($0)" })
     guard !found.isEmpty, expected == actual else {
-      throw Failure("its content does not match its digests", hint: Self.hint)
+      throw Failure("\(name): its content does not match its digests", hint: Self.hint)
     }
     files = found
   }

@@ -22,7 +22,9 @@ struct KeyMove: Hashable {
 
   /// Throws `HostError`.
   func record(on host: Host) throws {
-    try host.files.makeDirectory(PathName(Self.path).directory)
+    let path = PathName(Self.path)
+    try host.files.makeDirectory(path.directory)
+    try host.files.removeAbandoned(in: path.directory, for: String(path.fileName))
     try host.files.replaceFile(Self.path, mode: 0o600, content: Array("\(source)\n\(target)\n".utf8))
   }
 

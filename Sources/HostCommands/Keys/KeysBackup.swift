@@ -46,7 +46,7 @@ package struct KeysBackup: Sendable {
     try host.userFiles.replaceFile(path, mode: 0o600) { written in
       let read = try written.readToEnd(limit: PasswordEnvelope.sizeLimit)
       let opened = try Self.using(passphrase) { try PasswordEnvelope.open(read, passphrase: $0) }
-      guard try KeyArchive(parsing: opened).files == KeyArchive(of: store, on: host).files else {
+      guard try KeyArchive(parsing: opened, named: path).files == KeyArchive(of: store, on: host).files else {
         throw Failure(
           "\(path): the backup read back differs from \(store.displayPath)",
           hint: "check this machine's memory and storage, and try again")

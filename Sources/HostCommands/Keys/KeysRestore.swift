@@ -36,7 +36,7 @@ package struct KeysRestore: Sendable {
         hint: "list the keys with 'pve-sb-uki keys list', or move the directory away first")
     }
     let sealed = try host.userFiles.readFile(path, limit: PasswordEnvelope.sizeLimit)
-    let archive = try describing(path) { try KeyArchive(parsing: try open(sealed, on: host)) }
+    let archive = try describing(path) { try KeyArchive(parsing: try open(sealed, on: host), named: path) }
     let (certificates, notes) = try check(archive, on: host)
     try store.install(files: archive.storeFiles, on: host)
     try KeyBackupRecord.add(certificates, on: host)
