@@ -40,6 +40,15 @@ package struct Terminal: Sendable {
     return try readLine()
   }
 
+  /// Asks a question that ends with `[y/N]`, and returns whether the answer is yes; false without a terminal.
+  ///
+  /// Yes is `y`, or the letter that the translation of the question offers in its place.
+  package func confirms(_ question: Message) throws -> Bool {
+    guard let first = try ask(question)?.lowercased().first else { return false }
+    let offered = question.text(Catalogue.translate).split(separator: "[").last?.lowercased().first
+    return first == "y" || first == offered
+  }
+
   /// Asks a question in the user's language and returns the answer, which is not shown; nil without an answer.
   ///
   /// `note` is a line before the question.

@@ -104,9 +104,7 @@ extension EnrollCommand {
 
   private func isConfirmed(on host: Host) throws -> Bool {
     if yes { return true }
-    let answer = try host.terminal.ask("Write these variables to the firmware? [y/N] ")
-    guard let first = answer?.lowercased().first else { return false }
-    return first == "y" || first == "j"
+    return try host.terminal.confirms("Write these variables to the firmware? [y/N] ")
   }
 
   private func show(_ plan: EnrolmentPlan) throws {

@@ -58,8 +58,7 @@ extension EnrollCommand {
       guard host.terminal.isThere() else {
         throw ValidationError(saying: "--reboot-to-firmware asks for confirmation; without a terminal, add --yes")
       }
-      let answer = try host.terminal.ask("Reboot into the firmware's menu now? [y/N] ")
-      guard let answer, ["y", "yes"].contains(answer.lowercased()) else { return }
+      guard try host.terminal.confirms("Reboot into the firmware's menu now? [y/N] ") else { return }
     }
     let status = try host.processes.run("systemctl", arguments: ["reboot", "--firmware-setup"])
     guard status == 0 else {
