@@ -14,15 +14,16 @@ import Testing
     let written = Setting.all.map { "\($0.key)=\($0.value(in: Configuration()))" }
     #expect(
       written == [
-        "Enabled=yes", "Strict=no", "Keep=0", "Key=/etc/pve-sb-uki/keys/db.key",
-        "Certificate=/etc/pve-sb-uki/keys/db.crt", "Esp=", "Chain=auto", "Removable=no", "Type1=keep", "Dkms=no",
-        "SecureBoot=required",
+        "Enabled=yes", "Strict=no", "Keep=0", "KeyDirectory=/etc/pve-sb-uki/keys", "Key=/etc/pve-sb-uki/keys/db.key",
+        "Certificate=/etc/pve-sb-uki/keys/db.crt", "PassphraseFile=", "Esp=", "Chain=auto", "Removable=no",
+        "Type1=keep", "Dkms=no", "SecureBoot=required",
       ])
   }
 
   /// Each accepted value is written as it was read.
   @Test(arguments: [
     ("Enabled", "no"), ("Strict", "yes"), ("Keep", "3"), ("Key", "pkcs11:token=boot"), ("Certificate", "/c d"),
+    ("PassphraseFile", "/root/passphrase"),
     ("Esp", "/mnt/esp"), ("Chain", "systemd-boot"), ("Removable", "yes"), ("Type1", "remove"), ("Dkms", "yes"),
     ("SecureBoot", "optional"),
   ])

@@ -6,7 +6,9 @@ import TestSupport
 import Testing
 
 /// Keys that a passphrase protects, written here and read by openssl, and the other way round.
-@Suite struct ProtectedKeyTests {
+///
+/// One test at a time: the cases of one test share their files.
+@Suite(.serialized) struct ProtectedKeyTests {
   private let directory: TemporaryDirectory
   private func path(_ name: String) -> String { directory.path(of: name) }
   private func openssl(_ arguments: String...) throws -> String {
