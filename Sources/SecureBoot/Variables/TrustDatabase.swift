@@ -62,7 +62,8 @@ package struct TrustDatabase: Sendable {
   ///
   /// Data of db and dbx that the caller has read is used instead. Throws `HostError` if a variable exists but cannot be
   /// read.
-  package init(readingFrom store: EFIVariableStore, db known: [UInt8]? = nil, dbx knownForbidden: [UInt8]? = nil) throws {
+  package init(readingFrom store: EFIVariableStore, db known: [UInt8]? = nil, dbx knownForbidden: [UInt8]? = nil) throws
+  {
     func data(_ variable: EFIVariableName) throws -> [UInt8]? { try Self.data(of: variable, store) }
     func flag(_ variable: EFIVariableName) throws -> Bool? { try data(variable)?.first.map { $0 == 1 } }
     secureBootEnabled = try flag(.secureBoot)
