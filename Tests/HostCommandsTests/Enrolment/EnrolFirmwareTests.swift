@@ -64,7 +64,7 @@ import Testing
       #expect(try scene.file(role.variable) == scene.expected(role, after: vendor.serialize()))
     }
     #expect(try scene.file(.platformKey) == scene.expected(.platformKey))
-    #expect(outcome.plan.paths.allSatisfy(\.starts), "\(outcome.plan.paths)")
+    #expect(outcome.plan.paths.allSatisfy { $0.starts }, "\(outcome.plan.paths)")
     let names = outcome.plan.lists.flatMap(\.entries).filter { $0.origin == .microsoft }.map(\.name.description)
     #expect(names.contains { $0.contains("Microsoft Corporation UEFI CA 2011") })
     #expect(outcome.plan.notes.contains { $0.contains("has no 'Microsoft UEFI CA 2023'") })
@@ -157,7 +157,10 @@ import Testing
     try scene.directory.write(scene.mirror.path(serial, "/EFI/proxmox/grubx64.efi"), Fixture.stub257.bytes())
     let numbers = try scene.mirror.variables().order
     try scene.mirror.put(.bootOrder, BootOrder([0] + numbers.filter { $0 != 0 }).serialize())
-    try unchanged { #expect(try scene.run().kinds == [.lostBootPath]) }
+    try unchanged {
+      let kinds = try scene.run().kinds
+      #expect(kinds == [.lostBootPath])
+    }
   }
 
   @Test func everyESPNeedsAUKIThatStarts() throws {
@@ -177,11 +180,17 @@ import Testing
         try scene.host().files.remove(scene.mirror.path(serial, "/EFI/Linux/pve-\(release).efi"))
       }
     }
-    try unchanged { #expect(try scene.run().kinds == [.noUsableUKI, .noBootPath]) }
+    try unchanged {
+      let kinds = try scene.run().kinds
+      #expect(kinds == [.noUsableUKI, .noBootPath])
+    }
   }
 
   @Test func aFactoryWithoutListsIsRefused() throws {
-    try unchanged { #expect(try scene.run { $0.vendor = .factory }.kinds == [.noFactoryLists]) }
+    try unchanged {
+      let kinds = try scene.run { $0.vendor = .factory }.kinds
+      #expect(kinds == [.noFactoryLists])
+    }
   }
 
   @Test func privateKeysThatAreAwayAreNamed() throws {
@@ -242,7 +251,10 @@ import Testing
 
   @Test func theUndoBundleIsNotWrittenToAnESP() throws {
     let esp = scene.directory.path(of: scene.mirror.path(MirrorScene.serials[0], "/undo"))
-    try unchanged { #expect(throws: Failure.self) { try scene.run { $0.undo = esp } } }
+    try unchanged {
+      let error = thrown(Failure.self) { try scene.run { $0.undo = esp } }
+      #expect(error?.message.contains("is on the ESP") == true)
+    }
     let other = try TemporaryDirectory()
     #expect(try scene.run { $0.undo = other.path(of: "undo") }.undo == other.path(of: "undo"))
     #expect(try other.list("undo").contains("README"))
