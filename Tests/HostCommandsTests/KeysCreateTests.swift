@@ -208,6 +208,8 @@ import Testing
     let pair = try root.read("\(Self.directory)/db.key")
     var completion = KeysCreate()
     completion.completes = true
+    // An error after the last file has its name leaves nothing to do.
+    completion.acceptsExisting = true
     for number in 1... {
       for name in ["PK.key", "PK.crt", "KEK.key", "KEK.crt"] {
         _ = try root.host().files.remove("\(Self.directory)/\(name)")

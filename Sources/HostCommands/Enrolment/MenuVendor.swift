@@ -5,8 +5,8 @@ internal import Messages
 
 /// The menu of a vendor's firmware, as data.
 ///
-/// The names of menus and items are in English, as on the screen. All are from the vendors' documents and reports of
-/// users; only that of OVMF was seen on a machine, the others are not verified on hardware.
+/// The names of menus and items are in English, as on the screen. They are from EDK2's source for OVMF, from the vendors'
+/// documents for Dell and HPE, and from reports of users for the others. None was verified on hardware.
 struct MenuVendor: Sendable {
   /// For people.
   let name: String

@@ -16,6 +16,7 @@ package enum MokManagerWalk {
   /// - Parameters:
   ///   - certificates: those that MokManager offers.
   ///   - seconds: how long it waits for a key; nil if that is unknown.
+  /// - Returns: the lines, without line feeds.
   package static func lines(_ certificates: [Certificate], seconds: Int?) -> [Message] {
     let first: Message =
       seconds.map { "Press any key to perform MOK management: press a key within \($0) seconds." }

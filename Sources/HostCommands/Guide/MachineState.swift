@@ -122,7 +122,7 @@ extension MachineState {
   }
 
   static func backupLine(_ host: Host) -> Message {
-    "Keep a copy of \(KeyStore(of: host).displayPath) off this machine."
+    "Keep a copy of \(KeyStore(of: host).displayPath) off this machine: pve-sb-uki keys backup FILE"
   }
 }
 
