@@ -30,9 +30,9 @@ package struct Setting: Sendable {
     Setting("KeyDirectory", set: { $0.keyDirectory = try $1.directory() ?? $2.keyDirectory }) { $0.keyDirectory },
     Setting("Key", set: { configuration, value, _ in configuration.specifiedKey = try value.pathOrURI() }) { $0.key },
     Setting("Certificate", set: { $0.certificate = try $1.absolutePath() ?? $2.certificate }) { $0.certificate },
-    Setting(
-      "PassphraseFile", set: { configuration, value, _ in configuration.passphraseFile = try value.absolutePath() }
-    ) { $0.passphraseFile ?? "" },
+    Setting("PassphraseFile", set: { $0.passphraseFile = try $1.absolutePath() ?? $2.passphraseFile }) {
+      $0.passphraseFile ?? ""
+    },
     Setting("Esp", set: { configuration, value, _ in configuration.espPath = try value.absolutePath() }) {
       $0.espPath ?? ""
     },

@@ -168,11 +168,15 @@ package struct EnrolFirmware: Sendable {
     let files = undo == nil ? host.files : host.userFiles
     let name = CalendarDate(seconds: host.now()).description
       .replacing("-", with: "").replacing(":", with: "").replacing(" UTC", with: "Z").replacing(" ", with: "T")
-    let path = undo ?? "\(UndoBundle.parent)/\(name)"
+    let standard = "\(UndoBundle.parent)/\(name)"
+    // A run of the same second may have been interrupted before it wrote anything else.
+    let free = try (1...).lazy.map { $0 == 1 ? standard : "\(standard)-\($0)" }
+      .first { try host.files.linkStatus(of: $0) == nil }
+    let path = undo ?? free ?? standard
     for esp in survey.esps where try esp.contains(path, in: files, of: host) {
       throw Failure(
         "\(files.display(path)) is on the ESP \(esp.name), where others can change it",
-        hint: "use a directory that only root can change, for example: --undo \(UndoBundle.parent)/\(name)")
+        hint: "use a directory that only root can change, for example: --undo \(standard)")
     }
     var target = EnrolmentExecutor.Undo(path: path, in: files)
     target.includesRemoval = includesRemoval

@@ -113,7 +113,7 @@ package struct EnrolMOK: Sendable {
       }
     } else if !host.terminal.isThere() {
       throw Failure(
-        "mokutil asks for a password, but there is no terminal",
+        "mokutil asks for a password, which needs a terminal",
         hint: "write its hash with 'mokutil --generate-hash > FILE' and use --hash-file FILE")
     }
   }

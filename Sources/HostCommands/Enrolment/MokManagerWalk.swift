@@ -32,7 +32,7 @@ package enum MokManagerWalk {
       "3. [Enroll MOK]: View key shows the certificate; compare its fingerprint, then choose Continue.",
     ] + prints + [
       "4. Enroll the key(s)?: choose Yes.",
-      "5. Password: type the password. It is not shown, and the keyboard has the US layout.",
+      "5. Password: type the password. It is not shown, and the keyboard has the American layout.",
       "6. Perform MOK management: choose Reboot.",
       "On a serial console: use the arrow keys and Enter. If arrow keys do nothing, set the terminal to VT100+ or VT-UTF8.",
       "If no key is pressed in time, or after Continue boot, the request is gone: run 'pve-sb-uki enroll --mok' again.",

@@ -33,7 +33,7 @@ enum EnrolmentLoss {
         .enrolmentLost,
         """
         the firmware has lost what pve-sb-uki wrote at \(CalendarDate(seconds: finished)): this host's certificate is \
-        no longer in \(names.joined(separator: ", "))
+        missing in \(names.joined(separator: ", "))
         """,
         arguments: ["variables": JSONValue(names), "undo": .string(record.undo)],
         actions: firmware.database.setupMode == true

@@ -42,7 +42,7 @@ extension EnrollCommand {
     enrol.isDryRun = dryRun
     if mok.hashFile == nil, !dryRun, host.terminal.isThere() {
       try global.note(
-        "mokutil asks for a new password, which MokManager asks for once; use letters and digits, since its keyboard has the US layout"
+        "mokutil asks for a new password, which MokManager asks for once; use letters and digits, since its keyboard has the American layout"
       )
     }
     let result = try enrol.run(on: host)

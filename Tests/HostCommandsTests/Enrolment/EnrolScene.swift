@@ -83,7 +83,9 @@ struct EnrolScene {
       true
     } reporting: { event in
       switch event {
-      case .undoWritten(let path, _), .undoKept(let path): undo = path
+      case .undoWritten(let path, _), .undoKept(let path):
+        // As seen from outside the root of the host.
+        undo = path.hasPrefix(directory.path) ? String(path.dropFirst(directory.path.count)) : path
       case .written(let step): written.append(step.variable.name)
       case .setupModeEnded: break
       }
