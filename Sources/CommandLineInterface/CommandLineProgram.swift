@@ -37,7 +37,9 @@ package enum CommandLineProgram {
         let path = ([name] + unknown.parents).joined(separator: " ")
         lines = [
           "\(name): error: no such command: \(path) \(unknown.word)",
-          "hint: the commands of '\(path)' are \(unknown.commands.joined(separator: ", "))",
+          unknown.isOfFirstLevel
+            ? "hint: run: \(name) \(unknown.word)"
+            : "hint: the commands of '\(path)' are \(unknown.commands.joined(separator: ", "))",
         ]
       } else {
         lines = ["\(name): error: \(message)", "hint: see '\(name) --help'"]

@@ -23,7 +23,7 @@ extension Golden {
         "warnings": []
       },
       "notes": [
-        "the private keys are still in ROOT/media/db.key, too; delete these files once you have a backup"
+        "*"
       ],
       "originals": [
         "ROOT/media/db.key"

@@ -1032,6 +1032,13 @@ enum Golden {
           "value": "0"
         },
         {
+          "key": "KeyDirectory",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "/etc/pve-sb-uki/keys"
+        },
+        {
           "key": "Key",
           "line": null,
           "path": null,
@@ -1044,6 +1051,13 @@ enum Golden {
           "path": null,
           "source": "default",
           "value": "/etc/pve-sb-uki/keys/db.crt"
+        },
+        {
+          "key": "PassphraseFile",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": ""
         },
         {
           "key": "Esp",

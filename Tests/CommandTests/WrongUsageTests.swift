@@ -13,8 +13,8 @@ import Testing
 
   @Test(arguments: [
     (["foo"], "pve-sb-uki foo", "apply, status"),
-    (["--root", "/tmp", "keys", "enroll"], "pve-sb-uki keys enroll", "create, list, export"),
-    (["keys", "--json", "foo", "--bar"], "pve-sb-uki keys foo", "create, list, export"),
+    (["--root", "/tmp", "keys", "creat"], "pve-sb-uki keys creat", "create, import, list"),
+    (["keys", "--json", "foo", "--bar"], "pve-sb-uki keys foo", "create, import, list"),
     (["boot", "prefere", "x"], "pve-sb-uki boot prefere", "list, check, prefer, forget, retire"),
   ])
   func anUnknownCommandIsNamedWithTheKnownOnes(_ arguments: [String], _ name: String, _ known: String) throws {
@@ -23,6 +23,19 @@ import Testing
     let lines = result.errors.split(separator: "\n")
     #expect(lines.first == "pve-sb-uki: error: no such command: \(name)")
     #expect(lines.count == 2 && lines[1].hasPrefix("hint: the commands of '") && lines[1].contains(known))
+  }
+
+  /// A command of another level is named.
+  @Test(arguments: ["enroll", "enrol"]) func aCommandOfTheFirstLevelIsNamed(_ word: String) throws {
+    let result = try run("keys", word, "--mok")
+    #expect(result.status == 2)
+    #expect(
+      result.errors.split(separator: "\n") == [
+        "pve-sb-uki: error: no such command: pve-sb-uki keys \(word)", "hint: run: pve-sb-uki \(word)",
+      ])
+    // Both spellings are commands.
+    #expect(try run(word, "--mok", "--timeout", "0").errors.contains("--timeout accepts 1 to 32767 seconds"))
+    #expect(try run(word, "--foo").errors.contains("no such command") == false)
   }
 
   @Test func otherMistakesAreStillExplained() throws {

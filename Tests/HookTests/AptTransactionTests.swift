@@ -156,6 +156,15 @@ import Testing
     scene.move("etc/pve-sb-uki/keys/db.key.new", to: "etc/pve-sb-uki/keys/db.key")
   }
 
+  /// The running machine, with firmware and systemd.
+  private func runsSystemd(_ isRunning: Bool = true) throws {
+    try scene.directory.write("sys/firmware/efi/fw_platform_size", "64\n")
+    // There are no mounts.
+    try scene.directory.write("etc/pve-sb-uki/pve-sb-uki.conf", "Esp=/efi\n")
+    if isRunning { try scene.directory.write("run/systemd/system/unit", "") }
+    scene.isRunningSystem = true
+  }
+
   private static let startService = "systemctl start --no-block pve-sb-uki.service"
   private static let dropIn = "etc/systemd/system/pve-sb-uki.service.d/passphrase.conf"
 
@@ -168,9 +177,8 @@ import Testing
     ("usr/lib/systemd/system/pve-sb-uki.service.d/x.conf", "SetCredentialEncrypted=pve-sb-uki.passphrase: abc\n"),
   ]) func theServiceThatHasThePassphraseIsStarted(path: String, content: String) throws {
     try lockKey()
-    try scene.directory.write("run/systemd/system/unit", "")
     try scene.directory.write(path, content)
-    scene.isRunningSystem = true
+    try runsSystemd()
     _ = try scene.preInvoke()
     _ = try scene.run(HookScene.postinst)
     let end = try scene.postInvoke()
@@ -188,9 +196,8 @@ import Testing
     ("usr/lib/systemd/system/pve-sb-uki.service", "LoadCredentialEncrypted=pve-sb-uki.passphrase\n"),
   ]) func aServiceWithoutThePassphraseIsNotStarted(path: String, content: String) throws {
     try lockKey()
-    try scene.directory.write("run/systemd/system/unit", "")
     try scene.directory.write(path, content)
-    scene.isRunningSystem = true
+    try runsSystemd()
     _ = try scene.preInvoke()
     _ = try scene.run(HookScene.postinst)
     let end = try scene.postInvoke()
@@ -200,19 +207,18 @@ import Testing
   @Test func aServiceThatCannotBeStartedLeavesTheFailure() throws {
     try lockKey()
     try scene.directory.write("etc/credstore.encrypted/pve-sb-uki.passphrase", "x")
-    scene.isRunningSystem = true
+    try runsSystemd(false)
     #expect(try scene.run(HookScene.postinst).text.contains("is protected by a passphrase"))
     #expect(scene.started.isEmpty)
-    try scene.directory.write("run/systemd/system/unit", "")
+    try runsSystemd()
     scene.startedCode = 1
     #expect(try scene.run(HookScene.postinst).text.contains("is protected by a passphrase"))
     #expect(scene.started == [Self.startService])
   }
 
   @Test func aUsableKeyStartsNoService() throws {
-    try scene.directory.write("run/systemd/system/unit", "")
     try scene.directory.write("etc/credstore.encrypted/pve-sb-uki.passphrase", "x")
-    scene.isRunningSystem = true
+    try runsSystemd()
     #expect(try scene.run(HookScene.postinst).text == HookScene.signed)
     #expect(scene.started.isEmpty)
   }

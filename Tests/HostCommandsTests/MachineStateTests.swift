@@ -279,7 +279,8 @@ import Testing
     let state = try MachineState(of: scene.host())
     #expect(state.stage == .notEnrolled && state.findings.isEmpty && state.ifSecureBootWereOn == nil)
     #expect(state.nextCommand == "pve-sb-uki enroll")
-    let copy = "Keep a copy of \(scene.directory.path)/etc/pve-sb-uki/keys off this machine: pve-sb-uki keys backup FILE"
+    let copy =
+      "Keep a copy of \(scene.directory.path)/etc/pve-sb-uki/keys off this machine: pve-sb-uki keys backup FILE"
     #expect(state.lines.map(\.description).contains(copy))
   }
 

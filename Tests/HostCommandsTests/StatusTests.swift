@@ -132,7 +132,7 @@ import Testing
     let report = try status()
     #expect(report.secureBoot == "on" && report.isTrusted == false && report.needsAttention)
     let command = report.state?.nextCommand
-    #expect(command?.contains("keys export \(scene.directory.path(of: "boot/efi"))/EFI/pve-sb-uki") == true)
+    #expect(command?.contains("pve-sb-uki enroll --stage") == true)
     #expect(report.findings.contains { $0.kind == .keyNotEnrolled && $0.command == command })
   }
 

@@ -73,7 +73,8 @@ import Testing
     var header = "e30"
     for _ in 0..<40 {
       let text = #"{"clevis":{"pin":"sss","sss":{"jwe":["\#(header)..."]}}}"#
-      header = try ExternalTool("base64").run(["-w0", ScratchFile(Array(text.utf8)).path])
+      let file = try ScratchFile(Array(text.utf8))
+      header = try ExternalTool("base64").run(["-w0", file.path])
         .filter { $0 != UInt8(ascii: "=") }.map { Character(UnicodeScalar($0)) }.reduce(into: "") { $0.append($1) }
       if header.utf8.count > 40_000 { break }
     }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-import Synchronization
-
-/// Values that closures of a test hand over.
-package final class Collected<Value: Sendable>: Sendable {
-  private let values = Mutex<[Value]>([])
+/// Values that closures of a test hand over, one after the other.
+package final class Collected<Value: Sendable>: @unchecked Sendable {
+  package private(set) var all: [Value] = []
 
   package init() {}
 
-  package func append(_ value: Value) { values.withLock { $0.append(value) } }
-
-  package var all: [Value] { values.withLock { $0 } }
+  package func append(_ value: Value) { all.append(value) }
 }

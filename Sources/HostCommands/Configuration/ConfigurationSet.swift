@@ -122,7 +122,9 @@ package struct ConfigurationSet: Sendable {
         let survey = try SettingsSurvey(of: files, replacement: changed)
         result.new = item.setting.value(in: try survey.configuration(of: key))
         result.outweighing = try outweighing(item, in: survey)
-        let isSame = present?.isInMainFile(item.setting, item.value) ?? false
+        // The default of Key= follows KeyDirectory=, so it is not the same as that path.
+        let isDefaultKey = key == "Key" && item.text.isEmpty
+        let isSame = !isDefaultKey && present?.isInMainFile(item.setting, item.value) ?? false
         if !isSame, changed != decision.content {
           result.isChange = true
           decision.content = changed

@@ -277,7 +277,7 @@ import Testing
     try scene.host().files.remove("\(EFIVariableStore.directory)/\(EFIVariableName.keyExchangeKey.fileName)")
     #expect(try lost(bootedAt: SigningKey.now - 100).isEmpty)
     let finding = try #require(try lost(bootedAt: SigningKey.now + 100).first)
-    #expect(finding.message.contains("no longer in KEK") && finding.command == "pve-sb-uki enroll --firmware")
+    #expect(finding.message.contains("missing in KEK") && finding.command == "pve-sb-uki enroll --firmware")
     try scene.run()
     #expect(try lost(bootedAt: SigningKey.now + 100).isEmpty)
   }

@@ -26,7 +26,7 @@ import Testing
     #expect(finding.severity == .attention && finding.message.contains("PK contains the test key"))
     #expect(finding.actions.first?.text.contains("pve-sb-uki keys create") == true)
     try KeysFixture.install(in: scene.root)
-    #expect(try scene.findings(.platformKeyLeaked).first?.actions.first?.text.contains("keys export") == true)
+    #expect(try scene.findings(.platformKeyLeaked).first?.actions.first?.text.contains("enroll --firmware") == true)
   }
 
   /// Debian's ovmf has a variable store with a platform key whose private key it ships as well.

@@ -15,7 +15,7 @@ FIRMWARE_CPU=Nehalem,+rdrand,-cx16
 # The program that the firmware starts without a boot entry.
 # shellcheck disable=SC2034 # read where keys are enrolled
 FIRMWARE_REMOVABLE=BOOTX64.EFI
-# A socket to type on: if set, the serial line is there, and its output still goes to the file.
+# A pipe to type into, if set; the output of the serial line goes to the file in any case.
 FIRMWARE_KEYBOARD=
 # Data accepted by QEMU survives its end, since the machine that runs it continues.
 FIRMWARE_CACHE=writeback
@@ -31,8 +31,8 @@ firmware_start() {
   firmware_stop
   : >"$serial"
   if [ -n "$FIRMWARE_KEYBOARD" ]; then
-    rm -f "$FIRMWARE_KEYBOARD"
-    line=("-chardev" "socket,id=line,path=$FIRMWARE_KEYBOARD,server=on,wait=off,logfile=$serial"
+    rm -f "$serial.line"
+    line=("-chardev" "socket,id=line,path=$serial.line,server=on,wait=on,logfile=$serial"
       "-serial" "chardev:line")
   fi
   setpriv --pdeathsig KILL "${FIRMWARE_QEMU[@]}" -cpu "$FIRMWARE_CPU" -m 1536 -nodefaults \
@@ -40,20 +40,42 @@ firmware_start() {
     -drive "if=pflash,unit=1,format=raw,file=$store" \
     "${drives[@]}" -display none -net none -no-reboot "${line[@]}" </dev/null >"$serial.qemu" 2>&1 &
   FIRMWARE_PID=$!
+  [ -z "$FIRMWARE_KEYBOARD" ] || firmware_keyboard "$serial.line"
 }
 
-# firmware_type TEXT: types it on the serial line, as printf prints it, with a pause between keys: firmware loses keys that
-# come too fast, and takes an escape sequence for single keys if it comes too slowly.
+# firmware_type TEXT: types it on the serial line, as printf prints it.
 firmware_type() {
   # shellcheck disable=SC2059 # the format is the text
-  printf "$1" | python3 -c '
-import re, socket, sys, time
+  printf "$1" >"$FIRMWARE_KEYBOARD"
+}
+
+# firmware_keyboard SOCKET: connects the serial line to the pipe $FIRMWARE_KEYBOARD, until the machine stops. One
+# connection reads all output: if it stops reading, the machine waits. It pauses between keys: firmware loses those that
+# come too fast, and takes an escape sequence that comes too slowly for single keys.
+firmware_keyboard() {
+  rm -f "$FIRMWARE_KEYBOARD"
+  mkfifo "$FIRMWARE_KEYBOARD"
+  setpriv --pdeathsig KILL python3 -c '
+import os, re, select, socket, sys, time
 line = socket.socket(socket.AF_UNIX)
-line.connect(sys.argv[1])
-for key in re.findall(rb"\x1b\[[A-D]|.", sys.stdin.buffer.read(), re.DOTALL):
-    line.sendall(key)
-    time.sleep(0.5)
-' "$FIRMWARE_KEYBOARD"
+for _ in range(100):
+    try:
+        line.connect(sys.argv[1])
+        break
+    except OSError:
+        time.sleep(0.1)
+pipe = os.open(sys.argv[2], os.O_RDWR | os.O_NONBLOCK)
+keys, due = [], 0
+while True:
+    ready, _, _ = select.select([line, pipe], [], [], 0.1)
+    if line in ready and not line.recv(65536):
+        break
+    if pipe in ready:
+        keys += re.findall(rb"\x1b\[[A-D]|.", os.read(pipe, 4096), re.DOTALL)
+    if keys and time.monotonic() >= due:
+        line.sendall(keys.pop(0))
+        due = time.monotonic() + 0.5
+' "$1" "$FIRMWARE_KEYBOARD" &
 }
 
 firmware_stop() {
