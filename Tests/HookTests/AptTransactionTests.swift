@@ -219,7 +219,7 @@ import Testing
   @Test func aUsableKeyStartsNoService() throws {
     try scene.directory.write("etc/credstore.encrypted/pve-sb-uki.passphrase", "x")
     try runsSystemd()
-    #expect(try scene.run(HookScene.postinst).text == HookScene.signed)
+    #expect(try scene.run(HookScene.postinst).text.contains(HookScene.signed))
     #expect(scene.started.isEmpty)
   }
 
