@@ -48,6 +48,7 @@ import Testing
       MachineState.Stage.self, "inactive", "no-keys", "keys-made", "key-missing", "not-enrolled", "ready-to-enrol",
       "waits-for-mokmanager", "enrolled", "not-booted", "booted", "rejected")
     check(RebootVerdict.Answer.self, "safe", "unsafe", "unknown")
+    check(EnrolMOK.Result.Outcome.self, "trusted", "pending", "requested", "planned")
     check(KernelLockdown.self, "none", "integrity", "confidentiality")
     check(
       WantedKernels.Reason.self, "next-boot-pin", "pin", "preferred", "running", "newest", "previous-series", "manual")
