@@ -31,13 +31,14 @@ import Testing
     return try has(.signatureDatabase) && has(.keyExchangeKey)
   }
 
-  @Test(arguments: [EIO, ENOSPC, EINVAL]) func atEveryChange(number: Int32) throws {
+  @Test(.enabled(if: SlowTests.run), arguments: [EIO, ENOSPC, EINVAL]) func atEveryChange(number: Int32) throws {
     let count = try changes()
     #expect(count > 20)
     var resumed = 0
-    for change in 1...count {
+    // The error number changes little, so that the others are tried at every third change.
+    for change in stride(from: 1, through: count, by: number == EIO ? 1 : 3) {
       // As in a power cut: this change and all later ones fail.
-      for fault in [MutationRecorder.Fault.only(change), .from(change)] {
+      for fault in number == EIO ? [MutationRecorder.Fault.only(change), .from(change)] : [.only(change)] {
         let scene = try EnrolScene()
         let original = try scene.directory.list(EFIVariableStore.directory)
         #expect(throws: (any Error).self, "change \(change)") {
@@ -54,7 +55,7 @@ import Testing
         resumed += 1
       }
     }
-    print("enroll --firmware: error \(number) at each of \(count) changes: \(resumed) of \(2 * count) finished")
+    print("enroll --firmware: error \(number) at each of \(count) changes: \(resumed) finished")
   }
 
   /// The last write was made, but the run did not get to note it.
