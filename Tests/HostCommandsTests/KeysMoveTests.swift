@@ -85,7 +85,9 @@ import Testing
   }
 
   /// The stick is pulled, full or read-only, or the power fails at any change.
-  @Test(.enabled(if: SlowTests.run), arguments: [true, false]) func aFailureAtAnyChangeLeavesTheKeysUsable(isPowerCut: Bool) throws {
+  @Test(.enabled(if: SlowTests.run), arguments: [true, false]) func aFailureAtAnyChangeLeavesTheKeysUsable(
+    isPowerCut: Bool
+  ) throws {
     for number in 1... {
       let recorder = MutationRecorder(isPowerCut ? .from(number) : .only(number), errno: ENOSPC)
       do {
