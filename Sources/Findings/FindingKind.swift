@@ -108,7 +108,7 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case vendorCertificatesOld = "vendor-certificates-old"
   /// A certificate expires within a year.
   case certificateExpiring = "certificate-expiring"
-  /// There is no backup of a private key.
+  /// A private key has no backup.
   case keysNotBackedUp = "keys-not-backed-up"
   /// A private key is on an unencrypted file system.
   case secretUnencrypted = "secret-unencrypted"

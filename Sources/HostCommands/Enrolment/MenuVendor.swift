@@ -100,7 +100,7 @@ struct MenuVendor: Sendable {
       place: "Boot, Secure Boot; set Secure Boot Mode to Custom, then open Key Management",
       setupModeStep: "Choose Clear Secure Boot Data, or Reset To Setup Mode.", suffix: ".auth",
       steps: aptioSteps,
-      note: "Without Microsoft's certificates in db, some of these machines show no picture any more: keep them."),
+      note: "Keep Microsoft's certificates in db: without them, the screen of some of these machines stays black."),
     MenuVendor(
       name: "AMI", marks: [("bios_vendor", "american megatrends")], key: "Del or F2",
       place: "Security, Secure Boot; set Secure Boot Mode to Custom, then open Key Management",

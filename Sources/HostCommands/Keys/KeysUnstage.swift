@@ -43,7 +43,7 @@ package struct KeysUnstage: Sendable {
     var result = Result(failures: survey.problems.map { Failure($0.message, hint: $0.hint) })
     for esp in survey.esps {
       do {
-        // Not open for reading any more when it is mounted for writing.
+        // It must be closed for reading before it is mounted for writing.
         let removal = ESPKeySearch(of: try esp.open(on: host, for: .reading), own).removal
         if !removal.isEmpty, !isDryRun { try removal.perform(on: esp.open(on: host, for: .writing)) }
         result.partitions.append(
