@@ -49,6 +49,7 @@ package struct HookProgram {
     case .reconcile:
       reconcileOrDefer()
       return 0
+    case .generator, .bootOK, .selfTest: return TrialService(program: self, call: call).run()
     }
   }
 
@@ -68,7 +69,7 @@ package struct HookProgram {
     return report { try Apply.run(options, on: host) }
   }
 
-  private func printLine(_ line: Message) { say(line.localLine) }
+  func printLine(_ line: Message) { say(line.localLine) }
 
   /// Reports the changes and failures of `run`.
   ///

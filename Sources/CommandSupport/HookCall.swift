@@ -23,6 +23,12 @@ package struct HookCall: Hashable, Sendable {
     case aptPostInvoke = "post-invoke"
     /// Another package changed something that UKIs depend on.
     case reconcile
+    /// systemd is about to load its units.
+    case generator = "systemd/system-generators"
+    /// pve-sb-uki-boot-ok.service
+    case bootOK = "boot-ok"
+    /// pve-sb-uki-self-test.service
+    case selfTest = "self-test"
   }
 
   package let place: Place
@@ -66,7 +72,7 @@ package struct HookCall: Hashable, Sendable {
     switch place {
     case .kernelPostinst, .proxmoxBoot: action == nil || action == "configure"
     case .kernelPostrm: action == nil || action == "remove" || action == "purge"
-    case .initramfsPostUpdate, .aptPreInvoke, .aptPostInvoke, .reconcile: true
+    case .initramfsPostUpdate, .aptPreInvoke, .aptPostInvoke, .reconcile, .generator, .bootOK, .selfTest: true
     }
   }
 }

@@ -99,11 +99,17 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case loaderPackageInterferes = "loader-package-interferes"
   /// os-release has no name, so systemd-boot hides the UKIs.
   case osReleaseUnnamed = "os-release-unnamed"
+  /// A UKI did not come up at its trial; the one before it boots.
+  case trialFailed = "trial-failed"
+  /// The firmware does not act on BootNext as trials need.
+  case bootNextUnreliable = "boot-next-unreliable"
   /// The machine was not yet booted from a current UKI.
   case notBooted = "not-booted"
 
   // Nothing has to be done.
 
+  /// The next boot tries a UKI, or this boot does.
+  case trialPending = "trial-pending"
   /// The firmware trusts only Microsoft's certificates of 2011.
   case vendorCertificatesOld = "vendor-certificates-old"
   /// A certificate expires within a year.
@@ -133,7 +139,7 @@ package enum FindingKind: String, CaseIterable, Sendable {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
-    case .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted, .exportedKeysOnESP,
+    case .trialPending, .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted, .exportedKeysOnESP,
       .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
       .note
     default: .attention

@@ -105,3 +105,14 @@ func randomBytes(_ count: Int) throws(HostError) -> [UInt8] {
   }
   return bytes
 }
+
+extension Host {
+  /// The boot ID of the running system, `/proc/sys/kernel/random/boot_id` (random(4)): a new UUID for each boot.
+  ///
+  /// Nil if it cannot be read.
+  package var bootID: String? {
+    let text = (try? files.readTextIfPresent("/proc/sys/kernel/random/boot_id", limit: 256)).flatMap { $0 }
+    let id = text.map { $0.prefix { $0 != "\n" } } ?? ""
+    return id.utf8.count == 36 && id.allSatisfy { $0.isHexDigit || $0 == "-" } ? String(id) : nil
+  }
+}

@@ -68,16 +68,21 @@ package struct ImagePlan: Sendable {
     }
     if let microcode = ramDisks.microcode { add(SectionName.microcode, [microcode]) }
     add(SectionName.initrd, ramDisks.initrds)
-    // Last, so that a kernel that unpacks itself in place overwrites no other section.
+    // After the initrd, so that a kernel that unpacks itself in place overwrites no section that it still needs.
     add(SectionName.linux, [recipe.linux.bytes])
+    let shared = contents.count
+    // Everything after the first `.profile` belongs to that profile alone.
+    for (name, content) in try Self.profileSections(recipe, kernel: kernel, stub: stub) { add(name, [content]) }
     added = contents
 
     self.replacements = replacements
     do {
       layout = try ImageLayout(
         base: stub.header, replacements: replacements.mapValues(\.count),
-        adding: contents.map {
-          AddedSection(name: $0.name, size: $0.size, mayRepeat: SectionName.mayRepeat.contains($0.name))
+        adding: contents.enumerated().map { index, content in
+          AddedSection(
+            name: content.name, size: content.size,
+            mayRepeat: index >= shared || SectionName.mayRepeat.contains(content.name))
         },
         clearingNX: stub.header.isNXCompatible && !kernel.header.isNXCompatible)
     } catch {
@@ -89,6 +94,37 @@ package struct ImagePlan: Sendable {
 
   /// The size of the UKI before signing, in bytes.
   package var size: Int { layout.fileSize }
+
+  /// The sections that distinguish the profiles, in order; none without profiles.
+  private static func profileSections(
+    _ recipe: ImageRecipe, kernel: KernelImage, stub: Stub
+  ) throws -> [(name: String, content: [UInt8])] {
+    guard !recipe.profiles.isEmpty else { return [] }
+    guard stub.knows(SectionName.profile) else {
+      throw ImageError(
+        .section, "\(stub.version) does not support profiles",
+        hint: "use the stub of systemd 257 or newer with --stub, or omit the profiles")
+    }
+    guard recipe.profiles.count <= ImageProfile.countLimit else {
+      throw ImageError(
+        .section, "\(recipe.profiles.count) profiles are too many; a UKI can have \(ImageProfile.countLimit)",
+        hint: "remove some of them")
+    }
+    guard recipe.commandLine != nil else {
+      throw ImageError(.commandLine, "a UKI with profiles needs a command line", hint: "specify it with --cmdline")
+    }
+    let ids = recipe.profiles.map(\.id)
+    if let id = ids.enumerated().first(where: { ids[..<$0.offset].contains($0.element) })?.element {
+      throw ImageError(.content, "two profiles have the ID '\(id)'", hint: "rename one of them")
+    }
+    var sections = [(name: SectionName.profile, content: ImageProfile.mainDescription)]
+    for profile in recipe.profiles {
+      sections.append((SectionName.profile, profile.description))
+      let line = try CommandLineCheck.checked(profile.commandLine, limit: kernel.commandLineLimit)
+      sections.append((SectionName.commandLine, line))
+    }
+    return sections
+  }
 
   /// The note about a kernel whose release is unknown.
   private static func missingRelease(_ linux: NamedInput) throws -> Message {

@@ -22,6 +22,8 @@ package struct ImageRecipe: Sendable {
   package var sbat: NamedInput?
   /// Additional sections in order.
   package var extraSections: [(name: String, content: NamedInput)]
+  /// Variants with other command lines, from profile 1 on; with any, the UKI needs a command line of its own.
+  package var profiles: [ImageProfile] = []
 
   package init(stub: NamedInput, linux: NamedInput, initrds: [NamedInput]) {
     self.stub = stub

@@ -14,10 +14,11 @@ package enum SectionName {
   package static let splash = ".splash"
   package static let sbat = ".sbat"
   package static let stubMagic = ".sdmagic"
+  package static let profile = ".profile"
 
   /// Sections that have no effect unless the stub supports them.
   package static let needStubSupport: Set<String> = [
-    ".profile", ".dtb", ".dtbauto", ".hwids", ".efifw", ".pcrsig", ".pcrpkey",
+    profile, ".dtb", ".dtbauto", ".hwids", ".efifw", ".pcrsig", ".pcrpkey",
   ]
   /// Sections that a UKI may contain several times: the stub chooses one (UAPI.5).
   package static let mayRepeat: Set<String> = [".dtbauto", ".efifw"]

@@ -187,7 +187,7 @@ import Testing
     try directory.write("lib/modules/6.8.12-9-pve/modules.dep", "")
     try BootPrefer().prefer(kernel: "6.8.12-9-pve", on: host)
     #expect(try directory.read("var/lib/pve-sb-uki/preferred") == Array("6.8.12-9-pve\n".utf8))
-    #expect(try PreferredKernel.load(from: host.files)?.release == "6.8.12-9-pve")
+    #expect(try PreferredKernel.load(from: host.files)?.kernel.release == "6.8.12-9-pve")
     let count = recorder.mutations.count
     try BootPrefer().prefer(kernel: "6.8.12-9-pve", on: host)
     #expect(recorder.mutations.count == count)

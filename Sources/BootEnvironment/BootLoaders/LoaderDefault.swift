@@ -37,10 +37,11 @@ package enum LoaderDefault {
   package static func matches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, FNM_NOESCAPE) == 0 }
 
   /// The value of the variable; nil if it is missing or invalid.
-  package static func variable(in store: EFIVariableStore) -> String? {
-    let content = (try? store.read(EFIVariableName.loaderEntryDefault.fileName)).flatMap { $0 }.flatMap {
-      try? EFIVariableContent(parsing: $0)
-    }
+  package static func variable(in store: EFIVariableStore) -> String? { text(of: .loaderEntryDefault, in: store) }
+
+  /// The text in one of systemd-boot's variables; nil if it is missing or invalid.
+  package static func text(of variable: EFIVariableName, in store: EFIVariableStore) -> String? {
+    let content = (try? store.read(variable.fileName)).flatMap { $0 }.flatMap { try? EFIVariableContent(parsing: $0) }
     return content.flatMap { EFIText.parse($0.data) }.flatMap { $0.isEmpty ? nil : $0 }
   }
 

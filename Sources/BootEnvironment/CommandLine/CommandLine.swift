@@ -119,12 +119,13 @@ extension CommandLine {
     }
   }
 
-  /// The command line of the running kernel without `BOOT_IMAGE=` and `initrd=`, which boot loaders add.
+  /// The command line of the running kernel without `BOOT_IMAGE=` and `initrd=`, which boot loaders add, and without
+  /// the words for a trial.
   ///
   /// Nil if `/proc/cmdline` does not exist. Throws `BootEnvironmentError` or `HostError`.
   package static func running(in files: FileSystem) throws -> String? {
     guard let content = try files.readFileIfPresent(runningPath, limit: sizeLimit) else { return nil }
-    let words = CommandLineWord.split(try checked(content, path: runningPath))
+    let words = BootProfile.withoutGuards(CommandLineWord.split(try checked(content, path: runningPath)))
     return words.filter { $0.name != "BOOT_IMAGE" && $0.name != "initrd" }.map(\.text).joined(separator: " ")
   }
 
@@ -176,11 +177,13 @@ extension CommandLine {
 package struct CommandLines: Sendable {
   private let common: Result<CommandLine, any Error>
   private let own: [Kernel: Result<CommandLine, any Error>]
+  private let further: [CommandLine.Part]
 
-  /// Reads the command lines for `kernels`.
+  /// Reads the command lines for `kernels`; all of them end with the words in `further`.
   ///
   /// Throws like `CommandLine.init(of:)` if all kernels need the common line and it cannot be read.
-  package init(of files: FileSystem, for kernels: [Kernel]) throws {
+  package init(of files: FileSystem, for kernels: [Kernel], adding further: [CommandLine.Part] = []) throws {
+    self.further = further
     var own: [Kernel: Result<CommandLine, any Error>] = [:]
     for kernel in kernels {
       let override = Result { try CommandLine.override(for: kernel, in: files) }
@@ -196,7 +199,9 @@ package struct CommandLines: Sendable {
   }
 
   /// The command line of a kernel; throws the error that occurred when it was read.
-  package func line(for kernel: Kernel) throws -> CommandLine { try (own[kernel] ?? common).get() }
+  package func line(for kernel: Kernel) throws -> CommandLine {
+    CommandLine(parts: try (own[kernel] ?? common).get().parts + further)
+  }
 
   /// All distinct command lines that could be read, in the order of `kernels`.
   package func lines(for kernels: [Kernel]) -> [CommandLine] {

@@ -33,6 +33,14 @@ package struct Configuration: Hashable, Sendable {
     case optional
   }
 
+  /// When a new UKI becomes the one that boots first.
+  package enum Promotion: String, CaseIterable, Sendable {
+    /// As soon as it is in place.
+    case immediate
+    /// After one boot that was confirmed.
+    case trial
+  }
+
   /// `Enabled=yes|no`: whether hooks and `apply` do anything.
   ///
   /// Default yes.
@@ -86,6 +94,27 @@ package struct Configuration: Hashable, Sendable {
   ///
   /// Default no.
   package var signsModules = false
+
+  /// `Promotion=immediate|trial`: when a new UKI becomes the one that boots first.
+  ///
+  /// Default immediate.
+  package var promotion = Promotion.immediate
+  /// `ConfirmUnits=`: the systemd units that must be active before a boot counts as good.
+  ///
+  /// Default: `multi-user.target`, and on Proxmox VE its cluster file system and web interface.
+  package var confirmUnits: [String] = []
+  /// `ConfirmSeconds=N`: for how many seconds they must be active without a break, 0 to 3600.
+  ///
+  /// Default 30.
+  package var confirmSeconds = 30
+  /// `TrialSeconds=N`: how many seconds a trial may take until its boot counts as good, 60 to 86400.
+  ///
+  /// Then the machine restarts. Default 900.
+  package var trialSeconds = 900
+  /// `Watchdog=`: the kernel module of the hardware watchdog, which the initrd loads in a trial.
+  ///
+  /// Default: none.
+  package var watchdog: String?
 
   /// `SecureBoot=required|optional`: whether `status` reports that Secure Boot is off.
   ///
@@ -142,10 +171,36 @@ extension Configuration {
       }
     }
 
-    func count() throws -> Int? {
+    func count(_ range: ClosedRange<Int> = 0...1000) throws -> Int? {
       if entry.value.isEmpty { return nil }
-      guard let number = Int(entry.value), 0...1000 ~= number else { throw wrong("a number from 0 to 1000") }
+      guard let number = Int(entry.value), range ~= number else {
+        throw wrong("a number from \(range.lowerBound) to \(range.upperBound)")
+      }
       return number
+    }
+
+    /// Names of systemd units, separated by spaces.
+    func units() throws -> [String] {
+      let names = entry.value.split(separator: " ").map(String.init)
+      let isName = { (name: String) in
+        name.utf8.count <= 255 && !name.hasPrefix("-") && name.contains(".")
+          && name.utf8.allSatisfy { 0x21...0x7e ~= $0 && $0 != UInt8(ascii: "/") }
+      }
+      guard names.allSatisfy(isName) else {
+        throw wrong("names of systemd units such as multi-user.target, separated by spaces")
+      }
+      return names
+    }
+
+    /// The name of a kernel module.
+    func module() throws -> String? {
+      if entry.value.isEmpty { return nil }
+      let isName = entry.value.utf8.count <= 55 && !entry.value.hasPrefix("-")
+        && entry.value.utf8.allSatisfy { byte in
+          0x30...0x39 ~= byte || 0x61...0x7a ~= (byte | 0x20) || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
+        }
+      guard isName else { throw wrong("the name of a kernel module such as iTCO_wdt") }
+      return entry.value
     }
 
     func choice<Choice: RawRepresentable<String>>(wanted: Message) throws -> Choice? {

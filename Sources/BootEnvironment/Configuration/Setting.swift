@@ -46,6 +46,21 @@ package struct Setting: Sendable {
       $0.typeOne.rawValue
     },
     Setting("Dkms", set: { $0.signsModules = try $1.truth() ?? $2.signsModules }, write: { word($0.signsModules) }),
+    Setting("Promotion", set: { $0.promotion = try $1.choice(wanted: "immediate or trial") ?? $2.promotion }) {
+      $0.promotion.rawValue
+    },
+    Setting("ConfirmUnits", set: { configuration, value, _ in configuration.confirmUnits = try value.units() }) {
+      $0.confirmUnits.joined(separator: " ")
+    },
+    Setting("ConfirmSeconds", set: { $0.confirmSeconds = try $1.count(0...3600) ?? $2.confirmSeconds }) {
+      $0.confirmSeconds.description
+    },
+    Setting("TrialSeconds", set: { $0.trialSeconds = try $1.count(60...86_400) ?? $2.trialSeconds }) {
+      $0.trialSeconds.description
+    },
+    Setting("Watchdog", set: { configuration, value, _ in configuration.watchdog = try value.module() }) {
+      $0.watchdog ?? ""
+    },
     Setting("SecureBoot", set: { $0.secureBoot = try $1.choice(wanted: "required or optional") ?? $2.secureBoot }) {
       $0.secureBoot.rawValue
     },
@@ -65,7 +80,7 @@ package struct Setting: Sendable {
   }
 
   /// The value in use, as written in a file; empty for `Esp` if pve-sb-uki searches for the mount point, and for
-  /// `PassphraseFile` without one.
+  /// settings without a value.
   package func value(in configuration: Configuration) -> String { write(configuration) }
 
   /// The value that `text` means, as `value(in:)` writes it.

@@ -30,6 +30,8 @@ package struct BootEvidence: Hashable, Sendable {
   package var imageName: String?
   /// Unique GUID of the ESP that the UKI or boot loader was read from.
   package var partition: GUID?
+  /// Number of the profile of the UKI that was started (`StubProfile`); nil before systemd 257.
+  package var profile: Int?
   /// Number of the Boot#### variable that the firmware chose.
   package var bootCurrent: UInt16?
 
@@ -59,6 +61,7 @@ package struct BootEvidence: Hashable, Sendable {
       imageName = text(.loaderImageIdentifier).flatMap(Self.fileName)
     }
     partition = (path.flatMap { _ in text(.stubDevicePartition) } ?? text(.loaderDevicePartition)).flatMap { GUID($0) }
+    profile = text(.stubProfile).flatMap { Int($0) }
     let current = EFIVariableName(name: "BootCurrent", vendor: EFIVariableName.globalVendor)
     if let number = Self.data(of: current, variables), number.count == 2 {
       bootCurrent = UInt16(number[0]) | UInt16(number[1]) << 8

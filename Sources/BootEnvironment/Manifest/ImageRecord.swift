@@ -31,7 +31,13 @@ package struct ImageRecord: Hashable, Sendable {
   ///
   /// A UKI that has booted is known to be good.
   package var booted: Int64?
+  /// The boot ID of the system that built it, see random(4); nil if unknown.
+  ///
+  /// That system cannot have been booted from it, whatever the clock says.
+  package var made: String?
   package var commandLine: String
+  /// SHA-256 of its profiles' descriptions and command lines; nil if it has no profiles.
+  package var profiles: [UInt8]?
   /// SHA-256 of the certificate it is signed with.
   package var certificate: [UInt8]
   /// Kernel, initrd, stub, os-release and certificate file, in this order.
@@ -39,15 +45,17 @@ package struct ImageRecord: Hashable, Sendable {
   package var copies: [Copy]
 
   package init(
-    kernel: Kernel, size: Int, digest: [UInt8], authenticode: [UInt8]? = nil, booted: Int64? = nil,
-    commandLine: String, certificate: [UInt8], inputs: [InputRecord], copies: [Copy] = []
+    kernel: Kernel, size: Int, digest: [UInt8], authenticode: [UInt8]? = nil, booted: Int64? = nil, made: String? = nil,
+    commandLine: String, profiles: [UInt8]? = nil, certificate: [UInt8], inputs: [InputRecord], copies: [Copy] = []
   ) {
     self.kernel = kernel
     self.size = size
     self.digest = digest
     self.authenticode = authenticode
     self.booted = booted
+    self.made = made
     self.commandLine = commandLine
+    self.profiles = profiles
     self.certificate = certificate
     self.inputs = inputs
     self.copies = copies

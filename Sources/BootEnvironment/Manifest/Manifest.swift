@@ -96,21 +96,23 @@ package struct Manifest: Hashable, Sendable {
 // The manifest is text with one record per line and fields separated by one space; a path, name or command line is the
 // last field and extends to the end of its line:
 //
-//     pve-sb-uki manifest 3
+//     pve-sb-uki manifest 4
 //     image RELEASE SIZE SHA256
 //     authenticode SHA256                 (only if known)
 //     booted SECONDS                      (0: never seen)
+//     made BOOT-ID                        (only if known)
 //     cmdline TEXT
+//     profiles SHA256                     (only if it has some)
 //     certificate SHA256
 //     input SIZE MTIME INODE SHA256 PATH
 //     copy MTIME FILENAME ESP
 //     end
 //
-// Everything between two `image` lines belongs to the first. Version 2 has no `authenticode`. Anything else makes the
-// whole file ignored: the UKIs are then read instead, and nothing is removed.
+// Everything between two `image` lines belongs to the first. Version 2 has no `authenticode`, version 3 neither `made`
+// nor `profiles`. Anything else makes the whole file ignored: the UKIs are then read instead, and nothing is removed.
 extension Manifest {
-  private static let header = "pve-sb-uki manifest 3"
-  private static let readable = ["pve-sb-uki manifest 2", header]
+  private static let header = "pve-sb-uki manifest 4"
+  private static let readable = ["pve-sb-uki manifest 2", "pve-sb-uki manifest 3", header]
 
   package func serialize() -> [UInt8] {
     var lines = [Self.header]
@@ -118,7 +120,9 @@ extension Manifest {
       lines.append("image \(image.kernel.release) \(image.size) \(image.digest.hexadecimal)")
       if let authenticode = image.authenticode { lines.append("authenticode \(authenticode.hexadecimal)") }
       lines.append("booted \(image.booted ?? 0)")
+      if let boot = image.made { lines.append("made \(boot)") }
       lines.append("cmdline \(image.commandLine)")
+      if let profiles = image.profiles { lines.append("profiles \(profiles.hexadecimal)") }
       lines.append("certificate \(image.certificate.hexadecimal)")
       for input in image.inputs {
         lines.append("input \(input.size) \(input.modified) \(input.inode) \(input.digest.hexadecimal) \(input.path)")
@@ -157,18 +161,25 @@ extension Manifest {
       let size = count(head[2]), let digest = digest(head[3])
     else { return nil }
     var authenticode: [UInt8]?
-    if let text = lines.first.flatMap({ value("authenticode", $0) }) {
+    if let text = optional("authenticode", from: &lines) {
       guard let known = Self.digest(text) else { return nil }
       authenticode = known
-      lines.removeFirst()
     }
-    guard let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ EFITime.unixSeconds(parsing: $0) }),
-      let text = lines.popFirst().flatMap({ value("cmdline", $0) }),
-      let certificate = lines.popFirst().flatMap({ value("certificate", $0) }).flatMap(Self.digest)
+    guard let booted = lines.popFirst().flatMap({ value("booted", $0) }).flatMap({ EFITime.unixSeconds(parsing: $0) })
     else { return nil }
+    let made = optional("made", from: &lines)
+    guard let text = lines.popFirst().flatMap({ value("cmdline", $0) }) else { return nil }
+    var profiles: [UInt8]?
+    if let text = optional("profiles", from: &lines) {
+      guard let known = Self.digest(text) else { return nil }
+      profiles = known
+    }
+    guard let certificate = lines.popFirst().flatMap({ value("certificate", $0) }).flatMap(Self.digest) else {
+      return nil
+    }
     var image = ImageRecord(
       kernel: kernel, size: size, digest: digest, authenticode: authenticode, booted: booted == 0 ? nil : booted,
-      commandLine: String(text), certificate: certificate, inputs: [])
+      made: made.map(String.init), commandLine: String(text), profiles: profiles, certificate: certificate, inputs: [])
     while let line = lines.first, line.hasPrefix("input ") {
       guard let input = input(line) else { return nil }
       image.inputs.append(input)
@@ -203,6 +214,13 @@ extension Manifest {
   private static func fields(_ line: Substring, keyword: String, count number: Int) -> [Substring]? {
     let fields = line.split(separator: " ", maxSplits: number - 1, omittingEmptySubsequences: false)
     return fields.count == number && fields[0] == keyword ? fields : nil
+  }
+
+  /// Takes the line with that keyword; nil if another one is next.
+  private static func optional(_ keyword: String, from lines: inout ArraySlice<Substring>) -> Substring? {
+    guard let text = lines.first.flatMap({ value(keyword, $0) }) else { return nil }
+    lines.removeFirst()
+    return text
   }
 
   private static func value(_ keyword: String, _ line: Substring) -> Substring? {

@@ -24,17 +24,21 @@ package struct UKIName: Hashable, Sendable {
     guard fileName.hasPrefix(Self.prefix), fileName.hasSuffix(Self.suffix),
       fileName.utf8.count > Self.prefix.utf8.count + Self.suffix.utf8.count
     else { return nil }
-    let release = fileName.dropFirst(Self.prefix.count).dropLast(Self.suffix.count)
-    isPrevious = release.hasSuffix(Self.previousMark)
-    guard let kernel = Kernel(release: isPrevious ? release.dropLast(Self.previousMark.count) : release) else {
+    self.init(releaseAndMark: String(fileName.dropFirst(Self.prefix.count).dropLast(Self.suffix.count)))
+  }
+
+  /// Parses the release of a kernel, or a release and the mark of a previous UKI; nil for anything else.
+  init?(releaseAndMark text: String) {
+    isPrevious = text.hasSuffix(Self.previousMark)
+    guard let kernel = Kernel(release: isPrevious ? text.dropLast(Self.previousMark.count) : text[...]) else {
       return nil
     }
     self.kernel = kernel
   }
 
-  package var fileName: String {
-    Self.prefix + kernel.release + (isPrevious ? Self.previousMark : "") + Self.suffix
-  }
+  var releaseAndMark: String { kernel.release + (isPrevious ? Self.previousMark : "") }
+
+  package var fileName: String { Self.prefix + releaseAndMark + Self.suffix }
 
   /// From the root of the ESP.
   package var path: String { "\(Self.directory)/\(fileName)" }

@@ -127,6 +127,7 @@ extension EFIVariableName {
   package static let stubInfo = ofLoader("StubInfo")
   /// Path of the UKI on its partition; since systemd 257.
   package static let stubImageIdentifier = ofLoader("StubImageIdentifier")
+  package static let stubProfile = ofLoader("StubProfile")
   /// Unique GUID of that partition; since systemd 257.
   package static let stubDevicePartition = ofLoader("StubDevicePartUUID")
 }

@@ -32,7 +32,28 @@ package struct BootPrefer: Sendable {
         """,
         hint: "specify an installed kernel or a boot entry number")
     }
-    try PreferredKernel.save(kernel, to: host.files)
+    try PreferredKernel.save(UKIName(kernel), to: host.files)
+  }
+
+  /// Saves the choice of the UKI that is known to boot and would not boot first now: the one that was booted last among
+  /// them.
+  ///
+  /// Returns its file name. Throws `Failure` if there is none.
+  package func preferPrevious(on host: Host) throws -> String {
+    var options = ApplyOptions()
+    options.isDryRun = true
+    options.reading = .none
+    switch try Readiness(of: host) {
+    case .skip(let reason): throw Failure(reason.message, hint: reason.hint)
+    case .ready(let configuration, let survey):
+      let plan = try Assessment(of: host, configuration: configuration, survey: survey, options: options).plan
+      guard let name = plan.previousImage else {
+        throw Failure(
+          "no other UKI is known to boot", hint: "to choose one that was not booted yet: pve-sb-uki boot prefer KERNEL")
+      }
+      try PreferredKernel.save(name, to: host.files)
+      return name.fileName
+    }
   }
 
   /// Moves an entry to the front of the boot order.

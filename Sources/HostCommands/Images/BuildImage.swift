@@ -26,6 +26,8 @@ package struct BuildImage: Sendable {
   package var sbat: String?
   package var microcode: String?
   package var sections: [(name: String, path: String)] = []
+  /// Files with the settings of profiles, as in `/etc/pve-sb-uki/profiles.d`; their names without `.conf` are the IDs.
+  package var profiles: [String] = []
   /// Nil leaves the UKI unsigned.
   package var key: KeySource?
   /// Path of the output; nil for the kernel's file name with `.efi`, in the working directory.
@@ -69,7 +71,7 @@ package struct BuildImage: Sendable {
   private var inputs: [String] {
     let lineFile = commandLine.flatMap { $0.hasPrefix("@") ? String($0.dropFirst()) : nil }
     return [linux] + initrds + [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }
-      + sections.map(\.path) + (key?.userPaths ?? [])
+      + sections.map(\.path) + profiles + (key?.userPaths ?? [])
   }
 
   private func recipe(_ host: Host) throws -> ImageRecipe {
@@ -86,7 +88,21 @@ package struct BuildImage: Sendable {
     recipe.splash = try splash.map(input)
     recipe.sbat = try sbat.map(input)
     recipe.extraSections = try sections.map { ($0.name, try input($0.path)) }
+    let line = recipe.commandLine.map { String(decoding: $0, as: UTF8.self) } ?? ""
+    recipe.profiles = try profiles.map { try Self.profile($0, base: line, host) }
     return recipe
+  }
+
+  private static func profile(_ path: String, base: String, _ host: Host) throws -> ImageProfile {
+    let name = PathName(path).fileName
+    let id = name.hasSuffix(".conf") ? String(name.dropLast(".conf".count)) : String(name)
+    do {
+      let profile = try BootProfile(id: id, parsing: host.userFiles.readFile(path, limit: 1 << 16), path: path)
+      return try ImageProfile(
+        id: id, title: profile.title, commandLine: Array(profile.commandLine(from: base).utf8))
+    } catch let error as BootEnvironmentError {
+      throw Failure(error.message, hint: error.hint)
+    }
   }
 
   private static func hostStub(for machine: Machine, _ host: Host) throws -> NamedInput {

@@ -52,7 +52,7 @@ package struct StartupReport: Sendable {
     _ observation: HostObservation, _ plan: ApplyPlan, on host: Host
   ) -> [StartupSurvey.Image] {
     let kernels = plan.kernels.map(\.kernel)
-    let lines = try? CommandLines(of: host.files, for: kernels)
+    let lines = try? CommandLines(of: host.files, for: kernels, adding: observation.variants.guards)
     let evidence = (try? BootEvidence(of: host)).flatMap { $0 }
     var seen: Set<[UInt8]> = []
     var images: [StartupSurvey.Image] = []

@@ -43,6 +43,7 @@ struct StatusReporter: ~Copyable {
     try describeTrust()
     describeEntries()
     describeModules()
+    for finding in TrialFindings.of(observation, plan) { report.find(finding) }
     describeStartup(isQuick: isQuick)
     describePaths()
     describeRepairs()

@@ -57,6 +57,9 @@ struct ImageExecutor: ~Copyable {
     }
   }
 
+  /// What is known about a UKI on an ESP.
+  func record(on esp: String, _ name: UKIName) -> ImageRecord? { manifest.image(on: esp, name) }
+
   /// Whether the UKI can be copied, or its inputs, the signing key and the signing time can be read.
   ///
   /// Writes nothing.

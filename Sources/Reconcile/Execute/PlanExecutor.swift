@@ -113,24 +113,44 @@ final class PlanExecutor {
     outcome.mapValues(Set.init) == plan.outcome.mapValues(Set.init) && images.refused == plan.refused
   }
 
-  /// Creates the planned boot entries; if some UKIs differ from the plan, entries for the UKIs that exist.
+  /// Creates the boot entries for the UKIs that exist, and arms the trial.
   private func makeEntries(_ outcome: [String: [UKIName]]) {
-    guard let goals = plan.entryGoals else { return }
-    let isAsPlanned = isAsPlanned(outcome) && lackingLoader == plan.lackingLoader
-    guard
-      let entries = isAsPlanned
-        ? plan.entries : goals.plan(for: outcome, lacking: lackingLoader, refused: images.refused)
-    else { return }
+    let records = recordsNow(of: outcome)
+    let result = plan.entryGoals?.plan(
+      for: BootEntryGoals.Images(
+        names: outcome, record: { records[$0]?[$1] }, lacking: lackingLoader, refused: images.refused))
+    var trial = TrialExecutor(plan.lastTrial, requesting: result, on: host)
+    do {
+      try trial.prepare()
+    } catch {
+      // Without a record, nobody would notice a trial that died.
+      return fail(Failure(of: "the trial of a UKI", error))
+    }
+    guard let result else { return }
     let store = host.variables
-    let done = BootEntryExecutor.execute(entries, on: store)
+    let done = BootEntryExecutor.execute(result.entries, on: store)
     report.entries = done.completed.map(\.message)
     for failure in done.failures { fail(Failure(failure.message, hint: failure.hint)) }
     do {
-      guard let oneShot = goals.oneShot, try store.set(oneShot.variable, data: oneShot.data) else { return }
-      report.entries.append("set systemd-boot's entry for the next boot (LoaderEntryOneShot)")
+      if let oneShot = result.oneShot, try store.set(oneShot.variable, data: oneShot.data) {
+        report.entries.append("set systemd-boot's entry for the next boot (LoaderEntryOneShot)")
+      }
     } catch {
-      fail(Failure(of: "systemd-boot's entry for the next boot", error))
+      return fail(Failure(of: "systemd-boot's entry for the next boot", error))
     }
+    do {
+      try trial.conclude(done)
+    } catch {
+      fail(Failure(of: "the trial of a UKI", error))
+    }
+  }
+
+  private func recordsNow(of outcome: [String: [UKIName]]) -> [String: [UKIName: ImageRecord]] {
+    var records: [String: [UKIName: ImageRecord]] = [:]
+    for (esp, names) in outcome {
+      for name in names { records[esp, default: [:]][name] = images.record(on: esp, name) }
+    }
+    return records
   }
 
   /// Records pve-sb-uki's defaults before setting one, so that they are recognised after a power cut.

@@ -32,8 +32,12 @@ package struct HostObservation: Sendable {
   /// The kernels that get a UKI, and why.
   let choice: KernelChoice
   let sources: [Kernel: ImageSource]
+  /// The command lines of the UKIs besides the configured one.
+  package let variants: ImageVariants
   /// How the running system was booted; nil if it does not say so.
   package let evidence: BootEvidence?
+  /// What has become of the last trial.
+  package let trial: TrialObservation
   /// Findings about the command lines of the UKIs.
   package let lineFindings: [LineFinding]
 

@@ -16,15 +16,26 @@ package struct ImageInputs: Hashable, Sendable {
   let stub: String
   let osRelease: String
   let certificate: String
+  /// From profile 1 on.
+  let profiles: [ImageProfile]
+  /// As `ImageRecord.profiles`.
+  let profilesDigest: [UInt8]?
+  /// As `ImageRecord.made`, for a UKI that is built now.
+  private let bootID: String?
 
   var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
 
   /// Selects the files for a kernel.
   ///
-  /// Throws `HostError` if the host cannot be read.
-  init(_ kernel: Kernel, commandLine: CommandLine, configuration: Configuration, on host: Host) throws {
+  /// Throws `HostError` if the host cannot be read, `ImageError` for an unusable profile.
+  init(
+    _ kernel: Kernel, commandLine: CommandLine, variants: ImageVariants, configuration: Configuration, on host: Host
+  ) throws {
     self.kernel = kernel
     self.commandLine = commandLine.text
+    profiles = try variants.profiles(of: commandLine.text)
+    profilesDigest = try Self.digest(of: profiles)
+    bootID = variants.bootID
     stub = BootPrograms(try host.machine).stub
     osRelease = try host.files.exists("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release"
     certificate = configuration.certificate
@@ -55,6 +66,7 @@ package struct ImageInputs: Hashable, Sendable {
     recipe.commandLine = Array(commandLine.utf8)
     recipe.osRelease = Self.named(release)
     recipe.uname = kernel.release
+    recipe.profiles = profiles
     return Open(
       files: [linux, initrd, stubFile, release, certificateFile], certificate: certificateFile,
       plan: try ImagePlan(recipe))
@@ -86,17 +98,17 @@ package struct ImageInputs: Hashable, Sendable {
     // Otherwise the record could combine the digest of a new file with the UKI of the old one.
     for input in open.files { try input.requireUnchanged() }
     return ImageRecord(
-      kernel: kernel, size: file.count, digest: digest, commandLine: commandLine, certificate: fingerprint,
-      inputs: records)
+      kernel: kernel, size: file.count, digest: digest, made: bootID, commandLine: commandLine, profiles: profilesDigest,
+      certificate: fingerprint, inputs: records)
   }
 
   /// The current records of the inputs if they would still produce the UKI of `record`; nil if not.
   ///
   /// Opens no file whose size, times and inode match the record; otherwise compares digests. Throws `HostError`.
   func current(giving record: ImageRecord, in files: FileSystem) throws -> [InputRecord]? {
-    guard record.kernel == kernel, record.commandLine == commandLine, record.inputs.map(\.path) == paths else {
-      return nil
-    }
+    guard record.kernel == kernel, record.commandLine == commandLine, record.profiles == profilesDigest,
+      record.inputs.map(\.path) == paths
+    else { return nil }
     var current = record.inputs
     for (index, input) in record.inputs.enumerated() {
       guard let status = try files.status(of: input.path) else {
@@ -112,6 +124,12 @@ package struct ImageInputs: Hashable, Sendable {
       current[index] = InputRecord(path: input.path, status: file.status, digest: input.digest)
     }
     return current
+  }
+
+  private static func digest(of profiles: [ImageProfile]) throws -> [UInt8]? {
+    guard !profiles.isEmpty else { return nil }
+    let fields = profiles.flatMap { [Array($0.id.utf8), Array(($0.title ?? "").utf8), $0.commandLine] }
+    return try Digest.of(Array(fields.joined(separator: [0])))
   }
 
   private static func named(_ file: File) -> NamedInput { NamedInput(name: file.path, bytes: file) }

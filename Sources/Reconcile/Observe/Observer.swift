@@ -29,6 +29,7 @@ final class Observer {
   /// Nil if the system does not say how it was booted.
   private let evidence: BootEvidence?
   private let certificate: Certificate?
+  private let variants: ImageVariants
   private let commandLines: CommandLines
   private let lineFindings: [LineFinding]
   private let manifestNote: Message?
@@ -56,13 +57,14 @@ final class Observer {
     requests = try KernelRequests(of: host, configuration)
     evidence = try BootEvidence(of: host)
     certificate = try? configuration.signingKey.loadCertificate(from: host)
-    commandLines = try CommandLines(of: host.files, for: inventory.kernels)
+    variants = try ImageVariants(of: host, configuration)
+    commandLines = try CommandLines(of: host.files, for: inventory.kernels, adding: variants.guards)
     (manifest, manifestNote) = Manifest.load(from: host.files)
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
     let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
     let proven = running.map { CommandLineWord.split($0) }
     lineFindings = commandLines.lines(for: inventory.kernels).flatMap { line in
-      rules.findings(in: line).map { LineFinding(line: line, finding: $0, isProven: line.words == proven) }
+      rules.findings(in: line).map { LineFinding(line: line, finding: $0, isProven: BootProfile.withoutGuards(line.words) == proven) }
     }
     for esp in survey.esps { read(esp) }
   }
@@ -124,7 +126,9 @@ final class Observer {
     if certificate == nil, key?.absence != nil {
       for (kernel, source) in sources { if case .unusable = source { sources[kernel] = .waiting } }
     }
-    markBooted()
+    let firmware = observeFirmware()
+    let trial = observeTrial(firmware)
+    markBooted(trial)
     let accepted = decision.map { acceptedImages($0) } ?? [:]
     let refusals = decision.map { self.refusals(by: $0) } ?? [:]
     let loaders = decision.flatMap { observeLoaders($0) }
@@ -132,7 +136,8 @@ final class Observer {
       configuration: configuration, survey: survey, contents: contents, readFailures: readFailures,
       unreadable: unreadable, fileNotes: fileNotes, damaged: damaged, inventory: inventory,
       running: requests.running,
-      choice: choice, sources: sources, evidence: evidence, lineFindings: lineFindings,
+      choice: choice, sources: sources, variants: variants, evidence: evidence, trial: trial,
+      lineFindings: lineFindings,
       exposures: SecretFiles.exposures(configuration, on: host), key: key, certificate: certificate,
       certificateWarning: certificate?.validityWarning(on: host), chain: chain,
       refusals: refusals,
@@ -144,7 +149,7 @@ final class Observer {
       loaderDefault: decision.flatMap {
         LoaderDefaultObservation(of: host, decision: $0, open: open, trusted: trustedImages(), options: options)
       },
-      firmware: observeFirmware(), dkms: dkms())
+      firmware: firmware, dkms: dkms())
   }
 
   // MARK: Images
@@ -152,7 +157,8 @@ final class Observer {
   private func source(of kernel: Kernel) -> ImageSource {
     do {
       let inputs = try ImageInputs(
-        kernel, commandLine: commandLines.line(for: kernel), configuration: configuration, on: host)
+        kernel, commandLine: commandLines.line(for: kernel), variants: variants, configuration: configuration,
+        on: host)
       if !options.isForced, let known = try recordedImage(inputs) {
         return .recorded(digest: known.digest, size: known.size, inputs: inputs)
       }
@@ -201,6 +207,7 @@ final class Observer {
       guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
       var record = try inputs.record(of: file, parts)
       record.authenticode = digest
+      record.made = nil
       place(record, at: name, on: esp, modified: file.status.modified)
       adopted = record
     }
@@ -213,8 +220,10 @@ final class Observer {
   }
 
   /// Records in the manifest from which UKI the running system was booted, so that it is known to boot.
-  private func markBooted() {
-    guard let evidence, let fileName = evidence.imageName else { return }
+  ///
+  /// With `Promotion=trial`, only a confirmed boot counts, and the content of the UKI is compared.
+  private func markBooted(_ trial: TrialObservation) {
+    guard let evidence, let fileName = evidence.imageName, !trial.isOn || trial.isConfirmed else { return }
     recordBooted(fileName.lowercased(), evidence)
     let present = manifest.images.flatMap { $0.copies.map(\.name) }
     // systemd-boot reports the name in lower case.
@@ -224,11 +233,14 @@ final class Observer {
     for esp in survey.esps where isBootedFrom(esp, evidence) {
       let candidates = names.compactMap { manifest.image(on: esp.name, $0) }
       let wasThere = candidates.first { candidate in
-        candidate.copies.contains { copy in
-          copy.esp == esp.name && names.contains(copy.name) && copy.modified / 1_000_000_000 <= evidence.bootTime
-        }
+        // The clock may have been set since; a boot ID cannot.
+        (candidate.made == nil || candidate.made != trial.bootID)
+          && candidate.copies.contains { copy in
+            copy.esp == esp.name && names.contains(copy.name) && copy.modified / 1_000_000_000 <= evidence.bootTime
+          }
       }
       guard let wasThere else { continue }
+      if trial.isOn, wasThere.booted == nil, !isIntact(wasThere, on: esp.name) { return }
       // The boot time is computed from the clock, which may have been set since.
       if let known = wasThere.booted, abs(known - evidence.bootTime) < 60 { return }
       // A later time was recorded while the clock was ahead; it would count as the last boot for years.
@@ -238,6 +250,11 @@ final class Observer {
       setBooted(wasThere.digest, evidence.bootTime)
       return
     }
+  }
+
+  private func isIntact(_ record: ImageRecord, on esp: String) -> Bool {
+    guard let copy = record.copies.first(where: { $0.esp == esp }), let files = open.files(of: esp) else { return false }
+    return (try? Digest.of(files.openFile(copy.name.path)) == record.digest) ?? false
   }
 
   /// Records a booted UKI of pve-sb-uki that is not in the manifest.
@@ -390,6 +407,27 @@ final class Observer {
     } catch {
       return FirmwareObservation(variables: .failure(error), partitions: nil)
     }
+  }
+
+  private func observeTrial(_ firmware: FirmwareObservation) -> TrialObservation {
+    let variables = (try? firmware.variables?.get()).flatMap { $0 }
+    return TrialObservation(of: host, configuration, evidence: evidence) { isBooted($0) } isRequested: { attempt in
+      if let entry = attempt.entry { return variables?.next == entry }
+      let name = LoaderDefault.text(of: .loaderEntryOneShot, in: host.variables)?.lowercased()
+      return name?.hasPrefix(attempt.name.fileName.lowercased()) == true
+    }
+  }
+
+  /// Whether the running system was booted from the UKI and profile of an attempt.
+  ///
+  /// A file with that name on another partition, or with other content, is another UKI.
+  private func isBooted(_ attempt: TrialRecord.Attempt) -> Bool {
+    guard let evidence, evidence.imageName?.lowercased() == attempt.name.fileName.lowercased(),
+      attempt.profile == nil || evidence.profile == attempt.profile,
+      let esp = survey.esps.first(where: { $0.name == attempt.esp }), let own = esp.location, !own.isMBR,
+      evidence.partition == own.guid
+    else { return false }
+    return manifest.image(on: esp.name, attempt.name)?.digest == attempt.digest
   }
 
   private func dkms() -> Result<DKMSFiles, Failure> {

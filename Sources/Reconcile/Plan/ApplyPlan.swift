@@ -29,6 +29,12 @@ package struct ApplyPlan: Sendable {
   var entryGoals: BootEntryGoals?
   /// The changes to boot entries if all UKIs are written as planned; nil if no entries can be created.
   package internal(set) var entries: BootEntryPlan?
+  /// The UKI that the next boot tries; nil if there is none.
+  package internal(set) var trial: TrialCandidate?
+  /// UKIs that come after those that are known to boot.
+  var unproven: Set<UKIName> = []
+  /// What has become of the last trial.
+  let lastTrial: TrialObservation
   /// The change to systemd-boot's default; nil if systemd-boot is not in the chain or the machine rejects pve-sb-uki's
   /// UKIs.
   var loaderDefault: LoaderDefaultPlan?
@@ -62,6 +68,7 @@ package struct ApplyPlan: Sendable {
     manifest = observation.manifest
     keyAbsence = observation.key?.absence
     keyFailure = observation.key?.failure
+    lastTrial = observation.trial
   }
 
   /// The failure to report for a UKI that the boot chain rejects although it trusts its key.
@@ -103,8 +110,30 @@ package struct ApplyPlan: Sendable {
     guard let index = esps.firstIndex(where: { $0.name == esp }) else { return }
     esps[index].leaveAlone()
     lackingLoader.insert(esp)
-    entries = entryGoals?.plan(for: outcome, lacking: lackingLoader, refused: refused)
+    planEntries()
     loaderDefault = nil
+  }
+
+  /// Plans the boot entries for the UKIs as they will be, and the trial.
+  mutating func planEntries() {
+    let result = entryGoals?.plan(
+      for: BootEntryGoals.Images(
+        names: outcome, record: futureRecord, isFuture: true, lacking: lackingLoader,
+        refused: refused))
+    entries = result?.entries
+    trial = result?.trial
+  }
+
+  /// What will be known about a UKI on an ESP once the plan is executed; nil for one that has to be built.
+  func futureRecord(_ esp: String, _ name: UKIName) -> ImageRecord? {
+    let changes = esps.first { $0.name == esp }?.images
+    guard changes?.written.contains(name.kernel) == true else { return manifest.image(on: esp, name) }
+    if name.isPrevious {
+      let keeps = changes?.steps.contains(.write(name.kernel, keepsPrevious: true)) == true
+      return manifest.image(on: esp, keeps ? UKIName(name.kernel) : name)
+    }
+    guard case .bytes(let digest, _) = kernels.first(where: { $0.uki == name })?.demand else { return nil }
+    return manifest.image(withDigest: digest)
   }
 }
 
@@ -116,9 +145,33 @@ extension ApplyPlan {
   package var writesUKIs: Bool { esps.contains { !$0.images.written.isEmpty } }
 
   /// The release of the kernel that boots first among pve-sb-uki's UKIs, once the plan is executed; nil if none has one.
-  package var firstKernel: String? {
+  package var firstKernel: String? { firstImage?.kernel.release }
+
+  private var firstImage: UKIName? {
     let names = Set(esps.flatMap(\.images.outcome))
-    return wanted.bootOrder(of: names, refused: refused).first?.kernel.release
+    return wanted.bootOrder(of: names, unproven: unproven, refused: refused).first
+  }
+
+  /// The UKI that would boot first if no trial were necessary, if it is not known to boot; nil otherwise.
+  package var waitingForTrial: UKIName? {
+    let names = Set(esps.flatMap(\.images.outcome))
+    return wanted.bootOrder(of: names, refused: refused).first.flatMap { unproven.contains($0) ? $0 : nil }
+  }
+
+  /// The UKI that was booted last, on any ESP; nil if none is known.
+  package var bootedImage: UKIName? { lastBooted { _ in true } }
+
+  /// The UKI that was booted last among those that do not boot first; nil if none is known to boot.
+  package var previousImage: UKIName? {
+    let first = firstImage
+    return lastBooted { $0 != first }
+  }
+
+  private func lastBooted(_ isCounted: (UKIName) -> Bool) -> UKIName? {
+    let names = manifest.images.flatMap { image in
+      image.copies.compactMap { copy in image.booted.map { ($0, copy.name) } }
+    }
+    return names.filter { isCounted($0.1) }.max { $0.0 < $1.0 }?.1
   }
 
   /// Whether the plan does more than remove unneeded boot entries and files.

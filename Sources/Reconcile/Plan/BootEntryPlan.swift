@@ -48,6 +48,11 @@ package struct BootEntryPlan: Hashable, Sendable {
 
   package var isEmpty: Bool { steps.isEmpty }
 
+  /// BootNext after the steps.
+  var next: UInt16? {
+    steps.reduce(present.next) { next, step in if case .next(let number) = step { number } else { next } }
+  }
+
   /// Whether the plan only removes entries that lead nowhere or to unwanted UKIs; the firmware skips those or tries
   /// them last.
   package var onlyRemoves: Bool {
@@ -83,6 +88,7 @@ package struct BootEntryPlan: Hashable, Sendable {
   ///   - arePreferred: whether they come before all foreign entries. Otherwise they come after them, or keep their
   ///     place, with new ones last, if the machine was booted from one of ours.
   ///   - next: the target to boot once, before all others; nil leaves BootNext unchanged.
+  ///   - armed: a number that BootNext no longer should have if `next` is nil; nil for none.
   ///   - ownPartitions: all ESPs that are present.
   ///   - isComplete: whether all configured ESPs are present.
   ///   - foreignPartitions: all other partitions that are present.
@@ -90,14 +96,15 @@ package struct BootEntryPlan: Hashable, Sendable {
   ///   - present: the current entries.
   /// - Returns: the steps from the current to the wanted entries.
   package static func make(
-    targets: [BootTarget], arePreferred: Bool, next: BootTarget?, ownPartitions: [PartitionLocation], isComplete: Bool,
+    targets: [BootTarget], arePreferred: Bool, next: BootTarget?, clearing armed: UInt16? = nil,
+    ownPartitions: [PartitionLocation], isComplete: Bool,
     foreignPartitions: Set<GUID> = [], unknownFiles: [DevicePath.File] = [], present: BootVariables
   ) -> BootEntryPlan {
     var planner = BootEntryPlanner(
       present: present, partitions: ownPartitions + targets.map(\.partition), unknownFiles: unknownFiles
     ) { isComplete && !foreignPartitions.contains($0) }
     for target in targets { planner.add(target) }
-    return planner.plan(arePreferred: arePreferred, next: next)
+    return planner.plan(arePreferred: arePreferred, next: next, clearing: armed)
   }
 }
 

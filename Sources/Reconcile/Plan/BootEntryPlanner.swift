@@ -66,12 +66,15 @@ struct BootEntryPlanner: ~Copyable {
     }
   }
 
-  func plan(arePreferred: Bool, next: BootTarget?) -> BootEntryPlan {
-    let ours = assigned.map(\.number)
-    let unwanted = (own + stale).filter { !ours.contains($0.number) }
+  func plan(arePreferred: Bool, next: BootTarget?, clearing armed: UInt16?) -> BootEntryPlan {
+    let ours = assigned.filter(\.target.isOrdered).map(\.number)
+    let unordered = assigned.filter { !$0.target.isOrdered }.map(\.number)
+    let unwanted = (own + stale).filter { !ours.contains($0.number) && !unordered.contains($0.number) }
     let gone = unwanted.filter { !mustStay($0) }.map(\.number).sorted()
     let kept = present.order.filter { number in unwanted.contains { $0.number == number } && !gone.contains(number) }
-    let foreign = present.order.filter { !ours.contains($0) && !kept.contains($0) && !gone.contains($0) }
+    let foreign = present.order.filter { number in
+      !ours.contains(number) && !unordered.contains(number) && !kept.contains(number) && !gone.contains(number)
+    }
     let order =
       arePreferred ? ours + kept + foreign : orderOfRefused(ours, foreign: foreign, kept: kept, gone: gone)
     var plan = BootEntryPlan(steps: creations + updates, present: present)
@@ -84,6 +87,8 @@ struct BootEntryPlanner: ~Copyable {
       } else if !rejections.contains(where: { $0.target == next }) {
         plan.rejections.append(.init(target: next, reason: "\(next.path) has no boot entry for the next boot"))
       }
+    } else if let armed, present.next == armed {
+      plan.steps.append(.next(nil))
     }
     if isReachable { plan.steps += gone.map { .remove($0) } }
     return plan
@@ -113,16 +118,21 @@ struct BootEntryPlanner: ~Copyable {
   /// The existing entry to reuse for the target: the one from which this machine was booted, otherwise the first in the
   /// boot order.
   ///
-  /// shim starts the program named in the optional data, so each value of the data is a separate target.
+  /// shim starts the program named in the optional data, and the stub the profile, so each value of the data is a
+  /// separate target.
   private func entry(for target: BootTarget) -> BootVariables.Entry? {
     let candidates = own.filter { entry in
       guard let option = entry.option, option.file?.isSameFile(as: target.file) == true else { return false }
-      return target.optionalData.isEmpty || option.optionalData.starts(with: target.optionalData)
+      if target.optionalData.isEmpty { return !option.optionalData.starts(with: Self.profileMark) }
+      return option.optionalData.starts(with: target.optionalData)
     }
     if let current = candidates.first(where: { $0.number == present.current }) { return current }
     let first = present.order.first { number in candidates.contains { $0.number == number } }
     return candidates.first { $0.number == first } ?? candidates.first
   }
+
+  /// `@` in UTF-16.
+  private static let profileMark: [UInt8] = [0x40, 0]
 
   /// The corrected option; nil if it is already correct.
   ///

@@ -9,8 +9,8 @@ internal import Messages
 /// The inputs for choosing kernels: the settings, Proxmox's lists and the running system.
 struct KernelRequests: Sendable {
   let lists: ProxmoxLists
-  /// The kernel chosen with `boot prefer`.
-  let preferred: Kernel?
+  /// The UKI chosen with `boot prefer`.
+  let preferred: UKIName?
   /// Release of the running kernel; nil if this root is not that of the running system.
   let running: String?
   /// `Keep=`.

@@ -35,6 +35,7 @@ final class Planner {
 
   private func noteProblems() {
     if let note = observation.manifestNote { plan.note(note) }
+    for note in observation.variants.notes { plan.note(note) }
     // The administrator may insist on a command line: a finding does not prevent the UKI.
     for found in observation.lineFindings where found.finding.severity != .warning {
       if let hint = found.finding.hint, !found.isProven {
@@ -146,7 +147,8 @@ final class Planner {
     esp.images = ImagePlanner.plan(
       wantedKernels(on: esp), on: contents, inventory: observation.inventory, running: observation.running,
       // Without the key, no other UKI would follow.
-      removesOthers: options.kernels.isEmpty && accepted.isEmpty && plan.waitingForKey.isEmpty, keeping: accepted)
+      removesOthers: options.kernels.isEmpty && accepted.isEmpty && plan.waitingForKey.isEmpty,
+      keeping: accepted.union([observation.choice.wanted.preferredPrevious].compactMap { $0 }))
   }
 
   private func wantedKernels(on esp: ESPPlan) -> [PlannedKernel] {
@@ -197,6 +199,9 @@ final class Planner {
       if esp.device == nil { plan.note(failure.withHint) } else { plan.fail(.espWithoutEntry, failure) }
     }
     findRefused()
+    let trials = TrialGoals(observation)
+    plan.unproven = trials.unproven(plan.outcome, record: plan.futureRecord)
+    for note in trials.notes { plan.note(note) }
     switch loaders {
     case .success(let programs):
       for index in plan.esps.indices { planBootFiles(programs, decision: decision, at: index) }
@@ -260,7 +265,8 @@ final class Planner {
         programs: programs, state: state, contents: contents, pending: Dictionary(uniqueKeysWithValues: sizes),
         removed: esp.images.removed,
         isPreferred: decision.trust.isAccepted && !esp.images.outcome.allSatisfy(plan.refused.contains))
-      let images = observation.choice.wanted.bootOrder(of: Set(esp.images.outcome), refused: plan.refused)
+      let images = observation.choice.wanted.bootOrder(
+        of: Set(esp.images.outcome), unproven: plan.unproven, refused: plan.refused)
       (esp.loaders, esp.defaultEntry) = try planner.plan(images)
       for note in planner.notes(images) { plan.note(note) }
       let needed = esp.loaders.reduce(0) { $0 + $1.size + (128 << 10) }
@@ -319,9 +325,12 @@ final class Planner {
     do {
       guard let goals = try BootEntryGoals(observation, decision) else { return }
       plan.entryGoals = goals
-      let entries = goals.plan(for: plan.outcome, lacking: plan.lackingLoader, refused: plan.refused)
-      plan.entries = entries
-      for rejection in entries.rejections { plan.fail(.bootEntriesOutdated, Failure(rejection.reason)) }
+      plan.planEntries()
+      if let trial = plan.trial, trial.test == nil {
+        let first = plan.firstKernel.map { ", before kernel \($0) boots first again" as Message } ?? ""
+        plan.note("kernel \(trial.name.kernel.release) is tried at the next boot\(first)")
+      }
+      for rejection in plan.entries?.rejections ?? [] { plan.fail(.bootEntriesOutdated, Failure(rejection.reason)) }
       // The entries of UKIs that are kept because the machine starts them stay where they are.
       if case .refused(let reason, let hint) = decision.trust, !observation.keepsAcceptedImages,
         plan.outcome.values.contains(where: { !$0.isEmpty })

@@ -51,6 +51,8 @@ package struct WantedKernels: Hashable, Sendable {
   package let kernels: [Wanted]
   /// The same kernels in boot order: pinned, preferred, then newest first.
   package let bootOrder: [Kernel]
+  /// The previous UKI that comes before all others; nil if none was chosen.
+  let preferredPrevious: UKIName?
   /// The kernel to boot once; nil if none is pinned for that or the pin was used.
   package let nextBoot: Kernel?
   /// Requests that cannot be met, one sentence each.
@@ -62,16 +64,17 @@ package struct WantedKernels: Hashable, Sendable {
   ///   - inventory: the installed kernels.
   ///   - imageOnly: installed kernels without an initrd whose UKI exists.
   ///   - lists: the choices made with proxmox-boot-tool.
-  ///   - preferred: the kernel chosen with `boot prefer`.
+  ///   - preferred: the UKI chosen with `boot prefer`.
   ///   - running: release of the running kernel; nil if the root is not that of the running system.
   ///   - keep: the number of kernels to keep, by precedence; 0 keeps all. The running kernel and the one that boots
   ///     next are always kept.
   ///   - bootTime: seconds since 1970; distinguishes a used next-boot pin from a new one.
   /// - Returns: the selected kernels.
   package static func make(
-    inventory: KernelInventory, imageOnly: [Kernel] = [], lists: ProxmoxLists, preferred: Kernel?, running: String?,
-    keep: Int, bootTime: Int64? = nil
+    inventory: KernelInventory, imageOnly: [Kernel] = [], lists: ProxmoxLists, preferred choice: UKIName?,
+    running: String?, keep: Int, bootTime: Int64? = nil
   ) -> WantedKernels {
+    let preferred = choice?.kernel
     let complete = (inventory.kernels + imageOnly).sorted { $0.isNewer(than: $1) }
     let candidates = complete.contains(where: \.isProxmox) ? complete.filter(\.isProxmox) : complete
     let running = complete.first { $0.release == running }
@@ -95,6 +98,7 @@ package struct WantedKernels: Hashable, Sendable {
     return WantedKernels(
       kernels: order.filter { kept.contains($0) }.map { Wanted(kernel: $0, reasons: reasons[$0] ?? []) },
       bootOrder: bootOrder.filter { kept.contains($0) },
+      preferredPrevious: choice.flatMap { $0.isPrevious && bootOrder.first == $0.kernel ? $0 : nil },
       nextBoot: lists.nextBootPin.flatMap { kernel in
         let isUsed = kernel == running && bootTime.map { lists.nextBootPinTime / 1_000_000_000 < $0 } ?? false
         return present.contains(kernel) && !isUsed ? kernel : nil
@@ -118,16 +122,22 @@ package struct WantedKernels: Hashable, Sendable {
 }
 
 extension WantedKernels {
-  /// The UKIs in boot order: pinned, then newest first, then those that are only kept, then previous ones.
+  /// The UKIs in boot order: a chosen previous one, pinned, then newest first, then those that are only kept, then previous ones.
   ///
-  /// Those in `refused` come last.
-  func bootOrder(of images: Set<UKIName>, refused: Set<UKIName> = []) -> [UKIName] {
-    let others = Set(images.map(\.kernel)).subtracting(bootOrder).sorted { $0.isNewer(than: $1) }
-    let ranked = bootOrder + others
+  /// Those in `unproven` come after all these, and those in `refused` last.
+  func bootOrder(
+    of images: Set<UKIName>, unproven: Set<UKIName> = [], refused: Set<UKIName> = []
+  ) -> [UKIName] {
+    let ranked = bootOrder + Set(images.map(\.kernel)).subtracting(bootOrder).sorted { $0.isNewer(than: $1) }
     var seen: Set<UKIName> = []
-    let names = ranked.map { UKIName($0) } + ranked.map { UKIName($0, isPrevious: true) }
+    // The previous UKI of a kernel takes the place of one that has to prove itself.
+    let main = ranked.map { UKIName($0, isPrevious: unproven.contains(UKIName($0))) }
+    let others = ranked.map { UKIName($0) } + ranked.map { UKIName($0, isPrevious: true) }
+    let names = [preferredPrevious].compactMap { $0 } + main + others
     let order = names.filter { images.contains($0) && seen.insert($0).inserted }
-    return order.filter { !refused.contains($0) } + order.filter(refused.contains)
+    let accepted = order.filter { !refused.contains($0) }
+    return accepted.filter { !unproven.contains($0) } + accepted.filter(unproven.contains)
+      + order.filter(refused.contains)
   }
 }
 

@@ -12,8 +12,8 @@ import SecureBoot
 struct BootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "boot",
-    abstract: "List, check, prefer and remove the firmware's boot entries",
-    subcommands: [List.self, Check.self, Prefer.self, Forget.self, Retire.self])
+    abstract: "List, check, prefer, try and remove the firmware's boot entries",
+    subcommands: [List.self, Check.self, Prefer.self, BootTrialCommand.self, Forget.self, Retire.self])
 
   // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions
@@ -114,6 +114,9 @@ struct BootCommand: ParsableCommand {
     @Flag(help: "Clear the preferred kernel")
     var none = false
 
+    @Flag(help: "Choose the UKI that was booted last among those that do not boot first now")
+    var previous = false
+
     private static func text(_ number: BootEntryNumber, isChange: Bool) -> String {
       let line: Message =
         isChange ? "\(number.name): first in the boot order" : "\(number.name): already first in the boot order"
@@ -121,8 +124,8 @@ struct BootCommand: ParsableCommand {
     }
 
     func validate() throws {
-      guard (wanted == nil) == none else {
-        throw ValidationError(saying: "specify one kernel, one boot entry or --none")
+      guard [wanted != nil, none, previous].filter({ $0 }).count == 1 else {
+        throw ValidationError(saying: "specify one kernel, one boot entry, --previous or --none")
       }
     }
 
@@ -135,7 +138,12 @@ struct BootCommand: ParsableCommand {
           Self.text(number, isChange: result.isChange),
           json: .object(["entry": .string(number.name), "changed": .boolean(result.isChange)]))
       }
-      try BootPrefer().prefer(kernel: wanted, on: host)
+      if previous {
+        let name = try BootPrefer().preferPrevious(on: host)
+        if !global.json { try global.print(("\(name) is preferred" as Message).localLine, json: .null) }
+      } else {
+        try BootPrefer().prefer(kernel: wanted, on: host)
+      }
       var apply = try ApplyCommand.parse([])
       apply.global = global
       // This explicit choice overrides one in systemd-boot's menu.

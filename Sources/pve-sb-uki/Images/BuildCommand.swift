@@ -57,6 +57,11 @@ struct BuildCommand: ParsableCommand {
   var section: [String] = []
 
   @Option(
+    help: ArgumentHelp("Settings of a profile, ID.conf; may be repeated", valueName: "file"),
+    completion: .file(extensions: ["conf"]))
+  var profile: [String] = []
+
+  @Option(
     name: [.customShort("o"), .long],
     help: ArgumentHelp("Output file; the kernel's file name with .efi by default", valueName: "file"),
     completion: .file())
@@ -79,6 +84,7 @@ struct BuildCommand: ParsableCommand {
     build.sbat = sbat
     build.microcode = ucode
     build.sections = try sections
+    build.profiles = profile
     build.key = try keyOptions.source()
     build.output = output
     let result = try build.run(on: keyOptions.passphrase.signing(global.host()))
