@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import COpenSSL
+internal import BinaryFormat
+import COpenSSL
 internal import Messages
 
 /// Keys that are named by a URI rather than by a file.
@@ -103,12 +104,5 @@ extension PrivateKey {
   /// else `keyURI`.
   package convenience init(storeURI uri: String, passphrase source: PassphraseSource) throws(CryptoError) {
     self.init(owning: try Token.key(of: uri, passphrase: source))
-  }
-}
-
-extension String {
-  /// As `contains`, which links a megabyte of code.
-  fileprivate func contains(bytes part: String) -> Bool {
-    utf8.indices.contains { utf8[$0...].starts(with: part.utf8) }
   }
 }

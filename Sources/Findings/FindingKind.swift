@@ -139,7 +139,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
     case .espUnusable, .espUnclean, .noBootPath, .ukiDamaged, .rootMissing, .initrdIncomplete, .kernelIncomplete,
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
-    case .trialPending, .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted, .exportedKeysOnESP,
+    case .trialPending, .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted,
+      .exportedKeysOnESP,
       .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
       .note
     default: .attention

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 package import Cryptography
 internal import EFIData
 package import HostSystem
@@ -39,7 +40,7 @@ package struct OwnKeyFiles: Sendable {
   /// Unsigned updates exist, too: firmware in Setup Mode accepts them.
   private func isSigned(_ update: AuthenticatedVariable) -> Bool {
     guard !update.signature.isEmpty else { return hasOwnCertificate(update.payload) }
-    return authorities.contains { update.signature.contains($0.der) }
+    return authorities.contains { update.signature.contains(bytes: $0.der) }
   }
 
   private func hasOwnCertificate(_ list: [UInt8]) -> Bool {
@@ -47,13 +48,5 @@ package struct OwnKeyFiles: Sendable {
     return lists.signatures(of: .x509).contains { entry in
       (try? Certificate(parsingPrefixOf: entry.data)).map(certificates.contains) ?? false
     }
-  }
-}
-
-extension [UInt8] {
-  /// Whether the bytes of `part` occur one after the other.
-  fileprivate func contains(_ part: [UInt8]) -> Bool {
-    guard let first = part.first, count >= part.count else { return false }
-    return indices.dropLast(part.count - 1).contains { self[$0] == first && self[$0...].starts(with: part) }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import Messages
 package import PortableExecutable
 
@@ -58,7 +59,7 @@ package struct Stub: Sendable {
   /// Whether the stub supports this section: its strings then contain the name, terminated by NUL.
   package func knows(_ section: String) -> Bool {
     let needle = Array(section.utf8) + [0]
-    return header.sections.contains { bytes[$0.fileRange].contains(needle) }
+    return header.sections.contains { bytes[$0.fileRange].contains(bytes: needle) }
   }
 
   private static let magicStart = Array("#### LoaderInfo: ".utf8)
@@ -75,23 +76,8 @@ package struct Stub: Sendable {
 }
 
 extension ArraySlice<UInt8> {
-  /// Whether `needle` occurs; it must not be empty.
-  fileprivate func contains(_ needle: [UInt8]) -> Bool { firstRest(startingWith: needle) != nil }
-
   /// The first text between two NUL that starts with `start`.
   fileprivate func text(startingWith start: [UInt8]) -> [UInt8]? {
     firstRest(startingWith: [0] + start).map { Array($0.dropFirst().prefix { $0 != 0 }) }
-  }
-
-  /// The bytes from the first place where `needle`, which must not be empty, occurs.
-  private func firstRest(startingWith needle: [UInt8]) -> ArraySlice<UInt8>? {
-    guard let first = needle.first, count >= needle.count else { return nil }
-    var rest = self
-    while let start = rest.firstIndex(of: first) {
-      rest = rest[start...]
-      if rest.starts(with: needle) { return rest }
-      rest = rest.dropFirst()
-    }
-    return nil
   }
 }

@@ -57,6 +57,8 @@ import Testing
   @Test(arguments: [
     "Bogus=1", "enabled=no", "Enabled=maybe", "Keep=-1", "Keep=x", "Keep=99999999999999999999", "Chain=grub", "Esp=efi",
     "Removable=1", "Type1=yes", "type1=keep", "Key=relative", "no equals sign", "=x", "Key=/a\u{0}b", "Key=/a\u{1b}b",
+    "Promotion=yes", "ConfirmUnits=a b", "ConfirmUnits=../x.service", "ConfirmUnits=-x.service", "ConfirmSeconds=3601",
+    "TrialSeconds=59", "TrialSeconds=x", "Watchdog=a b", "Watchdog=../a", "Watchdog=-r",
   ])
   func invalidSettingsAreReportedWithTheirLine(text: String) throws {
     try directory.write("\(file).d/x.conf", "# first\n\(text)\n")

@@ -16,7 +16,8 @@ import Testing
       written == [
         "Enabled=yes", "Strict=no", "Keep=0", "KeyDirectory=/etc/pve-sb-uki/keys", "Key=/etc/pve-sb-uki/keys/db.key",
         "Certificate=/etc/pve-sb-uki/keys/db.crt", "PassphraseFile=", "Esp=", "Chain=auto", "Removable=no",
-        "Type1=keep", "Dkms=no", "SecureBoot=required",
+        "Type1=keep", "Dkms=no", "Promotion=immediate", "ConfirmUnits=", "ConfirmSeconds=30", "TrialSeconds=900",
+        "Watchdog=", "SecureBoot=required",
       ])
   }
 
@@ -25,7 +26,8 @@ import Testing
     ("Enabled", "no"), ("Strict", "yes"), ("Keep", "3"), ("Key", "pkcs11:token=boot"), ("Certificate", "/c d"),
     ("PassphraseFile", "/root/passphrase"),
     ("Esp", "/mnt/esp"), ("Chain", "systemd-boot"), ("Removable", "yes"), ("Type1", "remove"), ("Dkms", "yes"),
-    ("SecureBoot", "optional"),
+    ("SecureBoot", "optional"), ("Promotion", "trial"), ("ConfirmUnits", "multi-user.target a@b.service"),
+    ("ConfirmSeconds", "0"), ("TrialSeconds", "86400"), ("Watchdog", "iTCO_wdt"),
   ])
   func aValueIsWrittenAsItWasRead(key: String, value: String) throws {
     let setting = try #require(Setting.named(key))

@@ -1095,6 +1095,41 @@ enum Golden {
           "value": "no"
         },
         {
+          "key": "Promotion",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "immediate"
+        },
+        {
+          "key": "ConfirmUnits",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": ""
+        },
+        {
+          "key": "ConfirmSeconds",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "30"
+        },
+        {
+          "key": "TrialSeconds",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": "900"
+        },
+        {
+          "key": "Watchdog",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": ""
+        },
+        {
           "key": "SecureBoot",
           "line": null,
           "path": null,

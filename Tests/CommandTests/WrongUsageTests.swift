@@ -15,7 +15,7 @@ import Testing
     (["foo"], "pve-sb-uki foo", "apply, status"),
     (["--root", "/tmp", "keys", "creat"], "pve-sb-uki keys creat", "create, import, list"),
     (["keys", "--json", "foo", "--bar"], "pve-sb-uki keys foo", "create, import, list"),
-    (["boot", "prefere", "x"], "pve-sb-uki boot prefere", "list, check, prefer, forget, retire"),
+    (["boot", "prefere", "x"], "pve-sb-uki boot prefere", "list, check, prefer, trial, forget, retire"),
   ])
   func anUnknownCommandIsNamedWithTheKnownOnes(_ arguments: [String], _ name: String, _ known: String) throws {
     let result = try BuiltCommand("pve-sb-uki").tool.result(arguments)

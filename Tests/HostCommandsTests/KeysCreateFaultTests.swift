@@ -21,7 +21,8 @@ import Testing
   }
 
   /// Each number costs three new keys, so the two errors take turns, and SIGTERM comes at every third change.
-  @Test(.enabled(if: SlowTests.run), arguments: [("EIO", 1, 2), ("ENOSPC", 2, 2), ("SIGKILL", 1, 1), ("SIGTERM", 1, 3)])
+  @Test(
+    .enabled(if: SlowTests.run), arguments: [("EIO", 1, 2), ("ENOSPC", 2, 2), ("SIGKILL", 1, 1), ("SIGTERM", 1, 3)])
   func atEveryChange(fault: String, first: Int, step: Int) throws {
     let changes = try #require(try run("none", 0, in: TemporaryDirectory()).count)
     #expect(changes > 40)

@@ -54,19 +54,21 @@ package final class TrialScene {
   }
 
   /// A new kernel starts: a boot ID, and a time after every file.
-  private func kernelBoots() throws {
+  private func kernelBoots(at time: Int64? = nil) throws {
     boots += 1
     let digits = "\(boots)"
     let id = String(repeating: "0", count: 12 - digits.utf8.count) + digits
     try directory.write("proc/sys/kernel/random/boot_id", "00000000-0000-4000-8000-\(id)\n")
-    try directory.write("proc/stat", "cpu 1\nbtime \(4_000_000_000 + boots * 1000)\n")
+    try directory.write("proc/stat", "cpu 1\nbtime \(time ?? 4_000_000_000 + Int64(boots) * 1000)\n")
     try mirror.host().files.remove(BootConfirmation.path)
   }
 
-  /// Starts the machine as its firmware would; returns what it starts, such as `pve-6.8.12-9-pve.efi` or, with a profile,
-  /// `pve-6.8.12-9-pve.efi @1`.
+  /// Starts the machine as its firmware would.
+  ///
+  /// Returns what it starts, such as `pve-6.8.12-9-pve.efi` or, with a profile, `pve-6.8.12-9-pve.efi @1`.
+  /// `time` is when the kernel starts, in seconds since 1970.
   @discardableResult
-  package func boot() throws -> String {
+  package func boot(at time: Int64? = nil) throws -> String {
     let variables = try mirror.variables()
     var number = try firstInOrder(variables)
     if let next = variables.next, firmware != .ignores, variables[next] != nil {
@@ -74,7 +76,7 @@ package final class TrialScene {
       if firmware == .works { try remove(.bootNext) }
     }
     guard let option = variables[number]?.option, let file = option.file else { return "?" }
-    try kernelBoots()
+    try kernelBoots(at: time)
     try put(.bootCurrent, BootOrder([number]).serialize())
     let words = EFIText.parse(option.optionalData) ?? ""
     let profile = words.split(separator: "@").count > 0 && words.contains("@") ? words.split(separator: "@").last : nil

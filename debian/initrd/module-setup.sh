@@ -14,7 +14,7 @@ installkernel() {
 }
 
 install() {
-	inst_multiple cat kill mkdir modprobe rm sh sleep
+	inst_multiple kill mkdir modprobe rm sh sleep
 	inst_simple /usr/share/pve-sb-uki/initrd/guard /usr/libexec/pve-sb-uki-guard
 	mkdir -p "$initdir/etc"
 	guard_line >"$initdir/etc/pve-sb-uki-guard"

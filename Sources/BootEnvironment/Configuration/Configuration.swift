@@ -183,7 +183,7 @@ extension Configuration {
     func units() throws -> [String] {
       let names = entry.value.split(separator: " ").map(String.init)
       let isName = { (name: String) in
-        name.utf8.count <= 255 && !name.hasPrefix("-") && name.contains(".")
+        name.utf8.count <= 255 && !name.hasPrefix("-") && name.utf8.contains(UInt8(ascii: "."))
           && name.utf8.allSatisfy { 0x21...0x7e ~= $0 && $0 != UInt8(ascii: "/") }
       }
       guard names.allSatisfy(isName) else {
@@ -195,7 +195,8 @@ extension Configuration {
     /// The name of a kernel module.
     func module() throws -> String? {
       if entry.value.isEmpty { return nil }
-      let isName = entry.value.utf8.count <= 55 && !entry.value.hasPrefix("-")
+      let isName =
+        entry.value.utf8.count <= 55 && !entry.value.hasPrefix("-")
         && entry.value.utf8.allSatisfy { byte in
           0x30...0x39 ~= byte || 0x61...0x7a ~= (byte | 0x20) || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
         }

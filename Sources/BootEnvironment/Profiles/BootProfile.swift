@@ -39,7 +39,7 @@ package struct BootProfile: Hashable, Sendable {
       }
       switch entry.key {
       case "Title":
-        guard !entry.value.contains("\""), entry.value.utf8.count <= 64 else {
+        guard !entry.value.utf8.contains(UInt8(ascii: "\"")), entry.value.utf8.count <= 64 else {
           throw wrong("use at most 64 bytes, without quotation marks")
         }
         title = entry.value.isEmpty ? nil : entry.value

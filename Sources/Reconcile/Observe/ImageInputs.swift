@@ -98,7 +98,8 @@ package struct ImageInputs: Hashable, Sendable {
     // Otherwise the record could combine the digest of a new file with the UKI of the old one.
     for input in open.files { try input.requireUnchanged() }
     return ImageRecord(
-      kernel: kernel, size: file.count, digest: digest, made: bootID, commandLine: commandLine, profiles: profilesDigest,
+      kernel: kernel, size: file.count, digest: digest, made: bootID, commandLine: commandLine,
+      profiles: profilesDigest,
       certificate: fingerprint, inputs: records)
   }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BootEnvironment
 internal import BinaryFormat
-package import HostSystem
-package import Messages
+package import BootEnvironment
+internal import HostSystem
+internal import Messages
 internal import UnifiedKernelImage
 
 /// The command lines of a host's UKIs besides the configured one.

@@ -64,7 +64,9 @@ final class Observer {
     let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
     let proven = running.map { CommandLineWord.split($0) }
     lineFindings = commandLines.lines(for: inventory.kernels).flatMap { line in
-      rules.findings(in: line).map { LineFinding(line: line, finding: $0, isProven: BootProfile.withoutGuards(line.words) == proven) }
+      rules.findings(in: line).map {
+        LineFinding(line: line, finding: $0, isProven: BootProfile.withoutGuards(line.words) == proven)
+      }
     }
     for esp in survey.esps { read(esp) }
   }
@@ -253,7 +255,9 @@ final class Observer {
   }
 
   private func isIntact(_ record: ImageRecord, on esp: String) -> Bool {
-    guard let copy = record.copies.first(where: { $0.esp == esp }), let files = open.files(of: esp) else { return false }
+    guard let copy = record.copies.first(where: { $0.esp == esp }), let files = open.files(of: esp) else {
+      return false
+    }
     return (try? Digest.of(files.openFile(copy.name.path)) == record.digest) ?? false
   }
 
@@ -411,7 +415,9 @@ final class Observer {
 
   private func observeTrial(_ firmware: FirmwareObservation) -> TrialObservation {
     let variables = (try? firmware.variables?.get()).flatMap { $0 }
-    return TrialObservation(of: host, configuration, evidence: evidence) { isBooted($0) } isRequested: { attempt in
+    return TrialObservation(of: host, configuration, evidence: evidence) {
+      isBooted($0)
+    } isRequested: { attempt in
       if let entry = attempt.entry { return variables?.next == entry }
       let name = LoaderDefault.text(of: .loaderEntryOneShot, in: host.variables)?.lowercased()
       return name?.hasPrefix(attempt.name.fileName.lowercased()) == true

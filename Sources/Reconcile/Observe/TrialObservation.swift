@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import BootEnvironment
 package import HostSystem
 internal import Messages
@@ -31,10 +32,9 @@ package struct TrialObservation: Sendable {
 
   /// Judges the last trial.
   ///
-  /// - Parameters:
-  ///   - isBootedFrom: whether this system was booted from the UKI and profile of an attempt, as far as the firmware's
-  ///     variables and the file's content show.
-  ///   - isRequested: whether the firmware, or systemd-boot, is still asked to boot it next.
+  /// `isBootedFrom` tells whether this system was booted from the UKI and profile of an attempt, as far as the firmware's
+  /// variables and the file's content show; `isRequested`, whether the firmware or systemd-boot is still asked to boot it
+  /// next.
   init(
     of host: Host, _ configuration: Configuration, evidence: BootEvidence?,
     isBootedFrom: (TrialRecord.Attempt) -> Bool, isRequested: (TrialRecord.Attempt) -> Bool
@@ -148,7 +148,9 @@ enum KernelLastWords {
         let text = (try? files.readTextIfPresent(path, limit: sizeLimit)).flatMap({ $0 })
       else { continue }
       let lines = text.split(separator: "\n")
-      if let line = lines.first(where: { $0.contains("Kernel panic") || $0.contains("BUG: ") }) { return words(line) }
+      if let line = lines.first(where: { $0.contains(bytes: "Kernel panic") || $0.contains(bytes: "BUG: ") }) {
+        return words(line)
+      }
     }
     return nil
   }
@@ -157,7 +159,7 @@ enum KernelLastWords {
     let names = ((try? files.list(directory)).flatMap { $0 } ?? []).suffix(fileLimit).reversed()
     return names.flatMap { name -> [String] in
       let path = "\(directory)/\(name)"
-      return name.contains("dmesg") ? [path] : depth > 0 ? self.files(below: path, files, depth: depth - 1) : []
+      return name.contains(bytes: "dmesg") ? [path] : depth > 0 ? self.files(below: path, files, depth: depth - 1) : []
     }
   }
 

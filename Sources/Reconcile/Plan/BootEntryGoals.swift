@@ -41,7 +41,9 @@ struct BootEntryGoals: Sendable {
     loaders = programs.paths
     wanted = observation.choice.wanted
     trials = TrialGoals(observation)
-    profiles = observation.variants.profiles.enumerated().filter { $0.element.hasEntry }.map { ($0.offset + 1, $0.element) }
+    profiles = observation.variants.profiles.enumerated().filter { $0.element.hasEntry }.map {
+      ($0.offset + 1, $0.element)
+    }
     unknownFiles = esps.flatMap { esp -> [DevicePath.File] in
       guard let location = esp.location, let images = observation.contents[esp.name]?.images else { return [] }
       return images.filter { !$0.isOurs }.map { DevicePath.File(partition: location, path: $0.name.path) }
@@ -135,7 +137,9 @@ struct BootEntryGoals: Sendable {
   private func isForeign(_ next: UInt16?) -> Bool { next != nil && next != trials.armedEntry }
 
   private func hasProfiles(_ name: UKIName, on esp: ESP, _ images: Images) -> Bool {
-    guard images.names[esp.name]?.contains(name) == true, let record = images.record(esp.name, name) else { return true }
+    guard images.names[esp.name]?.contains(name) == true, let record = images.record(esp.name, name) else {
+      return true
+    }
     return record.profiles != nil
   }
 

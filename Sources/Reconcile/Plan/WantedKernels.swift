@@ -64,7 +64,7 @@ package struct WantedKernels: Hashable, Sendable {
   ///   - inventory: the installed kernels.
   ///   - imageOnly: installed kernels without an initrd whose UKI exists.
   ///   - lists: the choices made with proxmox-boot-tool.
-  ///   - preferred: the UKI chosen with `boot prefer`.
+  ///   - choice: the UKI chosen with `boot prefer`.
   ///   - running: release of the running kernel; nil if the root is not that of the running system.
   ///   - keep: the number of kernels to keep, by precedence; 0 keeps all. The running kernel and the one that boots
   ///     next are always kept.

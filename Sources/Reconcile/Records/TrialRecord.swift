@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-package import BootEnvironment
 internal import BinaryFormat
+package import BootEnvironment
 internal import EFIData
 package import HostSystem
 
@@ -171,7 +171,8 @@ extension TrialRecord {
       let entry = attempt.entry.map { EFIVariableName.bootOptionDigits($0) } ?? "-"
       lines.append(
         "attempt \(attempt.digest.hexadecimal) \(attempt.bootID) \(attempt.time) \(entry) "
-          + "\(attempt.profile.map { "\($0)" } ?? "-") \(attempt.isArmed ? "armed" : "arming") \(attempt.name.fileName) \(attempt.esp)")
+          + "\(attempt.profile.map { "\($0)" } ?? "-") \(attempt.isArmed ? "armed" : "arming") \(attempt.name.fileName) \(attempt.esp)"
+      )
       if let boot = attempt.skippedBy { lines.append("skipped \(boot)") }
       if let test = attempt.test { lines.append("test \(test.rawValue) \(attempt.started ?? 0)") }
     }

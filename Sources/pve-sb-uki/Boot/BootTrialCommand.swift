@@ -41,7 +41,7 @@ struct BootTrialCommand: ParsableCommand {
     let lines = SelfTest(on: host).lines
     guard let request, let test = request.test else {
       return try global.print(
-        (lines + ["All ways out of a dead boot were proven."]).localLines, json: SelfTest(on: host).json(nil))
+        (lines + ["This machine comes back from a dead boot in all of these ways."]).localLines, json: SelfTest(on: host).json(nil))
     }
     if !global.json { try global.print(lines.localLines, json: .null) }
     try arm(test.announcement)
@@ -60,7 +60,7 @@ struct BootTrialCommand: ParsableCommand {
         hint: "see 'pve-sb-uki boot list'; to clear BootNext: efibootmgr --delete-bootnext")
     }
     guard !global.json else { return }
-    try global.print(([announcement, "Next          systemctl reboot"] as [Message]).localLines, json: .null)
+    try global.print(([announcement, "To start: systemctl reboot"] as [Message]).localLines, json: .null)
   }
 }
 

@@ -105,11 +105,19 @@ struct ConfigCommand: ParsableCommand {
       try global.print(
         results.map { $0.text(isDryRun: dryRun) }.localLines,
         json: results.count == 1 ? results[0].json : ["settings": .array(results.map(\.json))])
-      if results.contains(where: \.isChange), !dryRun {
-        try global.note("to apply the change now, run: pve-sb-uki apply")
-      }
+      guard results.contains(where: \.isChange), !dryRun else { return }
+      // The hook of the initrds then calls apply.
+      try global.note(
+        results.contains(where: \.concernsInitrd)
+          ? "to apply the change now, run: update-initramfs -u -k all && pve-sb-uki apply"
+          : "to apply the change now, run: pve-sb-uki apply")
     }
   }
+}
+
+extension ConfigurationSet.Result {
+  /// Whether the initrds have to be made anew: they contain the watchdog for trials.
+  fileprivate var concernsInitrd: Bool { isChange && (key == "Watchdog" || key == "Promotion" && new == "trial") }
 }
 
 extension CompletionKind {

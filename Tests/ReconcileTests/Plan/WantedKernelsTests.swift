@@ -30,7 +30,8 @@ import Testing
       lists.nextBootPin = Kernel(release: next)
       lists.manual = WantedKernelsTests.kernels(manual)
       return WantedKernels.make(
-        inventory: inventory, lists: lists, preferred: Kernel(release: preferred).map { UKIName($0) }, running: running, keep: keep)
+        inventory: inventory, lists: lists, preferred: Kernel(release: preferred).map { UKIName($0) }, running: running,
+        keep: keep)
     }
   }
 

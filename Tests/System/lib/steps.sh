@@ -64,6 +64,7 @@ add_steps() {
   step key-files "lists and updates compared with other tools" Tests/System/key-files-test
   both key-medium "private keys on an encrypted medium" Tests/System/key-medium-test
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
+  both trial "trials of good and bad kernels, and what restarts the machine" Tests/System/trial-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
   both mok "shim's list: request, MokManager, boot, modules" Tests/System/mok-test
   both chain "shim and its chain" Tests/System/chain-test
