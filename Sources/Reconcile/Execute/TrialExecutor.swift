@@ -16,12 +16,15 @@ struct TrialExecutor {
   private var record: TrialRecord
   private let old: TrialRecord.Attempt?
   private let goal: TrialRecord.Attempt?
+  /// Whether the firmware can be told anything.
+  private let canRequest: Bool
 
   init(_ observed: TrialObservation, requesting result: BootEntryGoals.Result?, on host: Host) {
     self.host = host
     stage = observed.stage
     record = observed.record
     old = record.attempt
+    canRequest = result != nil
     guard let trial = result?.trial, let digest = trial.digest, let bootID = observed.bootID else {
       goal = nil
       return
@@ -42,10 +45,12 @@ struct TrialExecutor {
   ///
   /// Throws `HostError`.
   mutating func prepare() throws {
-    if stage != .running, !isArmed { record.attempt = goal }
-    if goal == nil, stage == .armed { try withdraw() }
-    // The requested UKI is gone, or something else has precedence.
-    if stage != .running, record.request != goal?.name { record.endRequest() }
+    if canRequest, stage != .running {
+      if !isArmed { record.attempt = goal }
+      if goal == nil, stage == .armed { try withdraw() }
+      // The requested UKI is gone, or something else has precedence.
+      if record.request != goal?.name { record.endRequest() }
+    }
     try record.save(to: host.files)
   }
 
