@@ -29,6 +29,10 @@ package struct TrialObservation: Sendable {
   package let isConfirmed: Bool
   /// The boot ID of the running system; nil if unknown.
   let bootID: String?
+  /// The boot entry of the last trial, whether that has ended or not; nil if there was none.
+  ///
+  /// If BootNext has its number, pve-sb-uki has put it there.
+  let lastEntry: UInt16?
 
   /// Judges the last trial.
   ///
@@ -42,6 +46,7 @@ package struct TrialObservation: Sendable {
     isOn = configuration.promotion == .trial
     record = TrialRecord.load(from: host.files)
     bootID = host.bootID
+    lastEntry = record.attempt?.entry
     isConfirmed = BootConfirmation.exists(on: host)
     guard let attempt = record.attempt, let bootID, let evidence else {
       stage = record.attempt == nil ? .none : .armed

@@ -63,8 +63,8 @@ struct TrialGoals: Sendable {
       test: request == nil ? nil : trial.requestedTest)
   }
 
-  /// The number of the entry that an earlier run made the firmware boot next; nil if it is not to be undone.
-  var armedEntry: UInt16? { observation.record.attempt?.entry }
+  /// The number of the entry that an earlier run made the firmware boot next; nil if there was none.
+  var armedEntry: UInt16? { observation.lastEntry }
 
   /// One sentence each.
   var notes: [Message] {

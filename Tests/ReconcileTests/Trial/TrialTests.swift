@@ -137,7 +137,7 @@ import Testing
       try scene.mirror.apply()
     }
     #expect(try scene.record.firmware == firmware)
-    #expect(try scene.next() == nil)
+    #expect(try scene.mirror.variables().next == nil)
     #expect(try scene.first() == new)
     #expect(try scene.record.failures.isEmpty)
   }
