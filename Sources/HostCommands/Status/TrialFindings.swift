@@ -43,7 +43,7 @@ enum TrialFindings {
     let kernel = name.kernel.release
     let time = CalendarDate(seconds: failed.time).description
     let words = failed.lastWords.map { "; its last words: \($0)" as Message } ?? ""
-    let first = plan.firstKernel.map { "; kernel \($0) boots first" as Message } ?? ""
+    let first = plan.firstImage.map { "; \($0.fileName) boots first" as Message } ?? ""
     return Finding(
       .trialFailed, "kernel \(kernel) did not confirm its boot (noticed \(time))\(first)\(words)",
       arguments: ["kernel": .string(kernel), "time": .string(time)],

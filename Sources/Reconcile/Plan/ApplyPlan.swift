@@ -147,7 +147,8 @@ extension ApplyPlan {
   /// The release of the kernel that boots first among pve-sb-uki's UKIs, once the plan is executed; nil if none has one.
   package var firstKernel: String? { firstImage?.kernel.release }
 
-  private var firstImage: UKIName? {
+  /// The UKI that boots first among pve-sb-uki's UKIs, once the plan is executed; nil if there is none.
+  package var firstImage: UKIName? {
     let names = Set(esps.flatMap(\.images.outcome))
     return wanted.bootOrder(of: names, unproven: unproven, refused: refused).first
   }
