@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BootEnvironment
 internal import EFIData
 package import HostSystem
 internal import Messages
@@ -14,15 +15,9 @@ package enum OptionROMs: Hashable, Sendable {
   /// There is no log, or it cannot be read.
   case unknown
 
-  private static let log = "/sys/kernel/security/tpm0/binary_bios_measurements"
-  /// Bytes; real logs have at most a few hundred KiB.
-  private static let sizeLimit = 16 << 20
-
   /// Looks into the log of what was measured into the TPM during this boot.
   package init(of host: Host) {
-    guard host.isRunningSystem, let bytes = try? host.files.readFileIfPresent(Self.log, limit: Self.sizeLimit),
-      let log = try? TPMEventLog(parsing: bytes), !log.events.isEmpty
-    else {
+    guard let log = TPMEventLog(of: host) else {
       self = .unknown
       return
     }

@@ -42,7 +42,7 @@ import Testing
     writer.write(UInt16(4))
     writer.write([UInt8](repeating: 0, count: 20))
     writer.write(UInt16(11))
-    writer.write([UInt8](repeating: 0, count: 32))
+    writer.write([UInt8](repeating: UInt8(truncatingIfNeeded: data.count), count: 32))
     writer.write(UInt32(data.count))
     writer.write(data)
     return writer.bytes
@@ -52,6 +52,16 @@ import Testing
   private static let header = old(
     0, 3,
     Array("Spec ID Event03\0".utf8) + [0, 0, 0, 0, 0, 2, 0, 2, 2, 0, 0, 0, 4, 0, 20, 0, 11, 0, 32, 0, 0])
+
+  @Test func startedProgramsAreFound() throws {
+    let events = [
+      Self.new(4, 0x8000_0003, [1]), Self.new(4, 0x8000_0003, [1, 2]), Self.new(4, 0x8000_0007, [1, 2, 3]),
+      Self.new(2, 0x8000_0003, [1, 2, 3, 4]),
+    ]
+    let log = try TPMEventLog(parsing: Self.header + events.joined())
+    #expect(log.startedPrograms == Set([1, 2].map { [UInt8](repeating: $0, count: 32) }))
+    #expect(try TPMEventLog(parsing: Self.old(4, 0x8000_0003, [1])).startedPrograms.isEmpty)
+  }
 
   @Test func driversOfCardsAreFound() throws {
     let events = [

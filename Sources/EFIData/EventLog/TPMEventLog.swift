@@ -13,6 +13,8 @@ package struct TPMEventLog: Sendable {
   package struct Event: Hashable, Sendable {
     package let register: UInt32
     package let type: UInt32
+    /// The SHA-256 digest with which the register was extended; nil if the event has none.
+    package let digest: [UInt8]?
     /// What was measured, or a description of it.
     package let data: [UInt8]
   }
@@ -23,6 +25,8 @@ package struct TPMEventLog: Sendable {
   private static let signature = Array("Spec ID Event03\0".utf8)
   private static let noAction: UInt32 = 3
   private static let sha1Size = 20
+  /// TPM_ALG_SHA256.
+  private static let sha256: UInt16 = 11
   /// More digest algorithms than any TPM has.
   private static let algorithmLimit = 16
 
@@ -46,7 +50,7 @@ package struct TPMEventLog: Sendable {
     let (register, type): (UInt32, UInt32) = (try reader.read(), try reader.read())
     try reader.skip(sha1Size)
     let size = try reader.readCount(UInt32.self)
-    return Event(register: register, type: type, data: Array(try reader.read(count: size)))
+    return Event(register: register, type: type, digest: nil, data: Array(try reader.read(count: size)))
   }
 
   private static func newEvent(
@@ -58,16 +62,18 @@ package struct TPMEventLog: Sendable {
     guard count <= algorithmLimit else {
       throw ParseError(format, at: start, .range, "an event cannot have \(count) digests")
     }
+    var digest: [UInt8]?
     for _ in 0..<count {
       let position = reader.offset
       let algorithm: UInt16 = try reader.read()
       guard let size = sizes[algorithm] else {
         throw ParseError(format, at: position, .range, "an event has a digest of the unknown algorithm \(algorithm)")
       }
-      try reader.skip(size)
+      let value = try reader.read(count: size)
+      if algorithm == sha256, size == 32 { digest = Array(value) }
     }
     let size = try reader.readCount(UInt32.self)
-    return Event(register: register, type: type, data: Array(try reader.read(count: size)))
+    return Event(register: register, type: type, digest: digest, data: Array(try reader.read(count: size)))
   }
 
   /// The sizes of digests in bytes, by algorithm, from the first event.
@@ -86,6 +92,15 @@ package struct TPMEventLog: Sendable {
       sizes[algorithm] = try reader.readCount(UInt16.self)
     }
     return sizes
+  }
+}
+
+extension TPMEventLog {
+  /// The SHA-256 Authenticode digests of the programs that the firmware has started; empty if the log has none.
+  ///
+  /// They are measured into PCR 4 as EV_EFI_BOOT_SERVICES_APPLICATION.
+  package var startedPrograms: Set<[UInt8]> {
+    Set(events.filter { $0.register == 4 && $0.type == 0x8000_0003 }.compactMap(\.digest))
   }
 }
 

@@ -19,24 +19,24 @@ internal import UnifiedKernelImage
 /// Writes nothing and mostly uses stat(2). It only reads files on an ESP that are not in the manifest, and files of the
 /// host that changed since their UKI was built.
 final class Observer {
-  private let host: Host
-  private let configuration: Configuration
+  let host: Host
+  let configuration: Configuration
   private let options: ApplyOptions
-  private let survey: ESPSurvey
-  private let open: OpenESPs
+  let survey: ESPSurvey
+  let open: OpenESPs
   private let inventory: KernelInventory
   private let requests: KernelRequests
   /// Nil if the system does not say how it was booted.
-  private let evidence: BootEvidence?
-  private let certificate: Certificate?
+  let evidence: BootEvidence?
+  let certificate: Certificate?
   private let variants: ImageVariants
   private let commandLines: CommandLines
   private let lineFindings: [LineFinding]
   private let manifestNote: Message?
 
   // Filled while observing.
-  private var manifest: Manifest
-  private var contents: [String: ESPContents] = [:]
+  var manifest: Manifest
+  var contents: [String: ESPContents] = [:]
   private var readFailures: [Failure] = []
   private var unreadable: Set<String> = []
   private var fileNotes: [Message] = []
@@ -216,78 +216,12 @@ final class Observer {
     return adopted
   }
 
-  private func place(_ record: ImageRecord, at name: UKIName, on esp: ESP, modified: Int64) {
+  func place(_ record: ImageRecord, at name: UKIName, on esp: ESP, modified: Int64) {
     manifest.place(record, at: [ImageRecord.Copy(esp: esp.name, name: name, modified: modified)])
     contents[esp.name]?.set(name, .recorded(digest: record.digest, booted: nil))
   }
 
-  /// Records in the manifest from which UKI the running system was booted, so that it is known to boot.
-  ///
-  /// With `Promotion=trial`, only a confirmed boot counts, and the content of the UKI is compared.
-  private func markBooted(_ trial: TrialObservation) {
-    guard let evidence, let fileName = evidence.imageName, !trial.isOn || trial.isConfirmed else { return }
-    recordBooted(fileName.lowercased(), evidence)
-    let present = manifest.images.flatMap { $0.copies.map(\.name) }
-    // systemd-boot reports the name in lower case.
-    guard let image = present.first(where: { $0.fileName.lowercased() == fileName.lowercased() }) else { return }
-    // A UKI that was replaced since then now has the previous UKI's name.
-    let names = [image, UKIName(image.kernel, isPrevious: true)]
-    for esp in survey.esps where isBootedFrom(esp, evidence) {
-      let candidates = names.compactMap { manifest.image(on: esp.name, $0) }
-      let wasThere = candidates.first { candidate in
-        // The clock may have been set since; a boot ID cannot.
-        (candidate.made == nil || candidate.made != trial.bootID)
-          && candidate.copies.contains { copy in
-            copy.esp == esp.name && names.contains(copy.name) && copy.modified / 1_000_000_000 <= evidence.bootTime
-          }
-      }
-      guard let wasThere else { continue }
-      if trial.isOn, wasThere.booted == nil, !isIntact(wasThere, on: esp.name) { return }
-      // The boot time is computed from the clock, which may have been set since.
-      if let known = wasThere.booted, abs(known - evidence.bootTime) < 60 { return }
-      // A later time was recorded while the clock was ahead; it would count as the last boot for years.
-      for later in manifest.images where later.booted.map({ $0 >= evidence.bootTime }) == true {
-        setBooted(later.digest, evidence.bootTime - 1)
-      }
-      setBooted(wasThere.digest, evidence.bootTime)
-      return
-    }
-  }
-
-  private func isIntact(_ record: ImageRecord, on esp: String) -> Bool {
-    guard let copy = record.copies.first(where: { $0.esp == esp }), let files = open.files(of: esp) else {
-      return false
-    }
-    return (try? Digest.of(files.openFile(copy.name.path)) == record.digest) ?? false
-  }
-
-  /// Records a booted UKI of pve-sb-uki that is not in the manifest.
-  ///
-  /// The manifest may be lost, and the UKI may differ from what would be built now. Its inputs are then unknown, but it
-  /// is known to boot.
-  private func recordBooted(_ fileName: String, _ evidence: BootEvidence) {
-    for esp in survey.esps where isBootedFrom(esp, evidence) {
-      for image in contents[esp.name]?.images ?? []
-      where image.content == .signed && image.name.fileName.lowercased() == fileName {
-        guard let file = try? open.files(of: esp.name)?.openFile(image.name.path),
-          file.status.modified / 1_000_000_000 <= evidence.bootTime,
-          let digest = try? Digest.of(file), let fingerprint = try? certificate?.fingerprint()
-        else { continue }
-        let record = ImageRecord(
-          kernel: image.name.kernel, size: file.count, digest: digest, commandLine: "", certificate: fingerprint,
-          inputs: [])
-        place(record, at: image.name, on: esp, modified: file.status.modified)
-      }
-    }
-  }
-
-  /// Also true if the ESP from which the machine was booted is unknown.
-  private func isBootedFrom(_ esp: ESP, _ evidence: BootEvidence) -> Bool {
-    guard let booted = evidence.partition, let own = esp.location else { return true }
-    return booted == own.guid && !own.isMBR
-  }
-
-  private func setBooted(_ digest: [UInt8], _ time: Int64) {
+  func setBooted(_ digest: [UInt8], _ time: Int64) {
     manifest.update(digest) { $0.booted = time }
     for esp in contents.keys {
       for image in contents[esp]?.images ?? [] where image.holds(digest) {
@@ -411,29 +345,6 @@ final class Observer {
     } catch {
       return FirmwareObservation(variables: .failure(error), partitions: nil)
     }
-  }
-
-  private func observeTrial(_ firmware: FirmwareObservation) -> TrialObservation {
-    let variables = (try? firmware.variables?.get()).flatMap { $0 }
-    return TrialObservation(of: host, configuration, evidence: evidence) {
-      isBooted($0)
-    } isRequested: { attempt in
-      if let entry = attempt.entry { return variables?.next == entry }
-      let name = LoaderDefault.text(of: .loaderEntryOneShot, in: host.variables)?.lowercased()
-      return name?.hasPrefix(attempt.name.fileName.lowercased()) == true
-    }
-  }
-
-  /// Whether the running system was booted from the UKI and profile of an attempt.
-  ///
-  /// A file with that name on another partition, or with other content, is another UKI.
-  private func isBooted(_ attempt: TrialRecord.Attempt) -> Bool {
-    guard let evidence, evidence.imageName?.lowercased() == attempt.name.fileName.lowercased(),
-      attempt.profile == nil || evidence.profile == attempt.profile,
-      let esp = survey.esps.first(where: { $0.name == attempt.esp }), let own = esp.location, !own.isMBR,
-      evidence.partition == own.guid
-    else { return false }
-    return manifest.image(on: esp.name, attempt.name)?.digest == attempt.digest
   }
 
   private func dkms() -> Result<DKMSFiles, Failure> {

@@ -327,7 +327,8 @@ final class Planner {
       plan.entryGoals = goals
       plan.planEntries()
       if let trial = plan.trial, trial.test == nil {
-        let first = plan.firstImage.map { "; until that boot is confirmed, \($0.fileName) boots first" as Message } ?? ""
+        let first: Message =
+          plan.firstImage.map { "; until that boot is confirmed, \($0.fileName) boots first" } ?? ""
         plan.note("kernel \(trial.name.kernel.release) is tried at the next boot\(first)")
       }
       for rejection in plan.entries?.rejections ?? [] { plan.fail(.bootEntriesOutdated, Failure(rejection.reason)) }

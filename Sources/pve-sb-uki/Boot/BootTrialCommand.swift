@@ -41,7 +41,8 @@ struct BootTrialCommand: ParsableCommand {
     let lines = SelfTest(on: host).lines
     guard let request, let test = request.test else {
       return try global.print(
-        (lines + ["This machine comes back from a dead boot in all of these ways."]).localLines, json: SelfTest(on: host).json(nil))
+        (lines + ["This machine comes back from a dead boot in all of these ways."]).localLines,
+        json: SelfTest(on: host).json(nil))
     }
     if !global.json { try global.print(lines.localLines, json: .null) }
     try arm(test.announcement)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BinaryFormat
 import BootEnvironment
 import EFIData
 import HostScenes
@@ -195,6 +196,32 @@ import Testing
     try scene.confirm()
     try scene.mirror.apply()
     #expect(try scene.first() == old)
+  }
+
+  /// The log of a TPM names the programs that the firmware has started.
+  @Test(arguments: [true, false]) func theTPMsLogIsBelieved(isMeasured: Bool) throws {
+    try scene.mirror.apply()
+    try scene.boot()
+    let manifest = Manifest.load(from: try scene.mirror.host().files).manifest
+    let name = try #require(UKIName(fileName: new))
+    var digest = try #require(manifest.image(on: MirrorScene.serials[0], name)?.authenticode)
+    if !isMeasured { digest[0] ^= 1 }
+    var log = ByteWriter()
+    // TCG_PCR_EVENT with the specification ID: SHA-256 alone.
+    for word in [0, 3] { log.write(UInt32(word)) }
+    let header = Array("Spec ID Event03\0".utf8) + [0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0, 11, 0, 32, 0, 0]
+    log.write([UInt8](repeating: 0, count: 20))
+    log.write(UInt32(header.count))
+    log.write(header)
+    // TCG_PCR_EVENT2: EV_EFI_BOOT_SERVICES_APPLICATION in PCR 4.
+    for word in [4, 0x8000_0003, 1] { log.write(UInt32(word)) }
+    log.write(UInt16(11))
+    log.write(digest)
+    log.write(UInt32(0))
+    try scene.directory.write("sys/kernel/security/tpm0/binary_bios_measurements", log.bytes)
+    try scene.confirm()
+    try scene.mirror.apply()
+    #expect(try scene.first() == (isMeasured ? new : old))
   }
 
   @Test func anotherProfileProvesNothing() throws {
