@@ -6,6 +6,15 @@ package import HostSystem
 internal import Messages
 
 extension KeyStore {
+  /// Throws `Failure` if the store has any file, and `HostError` if it cannot be read.
+  package func requireEmpty(in files: FileSystem) throws {
+    guard try files.list(directory)?.isEmpty ?? true else {
+      throw Failure(
+        "\(displayPath) is not empty; existing keys are never overwritten",
+        hint: "list the keys with 'pve-sb-uki keys list', or move the directory away first")
+    }
+  }
+
   /// Puts keys into the store, which must be empty: all files at once.
   ///
   /// Private keys have mode 0600 in a directory with mode 0700 from the first byte. The files are read back before the

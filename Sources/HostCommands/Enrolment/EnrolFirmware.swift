@@ -51,9 +51,13 @@ package struct EnrolFirmware: Sendable {
       guard try plan.refusals.isEmpty && confirm(plan) else { return (plan, false) }
       let keys = try describing(context.store.displayPath) { try context.store.hierarchy() }
         .enrolling(context.signingCertificate)
-      try EnrolmentExecutor(plan, signedBy: keys, of: context.store, on: host)
-        .execute(undo: target, reporting: report)
-      return (plan, true)
+      // A run of apply in between would judge the boot entries by half of the new keys.
+      let work = try host.files.lock(Apply.lockPath, waitingAtMost: ApplyOptions().lockTimeout)
+      return try withExtendedLifetime(work) {
+        try EnrolmentExecutor(plan, signedBy: keys, of: context.store, on: host)
+          .execute(undo: target, reporting: report)
+        return (plan, true)
+      }
     }
   }
 

@@ -39,11 +39,7 @@ package struct KeysImport: Sendable {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }
     let store = try KeyStore(configuredOn: host)
-    guard try host.files.list(store.directory)?.isEmpty ?? true else {
-      throw Failure(
-        "\(store.displayPath) is not empty; existing keys are never overwritten",
-        hint: "list the keys with 'pve-sb-uki keys list', or move the directory away first")
-    }
+    try store.requireEmpty(in: host.files)
     let layout = try directory.map { try KeyLayout(in: $0, of: host.userFiles) }
     let sources = (layout?.sources ?? [:]).merging(self.sources) { $1 }
     try requireWhole(sources, on: host)

@@ -30,11 +30,7 @@ package struct KeysRestore: Sendable {
     let lock = try host.files.lock(KeysLock.path)
     defer { withExtendedLifetime(lock) {} }
     let store = try KeyStore(configuredOn: host)
-    guard try host.files.list(store.directory)?.isEmpty ?? true else {
-      throw Failure(
-        "\(store.displayPath) is not empty; existing keys are never overwritten",
-        hint: "list the keys with 'pve-sb-uki keys list', or move the directory away first")
-    }
+    try store.requireEmpty(in: host.files)
     let sealed = try host.userFiles.readFile(path, limit: PasswordEnvelope.sizeLimit)
     let archive = try describing(path) { try KeyArchive(parsing: try open(sealed, on: host), named: path) }
     let (certificates, notes) = try check(archive, on: host)
