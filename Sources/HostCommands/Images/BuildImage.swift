@@ -70,8 +70,9 @@ package struct BuildImage: Sendable {
 
   private var inputs: [String] {
     let lineFile = commandLine.flatMap { $0.hasPrefix("@") ? String($0.dropFirst()) : nil }
-    return [linux] + initrds + [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }
-      + sections.map(\.path) + profiles + (key?.userPaths ?? [])
+    let optional: [String] = [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }
+    let repeated: [String] = initrds + sections.map(\.path) + profiles
+    return [linux] + optional + repeated + (key?.userPaths ?? [])
   }
 
   private func recipe(_ host: Host) throws -> ImageRecipe {
