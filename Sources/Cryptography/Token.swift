@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-import COpenSSL
+internal import COpenSSL
 internal import Messages
 
 /// Keys that are named by a URI rather than by a file.

@@ -25,7 +25,7 @@ package struct BootProfile: Hashable, Sendable {
   private static let suffix = ".conf"
   private static let sizeLimit = 1 << 16
 
-  /// The title if there is one, else the ID.
+  /// The name in menus: the title, or the ID of a profile without a title.
   package var name: String { title ?? id }
 
   /// Parses the settings of a profile.
@@ -98,7 +98,7 @@ extension BootProfile {
     id: "trial", title: "trial", added: [guardWord, "panic=30", "rd.shell=0", "rd.emergency=reboot"],
     removed: ["panic", "rd.shell", "rd.emergency"])
 
-  /// Tells the initrd's scripts that nobody watches this boot.
+  /// Tells the initrd's scripts to start the watchdog.
   package static let guardWord = "pve-sb-uki.guard"
 
   /// The same words for every boot, for a stub without profiles.

@@ -18,8 +18,6 @@ package struct BootTrial: Sendable {
 
   /// What was requested.
   package struct Request: Sendable {
-    /// File name of the UKI.
-    package var image: String
     /// Release of its kernel.
     package var kernel: String
     /// What is tested with it; nil for a trial of the UKI.
@@ -28,7 +26,7 @@ package struct BootTrial: Sendable {
 
   /// Requests a trial of the kernel's UKI, or of the one that waits for it if `release` is nil.
   ///
-  /// Throws `Failure` if trials are off, if there is no such UKI, or if none waits.
+  /// Throws `Failure` if trials are off, if the kernel has no UKI, or if no UKI waits for a trial.
   package func request(_ release: String?, on host: Host) throws -> Request {
     try leave(on: host) { assessment in
       let names = Set(assessment.observation.contents.values.flatMap(\.own))
@@ -47,7 +45,7 @@ package struct BootTrial: Sendable {
     }
   }
 
-  /// Requests the first test that was not passed yet, with the UKI that this system was booted from.
+  /// Requests the first test that was not passed yet, with the UKI that was booted last.
   ///
   /// Returns nil if all were passed. Throws `Failure` if trials are off, or if this boot is not confirmed.
   package func requestTest(on host: Host) throws -> Request? {
@@ -58,8 +56,8 @@ package struct BootTrial: Sendable {
         throw Failure(
           "this boot is not confirmed, so the UKI to come back to is not known",
           hint: """
-            boot one of pve-sb-uki's UKIs, wait until 'systemctl status pve-sb-uki-boot-ok' says that it is, and try \
-            again
+            boot one of pve-sb-uki's UKIs, wait until 'systemctl status pve-sb-uki-boot-ok' says that this \
+            boot is confirmed, and try again
             """)
       }
       return (name, test)
@@ -93,7 +91,7 @@ package struct BootTrial: Sendable {
         // The firmware may have been updated: it gets another chance.
         record.firmware = nil
         try record.save(to: host.files)
-        return Request(image: name.fileName, kernel: name.kernel.release, test: test)
+        return Request(kernel: name.kernel.release, test: test)
       }
     }
   }

@@ -116,15 +116,18 @@ final class PlanExecutor {
   /// Creates the boot entries for the UKIs that exist, and arms the trial.
   private func makeEntries(_ outcome: [String: [UKIName]]) {
     let records = recordsNow(of: outcome)
-    let result = plan.entryGoals?.plan(
-      for: BootEntryGoals.Images(
-        names: outcome, record: { records[$0]?[$1] }, lacking: lackingLoader, refused: images.refused))
+    var present = BootEntryGoals.Images(
+      names: outcome, record: { records[$0]?[$1] }, lacking: lackingLoader, refused: images.refused)
+    var result = plan.entryGoals?.plan(for: present)
     var trial = TrialExecutor(plan.lastTrial, requesting: result, on: host)
     do {
       try trial.prepare()
     } catch {
-      // Without a record, nobody would notice a trial that died.
-      return fail(Failure(of: "the trial of a UKI", error))
+      // The next boot would not know of the trial, so it must not take place.
+      fail(Failure(of: "the trial of a UKI", error))
+      present.allowsTrial = false
+      result = plan.entryGoals?.plan(for: present)
+      trial = TrialExecutor(plan.lastTrial, requesting: nil, on: host)
     }
     guard let result else { return }
     let store = host.variables

@@ -41,7 +41,7 @@ extension Observer {
     }
   }
 
-  /// Whether the TPM's log shows that the firmware has started the UKI; true if there is no such log.
+  /// Whether the firmware has started the UKI, according to the TPM's log; true for a machine without such a log.
   private func wasMeasured(_ record: ImageRecord) -> Bool {
     guard let programs = TPMEventLog(of: host)?.startedPrograms, let digest = record.authenticode else { return true }
     return programs.isEmpty || programs.contains(digest)

@@ -62,6 +62,8 @@ struct BootEntryGoals: Sendable {
     var record: (String, UKIName) -> ImageRecord?
     /// Whether UKIs without a record will be built.
     var isFuture = false
+    /// Whether the next boot may try a UKI.
+    var allowsTrial = true
     /// ESPs whose boot loaders are missing; entries that lead to them are left unchanged.
     var lacking: Set<String> = []
     /// UKIs that the firmware rejects; they come last.
@@ -113,7 +115,7 @@ struct BootEntryGoals: Sendable {
     }
     let isPreferred = decision.trust.isAccepted && !order.allSatisfy(images.refused.contains)
     let trial =
-      isPreferred
+      isPreferred && images.allowsTrial
       ? trials.candidate(
         usable.map { ($0.name, images.names[$0.name] ?? []) }, unproven: unproven, refused: images.refused,
         isFuture: images.isFuture, record: images.record) : nil

@@ -42,7 +42,7 @@ struct BootTrialCommand: ParsableCommand {
     guard let request, let test = request.test else {
       return try global.print(
         (lines + ["This machine comes back from a dead boot in all of these ways."]).localLines,
-        json: SelfTest(on: host).json(nil))
+        json: SelfTest(on: host).json)
     }
     if !global.json { try global.print(lines.localLines, json: .null) }
     try arm(test.announcement)
@@ -71,17 +71,17 @@ extension ResetTest {
     case .panic:
       """
       After the next start, the kernel panics once on purpose, and this machine must come back within minutes. Stop its \
-      guests before.
+      guests first.
       """
     case .watchdog:
       """
       After the next start, the first process stops once on purpose, and the watchdog must restart this machine within \
-      minutes. Stop its guests before.
+      minutes. Stop its guests first.
       """
     case .deadline:
       """
-      The next start is not confirmed on purpose, and this machine must restart after TrialSeconds=. Do not start guests \
-      before.
+      The next start is not confirmed on purpose, and this machine must restart after TrialSeconds=. Do not start \
+      guests in it.
       """
     }
   }
@@ -108,7 +108,7 @@ extension SelfTest {
     }
   }
 
-  fileprivate func json(_ next: ResetTest?) -> JSONValue {
+  fileprivate var json: JSONValue {
     .object([
       "tests": .array(
         tests.map { test, state in

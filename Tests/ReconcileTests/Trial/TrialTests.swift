@@ -4,8 +4,10 @@
 import BinaryFormat
 import BootEnvironment
 import EFIData
+import Glibc
 import HostScenes
 import HostSystem
+import Messages
 import Reconcile
 import TestSupport
 import Testing
@@ -253,6 +255,23 @@ import Testing
     try scene.confirm()
     try scene.mirror.apply()
     #expect(try scene.first() == old)
+  }
+
+  /// A trial without a record would fail unnoticed.
+  @Test func withoutARecordThereIsNoTrialButBootEntries() throws {
+    let host = try scene.mirror.host { mutation in
+      if mutation.path.hasPrefix("/var/lib/pve-sb-uki/"), mutation.path.contains("trial") {
+        throw HostError("write", mutation.path, errno: ENOSPC)
+      }
+    }
+    let report = try scene.mirror.apply(on: host)
+    #expect(report.failures.count == 1)
+    #expect(try scene.next() == nil && scene.record.attempt == nil)
+    #expect(try scene.first() == old)
+    let files = try scene.mirror.order()
+    #expect(files.contains("\(new) on 0") && files.contains("\(new) on 1"))
+    #expect(try scene.mirror.apply().failures.isEmpty)
+    #expect(try scene.next() == "Proxmox VE \(TrialScene.newer) (trial)")
   }
 
   @Test func oneESPSuffices() throws {
