@@ -46,8 +46,6 @@ let package = Package(
     .target(name: "Cryptography", dependencies: ["BinaryFormat", "COpenSSL", "Messages"]),
     .target(name: "Authenticode", dependencies: ["BinaryFormat", "Cryptography", "Messages", "PortableExecutable"]),
 
-    .target(name: "ModuleSignature", dependencies: ["BinaryFormat", "Cryptography", "Messages"]),
-
     // An .xz stream, block by block. The transcoder is compiled with -O in tests too, because they run it on real
     // packages.
     .target(
@@ -56,6 +54,8 @@ let package = Package(
         .unsafeFlags(["-O", "-wmo", "-disable-batch-mode", "-num-threads", "2"], .when(configuration: .debug))
       ]),
     .target(name: "XZ", dependencies: ["BinaryFormat", "CLZMA", "Cryptography", "LZMA2", "Messages"]),
+    .target(
+      name: "ModuleSignature", dependencies: ["BinaryFormat", "Compression", "Cryptography", "Messages", "XZ"]),
 
     // Host: the only layer that touches the system.
     .target(name: "HostSystem", dependencies: ["BinaryFormat", "CLinux", "EFIData", "FATFileSystem", "Messages"]),
@@ -120,8 +120,8 @@ let package = Package(
       name: "HostCommands",
       dependencies: [
         "Authenticode", "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "DebianArchive", "EFIData",
-        "Findings", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile",
-        "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
+        "Findings", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "ModuleSignature", "PortableExecutable",
+        "Reconcile", "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
       ]),
     .target(
       name: "RepositoryTrust", dependencies: ["BinaryFormat", "Compression", "Cryptography", "HostSystem", "Messages"]),
@@ -144,7 +144,8 @@ let package = Package(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
-        "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "Reconcile",
+        "Cryptography", "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment",
+        "Messages", "Reconcile",
         "SecureBoot", "SigningKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -285,9 +286,8 @@ let package = Package(
       name: "HostCommandsTests",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
-        "HostScenes", "HostSystem", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile", "SecureBoot",
-        "SigningKeys", "StartupCheck",
-        "TestSupport",
+        "HostScenes", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile",
+        "SecureBoot", "SigningKeys", "StartupCheck", "TestSupport",
       ]),
     .testTarget(
       name: "KeyEnrolmentTests",

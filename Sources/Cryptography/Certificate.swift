@@ -65,6 +65,9 @@ package final class Certificate: @unchecked Sendable {  // X509 is never modifie
     Self.bytes(of: X509_get0_serialNumber(pointer))
   }
 
+  /// The subject key identifier (RFC 5280 section 4.2.1.2); nil without that extension.
+  package var subjectKeyIdentifier: [UInt8]? { X509_get0_subject_key_id(pointer).map { Self.bytes(of: $0) } }
+
   /// Start of the validity period in seconds since 1970; nil if the encoding is not a time.
   package var notBefore: Int64? { Self.seconds(of: X509_get0_notBefore(pointer)) }
   /// End of the validity period in seconds since 1970; nil if the encoding is not a time.

@@ -15,6 +15,8 @@ package enum DigestAlgorithm: String, Sendable {
 
   /// The algorithms used for signatures of images and modules.
   package static let forSignatures: [DigestAlgorithm] = [.sha1, .sha256, .sha384, .sha512]
+  /// Those that current kernels accept for modules.
+  package static let forModules: [DigestAlgorithm] = [.sha256, .sha384, .sha512]
   package static let all: [DigestAlgorithm] = forSignatures + [.md5]
 
   /// The algorithm with this object identifier; nil for all others.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BinaryFormat
+package import BinaryFormat
 internal import Compression
 internal import Cryptography
 internal import ModuleSignature
@@ -9,12 +9,21 @@ internal import ModuleSignature
 /// A module's content, decompressed while reading.
 ///
 /// It is read twice, since the trailer names the digest algorithm for the rest; memory use does not grow with its size.
-struct ModuleContent {
+package struct ModuleContent {
   private let stream: CompressedStream
   /// Maximum decompressed size in bytes; the largest modules, of graphics drivers, have a tenth of it.
   private static let limit = 1 << 30
 
   init(_ file: any RandomAccessBytes) { stream = CompressedStream(file) }
+
+  /// What a module says about itself, from its unpacked content.
+  ///
+  /// Throws `ParseError` or `CompressionError`.
+  package static func information(of file: any RandomAccessBytes) throws -> ModuleInformation {
+    var content: [UInt8] = []
+    try CompressedStream(file).forEachChunk(limit: limit) { content.append(contentsOf: $0) }
+    return try ModuleInformation(parsing: content)
+  }
 
   /// The signature trailer; nil if the module is unsigned.
   func trailer() throws -> ModuleTrailer? {

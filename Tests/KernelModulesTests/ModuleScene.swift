@@ -51,7 +51,7 @@ struct ModuleScene {
     try directory.write("lib/modules/\(Self.release)/updates/dkms/\(fileName)", bytes)
   }
 
-  func survey() throws -> [String: BuiltModule.Signature] {
+  func survey() throws -> [String: ModuleTrust.Verdict] {
     let survey = try ModuleSurvey(on: directory.host(), own: key.certificate)
     let modules = survey.modules(of: [Self.release, "6.1.0-1"]) { Issue.record($0) }
     return Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0.signature) })

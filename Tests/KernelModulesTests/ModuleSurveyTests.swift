@@ -22,7 +22,7 @@ import Testing
     try scene.put("plain.ko", ModuleScene.module(ModuleScene.content, signature))
     #expect(try scene.survey() == ["plain": .known(scene.key.certificate)])
     try scene.enrol(scene.key, in: .signatureDatabase)
-    #expect(try scene.survey() == ["plain": .trusted(scene.key.certificate)])
+    #expect(try scene.survey() == ["plain": .trusted(.init(keyring: .platform, certificate: scene.key.certificate))])
     try scene.enrol(scene.key, in: .forbiddenDatabase)
     #expect(try scene.survey() == ["plain": .known(scene.key.certificate)])
   }
@@ -36,7 +36,7 @@ import Testing
     try scene.directory.write("var/lib/dkms/mok.pub", other.certificate.der)
     #expect(try scene.survey() == ["other": .known(other.certificate)])
     try scene.enrol(other, in: .machineOwnerKeys)
-    #expect(try scene.survey() == ["other": .trusted(other.certificate)])
+    #expect(try scene.survey() == ["other": .trusted(.init(keyring: .platform, certificate: other.certificate))])
   }
 
   /// Compressed with the tools that dkms uses; the signature is inside.
@@ -77,7 +77,7 @@ import Testing
     try scene.put("short.ko", Array("~Module signature appended~\n".utf8))
     try scene.put("dkms.log", Array("no module".utf8))
     let found = try scene.survey()
-    #expect(found["unsigned"] == BuiltModule.Signature.none && found["empty"] == BuiltModule.Signature.none)
+    #expect(found["unsigned"] == ModuleTrust.Verdict.none && found["empty"] == ModuleTrust.Verdict.none)
     #expect(found["changed"] == .bad("its signature is invalid"))
     for name in ["garbage", "huge", "old", "short"] {
       guard case .bad? = found[name] else { Issue.record("\(name): \(String(describing: found[name]))"); continue }

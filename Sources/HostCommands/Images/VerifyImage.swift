@@ -62,7 +62,7 @@ package struct VerifyImage: Sendable {
       notes: database.ignoredEntries + (program?.notes ?? []))
   }
 
-  private static func read(_ path: String, _ host: Host) throws -> [Certificate] {
+  static func read(_ path: String, _ host: Host) throws -> [Certificate] {
     try describing(path) {
       try CertificateFile(parsing: try host.userFiles.readFile(path, limit: 1 << 20)).certificates
     }

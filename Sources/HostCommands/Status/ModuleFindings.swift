@@ -60,16 +60,21 @@ extension BuiltModule {
   /// The certificate that signed it; nil if it is not available.
   package var signer: Certificate? {
     switch signature {
-    case .trusted(let certificate), .known(let certificate): certificate
+    case .trusted(let anchor): anchor.certificate
+    case .known(let certificate): certificate
     case .unknown, .none, .bad: nil
     }
   }
 
-  package var isTrusted: Bool { if case .trusted = signature { true } else { false } }
+  package var isTrusted: Bool { signature.isTrusted }
+  package var state: String { signature.state }
+  package var signatureText: Message { signature.text }
+}
 
+extension ModuleTrust.Verdict {
   /// The state as a word for the JSON output.
   package var state: String {
-    switch signature {
+    switch self {
     case .trusted: "trusted"
     case .known: "not-enrolled"
     case .unknown: "unknown"
@@ -78,10 +83,10 @@ extension BuiltModule {
     }
   }
 
-  /// How it is signed, as the rest of a sentence.
-  package var signatureText: Message {
-    switch signature {
-    case .trusted(let certificate): "signed by \(certificate.subject)"
+  /// How the module is signed, as the rest of a sentence.
+  package var text: Message {
+    switch self {
+    case .trusted(let anchor): "signed by \(anchor.certificate.subject)"
     case .known(let certificate): "signed by \(certificate.subject), which is not enrolled on this machine"
     case .unknown(let signer): "signed by an unknown certificate of \(signer)"
     case .none: "not signed"

@@ -156,7 +156,9 @@ package struct DetachedSignatures: Sendable {
     _ file: DataScan.File, digests: ModuleDigests, by source: KeySignatures
   ) throws -> [UInt8] {
     let algorithm = try digests.digest(for: file.path)
-    var content = try PackedModule(file.content, size: PackedModule.unpackedSize(of: file.content)).content
+    var content = try PackedModule(
+      file.content, size: PackedModule.unpackedSize(of: file.content, limit: DataScan.fileLimit)
+    ).content
     let trailer = try ModuleTrailer(tail: content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: content.count)
     if let trailer { content.removeSubrange(trailer.contentCount...) }
     let digest = try Digest.of(content, algorithm)

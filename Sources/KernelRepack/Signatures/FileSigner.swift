@@ -76,7 +76,7 @@ struct FileSigner: Sendable {
 
   private func module(_ file: DataScan.File) throws -> FileChange? {
     guard signatures.covers(file.path) else { return nil }
-    let size = try PackedModule.unpackedSize(of: file.content)
+    let size = try PackedModule.unpackedSize(of: file.content, limit: DataScan.fileLimit)
     return try memory.reserving(Self.copies * size) { try module(file, unpackedSize: size) }
   }
 

@@ -5,6 +5,7 @@ internal import Cryptography
 internal import DebianArchive
 internal import HostSystem
 internal import Messages
+internal import ModuleSignature
 
 /// The digests that kernels require for signatures of their modules, from the kernels' configurations.
 ///
@@ -60,7 +61,7 @@ struct ModuleDigests: Sendable {
     var found: [String: DigestAlgorithm?] = [:]
     try input.forEachFile(where: { KernelFiles.kind(of: $0) == .configuration }) { file in
       if let kernel = KernelFiles.kernel(ofConfiguration: file.path) {
-        found[kernel] = .some(KernelFiles.moduleDigest(in: file.content))
+        found[kernel] = .some(KernelConfiguration(parsing: file.content).digest)
       }
       return found.count != listed
     }
@@ -70,7 +71,7 @@ struct ModuleDigests: Sendable {
   /// Adds a configuration from the package itself, which takes precedence over those of other packages.
   mutating func add(_ configuration: DataScan.File) {
     guard let kernel = KernelFiles.kernel(ofConfiguration: configuration.path) else { return }
-    own[kernel] = KernelFiles.moduleDigest(in: configuration.content)
+    own[kernel] = KernelConfiguration(parsing: configuration.content).digest
   }
 
   /// The digest that the kernel of the module at `path` requires.

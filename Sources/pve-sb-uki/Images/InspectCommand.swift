@@ -7,12 +7,13 @@ import CommandLineInterface
 import CommandSupport
 import HostCommands
 import HostSystem
+internal import KernelModules
 internal import Messages
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show sections, texts, digests and signatures of an EFI image",
+    abstract: "Show what an EFI image or a kernel module contains, and its signatures",
     discussion: """
       With --section, writes the raw content of that section to standard output; of all such sections if there are \
       several.
@@ -20,7 +21,7 @@ struct InspectCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("EFI image", valueName: "file"), completion: .file())
+  @Argument(help: ArgumentHelp("EFI image or kernel module", valueName: "file"), completion: .file())
   var image: String
 
   @Option(help: ArgumentHelp("Print only the content of this section", valueName: "name"))
@@ -41,6 +42,9 @@ struct InspectCommand: ParsableCommand {
       if count > 1 {
         try global.note("\(image) has \(count) sections \(section), written one after the other; select with --profile")
       }
+    } else if try ModuleFile.isModule(host.userFiles.openFile(image)) {
+      let report = try InspectModule(path: image).run(on: host)
+      try global.print(report.text, json: report.json)
     } else {
       let report = try inspect.run(on: host)
       try global.print(report.text, json: report.json)

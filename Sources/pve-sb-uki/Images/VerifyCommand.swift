@@ -6,18 +6,25 @@ internal import BinaryFormat
 import CommandLineInterface
 import CommandSupport
 import HostCommands
+import HostSystem
+internal import KernelModules
 internal import Messages
 import SecureBoot
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Check whether the firmware or shim starts EFI images",
+    abstract: "Check whether firmware, shim or kernel accept EFI images and kernel modules",
     discussion: """
       Judges the images as the firmware would with Secure Boot on, by this machine's lists: db, dbx and dbt, or those of \
       another machine with --efivars. With --via shim, as shim would: its MOK lists and SBAT level too. The default is the \
-      program in this machine's boot chain. With --cert, only signatures by these certificates are trusted. The exit code \
-      is 0 if all images start, 1 if one does not or cannot be checked.
+      program in this machine's boot chain. With --cert, only signatures by these certificates are trusted.
+
+      Judges kernel modules as the kernel that they are built for would with Secure Boot on: by the certificates compiled \
+      into it, the machine owner keys, and db. With --kernel, as that kernel would; without files, all modules that are \
+      loaded now, as that kernel has them.
+
+      The exit code is 0 if all are accepted, 1 if one is not or cannot be checked.
       """)
 
   /// A route that can be asked for.
@@ -28,8 +35,11 @@ struct VerifyCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
 
-  @Argument(help: ArgumentHelp("EFI images", valueName: "file"), completion: .file())
-  var images: [String]
+  @Argument(help: ArgumentHelp("EFI images and kernel modules", valueName: "file"), completion: .file())
+  var files: [String] = []
+
+  @Option(help: ArgumentHelp("The kernel that loads the modules", valueName: "release"), completion: .kernels)
+  var kernel: String?
 
   @Option(
     help: ArgumentHelp("Trusted certificates, PEM or DER; may be repeated", valueName: "file"), completion: .file())
@@ -50,6 +60,9 @@ struct VerifyCommand: ParsableCommand {
   var shim: String?
 
   func validate() throws {
+    guard !files.isEmpty || kernel != nil else {
+      throw ValidationError(saying: "specify files, or a kernel with --kernel")
+    }
     guard cert.isEmpty || efivars == nil && via == nil && shim == nil else {
       throw ValidationError(saying: "use either --cert, or --efivars, --via and --shim")
     }
@@ -60,31 +73,67 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let host = try global.host()
-    var verify = VerifyImage()
-    verify.certificates = cert
-    verify.variables = efivars
-    verify.route = via.map { $0 == .shim ? .shim : .firmware }
-    verify.shim = shim
-    let judge = try verify.judge(on: host)
-    var reports: [VerifyImage.Report] = []
-    for image in images {
+    var failures = 0
+    func failed(_ error: any Error) {
+      failures += 1
+      ErrorReport.write(error, program: "pve-sb-uki")
+    }
+    var (images, modules): ([String], [String]) = ([], [])
+    for file in files {
       do {
-        reports.append(try verify.run(image, by: judge, on: host))
+        if try ModuleFile.isModule(host.userFiles.openFile(file)) { modules.append(file) } else { images.append(file) }
       } catch {
-        ErrorReport.write(error, program: "pve-sb-uki")
+        failed(error)
       }
     }
-    let isOff: [Message] =
-      judge.isEnforced == false ? ["Secure Boot is not enforced at present, so every image starts"] : []
-    let notes = (judge.notes + isOff).map { ("note: \($0)" as Message).localLine }.joined()
-    try global.print(
-      reports.map(Self.text).joined() + notes,
-      json: [
-        "enforced": judge.isEnforced.map { .boolean($0) } ?? .null, "images": .array(reports.map(Self.json)),
-        "notes": .array(judge.notes.map { JSONValue($0) }),
-      ])
-    if reports.count < images.count || !reports.allSatisfy(\.isAccepted) { throw ExitCode(1) }
+    guard kernel == nil || images.isEmpty else { throw ValidationError(saying: "--kernel is for kernel modules only") }
+    var members: [String: JSONValue] = ["notes": [], "images": [], "enforced": .null]
+    var notes: [Message] = []
+    var text = ""
+    var isAccepted = true
+    if !images.isEmpty {
+      var verify = VerifyImage()
+      verify.certificates = cert
+      verify.variables = efivars
+      verify.route = via.map { $0 == .shim ? .shim : .firmware }
+      verify.shim = shim
+      let judge = try verify.judge(on: host)
+      var reports: [VerifyImage.Report] = []
+      for image in images {
+        do { reports.append(try verify.run(image, by: judge, on: host)) } catch { failed(error) }
+      }
+      text += reports.map(Self.text).joined()
+      notes += judge.notes
+      if judge.isEnforced == false {
+        text += Self.note("Secure Boot is not enforced at present, so every image starts")
+      }
+      members["enforced"] = judge.isEnforced.map { .boolean($0) } ?? .null
+      members["images"] = .array(reports.map(Self.json))
+      isAccepted = reports.allSatisfy(\.isAccepted)
+    }
+    if !modules.isEmpty || files.isEmpty {
+      let host = try efivars.map { try host.usingVariables(in: $0) } ?? host
+      var verify = VerifyModules()
+      verify.kernel = kernel
+      verify.certificates = cert
+      let result =
+        if let kernel, files.isEmpty {
+          try verify.loaded(in: kernel, on: host)
+        } else {
+          try verify.run(modules, on: host, failed: failed)
+        }
+      text += result.text(isSurvey: files.isEmpty)
+      notes += result.notes
+      members["enforced"] = result.isEnforced.map { .boolean($0) } ?? .null
+      members["modules"] = .array(result.reports.map(\.json))
+      isAccepted = isAccepted && result.reports.allSatisfy(\.isAccepted)
+    }
+    members["notes"] = JSONValue(notes)
+    try global.print(text + notes.map(Self.note).joined(), json: .object(members))
+    if failures > 0 || !isAccepted { throw ExitCode(1) }
   }
+
+  private static func note(_ note: Message) -> String { ("note: \(note)" as Message).localLine }
 
   private static func text(_ report: VerifyImage.Report) -> String {
     let line: Message =
