@@ -124,6 +124,8 @@ package struct BootStep: Sendable {
   package internal(set) var path: String?
   /// The name of the partition: of its ESP, otherwise as in /dev/disk/by-partuuid; nil if it is not a file.
   package internal(set) var partition: String?
+  /// Whether its partition exists and can be read.
+  package internal(set) var isPartitionReadable = false
   /// Whether the program starts with Secure Boot on.
   package internal(set) var verdict: Verdict
   /// Why, as a fragment about the program.

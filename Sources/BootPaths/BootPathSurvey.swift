@@ -18,6 +18,8 @@ package struct BootPathSurvey: Sendable {
     package var readsAll = false
     /// Files that are known not to match the manifest, by the name of the ESP and path; they are read.
     package var damaged: [(esp: String, path: String)] = []
+    /// Whether to follow entries outside the boot order, too; the result is in `everyEntry`.
+    package var followsEveryEntry = false
     /// The lists to judge with instead of those that the firmware has now.
     package var database: TrustDatabase?
 
@@ -26,6 +28,8 @@ package struct BootPathSurvey: Sendable {
 
   /// In the order in which the firmware tries them: BootNext, the boot order, the removable paths.
   package internal(set) var paths: [BootPath] = []
+  /// With `followsEveryEntry`: all entries, in boot order and then by number, as if the firmware tried each of them.
+  package internal(set) var everyEntry: [BootPath] = []
   /// Drivers and programs that the firmware starts before that.
   package internal(set) var preparations: [BootPath] = []
   /// In the order of `FindingKind`.
@@ -71,6 +75,14 @@ package struct BootPathSurvey: Sendable {
     var seen: Set<UInt16> = []
     let order = variables.order.filter { seen.insert($0).inserted }
     for number in order.prefix(Self.orderLimit) { paths.append(reader.path(.entry(number))) }
+    if options.followsEveryEntry {
+      let others = variables.entries.map(\.number).filter { !seen.contains($0) }
+      everyEntry = (order + others).prefix(Self.orderLimit).map { number in
+        var path = reader.path(.next(number))
+        path.origin = .entry(number)
+        return path
+      }
+    }
     preparations = Self.preparations(store, walker)
     addRemovablePaths(survey, partitions, walker)
 

@@ -63,7 +63,8 @@ final class ProgramJudge {
 
   /// Recognises a program and judges it as `starter` would.
   func examine(_ path: String, on volume: Volume, by starter: Starter) -> Examination {
-    var step = BootStep(program: .unknown, path: path, partition: volume.name, verdict: .unknown, reason: "")
+    var step = BootStep(
+      program: .unknown, path: path, partition: volume.name, isPartitionReadable: true, verdict: .unknown, reason: "")
     do {
       guard let file = try volume.open(path) else {
         step.verdict = .missing

@@ -103,6 +103,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case trialFailed = "trial-failed"
   /// The firmware does not act on BootNext as trials need.
   case bootNextUnreliable = "boot-next-unreliable"
+  /// `migrate-boot` has moved /boot, but is not complete.
+  case bootMigration = "boot-migration"
   /// The machine was not yet booted from a current UKI.
   case notBooted = "not-booted"
 
@@ -118,6 +120,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case keysNotBackedUp = "keys-not-backed-up"
   /// A private key is on an unencrypted file system.
   case secretUnencrypted = "secret-unencrypted"
+  /// /boot is an unencrypted partition that this machine does not need.
+  case bootPartition = "boot-partition"
   /// Exported public keys are still on an ESP.
   case exportedKeysOnESP = "exported-keys-on-esp"
   /// MokManager appears at the next boot, with a request that is not about the signing key.
@@ -140,8 +144,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
       .chainUnusable, .ukiRejected, .ukiUnbuildable, .espFull, .workFailed:
       .failure
     case .trialPending, .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted,
-      .exportedKeysOnESP,
-      .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate, .remark:
+      .bootPartition, .exportedKeysOnESP, .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate,
+      .remark:
       .note
     default: .attention
     }

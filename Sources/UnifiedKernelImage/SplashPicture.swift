@@ -2,7 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
-internal import Messages
+package import Messages
 
 /// A BMP picture for `.splash`.
 ///
@@ -19,9 +19,9 @@ internal import Messages
 /// | 30 | 4 | compression |
 /// | 46 | 4 | number of colours in the table, 0 for all |
 /// | 54 | 3 × 4 | masks of red, green and blue, if the information header has at least 52 bytes |
-struct SplashPicture {
+package struct SplashPicture: Sendable {
   /// What may prevent some stubs from showing the picture; nil if nothing does.
-  private(set) var note: Message?
+  package private(set) var note: Message?
 
   private static let fileHeaderSize = 14
   private static let informationSize = 40
@@ -40,7 +40,7 @@ struct SplashPicture {
   /// Checks that the stub shows the picture.
   ///
   /// Throws `ImageError` `content`.
-  init(parsing input: NamedInput) throws {
+  package init(parsing input: NamedInput) throws {
     self.input = input
     let needed = Self.fileHeaderSize + Self.informationSizeWithMasks
     let bytes = try input.bytes.readBytes(at: 0, count: min(needed, input.bytes.count), format: "BMP")

@@ -20,6 +20,7 @@ struct PveSbUkiCommand: ParsableCommand {
       ApplyCommand.self, StatusCommand.self, BuildCommand.self, SignCommand.self, VerifyCommand.self,
       InspectCommand.self,
       KeysCommand.self, EnrollCommand.self, BootCommand.self, CommandLineCommand.self, ConfigCommand.self,
+      MigrateBootCommand.self,
     ])
 
   // Options may come before the subcommand too.

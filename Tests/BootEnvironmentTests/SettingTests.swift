@@ -17,7 +17,7 @@ import Testing
         "Enabled=yes", "Strict=no", "Keep=0", "KeyDirectory=/etc/pve-sb-uki/keys", "Key=/etc/pve-sb-uki/keys/db.key",
         "Certificate=/etc/pve-sb-uki/keys/db.crt", "PassphraseFile=", "Esp=", "Chain=auto", "Removable=no",
         "Type1=keep", "Dkms=no", "Promotion=immediate", "ConfirmUnits=", "ConfirmSeconds=30", "TrialSeconds=900",
-        "Watchdog=", "SecureBoot=required",
+        "Watchdog=", "Splash=", "SecureBoot=required",
       ])
   }
 

@@ -936,10 +936,12 @@ enum Golden {
 
   static let bootForget = #"""
     {
+      "dry_run": false,
       "failures": [],
       "forgotten": [
         "Boot0001"
       ],
+      "kept": [],
       "schema": 1
     }
     """#
@@ -1124,6 +1126,13 @@ enum Golden {
         },
         {
           "key": "Watchdog",
+          "line": null,
+          "path": null,
+          "source": "default",
+          "value": ""
+        },
+        {
+          "key": "Splash",
           "line": null,
           "path": null,
           "source": "default",

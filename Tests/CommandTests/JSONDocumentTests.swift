@@ -70,7 +70,7 @@ import Testing
       [
         "build", "--linux", directory.path(of: "boot/vmlinuz-6.8.12-9-pve"), "--initrd",
         directory.path(of: "boot/initrd.img-6.8.12-9-pve"), "--cmdline", "root=/dev/sda1", "--uname", "6.8.12-9-pve",
-        "--stub", Fixture.stub257.path, "--output", directory.path(of: "a.efi"),
+        "--os-release", "", "--stub", Fixture.stub257.path, "--output", directory.path(of: "a.efi"),
       ] + identity)
     expect(build.masked(root: root).serialize(), named: "build", is: Golden.build)
     let stub = directory.path(of: "stub.efi")

@@ -57,7 +57,7 @@ import Testing
 
   private func forget(_ numbers: UInt16..., recorder: MutationRecorder = MutationRecorder()) throws -> BootForget.Result
   {
-    var forget = BootForget(numbers: numbers.map { BootEntryNumber($0) })
+    var forget = BootForget(.named(numbers.map { BootEntryNumber($0).name }))
     forget.lockTimeout = 0
     return try forget.run(on: directory.host(gate: recorder.gate))
   }
@@ -85,7 +85,9 @@ import Testing
   @Test func forgettingRemovesTheEntryFromTheOrderFirst() throws {
     let recorder = MutationRecorder()
     let result = try forget(1, 5, recorder: recorder)
-    #expect(result.forgotten.map(\.name) == ["Boot0001", "Boot0005"] && result.failures.isEmpty)
+    #expect(
+      result.forgotten.map(\.name) == ["Boot0001 (Proxmox VE 6.8.12-9-pve)", "Boot0005 (spare)"]
+        && result.failures.isEmpty)
     #expect(result.notes.count == 1 && result.notes[0].hasPrefix("Boot0001 was made by pve-sb-uki"))
     #expect(try order() == [2, 9, 3, 4])
     #expect(try data(.bootOption(1)) == nil && data(.bootOption(5)) == nil && data(.bootNext) == nil)
@@ -94,8 +96,44 @@ import Testing
     #expect(changes == names.map { "\(EFIVariableStore.directory)/\($0.fileName)" })
   }
 
+  /// Like the firmware's file names, paths ignore case; a label does not.
+  @Test(
+    arguments: [
+      ("spare", [5]), ("/EFI/SPARE.efi", [5]), (#"\efi\spare.EFI"#, [5]), ("Proxmox VE 6.8.12-9-pve", [1]),
+      ("Boot0003", [3]),
+    ] as [(String, [UInt16])])
+  func anEntryIsFoundByNumberLabelOrPath(name: String, numbers: [UInt16]) throws {
+    var forget = BootForget(.named([name, name]))
+    forget.isDryRun = true
+    let recorder = MutationRecorder()
+    let result = try forget.run(on: directory.host(gate: recorder.gate))
+    #expect(result.forgotten.map(\.number.value) == numbers && recorder.mutations.isEmpty)
+  }
+
+  /// Firmware that loses its list, and installers, leave several entries with one label.
+  @Test func allEntriesWithTheLabelAreRemoved() throws {
+    try put(6, label: "spare", path: "/EFI/other.efi")
+    var forget = BootForget(.named(["spare"]))
+    forget.lockTimeout = 0
+    #expect(try forget.run(on: directory.host()).forgotten.map(\.number.value) == [5, 6])
+    #expect(try data(.bootOption(5)) == nil && data(.bootOption(6)) == nil)
+  }
+
+  @Test func anUnknownLabelIsAnError() throws {
+    for name in ["Spare", "/EFI/none.efi", ""] {
+      let error = thrown(Failure.self) { try BootForget(.named([name])).run(on: directory.host()) }
+      #expect(error?.description == "no boot entry is called '\(name)' or starts that program")
+    }
+  }
+
+  /// GRUB may be what starts this machine.
+  @Test func entriesOfOthersStayUntilThisMachineBootsFromOurs() throws {
+    let error = thrown(Failure.self) { try BootForget(.foreign).run(on: directory.host()) }
+    #expect(error?.description.hasPrefix("this machine was not booted from a boot entry of pve-sb-uki") == true)
+  }
+
   @Test func numbersWithoutAnEntryAreRemovedFromTheOrder() throws {
-    #expect(try forget(9, 4).forgotten.map(\.value) == [9, 4])
+    #expect(try forget(9, 4).forgotten.map(\.number.value) == [9, 4])
     #expect(try order() == [2, 1, 3, 1])
     #expect(try data(.bootOption(4)) == nil)
   }
@@ -106,7 +144,7 @@ import Testing
     ] as [([UInt16], String)] {
       let recorder = MutationRecorder()
       let error = thrown(Failure.self) {
-        try BootForget(numbers: numbers.map { BootEntryNumber($0) }).run(on: directory.host(gate: recorder.gate))
+        try BootForget(.named(numbers.map { BootEntryNumber($0).name })).run(on: directory.host(gate: recorder.gate))
       }
       #expect(error?.description == words && error?.hint != nil)
       #expect(recorder.mutations.allSatisfy { !$0.path.hasPrefix("/sys") })
@@ -122,7 +160,7 @@ import Testing
     let host = try directory.host { mutation in
       if mutation.kind == .write { throw HostError("write", mutation.path, errno: EROFS) }
     }
-    let result = try BootForget(numbers: [BootEntryNumber(1), BootEntryNumber(9)]).run(on: host)
+    let result = try BootForget(.named(["1", "9"])).run(on: host)
     #expect(result.forgotten.isEmpty && result.failures.count == 2)
     #expect(result.failures[0].hint?.contains("remount,rw") == true)
     #expect(try data(.bootOption(1)) != nil)

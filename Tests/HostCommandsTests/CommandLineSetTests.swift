@@ -22,7 +22,15 @@ import Testing
     _ line: String?, kernel: String? = nil, recorder: MutationRecorder = MutationRecorder(),
     change: (inout CommandLineSet) -> Void = { _ in }
   ) throws -> CommandLineSet.Result {
-    var set = CommandLineSet(line: line, kernel: kernel)
+    try run(line.map { .replace($0) } ?? .discard, kernel: kernel, recorder: recorder, change: change)
+  }
+
+  @discardableResult
+  private func run(
+    _ wanted: CommandLineSet.Change, kernel: String? = nil, recorder: MutationRecorder = MutationRecorder(),
+    change: (inout CommandLineSet) -> Void = { _ in }
+  ) throws -> CommandLineSet.Result {
+    var set = CommandLineSet(wanted, kernel: kernel)
     set.lockTimeout = 0
     change(&set)
     return try set.run(on: directory.host(gate: recorder.gate))
@@ -135,6 +143,49 @@ import Testing
     #expect(result.errors.isEmpty && result.difference == nil)
     #expect(result.warnings.count == 1 && result.warnings[0].contains("x=\"a b\""))
     #expect(try text() == "root=/dev/sda1 ro x=\"a b\"\n")
+  }
+
+  @Test func wordsAreAddedOnce() throws {
+    try directory.write(Self.name, "# mine\nroot=/dev/sda1 quiet\n")
+    var set = try CommandLineSet(arguments: ["quiet iommu=pt", "x=a b"]) { .add($0) }
+    set.lockTimeout = 0
+    let result = try set.run(on: directory.host())
+    #expect(result.difference?.added == ["iommu=pt", "x=\"a b\""] && result.isChange)
+    #expect(result.warnings.contains("the line already contains quiet"))
+    #expect(try text() == "# mine\nroot=/dev/sda1 quiet iommu=pt x=\"a b\"\n")
+    #expect(try !set.run(on: directory.host()).isChange)
+    #expect(
+      try run(.add("iommu=off")).warnings == ["the line also contains iommu=pt; most parameters take the last value"])
+  }
+
+  @Test func wordsAreRemovedByTextOrName() throws {
+    try directory.write(Self.name, "root=/dev/sda1 console=tty0 quiet console=ttyS0 ro\n")
+    #expect(try run(.remove(["console=tty0"])).difference?.missing == ["console=tty0"])
+    #expect(try text() == "root=/dev/sda1 quiet console=ttyS0 ro\n")
+    #expect(try run(.remove(["console", "quiet"])).difference?.missing == ["quiet", "console=ttyS0"])
+    let result = try run(.remove(["quiet"]))
+    #expect(!result.isChange && result.warnings == ["the line does not contain quiet"])
+    #expect(try text() == "root=/dev/sda1 ro\n")
+    // This machine could not boot without it.
+    #expect(try !run(.remove(["root"])).errors.isEmpty)
+    #expect(try text() == "root=/dev/sda1 ro\n")
+  }
+
+  @Test func aWordInAFragmentIsNotSilentlyKept() throws {
+    try directory.write(Self.name, "root=/dev/sda1\n")
+    try directory.write("etc/kernel/cmdline.d/a.conf", "quiet\n")
+    let error = thrown(Failure.self) { try run(.remove(["quiet"])) }
+    #expect(error?.description == "quiet is in /etc/kernel/cmdline.d/a.conf, not in /etc/kernel/cmdline")
+  }
+
+  /// Otherwise a kernel's own line would lack root=.
+  @Test func anOverrideStartsFromTheCommonLine() throws {
+    try directory.write(Self.name, "root=/dev/sda1\n")
+    try directory.write("etc/kernel/cmdline.d/a.conf", "quiet\n")
+    try run(.add("nomodeset"), kernel: "6.8.12-9-pve")
+    #expect(try text("etc/kernel/cmdline-6.8.12-9-pve") == "root=/dev/sda1 quiet nomodeset\n")
+    try run(.remove(["quiet"]), kernel: "6.8.12-9-pve")
+    #expect(try text("etc/kernel/cmdline-6.8.12-9-pve") == "root=/dev/sda1 nomodeset\n")
   }
 
   /// The file would be read as a comment.

@@ -116,6 +116,11 @@ package struct Configuration: Hashable, Sendable {
   /// Default: none.
   package var watchdog: String?
 
+  /// `Splash=`: the BMP picture that the UKIs show at boot, an absolute path.
+  ///
+  /// Default: none.
+  package var splash: String?
+
   /// `SecureBoot=required|optional`: whether `status` reports that Secure Boot is off.
   ///
   /// Default required.

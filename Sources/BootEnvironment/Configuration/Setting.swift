@@ -61,6 +61,9 @@ package struct Setting: Sendable {
     Setting("Watchdog", set: { configuration, value, _ in configuration.watchdog = try value.module() }) {
       $0.watchdog ?? ""
     },
+    Setting("Splash", set: { configuration, value, _ in configuration.splash = try value.absolutePath() }) {
+      $0.splash ?? ""
+    },
     Setting("SecureBoot", set: { $0.secureBoot = try $1.choice(wanted: "required or optional") ?? $2.secureBoot }) {
       $0.secureBoot.rawValue
     },

@@ -7,12 +7,22 @@ package import Messages
 internal import Reconcile
 internal import UnifiedKernelImage
 
-/// `pve-sb-uki cmdline set`: checks a command line and writes it to its file.
+/// `pve-sb-uki cmdline set`, `add` and `remove`: checks a changed command line and writes it to its file.
 ///
 /// `Apply` then rebuilds the UKIs.
 package struct CommandLineSet: Sendable {
-  /// The new line; nil removes the override of the kernel.
-  package var line: String?
+  /// What to do with the line.
+  package enum Change: Hashable, Sendable {
+    case replace(String)
+    /// Append those words of a line that it does not contain.
+    case add(String)
+    /// Remove words; one without `=` also stands for all parameters of that name.
+    case remove([String])
+    /// Remove the override of the kernel.
+    case discard
+  }
+
+  package var change: Change
   /// Release of the kernel whose override to set; nil for the line of all other kernels.
   package var kernel: String?
   /// Whether to check the line only.
@@ -24,18 +34,18 @@ package struct CommandLineSet: Sendable {
 
   private var notes: [Message] = []
 
-  package init(line: String?, kernel: String? = nil) {
-    self.line = line
+  package init(_ change: Change, kernel: String? = nil) {
+    self.change = change
     self.kernel = kernel
   }
 
-  /// Sets the line in several arguments: the first one may be a line, each further one is a word.
+  /// Replaces the line, or adds to it, by several arguments: the first one may be a line, each further one is a word.
   ///
   /// A word with white space gets quotation marks, which a warning reports. Throws `BootEnvironmentError` if it already
   /// contains some.
-  package init(arguments: [String], kernel: String? = nil) throws {
+  package init(arguments: [String], kernel: String? = nil, change: (String) -> Change = { .replace($0) }) throws {
     let (line, quoted) = try CommandLineText.line(of: arguments)
-    self.init(line: line, kernel: kernel)
+    self.init(change(line), kernel: kernel)
     notes = quoted.map { "an argument contains white space and becomes one word: \($0.text)" }
   }
 
@@ -63,48 +73,96 @@ package struct CommandLineSet: Sendable {
 
   /// Checks the line and writes it.
   ///
-  /// Throws `Failure` or `HostError` if it cannot be checked or written.
+  /// Throws `Failure` or `HostError` if it cannot be checked or written, or if a word to remove is in another file.
   package func run(on host: Host) throws -> Result {
     let target = try CommandLineTarget(kernel: kernel)
+    // An invalid line does not even create the lock file.
+    let draft = try judge(target, on: host)
+    guard draft.errors.isEmpty else { return draft }
+    return try locked(host) {
+      var result = try judge(target, on: host)
+      guard result.errors.isEmpty else { return result }
+      if let line = result.new {
+        try write(line, to: target, on: host, result: &result)
+      } else {
+        try discard(target, on: host, result: &result)
+      }
+      return result
+    }
+  }
+
+  private func judge(_ target: CommandLineTarget, on host: Host) throws -> Result {
     var result = Result(path: target.path)
-    guard let line = line.map({ CommandLine.trimmed($0) }) else { return try remove(target, on: host, result: &result) }
-    result.new = line
+    result.old = target.present(in: host.files)
+    var found = notes
+    result.new = try line(of: target, on: host, &found)
+    guard let line = result.new else { return result }
     result.classify(try describing(target.path) { try target.findings(with: line, on: host) }, isForced: isForced)
-    result.warnings = notes + result.warnings
-    result.old = target.present(in: host.files)
-    guard result.errors.isEmpty else { return result }
-    return try write(line, to: target, on: host, result: &result)
-  }
-
-  private func write(
-    _ line: String, to target: CommandLineTarget, on host: Host, result: inout Result
-  ) throws -> Result {
-    try locked(host) {
-      let files = host.files
-      let content = try files.readFileIfPresent(target.path, limit: 1 << 16) ?? []
-      // Keep a file with the same line in another form.
-      if let part = try? CommandLine.part(target.path, content), part.text == line { return }
-      result.isChange = true
-      guard !isDryRun else { return }
-      try files.makeDirectory("/etc/kernel")
-      try files.replaceFile(target.path, content: Self.headComments(of: content) + Array("\(line)\n".utf8))
-    }
+    result.warnings = found + result.warnings
     return result
   }
 
-  private func remove(_ target: CommandLineTarget, on host: Host, result: inout Result) throws -> Result {
+  /// The new line; nil if the file is to be removed.
+  private func line(of target: CommandLineTarget, on host: Host, _ warnings: inout [Message]) throws -> String? {
+    switch change {
+    case .discard: return nil
+    case .replace(let line): return CommandLine.trimmed(line)
+    case .add(let line):
+      let old = try target.base(in: host.files)
+      let present = CommandLineWord.split(old)
+      let (known, new) = CommandLineWord.split(line).partitioned { present.contains($0) }
+      warnings += known.map { "the line already contains \($0.text)" }
+      for word in new {
+        for other in present where other.name == word.name {
+          warnings.append("the line also contains \(other.text); most parameters take the last value")
+        }
+      }
+      return ([old] + new.map(\.text)).filter { !$0.isEmpty }.joined(separator: " ")
+    case .remove(let arguments):
+      let old = try target.base(in: host.files)
+      var words = CommandLineWord.split(old)
+      for wanted in arguments.flatMap({ CommandLineWord.split($0) }) {
+        let count = words.count
+        words.removeAll { $0 == wanted || wanted.value == nil && $0.name == wanted.name }
+        guard words.count == count else { continue }
+        if target.kernel == nil { try Self.requireAbsence(of: wanted, on: host) }
+        warnings.append("the line does not contain \(wanted.text)")
+      }
+      return words == CommandLineWord.split(old) ? old : words.map(\.text).joined(separator: " ")
+    }
+  }
+
+  /// Throws `Failure` if a fragment has the word.
+  private static func requireAbsence(of wanted: CommandLineWord, on host: Host) throws {
+    for part in try CommandLine.fragments(of: host.files) {
+      let words = CommandLineWord.split(part.text)
+      guard words.contains(where: { $0 == wanted || wanted.value == nil && $0.name == wanted.name }) else { continue }
+      throw Failure(
+        "\(wanted.text) is in \(part.path), not in \(CommandLine.filePath)",
+        hint: "remove it there, then run 'pve-sb-uki apply'")
+    }
+  }
+
+  private func write(_ line: String, to target: CommandLineTarget, on host: Host, result: inout Result) throws {
+    let files = host.files
+    let content = try files.readFileIfPresent(target.path, limit: 1 << 16) ?? []
+    // Keep a file with the same line in another form.
+    if let part = try? CommandLine.part(target.path, content), part.text == line { return }
+    result.isChange = true
+    guard !isDryRun else { return }
+    try files.makeDirectory("/etc/kernel")
+    try files.replaceFile(target.path, content: Self.headComments(of: content) + Array("\(line)\n".utf8))
+  }
+
+  private func discard(_ target: CommandLineTarget, on host: Host, result: inout Result) throws {
     guard target.kernel != nil else { throw Failure("only a kernel's own line can be removed", hint: "add --kernel") }
-    result.old = target.present(in: host.files)
-    try locked(host) {
-      result.isChange = try host.files.linkStatus(of: target.path) != nil
-      if result.isChange, !isDryRun { try host.files.remove(target.path) }
-    }
-    return result
+    result.isChange = try host.files.linkStatus(of: target.path) != nil
+    if result.isChange, !isDryRun { try host.files.remove(target.path) }
   }
 
-  private func locked(_ host: Host, _ body: () throws -> Void) throws {
+  private func locked(_ host: Host, _ body: () throws -> Result) throws -> Result {
     let lock = try isDryRun ? nil : host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
-    try withExtendedLifetime(lock, body)
+    return try withExtendedLifetime(lock, body)
   }
 
   /// The comments and blank lines before the first other line; empty if there is no such line.
@@ -155,6 +213,14 @@ struct CommandLineTarget {
     return (try? CommandLine.override(for: kernel, in: files))?.text
   }
 
+  /// The line that changes start from; without an override, that of all kernels with its fragments.
+  ///
+  /// Throws `BootEnvironmentError` or `HostError`.
+  func base(in files: FileSystem) throws -> String {
+    guard let kernel else { return try CommandLine.base(of: files).text }
+    return try CommandLine(of: files, for: kernel).text
+  }
+
   /// The complete line of kernels if the file contains `text`.
   ///
   /// Throws `BootEnvironmentError` for an invalid fragment.
@@ -194,5 +260,14 @@ struct CommandLineTarget {
       }
     }
     return findings
+  }
+}
+
+extension Sequence {
+  /// The elements that satisfy the predicate, and the others, each in order.
+  fileprivate func partitioned(by belongs: (Element) -> Bool) -> (matching: [Element], others: [Element]) {
+    reduce(into: ([], [])) { parts, element in
+      if belongs(element) { parts.0.append(element) } else { parts.1.append(element) }
+    }
   }
 }

@@ -59,6 +59,7 @@ package struct ConfigurationSet: Sendable {
     let decision = try decide(wanted, on: host)
     guard decision.isChange else { return decision.results }
     try requireUsableKey(after: decision, on: host)
+    try requireUsableSplash(after: decision, on: host)
     guard !isDryRun else { return decision.results }
     do {
       let lock = try host.files.lock(Apply.lockPath, waitingAtMost: lockTimeout)
@@ -182,6 +183,17 @@ package struct ConfigurationSet: Sendable {
           : isOneOfTwo && !changesFile
             ? "set Key and Certificate together, or use --force to write the value anyway"
             : "use --force to write the values anyway")
+    }
+  }
+
+  /// Throws `Failure` if the EFI stub would not show another picture.
+  private func requireUsableSplash(after decision: Decision, on host: Host) throws {
+    let change = decision.results.first { $0.isChange && $0.key == "Splash" && !$0.new.isEmpty }
+    guard !isForced, let change else { return }
+    do {
+      _ = try ImageInputs.openSplash(change.new, host)
+    } catch let error as Failure {
+      throw Failure(error.message, hint: "specify an uncompressed BMP picture with 24 bits per pixel")
     }
   }
 

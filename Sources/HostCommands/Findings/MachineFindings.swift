@@ -73,6 +73,7 @@ package enum MachineFindings {
     collector.add("updates that delete keys") { ESPKeyFiles.removals(context, on: host) }
     collector.add("backups of keys") { try KeyBackupFindings.findings(context.configuration, on: host) }
     collector.add("secrets") { try SecretStorage.findings(context, on: host) }
+    collector.add(Message(verbatim: "/boot")) { try BootPartitionFindings.findings(on: host) }
     collector.add("partition GUIDs") { try ClonedDisks.findings(context, on: host) }
     collector.add("the kernel's log") { try KernelLog(of: host).findings }
     return collector.findings

@@ -66,6 +66,12 @@ enum SecretStorage {
     return try isUnencrypted(mount.device, in: host.files)
   }
 
+  /// Whether the root file system is on a block device that is known to be unencrypted.
+  static func isUnencrypted(rootOf mounts: [MountPoint], on host: Host) throws -> Bool {
+    guard let root = mounts.last(where: { $0.path == "/" }), root.device.major != 0 else { return false }
+    return try isUnencrypted(root.device, in: host.files)
+  }
+
   /// Whether the file is a private key that needs no passphrase.
   private static func isPlainKey(_ path: String, on host: Host) throws -> Bool {
     guard let content = try host.files.readFileIfPresent(path, limit: sizeLimit) else { return false }
@@ -92,7 +98,7 @@ enum SecretStorage {
   /// Whether the device, or one of those that it consists of, has no encryption by dm-crypt below it.
   ///
   /// False if sysfs does not know the device.
-  private static func isUnencrypted(_ device: DeviceNumber, in files: FileSystem) throws -> Bool {
+  static func isUnencrypted(_ device: DeviceNumber, in files: FileSystem) throws -> Bool {
     let directory = "/sys/dev/block/\(device)"
     guard try files.isDirectory(directory) else { return false }
     var budget = deviceLimit

@@ -16,8 +16,9 @@ package struct BuildImage: Sendable {
   package var linux: String
   /// In loading order.
   package var initrds: [String]
-  /// The command line, or `@` and the path of a file with it.
+  /// The command line, or `@` and the path of a file with it; nil for that of the host, empty for none.
   package var commandLine: String?
+  /// Path of the os-release file; nil for that of the host, empty for none.
   package var osRelease: String?
   package var uname: String?
   /// Path of the stub; nil for that of the host.
@@ -55,7 +56,8 @@ package struct BuildImage: Sendable {
   /// Throws `Failure` or `HostError`.
   package func run(on host: Host) throws -> Result {
     let identity = try key?.load(from: host)
-    let plan = try describing(linux) { try ImagePlan(try recipe(host)) }
+    var notes: [Message] = []
+    let plan = try describing(linux) { try ImagePlan(try recipe(host, &notes)) }
     let path = output ?? "\(PathName(linux).fileName).efi"
     try ImageWriter.require(path, toBeNoneOf: inputs, in: host.userFiles)
     return try describing(path) {
@@ -64,18 +66,19 @@ package struct BuildImage: Sendable {
       return Result(
         path: path, size: written.size, digest: written.image.digest.hexadecimal,
         signer: identity?.certificate.subject, kernelRelease: plan.uname,
-        notes: plan.notes + [identity?.certificate.validityWarning(on: host)?.note].compactMap { $0 })
+        notes: notes + plan.notes + [identity?.certificate.validityWarning(on: host)?.note].compactMap { $0 })
     }
   }
 
   private var inputs: [String] {
     let lineFile = commandLine.flatMap { $0.hasPrefix("@") ? String($0.dropFirst()) : nil }
-    let optional: [String] = [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }
+    let optional = [stub, osRelease, splash, sbat, microcode, lineFile].compactMap { $0 }.filter { !$0.isEmpty }
     let repeated: [String] = initrds + sections.map(\.path) + profiles
     return [linux] + optional + repeated + (key?.userPaths ?? [])
   }
 
-  private func recipe(_ host: Host) throws -> ImageRecipe {
+  /// `notes` gets what comes from the host, and what is left out.
+  private func recipe(_ host: Host, _ notes: inout [Message]) throws -> ImageRecipe {
     func input(_ path: String) throws -> NamedInput {
       NamedInput(name: path, bytes: try host.userFiles.openFile(path))
     }
@@ -83,8 +86,16 @@ package struct BuildImage: Sendable {
     let stubInput = try stub.map(input) ?? Self.hostStub(for: KernelImage(parsing: linux).header.machine, host)
     var recipe = ImageRecipe(stub: stubInput, linux: linux, initrds: try initrds.map(input))
     recipe.microcode = try microcode.map(input)
-    recipe.commandLine = try commandLine.map { try Self.line($0, host) }
-    recipe.osRelease = try osRelease.map(input)
+    if let commandLine {
+      recipe.commandLine = commandLine.isEmpty ? nil : try Self.line(commandLine, host)
+    } else {
+      recipe.commandLine = try hostLine(for: linux, host, &notes)
+    }
+    if let osRelease {
+      recipe.osRelease = osRelease.isEmpty ? nil : try input(osRelease)
+    } else {
+      recipe.osRelease = try Self.hostOSRelease(host, &notes)
+    }
     recipe.uname = uname
     recipe.splash = try splash.map(input)
     recipe.sbat = try sbat.map(input)
@@ -92,6 +103,33 @@ package struct BuildImage: Sendable {
     let line = recipe.commandLine.map { String(decoding: $0, as: UTF8.self) } ?? ""
     recipe.profiles = try profiles.map { try Self.profile($0, base: line, host) }
     return recipe
+  }
+
+  /// The command line that `Apply` would use for this kernel; nil without one.
+  ///
+  /// In a container, the running kernel's line is that of another system.
+  private func hostLine(for linux: NamedInput, _ host: Host, _ notes: inout [Message]) throws -> [UInt8]? {
+    do {
+      let kernel = try (uname ?? KernelImage(parsing: linux).release).flatMap { Kernel(release: $0) }
+      let line = try kernel.map { try CommandLine(of: host.files, for: $0) } ?? CommandLine(of: host.files)
+      let isForeign =
+        try line.path == CommandLine.runningPath && (!host.isRunningSystem || SkipReason.isContainer(host))
+      if !line.text.isEmpty, !isForeign {
+        notes.append("command line from \(line.parts.map(\.path).joined(separator: ", ")): \(line.text)")
+        return Array(line.text.utf8)
+      }
+    } catch is BootEnvironmentError {}
+    notes.append("the UKI has no command line; specify it with --cmdline")
+    return nil
+  }
+
+  private static func hostOSRelease(_ host: Host, _ notes: inout [Message]) throws -> NamedInput? {
+    for path in ["/etc/os-release", "/usr/lib/os-release"] where try host.files.exists(path) {
+      notes.append("os-release from \(host.files.display(path))")
+      return NamedInput(name: path, bytes: try host.files.openFile(path))
+    }
+    notes.append("the UKI has no .osrel, so systemd-boot does not list it; specify a file with --os-release")
+    return nil
   }
 
   private static func profile(_ path: String, base: String, _ host: Host) throws -> ImageProfile {

@@ -42,7 +42,7 @@ package struct MountPoint: Hashable, Sendable {
   }
 
   /// Space, tab, newline and backslash are written as a backslash and three octal digits.
-  private static func unescape(_ field: Substring) -> String {
+  static func unescape(_ field: Substring) -> String {
     var bytes: [UInt8] = []
     var rest = field.utf8[...]
     while let byte = rest.popFirst() {

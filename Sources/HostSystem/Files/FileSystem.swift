@@ -203,6 +203,14 @@ extension FileSystem {
     return overflow ? .max : bytes
   }
 
+  /// Bytes in use on the file system that contains `path`.
+  package func usedSpace(at path: String) throws -> Int {
+    let space = try space(at: path)
+    let blocks = Int(clamping: space.f_blocks) - Int(clamping: space.f_bfree)
+    let (bytes, overflow) = blocks.multipliedReportingOverflow(by: Int(clamping: space.f_frsize))
+    return overflow ? .max : max(0, bytes)
+  }
+
   /// Whether the file system that contains `path`, or its mount there, is read-only.
   package func isReadOnly(at path: String) throws -> Bool { try space(at: path).f_flag & UInt(ST_RDONLY) != 0 }
 

@@ -15,6 +15,8 @@ package struct ImageInputs: Hashable, Sendable {
   let commandLine: String
   let stub: String
   let osRelease: String
+  /// Nil without `Splash=`.
+  let splash: String?
   let certificate: String
   /// From profile 1 on.
   let profiles: [ImageProfile]
@@ -23,7 +25,9 @@ package struct ImageInputs: Hashable, Sendable {
   /// As `ImageRecord.made`, for a UKI that is built now.
   private let bootID: String?
 
-  var paths: [String] { [kernel.imagePath, kernel.initrdPath, stub, osRelease, certificate] }
+  var paths: [String] {
+    [kernel.imagePath, kernel.initrdPath, stub, osRelease] + [splash].compactMap { $0 } + [certificate]
+  }
 
   /// Selects the files for a kernel.
   ///
@@ -38,6 +42,7 @@ package struct ImageInputs: Hashable, Sendable {
     bootID = variants.bootID
     stub = BootPrograms(try host.machine).stub
     osRelease = try host.files.exists("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release"
+    splash = configuration.splash
     certificate = configuration.certificate
   }
 
@@ -60,16 +65,33 @@ package struct ImageInputs: Hashable, Sendable {
     let initrd = try host.files.openFile(kernel.initrdPath)
     let stubFile = try Self.openStub(stub, host)
     let release = try host.files.openFile(osRelease)
+    let splashFile = try splash.map { try Self.openSplash($0, host) }
     let certificateFile = try host.files.openFile(certificate)
     var recipe = ImageRecipe(
       stub: Self.named(stubFile), linux: Self.named(linux), initrds: [Self.named(initrd)])
     recipe.commandLine = Array(commandLine.utf8)
     recipe.osRelease = Self.named(release)
     recipe.uname = kernel.release
+    recipe.splash = splashFile.map { Self.named($0) }
     recipe.profiles = profiles
     return Open(
-      files: [linux, initrd, stubFile, release, certificateFile], certificate: certificateFile,
-      plan: try ImagePlan(recipe))
+      files: [linux, initrd, stubFile, release] + [splashFile].compactMap { $0 } + [certificateFile],
+      certificate: certificateFile, plan: try ImagePlan(recipe))
+  }
+
+  /// Opens the picture of `Splash=`.
+  ///
+  /// Throws `Failure` if it cannot be read or the stub would not show it.
+  package static func openSplash(_ path: String, _ host: Host) throws -> File {
+    do {
+      let file = try host.files.openFile(path)
+      _ = try SplashPicture(parsing: named(file))
+      return file
+    } catch {
+      throw Failure(
+        "the picture of Splash= cannot be used: \(error)",
+        hint: "to build UKIs without it: pve-sb-uki config set Splash ''")
+    }
   }
 
   /// Opens the stub of the host.

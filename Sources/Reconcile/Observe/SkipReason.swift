@@ -80,7 +80,7 @@ extension SkipReason {
   }
 
   /// systemd's container interface (systemd.io/CONTAINER_INTERFACE).
-  private static func isContainer(_ host: Host) throws -> Bool {
+  package static func isContainer(_ host: Host) throws -> Bool {
     if let name = host.environment("container"), !name.isEmpty { return true }
     return try host.files.exists("/run/systemd/container")
   }

@@ -37,29 +37,33 @@ struct BootCommand: ParsableCommand {
       abstract: "Remove boot entries, including those of other systems",
       discussion: """
         The entry that this machine was booted from is kept, and so is the last usable entry in the boot order. The \
-        next 'pve-sb-uki apply' recreates an entry of pve-sb-uki as long as its UKI is wanted.
+        next 'pve-sb-uki apply' recreates an entry of pve-sb-uki as long as its UKI is wanted. --foreign removes the \
+        entries of other boot loaders and kernels, once this machine was booted from a UKI. It keeps those of the \
+        firmware, of Windows and fwupd, of disks that are not there, and of unknown programs; name these to remove them.
         """)
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("Boot entry, such as Boot0003, 0003 or 3", valueName: "number"))
-    var numbers: [String]
+    @Argument(
+      help: ArgumentHelp("Boot entry: its number such as Boot0003 or 3, its label, or its path", valueName: "entry"))
+    var entries: [String] = []
+
+    @Flag(help: "Remove the entries of other boot loaders and kernels")
+    var foreign = false
+
+    @Flag(help: "Show what would be removed and write nothing")
+    var dryRun = false
+
+    func validate() throws {
+      guard entries.isEmpty == foreign else { throw ValidationError(saying: "specify boot entries or --foreign") }
+    }
 
     func run() throws {
-      let numbers = try self.numbers.map { text in
-        guard let number = BootEntryNumber(text) else {
-          throw ValidationError(saying: "'\(text)' is not a boot entry number such as Boot0003, 0003 or 3")
-        }
-        return number
-      }
-      let result = try BootForget(numbers: numbers).run(on: global.hostOfRoot())
-      for note in result.notes { try global.note(note) }
-      try global.print(
-        result.forgotten.map { "\($0.name): removed" as Message }.localLines,
-        json: .object([
-          "forgotten": JSONValue(result.forgotten.map(\.name)),
-          "failures": JSONValue(result.failures.map(\.description)),
-        ]))
+      var forget = BootForget(foreign ? .foreign : .named(entries))
+      forget.isDryRun = dryRun
+      let result = try forget.run(on: global.hostOfRoot())
+      for note in result.notes where !dryRun { try global.note(note) }
+      try global.print(result.text(isDryRun: dryRun), json: result.json(isDryRun: dryRun))
       for failure in result.failures { ErrorReport.write(failure, program: "pve-sb-uki") }
       if !result.failures.isEmpty { throw ExitCode(1) }
     }
@@ -163,6 +167,27 @@ extension ApplyReport {
     let line: Message =
       isFirst ? "kernel \(kernel) boots first" : "kernel \(kernel) boots first among pve-sb-uki's boot entries"
     return line.localLine
+  }
+}
+
+extension BootForget.Result {
+  func text(isDryRun: Bool) -> String {
+    let removed = forgotten.map { isDryRun ? "\($0.name): would be removed" as Message : "\($0.name): removed" }
+    let rest = kept.map { "\($0.name): kept: \($0.reason ?? "")" as Message }
+    let none: [Message] = forgotten.isEmpty && failures.isEmpty ? ["no boot entry to remove"] : []
+    return (removed + rest + none).localLines
+  }
+
+  func json(isDryRun: Bool) -> JSONValue {
+    .object([
+      "forgotten": JSONValue(forgotten.map(\.number.name)),
+      "kept": .array(
+        kept.map {
+          .object([
+            "entry": .string($0.number.name), "label": JSONValue($0.label), "reason": JSONValue($0.reason),
+          ])
+        }), "dry_run": .boolean(isDryRun), "failures": JSONValue(failures.map(\.description)),
+    ])
   }
 }
 

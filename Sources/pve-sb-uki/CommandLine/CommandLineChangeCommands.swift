@@ -38,19 +38,60 @@ struct CommandLineSetCommand: ParsableCommand {
   }
 
   func run() throws {
-    var set =
+    let set =
       try none
-      ? CommandLineSet(line: nil, kernel: change.kernel) : CommandLineSet(arguments: words, kernel: change.kernel)
-    set.isDryRun = dryRun
-    set.isForced = change.force
-    let result = try set.run(on: global.host())
-    guard result.errors.isEmpty else {
-      for warning in result.warnings { try global.note(warning) }
-      try change.report(result, apply: nil, with: global, isDryRun: dryRun)
-      change.printErrors(of: result)
-      throw ExitCode(1)
-    }
-    try change.conclude(result, with: global, isDryRun: dryRun)
+      ? CommandLineSet(.discard, kernel: change.kernel) : CommandLineSet(arguments: words, kernel: change.kernel)
+    try change.perform(set, with: global, isDryRun: dryRun)
+  }
+}
+
+struct CommandLineAddCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "add",
+    abstract: "Add words to the kernel command line and rebuild the UKIs",
+    discussion: """
+      Words that the line already contains are not added again. The result is checked as by 'cmdline set'.
+
+      Example: pve-sb-uki cmdline add intel_iommu=on iommu=pt
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var change: CommandLineChangeOptions
+
+  @Argument(help: ArgumentHelp("Words to add at the end", valueName: "word"))
+  var words: [String]
+
+  @Flag(help: "Only check the line and show what would change")
+  var dryRun = false
+
+  func run() throws {
+    let set = try CommandLineSet(arguments: words, kernel: change.kernel) { .add($0) }
+    try change.perform(set, with: global, isDryRun: dryRun)
+  }
+}
+
+struct CommandLineRemoveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "remove",
+    abstract: "Remove words from the kernel command line and rebuild the UKIs",
+    discussion: """
+      A word without '=' also stands for all parameters of that name: 'console' removes every console=. The result is \
+      checked as by 'cmdline set'.
+
+      Example: pve-sb-uki cmdline remove quiet
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var change: CommandLineChangeOptions
+
+  @Argument(help: ArgumentHelp("Words to remove", valueName: "word"))
+  var words: [String]
+
+  @Flag(help: "Only check the line and show what would change")
+  var dryRun = false
+
+  func run() throws {
+    try change.perform(CommandLineSet(.remove(words), kernel: change.kernel), with: global, isDryRun: dryRun)
   }
 }
 
@@ -102,6 +143,21 @@ struct CommandLineChangeOptions: ParsableArguments {
   func printErrors(of result: CommandLineSet.Result) {
     for error in result.errors.dropLast() { ErrorReport.write(Failure(error), program: "pve-sb-uki") }
     if let last = result.errors.last { ErrorReport.write(Failure(last, hint: result.hint), program: "pve-sb-uki") }
+  }
+
+  /// Checks and writes the line, reports the change and rebuilds the UKIs.
+  func perform(_ change: CommandLineSet, with global: GlobalOptions, isDryRun: Bool) throws {
+    var set = change
+    set.isDryRun = isDryRun
+    set.isForced = force
+    let result = try set.run(on: global.host())
+    guard result.errors.isEmpty else {
+      for warning in result.warnings { try global.note(warning) }
+      try report(result, apply: nil, with: global, isDryRun: isDryRun)
+      printErrors(of: result)
+      throw ExitCode(1)
+    }
+    try conclude(result, with: global, isDryRun: isDryRun)
   }
 
   /// Reports the change and rebuilds the UKIs.

@@ -10,7 +10,10 @@ struct CommandLineCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cmdline",
     abstract: "Show and change the kernel command line of the UKIs",
-    subcommands: [CommandLineShowCommand.self, CommandLineSetCommand.self, CommandLineEditCommand.self])
+    subcommands: [
+      CommandLineShowCommand.self, CommandLineSetCommand.self, CommandLineAddCommand.self,
+      CommandLineRemoveCommand.self, CommandLineEditCommand.self,
+    ])
 
   // Options may come before the subcommand too.
   @OptionGroup var global: GlobalOptions

@@ -13,7 +13,8 @@ struct BuildCommand: ParsableCommand {
     commandName: "build",
     abstract: "Build a Unified Kernel Image from individual files",
     discussion: """
-      Without --key the UKI is unsigned; sign it with 'pve-sb-uki sign'.
+      Without --key the UKI is unsigned; sign it with 'pve-sb-uki sign'. Without --cmdline and --os-release, those of \
+      this machine are used; an empty argument leaves them out.
 
       Example: pve-sb-uki build --linux /boot/vmlinuz-6.8.12-1-pve --initrd /boot/initrd.img-6.8.12-1-pve \
       --cmdline 'root=ZFS=rpool/ROOT/pve-1 boot=zfs' --key db.key --cert db.crt --output pve.efi
@@ -30,10 +31,14 @@ struct BuildCommand: ParsableCommand {
     completion: .file())
   var initrd: [String]
 
-  @Option(help: ArgumentHelp("Kernel command line, or @ and the path of a file with it", valueName: "text"))
+  @Option(
+    help: ArgumentHelp(
+      "Kernel command line, or @ and the path of a file with it; this machine's by default", valueName: "text"))
   var cmdline: String?
 
-  @Option(help: ArgumentHelp("os-release file, shown in boot menus", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("os-release file, shown in boot menus; this machine's by default", valueName: "file"),
+    completion: .file())
   var osRelease: String?
 
   @Option(help: ArgumentHelp("Kernel release; read from the kernel by default", valueName: "release"))
