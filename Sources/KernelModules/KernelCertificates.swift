@@ -43,11 +43,13 @@ package struct KernelCertificates: Sendable {
   }
 
   private mutating func search(_ window: [UInt8]) {
-    var rest = window[...]
-    while let found = rest.firstRest(startingWith: Self.mark), certificates.count < Self.countLimit {
-      rest = found.dropFirst()
-      let start = found.startIndex - Self.markOffset
-      guard start >= 0, let end = Self.end(in: window, from: start),
+    // Slices and iterators take twenty times as long here.
+    for index in 0..<max(0, window.count - Self.mark.count) where window[index] == Self.mark[0] {
+      guard index >= Self.markOffset, window[index + 1] == Self.mark[1],
+        window[index..<index + Self.mark.count].elementsEqual(Self.mark), certificates.count < Self.countLimit
+      else { continue }
+      let start = index - Self.markOffset
+      guard let end = Self.end(in: window, from: start),
         let certificate = try? Certificate(parsing: Array(window[start..<end]))
       else { continue }
       if !certificates.contains(certificate) { certificates.append(certificate) }

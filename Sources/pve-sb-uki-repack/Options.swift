@@ -36,13 +36,14 @@ struct SigningOptions: ParsableArguments {
 
 /// Version, name and compression of the output.
 struct PackageOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Suffix to append to the version", valueName: "suffix"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Suffix to append to the version", valueName: "suffix"))
   var versionSuffix = PackageName.defaultSuffix
 
   @Flag(help: "Rename proxmox-kernel-K to proxmox-kernel-K-signed, as Proxmox does")
   var asSigned = false
 
-  @Option(help: ArgumentHelp("Suffix to append to the package name", valueName: "suffix"))
+  // Proxmox's own suffix starts with a hyphen.
+  @Option(parsing: .unconditional, help: ArgumentHelp("Suffix to append to the package name", valueName: "suffix"))
   var renameSuffix: String?
 
   @Option(help: ArgumentHelp("Compression of the data", valueName: "method"))

@@ -116,9 +116,13 @@ package struct SelfTest: Sendable {
     let record = TrialRecord.load(from: host.files)
     let configuration = (try? Configuration(of: host.files)) ?? Configuration()
     let hasMux = (try? host.files.exists("/lib/systemd/system/watchdog-mux.service")) == true
+    let hasProfiles = (try? ImageVariants.stubHasProfiles(on: host)) == true
     tests = ResetTest.allCases.map { test in
       if test == .watchdog {
         if configuration.watchdog == nil { return (test, .unavailable("Watchdog= names no module")) }
+        if !hasProfiles {
+          return (test, .unavailable("the EFI stub is older than systemd 257, so the watchdog only covers the initrd"))
+        }
         if hasMux { return (test, .unavailable("watchdog-mux of Proxmox VE has the watchdog once the initrd is left")) }
       }
       if let time = record.passed[test] { return (test, .passed(time: time)) }

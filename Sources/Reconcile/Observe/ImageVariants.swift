@@ -3,7 +3,7 @@
 
 internal import BinaryFormat
 package import BootEnvironment
-internal import HostSystem
+package import HostSystem
 internal import Messages
 internal import UnifiedKernelImage
 
@@ -47,8 +47,10 @@ package struct ImageVariants: Sendable {
       ? [] : ["the profiles in \(BootProfile.directory) need the stub of systemd 257 or newer; the UKIs have none"]
   }
 
+  /// Whether the host's stub can start another command line for a trial, so that only trials keep the watchdog running.
+  ///
   /// False if the stub cannot be read: building a UKI reports that.
-  private static func stubHasProfiles(on host: Host) throws -> Bool {
+  package static func stubHasProfiles(on host: Host) throws -> Bool {
     let path = BootPrograms(try host.machine).stub
     guard let file = try? host.files.openFile(path),
       let stub = try? Stub(parsing: NamedInput(name: path, bytes: file))

@@ -65,6 +65,7 @@ add_steps() {
   both key-medium "private keys on an encrypted medium" Tests/System/key-medium-test
   step power-cut "power cuts of a whole host" Tests/System/power-cut-test
   both trial "trials of good and bad kernels, and what restarts the machine" Tests/System/trial-test
+  both tutorial "the manual's walks and troubleshooting, followed literally" Tests/System/tutorial-test
   both module "modules by hand: sign-file, modinfo, and a locked-down kernel" Tests/System/module-test
   both migrate "a /boot partition moves into an encrypted root" Tests/System/migrate-test
   step proxmox-boot "boots after each of Proxmox's commands" Tests/System/proxmox-boot-test
