@@ -67,6 +67,9 @@ package struct ApplyReport: Sendable {
   var remaining: [String: [UKIName]] = [:]
   /// Boot loaders and their settings that were written, as `ESP: path`; in a dry run: those that would be.
   package var loaders: [String] = []
+  /// Boot loaders that the chain does not use any more and that were removed, as `ESP: path`; in a dry run: those that
+  /// would be.
+  package var removedLoaders: [String] = []
   /// Removals of files for an enrolment that is complete, in the imperative; in a dry run: those that would be made.
   package var unstaged: [Message] = []
   /// Changes made to boot entries, in the imperative; in a dry run: those that would be made.
@@ -84,7 +87,8 @@ package struct ApplyReport: Sendable {
 
   /// Whether anything was changed, or would be changed in a dry run.
   package var isChange: Bool {
-    !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !unstaged.isEmpty || !moduleSigning.isEmpty
+    !mended.isEmpty || !entries.isEmpty || !loaders.isEmpty || !removedLoaders.isEmpty || !unstaged.isEmpty
+      || !moduleSigning.isEmpty
       || images.contains { [.signed, .copied, .removed].contains($0.state) }
   }
 
@@ -137,6 +141,7 @@ package struct ApplyReport: Sendable {
         }
       }
       loaders += esp.loaders.map { "\(esp.name): \($0.path.dropFirst())" }
+      removedLoaders += esp.unused.map { "\(esp.name): \($0.dropFirst())" }
       if let message = esp.unstaging { unstaged.append(message) }
     }
     sortImages()

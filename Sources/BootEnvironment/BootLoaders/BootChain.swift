@@ -52,22 +52,27 @@ package enum BootChain: Hashable, Sendable {
   ///
   /// Decided from the EFI variables. If they do not show how the host was booted, the host uses systemd-boot if
   /// `bootctl install` or `proxmox-boot-tool init` has put it on one of the ESPs. `wasUsed` says whether the previous
-  /// run used it: if the firmware then started a UKI directly, that was an exception.
+  /// run used it: if the firmware then started a UKI directly, that was an exception. `wasChosen` says that it used it
+  /// because of `Chain=systemd-boot`: then a boot by it says nothing about the host.
   ///
   /// Throws `HostError` if an ESP cannot be read.
   package static func usesSystemdBoot(
-    _ evidence: BootEvidence?, wasUsed: Bool, esps: [FileSystem]
+    _ evidence: BootEvidence?, wasUsed: Bool, wasChosen: Bool = false, esps: [FileSystem]
   ) throws -> Bool {
     if let evidence {
-      if evidence.isBySystemdBoot { return true }
-      if evidence.loader != nil || evidence.imageName != nil && !wasUsed { return false }
+      if evidence.isBySystemdBoot {
+        if !wasChosen { return true }
+      } else if evidence.loader != nil || evidence.imageName != nil && (!wasUsed || wasChosen) {
+        return false
+      }
     }
     return try esps.contains { files in
       // proxmox-boot-tool uses GRUB on an ESP that has both.
       if try Machine.supported.contains(where: { try files.exists("/EFI/proxmox/grub\($0.efiName).efi") }) {
         return false
       }
-      return try files.exists(LoaderConfiguration.path)
+      let settings = try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
+      return try settings.map { !LoaderConfiguration.isOnlyOwn($0) } == true
         || Machine.supported.contains { try files.exists("/EFI/systemd/systemd-boot\($0.efiName).efi") }
     }
   }

@@ -28,6 +28,14 @@ package enum LoaderConfiguration {
     return changed
   }
 
+  /// Whether the text has nothing but a default that names pve-sb-uki's UKIs, so that the host itself does not use
+  /// systemd-boot.
+  package static func isOnlyOwn(_ text: [UInt8]) -> Bool {
+    let settings = LoaderText(parsing: text).settings
+    return !settings.isEmpty
+      && settings.allSatisfy { $0.key == "default" && $0.value.lowercased().hasPrefix(UKIName.prefix) }
+  }
+
   // MARK: Enrolment
 
   /// The comment before pve-sb-uki's `secure-boot-enroll force`, by which it is recognised.

@@ -10,7 +10,7 @@ package struct UKIName: Hashable, Sendable {
   package let isPrevious: Bool
 
   package static let directory = "/EFI/Linux"
-  private static let prefix = "pve-"
+  static let prefix = "pve-"
   private static let suffix = ".efi"
   static let previousMark = "~previous"
 

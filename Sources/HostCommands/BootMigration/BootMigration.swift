@@ -117,7 +117,7 @@ package struct BootMigration: Sendable {
   private func rebuild(_ result: Result, on host: Host) throws -> Result {
     var result = result
     guard var record = try BootMigrationRecord.load(from: host.files) else { return result }
-    let hint: Message = "correct this, then run 'pve-sb-uki migrate-boot' again; it goes on from here"
+    let hint: Message = "correct this, then run 'pve-sb-uki migrate-boot' again; it continues from here"
     let rebuild = try Self.initrdCommand(on: host)
     host.progress("rebuilding all initrds: \(rebuild.joined(separator: " "))")
     let code = try host.run(rebuild[0], arguments: Array(rebuild.dropFirst()))

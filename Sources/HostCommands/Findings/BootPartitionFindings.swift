@@ -33,7 +33,7 @@ enum BootPartitionFindings {
       case .copying, .switching, .rebuilding: "moving /boot into the root file system was not completed"
       case .unproven where !isProven:
         "/boot was moved into the root file system; the next boot shall prove that it works"
-      case .unproven, .proven: "\(record.path), the previous /boot, is no longer used and can be removed"
+      case .unproven, .proven: "\(record.path), the previous /boot, is not used any more and can be removed"
       }
     let command: Message =
       record.state == .unproven && !isProven ? "systemctl reboot" : "pve-sb-uki migrate-boot"

@@ -88,7 +88,7 @@ package struct SignModule: Sendable {
     guard let release = information.kernel else { throw Failure("\(path) does not name its kernel", hint: hint) }
     guard let digest = ModuleTrust.configuration(of: release, host)?.digest else {
       throw Failure(
-        "the digest for modules of kernel \(release) is unknown: there is no /boot/config-\(release)", hint: hint)
+        "the digest for modules of kernel \(release) is unknown: /boot/config-\(release) does not exist", hint: hint)
     }
     return digest
   }

@@ -30,6 +30,7 @@ final class PlanExecutor {
     executor.collect { $0.saveManifest() }
     executor.makeEntries(outcome)
     executor.setLoaderDefault(outcome)
+    executor.removeUnusedLoaders()
     executor.performModuleSigning()
     executor.report.sortImages()
     return executor.report
@@ -57,7 +58,7 @@ final class PlanExecutor {
   /// Returns pve-sb-uki's UKIs on the ESP afterwards.
   private func execute(_ esp: ESPPlan) -> [UKIName] {
     report.images += esp.knownOutcomes(plan)
-    guard esp.isChange else { return esp.images.outcome }
+    guard esp.isChangeBeforeEntries else { return esp.images.outcome }
     do {
       return try images.open.write(to: esp.target) { files in
         var work = ESPWork(esp, files)
@@ -179,6 +180,29 @@ final class PlanExecutor {
       report.entries.append(LoaderDefaultPlan.message(text))
     } catch {
       fail(Failure(of: "systemd-boot's default", error))
+    }
+  }
+
+  /// Removes the boot loaders of the previous chain, once the boot entries do not lead to them any more.
+  private func removeUnusedLoaders() {
+    guard report.failures.isEmpty, plan.entryGoals != nil else { return }
+    for esp in plan.esps where !esp.unused.isEmpty {
+      do {
+        try images.open.write(to: esp.target) { files in
+          for path in esp.unused {
+            try files.remove(path)
+            report.removedLoaders.append("\(esp.name): \(path.dropFirst())")
+          }
+        }
+      } catch {
+        fail(Failure(esp.name, error))
+      }
+    }
+    guard let record = plan.chain?.correctedRecord, report.failures.isEmpty else { return }
+    do {
+      try record.save(to: host.files)
+    } catch {
+      fail(Failure(LoaderDefaultRecord.path, error))
     }
   }
 

@@ -15,6 +15,9 @@ package struct ChainDecision: Sendable {
   /// What firmware and shim start, as read for this decision.
   package let evaluation: TrustEvaluation
 
+  /// The record of systemd-boot's defaults without those of a chain that has it; nil if it is up to date.
+  let correctedRecord: LoaderDefaultRecord?
+
   /// Which program starts the UKIs.
   package var route: TrustEvaluation.Route {
     switch chain {
@@ -57,12 +60,20 @@ package struct ChainDecision: Sendable {
     func trust(_ evaluation: TrustEvaluation, _ route: TrustEvaluation.Route) throws -> BootTrust {
       try BootTrust.evaluate(certificate: certificate, by: evaluation, via: route)
     }
+    let record = LoaderDefaultRecord.load(from: host.files)
     chain = BootChain.decide(
       configuration.chain,
       usesSystemdBoot: try BootChain.usesSystemdBoot(
-        evidence, wasUsed: !LoaderDefaultRecord.load(from: host.files).defaults.isEmpty, esps: esps),
+        evidence, wasUsed: !record.defaults.isEmpty, wasChosen: record.isChosen, esps: esps),
       needsShim: try hasShim && trust(TrustEvaluation(database), .shim).isAccepted
         && BootTrust.isKnownToShimOnly(certificate: certificate, database: database))
+    var corrected = record
+    if !chain.hasSystemdBoot {
+      corrected.defaults = [:]
+      // Until the next boot, its variables still say that systemd-boot started this one.
+      corrected.isChosen = record.isChosen && evidence?.isBySystemdBoot == true
+    }
+    correctedRecord = corrected == record ? nil : corrected
     guard chain.hasShim, isShimInstalled, database.isEnforced else {
       evaluation = TrustEvaluation(database)
       self.trust = try trust(evaluation, chain.hasShim ? .shim : .firmware)

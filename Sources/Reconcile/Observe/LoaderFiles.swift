@@ -70,6 +70,8 @@ package struct LoaderState: Hashable, Sendable {
   var fallback: String?
   /// All names in `EFI/Linux`, including foreign ones.
   var unifiedNames: [String] = []
+  /// Programs in pve-sb-uki's directory that the chain does not use.
+  var unused: [String] = []
 }
 
 /// The contents of an ESP other than UKIs.
@@ -146,6 +148,10 @@ package struct LoaderFiles: Sendable {
       state.present[path] = Set(try sources.filter { try isInPlace($0, at: path, on: files) })
     }
     let (chain, paths) = (programs.chain, programs.paths)
+    let used = Set(programs.candidates([]).map(\.path))
+    state.unused = try [paths.systemdBoot, paths.shim, paths.mokManager].filter { path in
+      try !used.contains(path) && files.linkStatus(of: path) != nil
+    }
     if chain.hasShim, programs.writesRemovablePath, isPreferred, try files.exists(paths.removableFallback) {
       state.fallback = files.display(paths.removableFallback)
     }

@@ -180,7 +180,10 @@ extension ApplyPlan {
     guard isChange else { return false }
     var rest = self
     rest.entries = nil
-    for index in rest.esps.indices { rest.esps[index].staged = StagedRemoval() }
+    for index in rest.esps.indices {
+      rest.esps[index].staged = StagedRemoval()
+      rest.esps[index].unused = []
+    }
     return rest.isChange || entries?.onlyRemoves != true
   }
 
@@ -208,6 +211,8 @@ package struct ESPPlan: Sendable {
   /// The default in the ESP's `loader.conf` after the changes; nil if pve-sb-uki does not set it.
   var defaultEntry: String?
   var removals: [TypeOneEntries.Removal] = []
+  /// Boot loaders in pve-sb-uki's directory that the chain does not use any more; removed after the boot entries.
+  var unused: [String] = []
   /// Files for the enrolment of keys that are enrolled now.
   var staged = StagedRemoval()
 
@@ -220,7 +225,10 @@ package struct ESPPlan: Sendable {
   /// Volume serial number, or mount point.
   package var name: String { target.name }
 
-  package var isChange: Bool { images.isChange || !loaders.isEmpty || !removals.isEmpty || !staged.isEmpty }
+  package var isChange: Bool { isChangeBeforeEntries || !unused.isEmpty }
+  var isChangeBeforeEntries: Bool {
+    images.isChange || !loaders.isEmpty || !removals.isEmpty || !staged.isEmpty
+  }
 
   /// Whether a UKI is removed.
   var losesImage: Bool { images.steps.contains { if case .remove = $0 { true } else { false } } }
@@ -230,6 +238,7 @@ package struct ESPPlan: Sendable {
     images.outcome = present
     loaders = []
     removals = []
+    unused = []
     staged = StagedRemoval()
   }
 
@@ -255,7 +264,7 @@ extension ESPPlan {
     package let action: String
     /// From the root of the ESP.
     package let path: String
-    /// Why it is removed: `gone`, `unwanted`, `superseded`, `room`, `type-1` or `enrolled`.
+    /// Why it is removed: `gone`, `unwanted`, `superseded`, `room`, `type-1`, `enrolled` or `unused`.
     package var reason: String?
     /// Whether the replaced UKI is kept as the previous one.
     package var keepsPrevious: Bool?
@@ -276,6 +285,7 @@ extension ESPPlan {
       }
     } + loaders + removals + (staged.restoresLoader ? [Step(action: "load", path: LoaderConfiguration.path)] : [])
       + staged.paths.map { Step(action: "remove", path: $0, reason: "enrolled") }
+      + unused.map { Step(action: "remove", path: $0, reason: "unused") }
   }
 
   /// UKIs that do not fit, with the needed bytes and the bytes that could be made free.

@@ -116,13 +116,14 @@ struct LoaderDefaultPlan: Sendable {
   private(set) var record: LoaderDefaultRecord
 
   /// Keeps the administrator's default.
-  init(keeping found: LoaderDefaultObservation, _ esps: [ESPPlan]) {
+  init(keeping found: LoaderDefaultObservation, _ esps: [ESPPlan], isChosen: Bool) {
     record = found.record
     record.defaults = Self.defaults(esps)
+    record.isChosen = isChosen
   }
 
-  init(replacing found: LoaderDefaultObservation, _ esps: [ESPPlan]) {
-    self.init(keeping: found, esps)
+  init(replacing found: LoaderDefaultObservation, _ esps: [ESPPlan], isChosen: Bool) {
+    self.init(keeping: found, esps, isChosen: isChosen)
     let defaults = esps.compactMap(\.defaultEntry)
     guard let first = defaults.first else { return }
     // If different UKIs boot first on the ESPs, use the pattern, which matches a UKI on each.

@@ -268,6 +268,8 @@ final class Planner {
       let images = observation.choice.wanted.bootOrder(
         of: Set(esp.images.outcome), unproven: plan.unproven, refused: plan.refused)
       (esp.loaders, esp.defaultEntry) = try planner.plan(images)
+      // Without a partition that a boot entry can name, something else may start them.
+      esp.unused = planner.isPreferred && esp.target.location != nil && !images.isEmpty ? state.unused : []
       for note in planner.notes(images) { plan.note(note) }
       let needed = esp.loaders.reduce(0) { $0 + $1.size + (128 << 10) }
       if needed <= esp.images.free + reserve || reserve > 0 { break }
@@ -304,14 +306,15 @@ final class Planner {
   /// Needs the planned default of each ESP.
   private func planLoaderDefault() {
     guard let found = observation.loaderDefault, plan.esps.contains(where: { $0.defaultEntry != nil }) else { return }
+    let isChosen = observation.configuration.chain == .systemdBoot
     let isOurs = found.variable.map { found.record.isOurs($0) || leadsNowhere($0) } ?? true
     if let text = found.variable, !isOurs, !options.takesOverDefault {
       let finding = found.check(text, plan.esps)
       if let failure = finding.failure { plan.fail(.loaderOutdated, failure) }
       if let note = finding.note { plan.note(note) }
-      plan.loaderDefault = LoaderDefaultPlan(keeping: found, plan.esps)
+      plan.loaderDefault = LoaderDefaultPlan(keeping: found, plan.esps, isChosen: isChosen)
     } else {
-      plan.loaderDefault = LoaderDefaultPlan(replacing: found, plan.esps)
+      plan.loaderDefault = LoaderDefaultPlan(replacing: found, plan.esps, isChosen: isChosen)
     }
   }
 

@@ -9,13 +9,15 @@ package import HostSystem
 /// The record distinguishes pve-sb-uki's values from the administrator's. It is also used to restore them after
 /// Proxmox's hook has overwritten them.
 ///
-/// Format, one record per line: `variable TEXT` for each value that pve-sb-uki gave the EFI variable, latest last, and
-/// `esp TEXT NAME` for the default in an ESP's `loader.conf`. Other lines are ignored.
+/// Format, one record per line: `variable TEXT` for each value that pve-sb-uki gave the EFI variable, latest last,
+/// `esp TEXT NAME` for the default in an ESP's `loader.conf`, and `chosen`. Other lines are ignored.
 package struct LoaderDefaultRecord: Hashable, Sendable {
   /// Values of the variable set by pve-sb-uki, apart from `LoaderDefault.pattern`.
   package var variables: [String] = []
   /// By name of the ESP.
   package var defaults: [String: String] = [:]
+  /// Whether systemd-boot was used because of `Chain=systemd-boot`.
+  package var isChosen = false
 
   package static let path = "/var/lib/pve-sb-uki/loader-default"
   private static let sizeLimit = 1 << 16
@@ -38,6 +40,7 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
       case "esp" where words.count == 2:
         let fields = words[1].split(separator: " ", maxSplits: 1).map(String.init)
         if fields.count == 2 { record.defaults[fields[1]] = fields[0] }
+      case "chosen": record.isChosen = true
       default: break
       }
     }
@@ -52,7 +55,7 @@ package struct LoaderDefaultRecord: Hashable, Sendable {
     let lines =
       // A variable can contain anything; a line feed would start another record.
       variables.filter { !$0.unicodeScalars.contains("\n") }.map { "variable \($0)" }
-      + defaults.sorted { $0.key < $1.key }.map { "esp \($0.value) \($0.key)" }
+      + defaults.sorted { $0.key < $1.key }.map { "esp \($0.value) \($0.key)" } + (isChosen ? ["chosen"] : [])
     try files.replaceFile(Self.path, content: Array(lines.map { $0 + "\n" }.joined().utf8))
   }
 }

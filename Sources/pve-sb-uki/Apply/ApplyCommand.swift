@@ -96,6 +96,7 @@ struct ApplyCommand: ParsableCommand {
       lines.append("\(image.esp): \(image.name) \(word(for: image.state))")
     }
     for loader in result.loaders { lines.append(dryRun ? "\(loader) to be written" : "\(loader) written") }
+    for loader in result.removedLoaders { lines.append(dryRun ? "\(loader) to be removed" : "\(loader) removed") }
     for entry in result.entries + result.unstaged + result.moduleSigning {
       lines.append(dryRun ? "to do: \(entry)" : "done: \(entry)")
     }
