@@ -137,6 +137,26 @@ import Testing
     #expect(record.state == .unproven && record.below == ["/boot/efi"])
   }
 
+  /// A kill between the change of /etc/fstab and the unmounting.
+  @Test func aRunThatWasKilledWithTheLineDisabledUnmounts() throws {
+    let programs = try Machine(machine.directory)
+    programs.state.withLock { $0.mounts = ["/boot"] }
+    _ = try programs.run("mount", ["-o", "remount,ro", "/boot"])
+    programs.state.withLock { $0.calls = [] }
+    try machine.directory.write("etc/fstab", "#\(Self.table)")
+    try machine.directory.write("etc/fstab.pve-sb-uki", Self.table)
+    try machine.directory.write("proc/stat", "btime 1763712000\n")
+    try machine.put(.stubInfo, EFIText.serialize("systemd-stub 257"))
+    try machine.put(.loaderImageIdentifier, EFIText.serialize("\\EFI\\Linux\\pve-\(MirrorScene.newer).efi"))
+    try machine.directory.write(
+      "var/lib/pve-sb-uki/boot-migration", "state switching\npath /dev/sda2\ndevice 8:2\nboot x\n")
+    let result = try BootMigration().run(on: host(programs))
+    #expect(result.obstacles.isEmpty && result.state == .unproven, "\(result.obstacles)")
+    let calls = programs.state.withLock { $0.calls }
+    #expect(calls.contains("umount /boot") && calls.last == "update-initramfs -u -k all")
+    #expect(try machine.directory.read("etc/fstab") == Array("#\(Self.table)".utf8))
+  }
+
   /// Someone has only unmounted it.
   @Test func anActiveLineWithoutAMountIsAnError() throws {
     let programs = try Machine(machine.directory)

@@ -66,15 +66,15 @@ package struct BootMigration: Sendable {
   private func move(
     _ mount: MountPoint, _ mounts: [MountPoint], _ record: BootMigrationRecord?, on host: Host
   ) throws -> (result: Result, isMoved: Bool) {
-    let isResumed = record.map { $0.device == mount.device } ?? false
-    let plan = try BootMigrationPlan(mount, mounts: mounts, isResumed: isResumed, on: host)
+    let record = record?.device == mount.device ? record : nil
+    let plan = try BootMigrationPlan(mount, mounts: mounts, after: record, on: host)
     var result = Result(
       state: record?.state, partition: plan.partition, notes: plan.notes, obstacles: plan.obstacles)
-    guard let entry = plan.entry, plan.obstacles.isEmpty else { return (result, false) }
+    guard plan.obstacles.isEmpty else { return (result, false) }
     result.steps = steps(plan)
     if !isDryRun {
       var switching = Switch(host, plan, after: record)
-      try switching.run(disabling: entry)
+      try switching.run(disabling: plan.entry)
     }
     return (result, true)
   }

@@ -14,7 +14,7 @@ internal import SigningKeys
 /// Changes nothing.
 struct BootMigrationPlan {
   let partition: BootPartition
-  /// The entry of /boot in /etc/fstab; nil if that is a reason not to start.
+  /// The entry of /boot in /etc/fstab; nil if an earlier run has already disabled it, or if that is an obstacle.
   private(set) var entry: FileSystemTable.Entry?
   /// The mount points below /boot, the upper ones first.
   private(set) var below: [String] = []
@@ -28,18 +28,20 @@ struct BootMigrationPlan {
   /// Room for the initrds that are rebuilt, in bytes.
   private static let reserve = 256 << 20
 
-  /// `isResumed` says that files in the root's own /boot come from an earlier run.
+  /// `record` is that of an earlier run, from which files in the root's own /boot come.
   ///
   /// Throws `Failure` if /boot is not a partition that can be migrated, `HostError` if the host cannot be read.
-  init(_ mount: MountPoint, mounts: [MountPoint], isResumed: Bool, on host: Host) throws {
+  init(_ mount: MountPoint, mounts: [MountPoint], after record: BootMigrationRecord?, on host: Host) throws {
     try Self.requireBlockDevice(mount)
     partition = try BootPartition(mount.device, on: host)
     let table = FileSystemTable(
       parsing: try host.files.readFileIfPresent(FileSystemTable.path, limit: 1 << 20) ?? [])
-    readTable(table, on: host)
+    if record?.state != .switching || table.entries.contains(where: { $0.path == BootPartition.mountPath }) {
+      readTable(table, on: host)
+    }
     readMounts(below: mounts, table, on: host)
     try measure(on: host)
-    if !isResumed { try examineHiddenFiles(on: host) }
+    if record == nil { try examineHiddenFiles(on: host) }
     try examineBoot(on: host)
     do {
       try Configuration(of: host.files).signingKey.requireSignature(from: host)

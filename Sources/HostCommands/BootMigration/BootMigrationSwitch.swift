@@ -28,15 +28,22 @@ extension BootMigration {
 
     /// Copies, changes /etc/fstab and the mounts.
     ///
-    /// Undoes everything but the copy if a step fails, and throws its error.
-    mutating func run(disabling entry: FileSystemTable.Entry) throws {
-      try record.save(to: host.files)
-      let table = try host.files.readFile(FileSystemTable.path, limit: 1 << 20)
+    /// Without an entry, an earlier run has disabled it and was killed. Undoes everything but the copy if a step fails,
+    /// and throws its error.
+    mutating func run(disabling entry: FileSystemTable.Entry?) throws {
+      // With the entry disabled, this state must stay: the next boot does not mount the partition.
+      if entry != nil { try record.save(to: host.files) }
+      let table = try host.files.readFile(
+        entry == nil ? Self.backupPath : FileSystemTable.path, limit: 1 << 20)
       do {
         try copy()
         record.state = .switching
         try record.save(to: host.files)
-        try writeTable(FileSystemTable(parsing: table).disabling(entry), backup: table)
+        if let entry {
+          try writeTable(FileSystemTable(parsing: table).disabling(entry), backup: table)
+        } else {
+          try reload()
+        }
         try unmount()
         try mountMissing()
       } catch {

@@ -75,7 +75,7 @@ struct CommandLineRemoveCommand: ParsableCommand {
     commandName: "remove",
     abstract: "Remove words from the kernel command line and rebuild the UKIs",
     discussion: """
-      A word without '=' also stands for all parameters of that name: 'console' removes every console=. The result is \
+      A word without '=' also means all parameters of that name: 'console' removes every console=. The result is \
       checked as by 'cmdline set'.
 
       Example: pve-sb-uki cmdline remove quiet
