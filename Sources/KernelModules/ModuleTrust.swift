@@ -126,11 +126,14 @@ package struct ModuleTrust: Sendable {
     }
   }
 
-  /// Whether the running kernel has loaded a certificate, by /proc/keys (proc_keys(5)); nil if that cannot be read.
+  /// Whether the running kernel has loaded a certificate, by /proc/keys (proc_keys(5)); nil if that cannot be read, or
+  /// lacks keys that only root may see.
   ///
   /// Its lines end in `NAME: ID: X509.rsa …`, with the subject key identifier or, without one, the serial number.
   private static func loadedKeys(_ host: Host) -> ((Certificate) -> Bool)? {
-    guard let text = try? host.files.readTextIfPresent("/proc/keys", limit: 1 << 22) else { return nil }
+    guard host.effectiveUserID == 0, let text = try? host.files.readTextIfPresent("/proc/keys", limit: 1 << 22) else {
+      return nil
+    }
     let ids = text.split(separator: "\n").compactMap { line -> String? in
       let fields = line.split(separator: " ").filter { $0.hasSuffix(":") && $0.utf8.count > 8 }
       return line.firstRange(of: ": X509.") == nil ? nil : fields.last.map { String($0.dropLast()) }

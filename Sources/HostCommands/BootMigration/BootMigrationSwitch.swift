@@ -75,7 +75,9 @@ extension BootMigration {
       let result = try BootMigrationShell.collect(BootMigrationShell.copy, on: host)
       guard result.status == 0 else {
         let text = String(decoding: result.errors + result.output, as: UTF8.self)
-        throw Failure("copying /boot failed: \(text.split(separator: "\n").prefix(3).joined(separator: "; "))")
+        throw Failure(
+          "copying /boot failed: \(text.split(separator: "\n").prefix(3).joined(separator: "; "))",
+          hint: "the copy is at /mnt/boot after: mount --bind / /mnt; to compare: diff -r /boot /mnt/boot")
       }
     }
 

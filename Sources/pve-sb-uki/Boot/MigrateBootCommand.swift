@@ -19,6 +19,7 @@ struct MigrateBootCommand: ParsableCommand {
       """)
 
   @OptionGroup var global: GlobalOptions
+  @OptionGroup var passphrase: PassphraseOptions
 
   @Flag(help: "Show what would be done, or why it cannot be done, and write nothing")
   var dryRun = false
@@ -26,7 +27,7 @@ struct MigrateBootCommand: ParsableCommand {
   func run() throws {
     var migration = BootMigration()
     migration.isDryRun = dryRun
-    let result = try migration.run(on: global.hostOfRoot())
+    let result = try migration.run(on: passphrase.signing(global.hostOfRoot()))
     for note in result.notes { try global.note(note) }
     try global.print(result.text(isDryRun: dryRun), json: result.json(isDryRun: dryRun))
     for obstacle in result.obstacles { ErrorReport.write(obstacle, program: "pve-sb-uki") }
