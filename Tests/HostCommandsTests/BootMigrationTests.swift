@@ -26,7 +26,6 @@ import Testing
     try machine.directory.write("usr/sbin/update-initramfs", "")
     try machine.directory.write("sys/dev/block/8:2/uevent", "MAJOR=8\nDEVNAME=sda2\n")
     try machine.directory.write("sys/dev/block/8:2/partition", "2\n")
-    try machine.directory.write("sys/dev/block/uevent", "DEVNAME=sda\n")
   }
 
   /// What the programs have done: the mounts, and the calls.

@@ -71,9 +71,19 @@ package enum BootChain: Hashable, Sendable {
       if try Machine.supported.contains(where: { try files.exists("/EFI/proxmox/grub\($0.efiName).efi") }) {
         return false
       }
-      let settings = try files.readFileIfPresent(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
-      return try settings.map { !LoaderConfiguration.isOnlyOwn($0) } == true
+      return try hasSettings(files)
         || Machine.supported.contains { try files.exists("/EFI/systemd/systemd-boot\($0.efiName).efi") }
+    }
+  }
+
+  /// Whether an ESP has settings of systemd-boot that are not pve-sb-uki's alone; settings that cannot be read count.
+  private static func hasSettings(_ files: FileSystem) throws -> Bool {
+    guard try files.exists(LoaderConfiguration.path) else { return false }
+    do {
+      let text = try files.readFile(LoaderConfiguration.path, limit: LoaderConfiguration.sizeLimit)
+      return !LoaderConfiguration.isOnlyOwn(text)
+    } catch {
+      return true
     }
   }
 }

@@ -66,7 +66,7 @@ package struct BootMigration: Sendable {
   private func move(
     _ mount: MountPoint, _ mounts: [MountPoint], _ record: BootMigrationRecord?, on host: Host
   ) throws -> (result: Result, isMoved: Bool) {
-    let record = record?.device == mount.device ? record : nil
+    let record = try record.flatMap { try $0.names(mount.device, on: host) ? $0 : nil }
     let plan = try BootMigrationPlan(mount, mounts: mounts, after: record, on: host)
     var result = Result(
       state: record?.state, partition: plan.partition, notes: plan.notes, obstacles: plan.obstacles)
@@ -148,7 +148,6 @@ package struct BootMigration: Sendable {
   private func conclude(_ old: BootMigrationRecord, on host: Host) throws -> Result {
     var record = old
     var result = Result(state: record.state)
-    let isGone = try host.files.status(of: record.path)?.blockDevice != record.device
     if record.state == .unproven, record.bootID == nil || record.bootID == host.bootID {
       result.next = ("The next boot shall prove that this machine does not need \(record.path):", "systemctl reboot")
       return result
@@ -166,13 +165,13 @@ package struct BootMigration: Sendable {
       result.state = .proven
       if !isDryRun { try record.save(to: host.files) }
     }
-    guard !isGone else {
+    guard let device = try host.files.status(of: record.path)?.blockDevice else {
       if !isDryRun { try host.files.remove(BootMigrationRecord.filePath) }
       result.notes.append(
         "\(record.path) is gone, and /boot is part of the root file system: the migration is complete")
       return result
     }
-    let partition = try BootPartition(record.device, on: host)
+    let partition = try BootPartition(device, on: host)
     result.partition = partition
     if let command = partition.removalCommand {
       result.next = (

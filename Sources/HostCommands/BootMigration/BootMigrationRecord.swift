@@ -24,6 +24,7 @@ package struct BootMigrationRecord: Hashable, Sendable {
   package var state: State
   /// A stable path of the device that was mounted at /boot.
   package var path: String
+  /// Its number in the boot in which the record was made.
   package var device: DeviceNumber
   /// The boot ID in which the state was reached; nil if unknown.
   package var bootID: String?
@@ -59,6 +60,14 @@ package struct BootMigrationRecord: Hashable, Sendable {
     record.bootID = values["boot"]?.first
     record.below = values["below"] ?? []
     return record
+  }
+
+  /// Whether the record is about this device: by its path, since the numbers can change with each boot, or by the number
+  /// if the path does not exist.
+  ///
+  /// Throws `HostError`.
+  func names(_ other: DeviceNumber, on host: Host) throws -> Bool {
+    (try host.files.status(of: path)?.blockDevice ?? device) == other
   }
 
   /// Throws `HostError`.

@@ -7,8 +7,8 @@ package import Messages
 /// The block device that is mounted at /boot, or was before `migrate-boot`.
 package struct BootPartition: Hashable, Sendable {
   package enum Kind: Hashable, Sendable {
-    /// A partition, by the path of its disk and its number.
-    case partition(disk: String, number: Int)
+    /// A partition, by its number on the disk.
+    case partition(number: Int)
     /// A logical volume of LVM.
     case logicalVolume
     /// An md array, a whole disk, or another device.
@@ -35,10 +35,8 @@ package struct BootPartition: Hashable, Sendable {
     func line(_ path: String) throws -> String? {
       try files.readTextIfPresent(path, limit: 4096).map { String($0.prefix { $0 != "\n" }) }
     }
-    if let number = try line("\(directory)/partition").flatMap({ Int($0) }),
-      let disk = try Self.name(in: "\(directory)/../uevent", files)
-    {
-      kind = .partition(disk: "/dev/\(disk)", number: number)
+    if let number = try line("\(directory)/partition").flatMap({ Int($0) }) {
+      kind = .partition(number: number)
       path = try Self.link(to: device, in: "/dev/disk/by-partuuid", files) ?? "/dev/\(name)"
     } else if let mapped = try line("\(directory)/dm/name") {
       kind = try line("\(directory)/dm/uuid")?.hasPrefix("LVM-") == true ? .logicalVolume : .other
@@ -64,11 +62,12 @@ package struct BootPartition: Hashable, Sendable {
   package var removalCommand: Message? {
     let shred = "shred --verbose --iterations=1 \(path.shellWord)"
     switch kind {
-    case .partition(let disk, let number):
+    case .partition(let number):
+      // Someone may paste this after a reboot, when the disk has another name.
       return Message(
         verbatim: """
-          \(shred) && sfdisk --no-reread --delete \(disk.shellWord) \(number) && \
-          partx --delete --nr \(number) \(disk.shellWord)
+          \(shred) && disk=/dev/$(lsblk --noheadings --output PKNAME \(path.shellWord)) && \
+          sfdisk --no-reread --delete "$disk" \(number) && partx --delete --nr \(number) "$disk"
           """)
     case .logicalVolume: return Message(verbatim: "\(shred) && lvremove --yes \(path.shellWord)")
     case .other: return nil
