@@ -63,11 +63,11 @@ package struct BootPartition: Hashable, Sendable {
     let shred = "shred --verbose --iterations=1 \(path.shellWord)"
     switch kind {
     case .partition(let number):
-      // Someone may paste this after a reboot, when the disk has another name.
+      // Someone may paste this after a reboot, when the disk has another name. udev looks at the partition again.
       return Message(
         verbatim: """
           \(shred) && disk=/dev/$(lsblk --noheadings --output PKNAME \(path.shellWord)) && \
-          sfdisk --no-reread --delete "$disk" \(number) && partx --delete --nr \(number) "$disk"
+          sfdisk --no-reread --delete "$disk" \(number) && udevadm settle && partx --delete --nr \(number) "$disk"
           """)
     case .logicalVolume: return Message(verbatim: "\(shred) && lvremove --yes \(path.shellWord)")
     case .other: return nil
