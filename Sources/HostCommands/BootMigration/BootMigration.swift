@@ -8,7 +8,7 @@ internal import Reconcile
 
 /// `pve-sb-uki migrate-boot`: moves a /boot partition into the root file system, which may be encrypted.
 ///
-/// The partition is only read. Each step is recorded before it starts: after a kill, the next call goes on, and a step
+/// The partition is only read. Each step is recorded before it starts: after a kill, the next call continues, and a step
 /// that fails before initrds are rebuilt is undone. The command that removes the partition is shown only after a boot
 /// without it.
 package struct BootMigration: Sendable {
@@ -20,7 +20,7 @@ package struct BootMigration: Sendable {
   package init() {}
 
   package struct Result: Sendable {
-    /// Nil if /boot is no partition, or nothing was done.
+    /// Nil if /boot is not a partition, or if nothing was done.
     package var state: BootMigrationRecord.State?
     package var partition: BootPartition?
     /// What was done, or with `isDryRun` will be, as sentences.

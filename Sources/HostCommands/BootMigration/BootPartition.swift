@@ -58,7 +58,7 @@ package struct BootPartition: Hashable, Sendable {
     return try names.lazy.map { "\(directory)/\($0)" }.first { try files.status(of: $0)?.blockDevice == device }
   }
 
-  /// The command that overwrites and removes it; nil if there is no single one.
+  /// The command that overwrites and removes it; nil for a device that needs several, such as an md array.
   package var removalCommand: Message? {
     let shred = "shred --verbose --iterations=1 \(path.shellWord)"
     switch kind {

@@ -16,7 +16,7 @@ package struct CommandLineSet: Sendable {
     case replace(String)
     /// Append those words of a line that it does not contain.
     case add(String)
-    /// Remove words; one without `=` also stands for all parameters of that name.
+    /// Remove words; a word without `=` also means all parameters of that name.
     case remove([String])
     /// Remove the override of the kernel.
     case discard

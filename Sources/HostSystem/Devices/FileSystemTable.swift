@@ -32,7 +32,7 @@ package struct FileSystemTable: Sendable {
   package let entries: [Entry]
   private let lines: [ArraySlice<UInt8>]
 
-  /// Comments and lines with fewer than two fields are no entries.
+  /// Comments and lines with fewer than two fields are skipped.
   package init(parsing content: [UInt8]) {
     lines = content.split(separator: 0x0a, omittingEmptySubsequences: false)
     entries = lines.enumerated().compactMap { number, bytes in
