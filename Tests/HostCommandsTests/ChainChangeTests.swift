@@ -80,4 +80,24 @@ import Testing
     }
     #expect(try !result.failures.isEmpty && loaders() == [true, true])
   }
+
+  /// Promise I1 with a kill at every change: each program that the boot order names still exists.
+  @Test func aKillAtAnyChangeLeavesTheBootOrderUsable() throws {
+    _ = try apply(chain: "systemd-boot")
+    let recorder = MutationRecorder()
+    _ = try apply(chain: "direct", gate: recorder.gate)
+    #expect(recorder.mutations.count > 10)
+    for number in 1...recorder.mutations.count {
+      _ = try apply(chain: "systemd-boot")
+      _ = try? apply(chain: "direct", gate: MutationRecorder(.from(number)).gate)
+      let variables = try machine.variables()
+      let files = variables.order.compactMap { variables[$0]?.option?.file }.filter(\.isInOurNameSpace)
+      #expect(!files.isEmpty)
+      for file in files {
+        let index = try #require((0..<2).first { MirrorScene.location($0).guid == file.partition.guid })
+        #expect(try machine.directory.read(machine.path(serials[index], file.path)) != nil, "\(number): \(file.path)")
+      }
+      #expect(try apply(chain: "direct").failures.isEmpty && loaders() == [false, false])
+    }
+  }
 }
