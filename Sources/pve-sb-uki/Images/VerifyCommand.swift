@@ -87,6 +87,10 @@ struct VerifyCommand: ParsableCommand {
       }
     }
     guard kernel == nil || images.isEmpty else { throw ValidationError(saying: "--kernel is for kernel modules only") }
+    let judgesOnlyModules = images.isEmpty && (!modules.isEmpty || files.isEmpty)
+    guard !judgesOnlyModules || via == nil && shim == nil else {
+      throw ValidationError(saying: "--via and --shim are for EFI images only")
+    }
     var members: [String: JSONValue] = ["notes": [], "images": [], "enforced": .null]
     var notes: [Message] = []
     var text = ""
