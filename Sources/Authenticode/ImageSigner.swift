@@ -41,12 +41,10 @@ package struct ImageSigner: Sendable {
 
   /// Writes a signed copy of `source` to `sink`.
   ///
-  /// Returns the image's SHA-256 Authenticode digest.
-  ///
   /// Throws `AuthenticodeError` for an image that firmware rejects regardless of signatures, and for a damaged
   /// certificate table that a signature would have to be added to.
   @discardableResult
-  package func sign(_ source: any RandomAccessBytes, to sink: any ByteSink) throws -> [UInt8] {
+  package func sign(_ source: any RandomAccessBytes, to sink: any ByteSink) throws -> WrittenImage {
     let header = try PEHeader(parsing: source, discardingCertificates: existing == .replace)
     let kept = try existing == .append ? CertificateTable(of: header, in: source) : CertificateTable()
     if let defect = kept.defect {

@@ -16,6 +16,7 @@ package final class SignedImageWriter {
   private let certificateDirectoryOffset: Int
   private let digest: RunningDigest
   private var checkSum = CheckSum()
+  private var header: [UInt8] = []
   /// Bytes written so far.
   package private(set) var count = 0
 
@@ -33,6 +34,7 @@ package final class SignedImageWriter {
     try digest.update(Array(header[(certificateDirectoryOffset + 8)...]))
     checkSum.update(header)
     try sink.write(header)
+    self.header = header
     count += header.count
   }
 
@@ -65,19 +67,15 @@ package final class SignedImageWriter {
   }
 
   /// Leaves the image unsigned.
-  ///
-  /// Returns its digest.
-  package func finish() throws -> [UInt8] {
-    try sink.patch(Self.bytes(checkSum.value(with: [])), at: checkSumOffset)
-    return try digest.finish()
+  package func finish() throws -> WrittenImage {
+    try patch(Self.bytes(checkSum.value(with: [])), at: checkSumOffset)
+    return try WrittenImage(digest: try digest.finish(), header: header, without: omitted, size: count)
   }
 
   /// Pads to 8 bytes, appends the certificate table, and patches CheckSum and the certificate directory entry.
-  ///
-  /// Returns the image's digest.
   package func finish(
     signingBy identity: SigningIdentity, at signingTime: Int64?, keeping entries: [CertificateTable.Entry] = []
-  ) throws -> [UInt8] {
+  ) throws -> WrittenImage {
     try finish(keeping: entries) {
       try AuthenticodeSignature.sign(digest: $0, by: identity, signingTime: signingTime)
     }
@@ -86,8 +84,9 @@ package final class SignedImageWriter {
   /// As above, with the signature that `sign` returns for the image's digest.
   package func finish(
     keeping entries: [CertificateTable.Entry], _ sign: ([UInt8]) throws -> CertificateTable.Entry
-  ) throws -> [UInt8] {
-    try pad(to: count + (8 - count % 8) % 8)
+  ) throws -> WrittenImage {
+    let padding = (8 - count % 8) % 8
+    try pad(to: count + padding)
     let imageDigest = try digest.finish()
     let entry = try sign(imageDigest)
     let table = CertificateTable(entries + [entry]).serialized
@@ -97,9 +96,21 @@ package final class SignedImageWriter {
     let directory = Self.bytes(start) + Self.bytes(UInt32(table.count))
     checkSum.update(table)
     try sink.write(table)
-    try sink.patch(directory, at: certificateDirectoryOffset)
-    try sink.patch(Self.bytes(checkSum.value(with: directory)), at: checkSumOffset)
-    return imageDigest
+    count += table.count
+    try patch(directory, at: certificateDirectoryOffset)
+    try patch(Self.bytes(checkSum.value(with: directory)), at: checkSumOffset)
+    return try WrittenImage(
+      digest: imageDigest, header: header, without: omitted, padding: padding, table: table, size: count)
+  }
+
+  /// The fields that the digest leaves out.
+  private var omitted: [Range<Int>] {
+    [checkSumOffset..<checkSumOffset + 4, certificateDirectoryOffset..<certificateDirectoryOffset + 8]
+  }
+
+  private func patch(_ bytes: [UInt8], at offset: Int) throws {
+    try sink.patch(bytes, at: offset)
+    header.replaceSubrange(offset..<offset + bytes.count, with: bytes)
   }
 
   private static func bytes(_ value: UInt32) -> [UInt8] {

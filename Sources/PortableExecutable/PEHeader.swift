@@ -290,6 +290,19 @@ extension PEHeader {
     return sum..<max(sum, fileSize - (certificateTableRange?.count ?? 0))
   }
 
+  /// The bytes of the file that are not in `digestRanges`, in order: CheckSum, the certificate directory entry, the
+  /// certificate table, and gaps between sections.
+  package var rangesOutsideDigest: [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    var end = 0
+    for range in digestRanges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if range.lowerBound > end { ranges.append(end..<range.lowerBound) }
+      end = max(end, range.upperBound)
+    }
+    if end < fileSize { ranges.append(end..<fileSize) }
+    return ranges
+  }
+
   /// Number of zero bytes needed before an added certificate table; the signed digest covers them.
   package var signaturePadding: Int { certificateTableRange == nil ? (8 - fileSize % 8) % 8 : 0 }
 

@@ -26,10 +26,13 @@ package struct ExaminedImage: Hashable, Sendable {
 
   /// Reads a UKI; of a UKI with several profiles, the parts that all have in common.
   ///
+  /// Does not read the initrd if `known` is what it contains.
+  ///
   /// The microcode precedes the initrd, as for the kernel. Throws `ParseError` as `InitialRAMDisk` and `PEHeader` do,
   /// and what reading `source` throws.
   package init(
-    reading source: any RandomAccessBytes, limits: InitialRAMDisk.Limits = InitialRAMDisk.Limits(),
+    reading source: any RandomAccessBytes, initrd known: InitrdContents? = nil,
+    limits: InitialRAMDisk.Limits = InitialRAMDisk.Limits(),
     isOverdue: @escaping () -> Bool = { false }
   ) throws {
     let header = try PEHeader(parsing: source)
@@ -44,6 +47,10 @@ package struct ExaminedImage: Hashable, Sendable {
     }
     uname = try text(SectionName.uname, limit: Self.unameLimit)
     commandLine = try text(SectionName.commandLine, limit: Self.commandLineLimit) ?? ""
+    if let known {
+      initrd = known
+      return
+    }
     let parts = [SectionName.microcode, SectionName.initrd].compactMap { header.section(named: $0)?.contentRange }
     var contents = InitrdContents()
     try InitialRAMDisk(JoinedBytes(source, parts, alignment: 4), limits: limits, isOverdue: isOverdue).forEachMember {

@@ -2,14 +2,17 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+package import BootEnvironment
 package import HostSystem
 
-/// What was found in UKIs, by the SHA-256 digest of the file, in `/var/cache/pve-sb-uki/startup`.
+/// What was found in UKIs, by their digests in the manifest, in `/var/cache/pve-sb-uki/startup`.
 ///
 /// Listing an initrd means to unpack it; the record saves that for UKIs that are unchanged. It is only a cache: if it
 /// is missing or damaged, the UKIs are read again.
 package struct StartupRecord: Hashable, Sendable {
   package private(set) var images: [[UInt8]: ExaminedImage] = [:]
+  /// The files that their initrds were made from, where known.
+  private var initrds: [[UInt8]: InputRecord] = [:]
   /// UKIs that could not be examined when the record was made.
   package private(set) var omitted: Set<[UInt8]> = []
 
@@ -20,11 +23,21 @@ package struct StartupRecord: Hashable, Sendable {
 
   package subscript(digest: [UInt8]) -> ExaminedImage? { images[digest] }
 
+  /// What the initrd from this file contains, if a UKI with it was examined before; nil if none was.
+  ///
+  /// So a UKI with only another command line needs no unpacking.
+  package func contents(of initrd: InputRecord) -> InitrdContents? {
+    initrds.first { $0.value == initrd }.flatMap { images[$0.key]?.initrd }
+  }
+
   /// Records a UKI, unless its texts could not be read back.
-  package mutating func set(_ digest: [UInt8], _ image: ExaminedImage) {
+  ///
+  /// `initrd` is the file that its initrd was made from, if known.
+  package mutating func set(_ digest: [UInt8], _ image: ExaminedImage, from initrd: InputRecord? = nil) {
     let texts = [image.commandLine, image.uname ?? ""]
     guard digest.count == 32, texts.allSatisfy({ text in text.utf8.allSatisfy { $0 >= 0x20 } }) else { return }
     images[digest] = image
+    initrds[digest] = initrd
   }
 
   /// Whether it was made when all of these UKIs existed, so that examining them again would find nothing new.
@@ -58,13 +71,14 @@ package struct StartupRecord: Hashable, Sendable {
 // The record is text with one fact per line and fields separated by one space:
 //
 //     pve-sb-uki startup 1
-//     image SHA256
+//     image DIGEST                         (as in the manifest)
+//     from SIZE MTIME INODE PATH           (only if the file of the initrd is known)
 //     uname TEXT                           (only if the UKI has it)
 //     cmdline TEXT
 //     initrd GENERATOR [init] [crypttab] [opaque]
 //     programs [NAME…]
 //     modules RELEASE yes|no [NAME…]       (yes: with modules.dep)
-//     omitted SHA256
+//     omitted DIGEST
 //     end
 //
 // The number in the first line changes whenever the rules for what is found change.
@@ -76,6 +90,7 @@ extension StartupRecord {
     for (digest, image) in images.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
       let initrd = image.initrd
       lines.append("image \(digest.hexadecimal)")
+      if let file = initrds[digest] { lines.append("from \(file.size) \(file.modified) \(file.inode) \(file.path)") }
       if let uname = image.uname { lines.append("uname \(uname)") }
       lines.append("cmdline \(image.commandLine)")
       let marks = [("init", initrd.hasInit), ("crypttab", initrd.hasCryptroot), ("opaque", initrd.isOpaque)]
@@ -108,10 +123,22 @@ extension StartupRecord {
       guard let digest = Self.value("image", &lines).flatMap({ [UInt8](hexadecimal: $0) }), digest.count == 32,
         images[digest] == nil
       else { return nil }
+      if let text = Self.value("from", &lines) {
+        guard let file = Self.initrdFile(text) else { return nil }
+        initrds[digest] = file
+      }
       let uname = Self.value("uname", &lines)
       guard let commandLine = Self.value("cmdline", &lines), let initrd = Self.initrd(&lines) else { return nil }
       images[digest] = ExaminedImage(uname: uname, commandLine: commandLine, initrd: initrd)
     }
+  }
+
+  private static func initrdFile(_ text: String) -> InputRecord? {
+    let fields = text.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
+    guard fields.count == 4, let size = Int(fields[0]), size >= 0, let modified = Int64(fields[1]),
+      let inode = UInt64(fields[2])
+    else { return nil }
+    return InputRecord(path: String(fields[3]), size: size, modified: modified, inode: inode)
   }
 
   private static func initrd(_ lines: inout ArraySlice<String>) -> InitrdContents? {

@@ -19,8 +19,10 @@ package struct StartupSurvey {
     package var kernel: Kernel
     /// The file, for messages, such as `EFI/Linux/pve-6.8.12-4-pve.efi`.
     package var name: String
-    /// SHA-256 of the file; nil if unknown, so that nothing is recorded.
+    /// The digest in the manifest; nil if unknown, so that nothing is recorded.
     package var digest: [UInt8]?
+    /// The file that its initrd was made from; nil if unknown.
+    package var initrd: InputRecord?
     /// The command line that it should have; nil if any is right, as for a previous UKI.
     package var configured: CommandLine?
     /// Whether the running system was booted from it.
@@ -97,15 +99,16 @@ package struct StartupSurvey {
   /// The content of a UKI; nil if it cannot be examined, which may be a finding.
   private mutating func examined(_ image: Image, _ findings: inout [Finding]) throws -> ExaminedImage? {
     if let digest = image.digest, let found = known[digest] {
-      record.set(digest, found)
+      record.set(digest, found, from: image.initrd)
       return found
     }
     guard !isQuick else { return nil }
     let start = host.now()
     do {
       let found = try ExaminedImage(
-        reading: image.open(), isOverdue: { [host] in abs(host.now() - start) > Self.timeLimit })
-      if let digest = image.digest { record.set(digest, found) }
+        reading: image.open(), initrd: image.initrd.flatMap { known.contents(of: $0) },
+        isOverdue: { [host] in abs(host.now() - start) > Self.timeLimit })
+      if let digest = image.digest { record.set(digest, found, from: image.initrd) }
       return found
     } catch let error as ParseError {
       if error.rule == .limit || error.rule == .unsupported {

@@ -13,12 +13,12 @@ import Testing
       let kernel = try #require(Kernel(release: release))
       let image = ImageRecord(
         kernel: kernel, size: 123, digest: [UInt8](repeating: UInt8(index), count: 32),
-        booted: index == 0 ? nil : 1_750_000_000, commandLine: "root=/dev/sda1  ro ",
+        digestForm: index == 0 ? .image : .file, booted: index == 0 ? nil : 1_750_000_000,
+        commandLine: "root=/dev/sda1  ro ",
         certificate: [UInt8](repeating: 0xab, count: 32),
         inputs: [
-          InputRecord(
-            path: kernel.imagePath, size: 1, modified: 2, inode: .max, digest: [UInt8](repeating: 2, count: 32)),
-          InputRecord(path: "/a b", size: 0, modified: 0, inode: 0, digest: [UInt8](repeating: 3, count: 32)),
+          InputRecord(path: kernel.imagePath, size: 1, modified: 2, inode: .max),
+          InputRecord(path: "/a b", size: 0, modified: 0, inode: 0),
         ])
       manifest.place(
         image,

@@ -213,7 +213,7 @@ extension FuzzedParser {
       ImageRecord(
         kernel: kernel, size: 123, digest: digest, booted: 1_750_000_000, commandLine: "root=/dev/sda1 ro",
         certificate: digest,
-        inputs: [InputRecord(path: kernel.imagePath, size: 1, modified: 2, inode: 3, digest: digest)]),
+        inputs: [InputRecord(path: kernel.imagePath, size: 1, modified: 2, inode: 3)]),
       at: [ImageRecord.Copy(esp: "1111-AAA1", name: UKIName(kernel), modified: 5)])
     return manifest.serialize()
   }

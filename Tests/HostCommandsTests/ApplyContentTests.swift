@@ -129,11 +129,11 @@ import Testing
     // A rebuilt UKI has the same bytes and so the same digest.
     try machine.apply { $0.isForced = true }
     #expect(try machine.order() == order)
-    // Records in the previous format lack this digest.
-    let old =
-      String(decoding: try machine.directory.read(Manifest.path) ?? [], as: UTF8.self)
-      .split(separator: "\n").filter { !$0.hasPrefix("authenticode ") }.joined(separator: "\n") + "\n"
-    try machine.directory.write(Manifest.path, old.replacing("manifest 3", with: "manifest 2"))
+    // Records in this format lack the digest.
+    let old = try OldManifest.text(2, of: Manifest.load(from: machine.host().files).manifest, in: machine.directory) {
+      machine.path($0.esp, $0.name.path)
+    }
+    try machine.directory.write(Manifest.path, old)
     #expect(try machine.apply().failures.count == 2 && machine.order() == order)
   }
 

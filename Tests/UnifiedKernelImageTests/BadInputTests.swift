@@ -135,9 +135,13 @@ import UnifiedKernelImage
     let sink = MemorySink()
     let result = try ImageBuilder.write(plan, to: sink, signingBy: key.identity)
     let header = try PEHeader(parsing: sink.bytes)
+    let sections = header.sections.filter { $0.rawSize > 0 }.map(\.fileRange)
+    let entry = try #require(header.certificateDirectoryOffset)
+    // Headers with CheckSum and the certificate directory, first and last byte of each section, the whole table.
     let offsets =
-      header.sections.filter { $0.rawSize > 0 }.map { Int($0.rawPointer) }
-      + [header.signatureOffset + 8, header.fileSize - 100]
+      Array(stride(from: 0, to: header.sizeOfHeaders, by: 3)) + [header.checkSumOffset, entry, entry + 4]
+      + sections.flatMap { [$0.lowerBound, $0.upperBound - 1] }
+      + Array((header.certificateTableRange?.lowerBound ?? 0)..<header.fileSize)
     for offset in offsets {
       var damaged = sink.bytes
       damaged[offset] ^= 0x10
@@ -145,8 +149,8 @@ import UnifiedKernelImage
         try ImageSelfCheck.check(damaged, against: plan, result: result)
       }
     }
-    #expect(throws: (any Error).self) {
-      try ImageSelfCheck.check(Array(sink.bytes.dropLast()), against: plan, result: result)
+    for damaged in [Array(sink.bytes.dropLast()), sink.bytes + [0]] {
+      #expect(throws: (any Error).self) { try ImageSelfCheck.check(damaged, against: plan, result: result) }
     }
   }
 }

@@ -20,11 +20,20 @@ package struct ImageRecord: Hashable, Sendable {
     }
   }
 
+  /// How the digest was computed that identifies a UKI.
+  package enum DigestForm: String, Sendable {
+    /// As in Authenticode's `ImageIdentity`.
+    case image
+    /// SHA-256 of the file, as pve-sb-uki up to 0.5 did.
+    case file
+  }
+
   package var kernel: Kernel
   /// Size of the file in bytes.
   package var size: Int
-  /// SHA-256 of the file.
+  /// A digest of all bytes, by which the UKI is recognized.
   package var digest: [UInt8]
+  package var digestForm: DigestForm
   /// SHA-256 Authenticode digest, by which dbx may revoke the UKI; nil if unknown.
   package var authenticode: [UInt8]?
   /// When the machine last booted it, in seconds since 1970; nil if never seen.
@@ -45,12 +54,14 @@ package struct ImageRecord: Hashable, Sendable {
   package var copies: [Copy]
 
   package init(
-    kernel: Kernel, size: Int, digest: [UInt8], authenticode: [UInt8]? = nil, booted: Int64? = nil, made: String? = nil,
-    commandLine: String, profiles: [UInt8]? = nil, certificate: [UInt8], inputs: [InputRecord], copies: [Copy] = []
+    kernel: Kernel, size: Int, digest: [UInt8], digestForm: DigestForm = .image, authenticode: [UInt8]? = nil,
+    booted: Int64? = nil, made: String? = nil, commandLine: String, profiles: [UInt8]? = nil, certificate: [UInt8],
+    inputs: [InputRecord], copies: [Copy] = []
   ) {
     self.kernel = kernel
     self.size = size
     self.digest = digest
+    self.digestForm = digestForm
     self.authenticode = authenticode
     self.booted = booted
     self.made = made
@@ -61,31 +72,33 @@ package struct ImageRecord: Hashable, Sendable {
     self.copies = copies
   }
 
+  /// The initrd at the time when the UKI was built; nil if unknown.
+  package var initrd: InputRecord? { inputs.first { $0.path == kernel.initrdPath } }
+
   package func copy(on esp: String, _ name: UKIName) -> Copy? {
     copies.first { $0.esp == esp && $0.name == name }
   }
 }
 
 /// An input file at the time when a UKI was built from it.
+///
+/// Its content is not recorded: the UKI's Authenticode digest shows whether the same UKI would be built again.
 package struct InputRecord: Hashable, Sendable {
   package var path: String
   package var size: Int
   /// Nanoseconds since 1970.
   package var modified: Int64
   package var inode: UInt64
-  /// SHA-256 of the content.
-  package var digest: [UInt8]
 
-  package init(path: String, status: FileStatus, digest: [UInt8]) {
-    self.init(path: path, size: status.size, modified: status.modified, inode: status.inode, digest: digest)
+  package init(path: String, status: FileStatus) {
+    self.init(path: path, size: status.size, modified: status.modified, inode: status.inode)
   }
 
-  package init(path: String, size: Int, modified: Int64, inode: UInt64, digest: [UInt8]) {
+  package init(path: String, size: Int, modified: Int64, inode: UInt64) {
     self.path = path
     self.size = size
     self.modified = modified
     self.inode = inode
-    self.digest = digest
   }
 
   /// Whether the file is unchanged, as far as stat(2) shows.

@@ -96,28 +96,31 @@ package struct Manifest: Hashable, Sendable {
 // The manifest is text with one record per line and fields separated by one space; a path, name or command line is the
 // last field and extends to the end of its line:
 //
-//     pve-sb-uki manifest 4
-//     image RELEASE SIZE SHA256
+//     pve-sb-uki manifest 5
+//     image RELEASE SIZE DIGEST
+//     form file                           (only if DIGEST is that of the file, see DigestForm)
 //     authenticode SHA256                 (only if known)
 //     booted SECONDS                      (0: never seen)
 //     made BOOT-ID                        (only if known)
 //     cmdline TEXT
 //     profiles SHA256                     (only if it has some)
 //     certificate SHA256
-//     input SIZE MTIME INODE SHA256 PATH
+//     input SIZE MTIME INODE PATH
 //     copy MTIME FILENAME ESP
 //     end
 //
 // Everything between two `image` lines belongs to the first. Version 2 has no `authenticode`, version 3 neither `made`
-// nor `profiles`. Anything else makes the whole file ignored: the UKIs are then read instead, and nothing is removed.
+// nor `profiles`. Up to version 4, each DIGEST is that of the file, and inputs have one before their path. Anything else
+// makes the whole file ignored: the UKIs are then read instead, and nothing is removed.
 extension Manifest {
-  private static let header = "pve-sb-uki manifest 4"
-  private static let readable = ["pve-sb-uki manifest 2", "pve-sb-uki manifest 3", header]
+  private static let header = "pve-sb-uki manifest 5"
+  private static let older = ["pve-sb-uki manifest 2", "pve-sb-uki manifest 3", "pve-sb-uki manifest 4"]
 
   package func serialize() -> [UInt8] {
     var lines = [Self.header]
     for image in images {
       lines.append("image \(image.kernel.release) \(image.size) \(image.digest.hexadecimal)")
+      if image.digestForm != .image { lines.append("form \(image.digestForm.rawValue)") }
       if let authenticode = image.authenticode { lines.append("authenticode \(authenticode.hexadecimal)") }
       lines.append("booted \(image.booted ?? 0)")
       if let boot = image.made { lines.append("made \(boot)") }
@@ -125,7 +128,7 @@ extension Manifest {
       if let profiles = image.profiles { lines.append("profiles \(profiles.hexadecimal)") }
       lines.append("certificate \(image.certificate.hexadecimal)")
       for input in image.inputs {
-        lines.append("input \(input.size) \(input.modified) \(input.inode) \(input.digest.hexadecimal) \(input.path)")
+        lines.append("input \(input.size) \(input.modified) \(input.inode) \(input.path)")
       }
       for copy in image.copies {
         lines.append("copy \(copy.modified) \(copy.name.fileName) \(copy.esp)")
@@ -139,12 +142,16 @@ extension Manifest {
   package init?(parsing content: [UInt8]) {
     self.init()
     var lines = String(decoding: content, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)[...]
-    guard let header = lines.popFirst(), Self.readable.contains(String(header)), lines.popLast() == "",
-      lines.popLast() == "end"
-    else { return nil }
+    guard let header = lines.popFirst().map(String.init), lines.popLast() == "", lines.popLast() == "end" else {
+      return nil
+    }
+    let isOlder = Self.older.contains(header)
+    guard isOlder || header == Self.header else { return nil }
     var places: Set<ImageRecord.Copy> = []
     while !lines.isEmpty {
-      guard let image = Self.image(from: &lines), self.image(withDigest: image.digest) == nil else { return nil }
+      guard let image = Self.image(from: &lines, isOlder: isOlder), self.image(withDigest: image.digest) == nil else {
+        return nil
+      }
       for copy in image.copies {
         var place = copy
         place.modified = 0
@@ -155,11 +162,16 @@ extension Manifest {
     }
   }
 
-  private static func image(from lines: inout ArraySlice<Substring>) -> ImageRecord? {
+  private static func image(from lines: inout ArraySlice<Substring>, isOlder: Bool) -> ImageRecord? {
     guard let head = lines.popFirst().flatMap({ fields($0, keyword: "image", count: 4) }),
       let kernel = Kernel(release: head[1]),
       let size = count(head[2]), let digest = digest(head[3])
     else { return nil }
+    var form = isOlder ? ImageRecord.DigestForm.file : .image
+    if !isOlder, let text = optional("form", from: &lines) {
+      guard text == ImageRecord.DigestForm.file.rawValue else { return nil }
+      form = .file
+    }
     var authenticode: [UInt8]?
     if let text = optional("authenticode", from: &lines) {
       guard let known = Self.digest(text) else { return nil }
@@ -178,10 +190,11 @@ extension Manifest {
       return nil
     }
     var image = ImageRecord(
-      kernel: kernel, size: size, digest: digest, authenticode: authenticode, booted: booted == 0 ? nil : booted,
-      made: made.map(String.init), commandLine: String(text), profiles: profiles, certificate: certificate, inputs: [])
+      kernel: kernel, size: size, digest: digest, digestForm: form, authenticode: authenticode,
+      booted: booted == 0 ? nil : booted, made: made.map(String.init), commandLine: String(text), profiles: profiles,
+      certificate: certificate, inputs: [])
     while let line = lines.first, line.hasPrefix("input ") {
-      guard let input = input(line) else { return nil }
+      guard let input = input(line, isOlder: isOlder) else { return nil }
       image.inputs.append(input)
       lines.removeFirst()
     }
@@ -193,12 +206,12 @@ extension Manifest {
     return image
   }
 
-  private static func input(_ line: Substring) -> InputRecord? {
-    guard let fields = fields(line, keyword: "input", count: 6), let size = count(fields[1]),
-      let modified = Int64(fields[2]),
-      let inode = UInt64(fields[3]), let digest = digest(fields[4]), fields[5].hasPrefix("/")
+  private static func input(_ line: Substring, isOlder: Bool) -> InputRecord? {
+    guard let fields = fields(line, keyword: "input", count: isOlder ? 6 : 5), let size = count(fields[1]),
+      let modified = Int64(fields[2]), let inode = UInt64(fields[3]), let path = fields.last, path.hasPrefix("/"),
+      !isOlder || digest(fields[4]) != nil
     else { return nil }
-    return InputRecord(path: String(fields[5]), size: size, modified: modified, inode: inode, digest: digest)
+    return InputRecord(path: String(path), size: size, modified: modified, inode: inode)
   }
 
   private static func copy(_ line: Substring) -> ImageRecord.Copy? {

@@ -65,14 +65,25 @@ package struct SignImage: Sendable {
       }
       let signer = ImageSigner(
         identity: identity, existing: replacesExisting ? .replace : .append, signingTime: try host.buildTime)
+      var written: WrittenImage?
       _ = try host.userFiles.replaceFile(
         target, mode: source.status.mode & 0o777,
-        verify: { try Self.requireSignature(of: identity.certificate, in: $0, count: result.signaturesAfter) },
+        verify: { file in
+          let isRight =
+            if let written {
+              try written.isEqual(to: file, copyOf: source) && written.isSigned(by: identity.certificate, in: file)
+            } else { try ByteComparison.areEqual(file, source) }
+          try source.requireUnchanged()
+          guard isRight else {
+            throw Failure(
+              "\(file.path): verification failed after signing", hint: "check this machine's memory and storage")
+          }
+        },
         writing: { sink in
           if isDone {
             try sink.write(contentsOf: source)
           } else {
-            try signer.sign(source, to: sink)
+            written = try signer.sign(source, to: sink)
           }
         })
       return result
@@ -101,18 +112,6 @@ package struct SignImage: Sendable {
       _ = try PEHeader(parsing: source, discardingCertificates: true)
       guard replacesExisting else { throw Failure("\(path): \(error)", hint: hint) }
       return (nil, [])
-    }
-  }
-
-  private static func requireSignature(of certificate: Certificate, in file: File, count: Int) throws {
-    let signatures = try SignedImage(parsing: file).signatures(in: file)
-    guard
-      signatures.count == count,
-      signatures.contains(where: { $0.verdict == .valid && $0.signature?.message.signers == [certificate] })
-    else {
-      throw Failure(
-        "\(file.path): verification failed after signing",
-        hint: "check this machine's memory and storage")
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import Authenticode
 internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
@@ -17,8 +18,10 @@ struct ImageExecutor: ~Copyable {
   private var manifest: Manifest
   /// The opened inputs of each kernel, or the error from opening them.
   private var parts: [Kernel: Result<ImageInputs.Open, any Error>] = [:]
-  /// SHA-256 digests of the UKIs written by this run.
+  /// Digests of the UKIs written by this run, as in the manifest.
   private var made: [Kernel: [UInt8]] = [:]
+  /// The UKIs built by this run.
+  private var built: [Kernel: Built] = [:]
   /// UKIs that the firmware rejects by their digest, including those written by this run.
   private(set) var refused: Set<UKIName>
   private let signingTime: Result<Int64?, any Error>
@@ -133,24 +136,46 @@ struct ImageExecutor: ~Copyable {
 
   /// Copies the UKI from an ESP that has it; nil if no intact copy exists.
   private mutating func copy(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
+    struct DamagedSource: Error {}
     while let (image, copy) = source(of: kernel), let files = open.files(of: copy.esp) {
-      guard let file = try? files.openFile(copy.name.path), try Digest.of(file) == image.digest else {
+      let built = built[kernel].flatMap { $0.digest == image.digest ? $0 : nil }
+      do {
+        guard let file = try? files.openFile(copy.name.path) else { throw DamagedSource() }
+        try work.files.replaceFile(
+          name.path,
+          verify: { written in
+            do {
+              try Self.check(written, is: image, built)
+            } catch {
+              guard try image.describes(file) else { throw DamagedSource() }
+              throw error
+            }
+          },
+          writing: { try $0.write(contentsOf: file) })
+        return image
+      } catch is DamagedSource {
         manifest.remove(copy.name, on: copy.esp)
-        continue
       }
-      try work.files.replaceFile(
-        name.path,
-        verify: { written in
-          guard try Digest.of(written) == image.digest else {
-            throw Failure(
-              "\(work.files.display(name.path)): the data read back differs from the data written",
-              hint: "check the disk, which may be failing")
-          }
-        },
-        writing: { try $0.write(contentsOf: file) })
-      return image
     }
     return nil
+  }
+
+  /// Throws `Failure` or `ImageError` unless the file is the UKI of `image`.
+  ///
+  /// The inputs were hashed when it was built: comparing with them is cheaper than another digest.
+  private static func check(_ file: File, is image: ImageRecord, _ built: Built?) throws {
+    if let built { return try ImageSelfCheck.check(file, against: built.plan, result: built.result) }
+    guard try image.describes(file) else {
+      throw Failure(
+        "\(file.path): the data read back differs from the data written", hint: "check the disk, which may be failing")
+    }
+  }
+
+  /// What is kept of a UKI that was built, to compare its copies with.
+  private struct Built {
+    let plan: ImagePlan
+    let result: ImageBuilder.Result
+    var digest: [UInt8] { result.image.identity.value }
   }
 
   private mutating func build(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
@@ -159,8 +184,8 @@ struct ImageExecutor: ~Copyable {
     var image: ImageRecord?
     let written = try ImageWriter.write(
       opened.plan, to: name.path, in: work.files, signingBy: identity, signingTime: try signingTime.get(),
-      furtherCheck: { image = try inputs.record(of: $0, opened) })
-    image?.authenticode = written.image.digest
+      furtherCheck: { image = try inputs.record(of: $0.image, opened) })
+    built[kernel] = Built(plan: opened.plan, result: written.image)
     return image
   }
 

@@ -24,15 +24,15 @@ package enum ImageWriter {
     }
   }
 
-  /// Writes the UKI to a temporary file, checks it against the plan, verifies its signature, and only then renames it
-  /// to `path`.
+  /// Writes the UKI to a temporary file, compares what is read back with the inputs, verifies the signature, and only
+  /// then renames it to `path`.
   ///
   /// If anything fails, including `furtherCheck`, the file at `path` is unchanged. Throws `Failure`, `HostError` or
   /// `ImageError`.
   package static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
     signingBy identity: SigningIdentity?, signingTime: Int64?,
-    furtherCheck: @escaping (File) throws -> Void = { _ in }
+    furtherCheck: @escaping (ImageBuilder.Result) throws -> Void = { _ in }
   ) throws -> Written {
     var image: ImageBuilder.Result?
     var size = 0
@@ -42,7 +42,7 @@ package enum ImageWriter {
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
         try ImageSelfCheck.check(file, against: plan, result: image)
-        try furtherCheck(file)
+        try furtherCheck(image)
       },
       writing: { sink in
         image = try ImageBuilder.write(plan, to: sink, signingBy: identity, signingTime: signingTime)

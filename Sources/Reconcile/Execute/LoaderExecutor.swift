@@ -70,7 +70,7 @@ package struct LoaderExecutor {
     _ source: File, to path: String, on files: FileSystem, check: @escaping (File) throws -> Bool
   ) throws {
     try files.replaceFile(
-      path, verify: { try Self.require(LoaderFiles.areEqual($0, source) && check($0), $0) },
+      path, verify: { try Self.require(ByteComparison.areEqual($0, source) && check($0), $0) },
       writing: { try $0.write(contentsOf: source) })
   }
 

@@ -111,10 +111,7 @@ struct ESPMending: ~Copyable {
     guard let image = UKIName(fileName: String(PathName(file.path).fileName)),
       let extents = volume.extents(of: file)
     else { return false }
-    var digest = try Digest(.sha256)
-    let buffer = TransferBuffer()
-    for extent in extents { try digest.update(contentsOf: device, in: extent, through: buffer) }
-    return manifest.image(withDigest: try digest.finish())?.kernel == image.kernel
+    return try manifest.image(of: JoinedBytes(device, extents))?.kernel == image.kernel
   }
 
   /// Adds the repairs to the report and to the record.

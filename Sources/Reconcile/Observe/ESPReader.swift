@@ -27,9 +27,8 @@ struct ESPReader: ~Copyable {
   func read(_ manifest: inout Manifest) throws -> ESPContents {
     var contents = ESPContents(images: [], free: try files.availableSpace(at: "/"))
     var budget = Self.countLimit
-    for fileName in try files.list(UKIName.directory) ?? [] {
+    for (fileName, status) in try files.listWithStatus(UKIName.directory) ?? [] where status.kind == .regular {
       let path = "\(UKIName.directory)/\(fileName)"
-      guard let status = try files.linkStatus(of: path), status.kind == .regular else { continue }
       if fileName.hasPrefix(".pve-"), TemporaryName.matches(fileName) {
         contents.leftovers.append(ESPContents.Leftover(path: path, size: status.size))
       } else if let name = UKIName(fileName: fileName) {
@@ -77,9 +76,7 @@ struct ESPReader: ~Copyable {
       guard let status = try files.linkStatus(of: "/\(name)"), status.kind == .regular else { continue }
       let leftover = ESPContents.Leftover(path: "/\(name)", size: status.size)
       let isOurs = (try? files.openFile("/\(name)")).map { file in
-        isSigned(file)
-          || manifest.images.contains { $0.size == status.size }
-            && (try? manifest.image(withDigest: Digest.of(file))) != nil
+        isSigned(file) || (try? manifest.image(of: file)).flatMap { $0 } != nil
       }
       if isOurs == true { contents.leftovers.append(leftover) } else { contents.recovered.append(leftover) }
     }
@@ -99,9 +96,7 @@ struct ESPReader: ~Copyable {
       if budget < 0 { return .unknown }
     }
     let file = try files.openFile(name.path)
-    if manifest.images.contains(where: { $0.size == status.size }),
-      let image = manifest.image(withDigest: try Digest.of(file))
-    {
+    if let image = try manifest.image(of: file) {
       let copy = ImageRecord.Copy(esp: esp.name, name: name, modified: file.status.modified)
       manifest.place(image, at: [copy])
       return .recorded(digest: image.digest, booted: image.booted)

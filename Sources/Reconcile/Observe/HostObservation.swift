@@ -60,7 +60,7 @@ package struct HostObservation: Sendable {
   let accepted: [String: Set<UKIName>]
 
   /// The manifest, updated from the files found on the ESPs.
-  let manifest: Manifest
+  package let manifest: Manifest
   /// Why the saved manifest could not be used; nil if it could.
   let manifestNote: Message?
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import Authenticode
 internal import BinaryFormat
 internal import BootEnvironment
 internal import Cryptography
@@ -54,6 +55,15 @@ package struct ImageInputs: Hashable, Sendable {
     let files: [File]
     let certificate: File
     let plan: ImagePlan
+
+    /// SHA-256 of the certificate that signs.
+    ///
+    /// Throws `Failure` if the file cannot be used.
+    func fingerprint() throws -> [UInt8] {
+      try describing(certificate.path) {
+        try CertificateFile(parsing: try certificate.readToEnd(limit: KeySource.sizeLimit)).signer().fingerprint()
+      }
+    }
   }
 
   /// Opens the files.
@@ -106,47 +116,57 @@ package struct ImageInputs: Hashable, Sendable {
     }
   }
 
-  /// The manifest record of the UKI `file`, which was built from these inputs.
+  /// The manifest record of a UKI that was built from these inputs.
   ///
-  /// Throws `HostError`, `CryptoError` or `Failure`; also if an input changed in the meantime.
-  func record(of file: File, _ open: Open) throws -> ImageRecord {
-    let records = try zip(paths, open.files).map { path, file in
-      InputRecord(path: path, status: file.status, digest: try Digest.of(file))
-    }
-    let digest = try Digest.of(file)
-    let fingerprint = try describing(certificate) {
-      try CertificateFile(parsing: try open.certificate.readToEnd(limit: KeySource.sizeLimit)).signer().fingerprint()
-    }
-    // Otherwise the record could combine the digest of a new file with the UKI of the old one.
-    for input in open.files { try input.requireUnchanged() }
-    return ImageRecord(
-      kernel: kernel, size: file.count, digest: digest, made: bootID, commandLine: commandLine,
-      profiles: profilesDigest,
-      certificate: fingerprint, inputs: records)
+  /// Throws as below.
+  func record(of image: WrittenImage, _ open: Open) throws -> ImageRecord {
+    try record(of: image.identity, size: image.size, open)
   }
 
-  /// The current records of the inputs if they would still produce the UKI of `record`; nil if not.
+  /// The manifest record of the UKI with that size and identity, which was built from these inputs.
   ///
-  /// Opens no file whose size, times and inode match the record; otherwise compares digests. Throws `HostError`.
-  func current(giving record: ImageRecord, in files: FileSystem) throws -> [InputRecord]? {
+  /// Throws `HostError`, `CryptoError` or `Failure`; also if an input changed in the meantime.
+  func record(of identity: ImageIdentity, size: Int, _ open: Open) throws -> ImageRecord {
+    let fingerprint = try open.fingerprint()
+    // Otherwise the record could combine the status of a new file with the UKI of the old one.
+    for input in open.files { try input.requireUnchanged() }
+    return ImageRecord(
+      kernel: kernel, size: size, digest: identity.value, authenticode: identity.authenticode, made: bootID,
+      commandLine: commandLine, profiles: profilesDigest, certificate: fingerprint, inputs: records(of: open))
+  }
+
+  func records(of open: Open) -> [InputRecord] {
+    zip(paths, open.files).map { InputRecord(path: $0, status: $1.status) }
+  }
+
+  /// How the present inputs compare with those of a UKI.
+  enum Comparison {
+    /// They are the same files, as far as stat(2) shows.
+    case same
+    /// Some have other times or inodes, so that their content has to be compared.
+    case uncertain
+    case different
+  }
+
+  /// Compares the inputs with those of `record`; opens no file.
+  ///
+  /// Throws `HostError`.
+  func compare(with record: ImageRecord, in files: FileSystem) throws -> Comparison {
     guard record.kernel == kernel, record.commandLine == commandLine, record.profiles == profilesDigest,
       record.inputs.map(\.path) == paths
-    else { return nil }
-    var current = record.inputs
-    for (index, input) in record.inputs.enumerated() {
+    else { return .different }
+    var result = Comparison.same
+    for input in record.inputs {
       guard let status = try files.status(of: input.path) else {
         // With the key on a medium that is not mounted, the certificate is away too.
         if input.path == certificate, record.inputs.last?.path == input.path { continue }
-        return nil
+        return .different
       }
       if input.matches(status) { continue }
-      guard status.size == input.size else { return nil }
-      let file = try files.openFile(input.path)
-      guard try Digest.of(file) == input.digest else { return nil }
-      try file.requireUnchanged()
-      current[index] = InputRecord(path: input.path, status: file.status, digest: input.digest)
+      guard status.size == input.size else { return .different }
+      result = .uncertain
     }
-    return current
+    return result
   }
 
   private static func digest(of profiles: [ImageProfile]) throws -> [UInt8]? {

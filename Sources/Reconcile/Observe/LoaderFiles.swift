@@ -174,7 +174,7 @@ package struct LoaderFiles: Sendable {
     guard try files.linkStatus(of: path)?.kind == .regular, let file = try? files.openFile(path) else { return false }
     switch source {
     case .signed(let program): return isSigned(file, digest: digest(ofProgram: program))
-    case .copied(let program): return (try? Self.areEqual(file, self.program(program))) ?? false
+    case .copied(let program): return (try? ByteComparison.areEqual(file, self.program(program))) ?? false
     case .image(let name):
       guard let image = try? files.openFile(name.path) else { return false }
       return (try? Self.areCopies(file, image)) ?? false
@@ -192,24 +192,6 @@ package struct LoaderFiles: Sendable {
     return signatures.contains {
       $0.isValid(by: certificate) && (digest == nil || $0.signature?.content.digest == digest)
     }
-  }
-
-  static func areEqual(_ left: File, _ right: File) throws -> Bool {
-    guard left.count == right.count else { return false }
-    let (one, other) = (TransferBuffer(), TransferBuffer())
-    var offset = 0
-    while offset < left.count {
-      let count = min(one.bytes.count, left.count - offset)
-      let (first, second) = (
-        UnsafeMutableRawBufferPointer(rebasing: one.bytes[..<count]),
-        UnsafeMutableRawBufferPointer(rebasing: other.bytes[..<count])
-      )
-      try left.read(into: first, at: offset)
-      try right.read(into: second, at: offset)
-      guard first.elementsEqual(second) else { return false }
-      offset += count
-    }
-    return true
   }
 
   /// Whether two UKIs have the same size, headers and signatures.

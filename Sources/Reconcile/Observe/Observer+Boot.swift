@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import Authenticode
 internal import BootEnvironment
 internal import Cryptography
 internal import EFIData
@@ -51,7 +52,7 @@ extension Observer {
     guard let copy = record.copies.first(where: { $0.esp == esp }), let files = open.files(of: esp) else {
       return false
     }
-    return (try? Digest.of(files.openFile(copy.name.path)) == record.digest) ?? false
+    return (try? record.describes(files.openFile(copy.name.path))) ?? false
   }
 
   /// Records a booted UKI of pve-sb-uki that is not in the manifest.
@@ -64,11 +65,11 @@ extension Observer {
       where image.content == .signed && image.name.fileName.lowercased() == fileName {
         guard let file = try? open.files(of: esp.name)?.openFile(image.name.path),
           file.status.modified / 1_000_000_000 <= evidence.bootTime,
-          let digest = try? Digest.of(file), let fingerprint = try? certificate?.fingerprint()
+          let identity = try? ImageIdentity(of: file), let fingerprint = try? certificate?.fingerprint()
         else { continue }
         let record = ImageRecord(
-          kernel: image.name.kernel, size: file.count, digest: digest, commandLine: "", certificate: fingerprint,
-          inputs: [])
+          kernel: image.name.kernel, size: file.count, digest: identity.value, authenticode: identity.authenticode,
+          commandLine: "", certificate: fingerprint, inputs: [])
         place(record, at: image.name, on: esp, modified: file.status.modified)
       }
     }

@@ -47,7 +47,8 @@ final class Observer {
   /// Observes the host and its ESPs.
   ///
   /// Throws errors that concern all UKIs, such as an unreadable command line.
-  init(of host: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions) throws {
+  init(of live: Host, configuration: Configuration, survey: ESPSurvey, options: ApplyOptions) throws {
+    let host = live.remembering()
     self.host = host
     self.configuration = configuration
     self.options = options
@@ -103,8 +104,9 @@ final class Observer {
       for image in contents[name]?.images ?? [] {
         guard case .recorded(let digest, _) = image.content else { continue }
         host.progress("\(name): reading \(image.name.path.dropFirst())")
-        let isRight = (try? Digest.of(files.openFile(image.name.path)) == digest) ?? false
-        guard !isRight else { continue }
+        let record = manifest.image(withDigest: digest)
+        let isRight = try? record?.describes(files.openFile(image.name.path))
+        guard isRight != true else { continue }
         contents[name]?.set(image.name, .unknown)
         manifest.remove(image.name, on: name)
         damaged.append((name, image.name))
@@ -161,14 +163,12 @@ final class Observer {
       let inputs = try ImageInputs(
         kernel, commandLine: commandLines.line(for: kernel), variants: variants, configuration: configuration,
         on: host)
-      if !options.isForced, let known = try recordedImage(inputs) {
+      let preview = ImagePreview(of: inputs, on: host)
+      if !options.isForced, let known = try recordedImage(preview) ?? adoptedImage(preview) {
         return .recorded(digest: known.digest, size: known.size, inputs: inputs)
       }
-      let opened = try inputs.open(host)
-      if !options.isForced, let adopted = try adoptedImage(inputs, opened) {
-        return .recorded(digest: adopted.digest, size: adopted.size, inputs: inputs)
-      }
-      return .toBuild(size: opened.plan.size + ImageSigner.signatureRoom, notes: opened.plan.notes, inputs: inputs)
+      let plan = try preview.opened().plan
+      return .toBuild(size: plan.size + ImageSigner.signatureRoom, notes: plan.notes, inputs: inputs)
     } catch {
       return .unusable(Failure(adopting: error, of: "EFI/Linux/\(UKIName(kernel).fileName) cannot be built"))
     }
@@ -183,32 +183,33 @@ final class Observer {
   }
 
   /// The UKI in the manifest that these inputs would produce again.
-  private func recordedImage(_ inputs: ImageInputs) throws -> ImageRecord? {
+  private func recordedImage(_ preview: ImagePreview) throws -> ImageRecord? {
     for image in manifest.images {
-      guard let current = try inputs.current(giving: image, in: host.files) else { continue }
-      manifest.update(image.digest) { $0.inputs = current }
-      return image
+      switch try preview.inputs.compare(with: image, in: host.files) {
+      case .same: return image
+      case .uncertain:
+        guard try preview.isSame(as: image) else { continue }
+        let current = try preview.inputs.records(of: preview.opened())
+        manifest.update(image.digest) { $0.inputs = current }
+        return image
+      case .different: continue
+      }
     }
     return nil
   }
 
   /// A UKI on an ESP that is missing from the manifest but matches what would be built now.
   ///
-  /// Runs the inputs through the builder to get the digest, without writing anything.
-  private func adoptedImage(_ inputs: ImageInputs, _ parts: ImageInputs.Open) throws -> ImageRecord? {
-    let name = UKIName(inputs.kernel)
-    var expected: [UInt8]?
+  private func adoptedImage(_ preview: ImagePreview) throws -> ImageRecord? {
+    let name = UKIName(preview.inputs.kernel)
     var adopted: ImageRecord?
     for esp in survey.esps {
       guard contents[esp.name]?.images.contains(where: { $0.name == name && $0.content == .signed }) == true,
         let file = try open.files(of: esp.name)?.openFile(name.path)
       else { continue }
-      let digest = try expected ?? ImageBuilder.write(parts.plan, to: NullSink(), signingBy: nil).digest
-      expected = digest
-      let image = try SignedImage(parsing: file)
-      guard try ImageDigest.compute(of: file, header: image.header) == digest else { continue }
-      var record = try inputs.record(of: file, parts)
-      record.authenticode = digest
+      let identity = try ImageIdentity(of: file)
+      guard try identity.authenticode == preview.digest() else { continue }
+      var record = try preview.inputs.record(of: identity, size: file.count, preview.opened())
       record.made = nil
       place(record, at: name, on: esp, modified: file.status.modified)
       adopted = record
@@ -354,10 +355,4 @@ final class Observer {
       return .failure(Failure("dkms", error))
     }
   }
-}
-
-/// Discards everything that is written.
-private final class NullSink: ByteSink {
-  func write(_ bytes: UnsafeRawBufferPointer) {}
-  func patch(_ bytes: [UInt8], at offset: Int) {}
 }

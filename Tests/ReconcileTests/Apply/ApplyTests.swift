@@ -2,6 +2,7 @@
 // Copyright the pve-sb-uki authors
 
 internal import BinaryFormat
+import BootEnvironment
 import Glibc
 import HostScenes
 import HostSystem
@@ -67,14 +68,51 @@ import Testing
     #expect(try scene.isComplete(newer))
   }
 
+  /// Touching files, or restoring them from a backup, changes no UKI.
+  @Test func theSameContentInOtherFilesRebuildsNothing() throws {
+    try scene.apply()
+    let manifest = try #require(try scene.directory.read(Manifest.path))
+    for name in ["boot/initrd.img-\(newer)", "boot/vmlinuz-\(older)", "etc/pve-sb-uki/keys/db.crt"] {
+      let content = try #require(try scene.directory.read(name))
+      unlink(scene.directory.path(of: name))
+      try scene.directory.write("other", "takes the inode")
+      try scene.directory.write(name, content)
+      let recorder = MutationRecorder()
+      #expect(try states(scene.apply(recorder)) == ["\(newer) current", "\(older) current"])
+      #expect(recorder.mutations.allSatisfy { !$0.path.contains("EFI") })
+    }
+    #expect(try scene.directory.read(Manifest.path) != manifest)
+    #expect(try !scene.apply().isChange)
+  }
+
+  /// An update of pve-sb-uki rebuilds nothing, and recognizes damage as before.
+  @Test(arguments: 2...4) func anOlderManifestIsValid(format: Int) throws {
+    try scene.apply()
+    let good = try #require(try scene.image(newer))
+    let old = try OldManifest.text(format, of: Manifest.load(from: scene.host().files).manifest, in: scene.directory) {
+      $0.esp + $0.name.path
+    }
+    try scene.directory.write(Manifest.path, old)
+    let result = try scene.apply { $0.reading = .all }
+    #expect(states(result) == ["\(newer) current", "\(older) current"] && result.notes.isEmpty)
+    // Copied back: only the content identifies it.
+    try scene.directory.write(ApplyScene.imageName(newer), good)
+    #expect(try states(scene.apply()) == ["\(newer) current", "\(older) current"])
+    var bad = good
+    bad[bad.count / 2] ^= 1
+    try scene.directory.write(ApplyScene.imageName(newer), bad)
+    #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) current"])
+    #expect(try scene.image(newer) == good)
+  }
+
   @Test(arguments: ["etc/kernel/cmdline", "usr/lib/os-release", "usr/lib/systemd/boot/efi/linuxx64.efi.stub"])
   func aSharedInputRebuildsAllImages(name: String) throws {
     try scene.apply()
     var content = Array("root=/dev/sda quiet\n".utf8)
     if name.hasSuffix("stub") {
       content = try Fixture.stub257.bytes()
-      // In the DOS stub, which never runs.
-      content[0x50] ^= 1
+      // In the first section.
+      content[0x800] ^= 1
     }
     try scene.directory.write(name, content)
     #expect(try states(scene.apply()) == ["\(newer) signed", "\(older) signed"])
