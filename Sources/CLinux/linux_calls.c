@@ -21,6 +21,7 @@
 
 const int psu_o_path = O_PATH;
 const int psu_o_tmpfile = O_TMPFILE;
+const int psu_at_no_automount = AT_NO_AUTOMOUNT;
 
 int psu_processor_count(void) {
   cpu_set_t set;
@@ -44,6 +45,10 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   do file = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
   while (file < 0 && errno == EAGAIN && --attempts > 0);
   return file;
+}
+
+ssize_t psu_read_directory(int directory, void *buffer, size_t size) {
+  return (ssize_t)syscall(SYS_getdents64, directory, buffer, size);
 }
 
 int psu_exchange(int directory, const char *name, const char *other) {

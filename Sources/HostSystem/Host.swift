@@ -66,6 +66,14 @@ package struct Host: Sendable {
     isRunningSystem = root == "/"
   }
 
+  /// The same host for one observation: each file and each variable is examined once.
+  package func remembering() -> Host {
+    var host = self
+    host.files = files.remembering()
+    host.variables = variables.remembering(with: host.files)
+    return host
+  }
+
   /// The time to record in output, from SOURCE_DATE_EPOCH, in seconds since 1970; nil if that is unset or empty.
   ///
   /// Throws `Failure` unless it is a number of seconds up to the year 9999.

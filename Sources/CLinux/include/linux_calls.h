@@ -17,6 +17,12 @@ extern const int psu_o_path;
 /// O_TMPFILE, also a GNU extension.
 extern const int psu_o_tmpfile;
 
+/// AT_NO_AUTOMOUNT, also a GNU extension.
+extern const int psu_at_no_automount;
+
+/// getdents64(2). Returns the number of bytes, 0 at the end of the directory, or -1 with errno.
+ssize_t psu_read_directory(int directory, void *buffer, size_t size);
+
 /// Processors that this process may run on (sched_getaffinity(2)), at least 1.
 int psu_processor_count(void);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import CLinux
 import Glibc
 import Messages
 
@@ -29,6 +30,33 @@ final class Descriptor: Sendable {
       done += got
     }
     return done
+  }
+
+  /// The names in a directory in byte order, without `.` and `..`; it must have been opened for reading.
+  ///
+  /// A second call finds nothing without `rewind`.
+  func names(path: String) throws(HostError) -> [String] {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 8)
+    defer { buffer.deallocate() }
+    var names: [[UInt8]] = []
+    while true {
+      let count = try SystemCall.check("list", path) {
+        psu_read_directory(number, buffer.baseAddress, buffer.count)
+      }
+      guard count > 0 else { break }
+      // struct linux_dirent64 (getdents64(2)): inode, offset, size of the entry, type, name.
+      var start = 0
+      while start < count {
+        let name = buffer[(start + 19)...].prefix { $0 != 0 }
+        if !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) { names.append(Array(name)) }
+        start += Int(buffer.loadUnaligned(fromByteOffset: start + 16, as: UInt16.self))
+      }
+    }
+    return names.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  func rewind(path: String) throws(HostError) {
+    try SystemCall.check("list", path) { lseek(number, 0, SEEK_SET) }
   }
 
   /// Writes at `offset` and returns the number of bytes written, which may be less.

@@ -63,10 +63,21 @@ package final class File: RandomAccessBytes, Sendable {
     try descriptor.read(into: buffer, at: offset, path: path)
   }
 
+  /// The whole content with one system call; nil unless it has the size that the file had when it was opened.
+  private func readOnce() throws(HostError) -> [UInt8]? {
+    var got = 0
+    let content = try [UInt8](unsafeUninitializedCapacity: count + 1) { buffer, initialized throws(HostError) in
+      got = try SystemCall.check("read", path) { pread(number, buffer.baseAddress, count + 1, 0) }
+      initialized = got
+    }
+    return got == count ? content : nil
+  }
+
   /// The whole content, read to the end regardless of the size: procfs reports its files as empty.
   ///
   /// Throws `HostError` if there are more than `limit` bytes.
   package func readToEnd(limit: Int) throws -> [UInt8] {
+    if count > 0, count <= limit, let content = try readOnce() { return content }
     var content: [UInt8] = []
     var room = max(min(count, limit) + 1, min(4096, limit + 1))
     while content.count <= limit {

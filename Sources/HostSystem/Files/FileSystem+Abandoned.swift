@@ -38,7 +38,9 @@ extension FileSystem {
     _ name: String, _ opened: Descriptor, isDirectory: Bool, in parent: Descriptor, path: String
   ) throws {
     guard isDirectory else { return try NameChange.remove(name, in: parent, path: path, of: self) }
-    for file in try names(in: opened, path: display(path)) {
+    // It may have been listed before.
+    try opened.rewind(path: display(path))
+    for file in try opened.names(path: display(path)) {
       try NameChange.remove(file, in: opened, path: PathName.join(path, file), of: self)
     }
     try NameChange.remove(name, in: parent, path: path, of: self, kind: .removeDirectory, flags: AT_REMOVEDIR)
@@ -93,7 +95,7 @@ extension FileSystem {
           openat(parent.number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         })
       // The owner of the parent can give the name to another directory at any time.
-      guard try names(in: directory, path: display(path)).isEmpty else {
+      guard try directory.names(path: display(path)).isEmpty else {
         throw HostError(
           "change the mode of", display(path), detail: "another program replaced the new directory",
           hint: "use a directory whose parents only root can write to")

@@ -14,11 +14,14 @@ package struct FileSystem: Sendable {
   package let root: String?
   let gate: Mutation.Gate
   private let rootDirectory: RootDirectory?
+  /// Nil if every call looks at the file.
+  private let memory: Recollection?
 
   /// Paths as the invoker wrote them.
   package init(gate: @escaping Mutation.Gate = { _ in }) {
     root = nil
     rootDirectory = nil
+    memory = nil
     self.gate = gate
   }
 
@@ -29,6 +32,7 @@ package struct FileSystem: Sendable {
     let number = try SystemCall.check("open", root) { Glibc.open(root, psu_o_path | O_DIRECTORY | O_CLOEXEC) }
     self.root = root
     rootDirectory = RootDirectory(Descriptor(owning: number))
+    memory = nil
     self.gate = gate
   }
 
@@ -38,14 +42,31 @@ package struct FileSystem: Sendable {
   init(mount: Descriptor, label: String, isWritable: Bool, gate: @escaping Mutation.Gate) {
     root = label
     rootDirectory = RootDirectory(mount, synchronizesAtEnd: isWritable)
+    memory = nil
     self.gate = { try gate(Mutation($0.kind, PathName.join(label, $0.path))) }
   }
 
-  private init(root: String, directory: RootDirectory, gate: @escaping Mutation.Gate) {
+  private init(root: String?, directory: RootDirectory?, memory: Recollection?, gate: @escaping Mutation.Gate) {
     self.root = root
     rootDirectory = directory
+    self.memory = memory
     self.gate = gate
   }
+
+  /// The same files for one observation: each is examined once, see `Recollection`.
+  ///
+  /// With `others`, the two forget together.
+  package func remembering(with others: FileSystem? = nil) -> FileSystem {
+    let memory = others == nil ? Recollection() : others?.memory
+    let gate = gate
+    return FileSystem(root: root, directory: rootDirectory, memory: memory) { mutation in
+      memory?.forget()
+      try gate(mutation)
+    }
+  }
+
+  /// Whether each file is examined once.
+  var isRemembering: Bool { memory != nil }
 
   /// The directory `path` as a separate root that symbolic links and `..` cannot leave.
   ///
@@ -54,7 +75,8 @@ package struct FileSystem: Sendable {
   package func subtree(_ path: String) throws -> FileSystem {
     let directory = try open(path, psu_o_path | O_DIRECTORY)
     let gate = gate
-    return FileSystem(root: display(path), directory: RootDirectory(directory, below: rootDirectory)) { mutation in
+    let subdirectory = RootDirectory(directory, below: rootDirectory)
+    return FileSystem(root: display(path), directory: subdirectory, memory: memory) { mutation in
       try gate(Mutation(mutation.kind, PathName.join(path, mutation.path)))
     }
   }
@@ -130,6 +152,11 @@ extension FileSystem {
 
   /// As `readFile`, but nil if the file does not exist.
   package func readFileIfPresent(_ path: String, limit: Int) throws -> [UInt8]? {
+    guard let memory else { return try readIfPresent(path, limit: limit) }
+    return try memory.content(of: display(path), limit: limit) { try readIfPresent(path, limit: limit) }
+  }
+
+  private func readIfPresent(_ path: String, limit: Int) throws -> [UInt8]? {
     do {
       return try readFile(path, limit: limit)
     } catch let error as HostError where error.meansAbsent {
@@ -143,19 +170,35 @@ extension FileSystem {
   }
 
   /// The status of `path`, following symbolic links; nil if it does not exist.
-  package func status(of path: String) throws -> FileStatus? { try status(of: path, flags: 0) }
+  package func status(of path: String) throws -> FileStatus? { try status(of: path, followingLink: true) }
 
   /// The status of `path` without following a final symbolic link; nil if it does not exist.
-  package func linkStatus(of path: String) throws -> FileStatus? { try status(of: path, flags: O_NOFOLLOW) }
+  package func linkStatus(of path: String) throws -> FileStatus? { try status(of: path, followingLink: false) }
 
   /// As `status`, but throws `HostError` if the path does not exist.
   func requiredStatus(of path: String) throws(HostError) -> FileStatus {
     try open(path, psu_o_path, operation: "open").status(path: display(path))
   }
 
-  private func status(of path: String, flags: Int32) throws -> FileStatus? {
+  private func status(of path: String, followingLink: Bool) throws -> FileStatus? {
+    guard let memory else { return try readStatus(of: path, followingLink: followingLink) }
+    return try memory.status(of: display(path), followingLink: followingLink) {
+      try readStatus(of: path, followingLink: followingLink)
+    }
+  }
+
+  private func readStatus(of path: String, followingLink: Bool) throws -> FileStatus? {
     do throws(HostError) {
-      return try open(path, psu_o_path | flags, operation: "examine").status(path: display(path))
+      guard root == nil || root == "/" else {
+        let flags = psu_o_path | (followingLink ? 0 : O_NOFOLLOW)
+        return try open(path, flags, operation: "examine").status(path: display(path))
+      }
+      // Nothing to resolve inside: one call instead of three.
+      var status = stat()
+      try SystemCall.check("examine", display(path)) {
+        fstatat(AT_FDCWD, path, &status, psu_at_no_automount | (followingLink ? 0 : AT_SYMLINK_NOFOLLOW))
+      }
+      return FileStatus(status)
     } catch {
       guard error.meansAbsent else { throw error }
       return nil
@@ -167,33 +210,41 @@ extension FileSystem {
 
   /// The names in a directory in byte order, without `.` and `..`; nil if the directory does not exist.
   package func list(_ directory: String) throws -> [String]? {
-    do {
-      return try names(in: open(directory, O_RDONLY | O_DIRECTORY, operation: "list"), path: display(directory))
-    } catch let error as HostError where error.meansAbsent {
-      return nil
+    guard let memory else { return try readList(directory)?.names }
+    return try memory.names(in: display(directory)) { try readList(directory)?.names }
+  }
+
+  /// The names in a directory with their statuses, which do not follow symbolic links, in byte order of the names; nil
+  /// if the directory does not exist.
+  ///
+  /// Takes one system call for each name. Names that disappear in the meantime are left out.
+  package func listWithStatus(_ directory: String) throws -> [(name: String, status: FileStatus)]? {
+    guard let (opened, names) = try readList(directory) else { return nil }
+    return try names.compactMap { name in
+      let path = PathName.join(directory, name)
+      var status = stat()
+      do throws(HostError) {
+        try SystemCall.check("examine", display(path)) {
+          fstatat(opened.number, name, &status, psu_at_no_automount | AT_SYMLINK_NOFOLLOW)
+        }
+      } catch {
+        guard error.meansAbsent else { throw error }
+        return nil
+      }
+      let found = FileStatus(status)
+      memory?.keep(found, ofLink: display(path))
+      return (name, found)
     }
   }
 
-  func names(in directory: Descriptor, path: String) throws -> [String] {
-    // The stream closes its descriptor, so it gets a duplicate.
-    let number = try SystemCall.check("list", path) { fcntl(directory.number, F_DUPFD_CLOEXEC, 0) }
-    guard let stream = fdopendir(number) else {
-      let error = HostError("list", path, errno: errno)
-      Glibc.close(number)
-      throw error
+  private func readList(_ directory: String) throws -> (opened: Descriptor, names: [String])? {
+    do throws(HostError) {
+      let opened = try open(directory, O_RDONLY | O_DIRECTORY, operation: "list")
+      return (opened, try opened.names(path: display(directory)))
+    } catch {
+      guard error.meansAbsent else { throw error }
+      return nil
     }
-    defer { closedir(stream) }
-    // Duplicates share their offset, which an earlier call left at the end.
-    rewinddir(stream)
-    var names: [[UInt8]] = []
-    errno = 0
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-      if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
-      errno = 0
-    }
-    guard errno == 0 else { throw HostError("list", path, errno: errno) }
-    return names.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// Bytes that are free for unprivileged writers on the file system that contains `path`.

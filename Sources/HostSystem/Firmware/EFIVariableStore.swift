@@ -26,6 +26,11 @@ package struct EFIVariableStore: Sendable {
     self.directory = directory
   }
 
+  /// The same variables for one observation: each is read once, and forgotten together with `others`.
+  func remembering(with others: FileSystem) -> EFIVariableStore {
+    EFIVariableStore(of: files.remembering(with: others), directory: directory)
+  }
+
   /// Whether there are variables: on the running system at least one, since the mount point always exists.
   package var isPresent: Bool {
     get throws {
@@ -63,7 +68,13 @@ package struct EFIVariableStore: Sendable {
 
   /// As `read`, but returns an empty file as empty content, to distinguish it from a missing variable.
   package func fileContent(_ name: String) throws -> [UInt8]? {
-    try files.readFileIfPresent(path(of: name), limit: Self.sizeLimit)
+    try contentIfListed(name, in: directory)
+  }
+
+  /// An observation asks for many variables that do not exist, so it lists the directory first.
+  private func contentIfListed(_ name: String, in directory: String) throws -> [UInt8]? {
+    if files.isRemembering, try files.list(directory)?.contains(name) != true { return nil }
+    return try files.readFileIfPresent("\(directory)/\(name)", limit: Self.sizeLimit)
   }
 
   /// An entry of the table in memory that shim hands to the kernel, without attributes; nil if there is none.
@@ -73,7 +84,7 @@ package struct EFIVariableStore: Sendable {
   /// In other directories of variables it is in the subdirectory `mok-variables`. Throws `HostError`.
   package func shimTableEntry(_ name: String) throws -> [UInt8]? {
     let parent = directory == Self.directory ? "/sys/firmware/efi" : directory
-    return try files.readFileIfPresent("\(parent)/mok-variables/\(name)", limit: Self.sizeLimit)
+    return try contentIfListed(name, in: "\(parent)/mok-variables")
   }
 
   /// The path of a variable's file as seen from outside the host's root, for messages.

@@ -22,7 +22,7 @@ final class OpenESPs {
   /// Throws `HostError` if it cannot be opened.
   func openForReading(_ esp: ESP) throws -> FileSystem {
     if let opened = files[esp.name] { return opened }
-    let opened = try esp.open(on: host, for: .reading)
+    let opened = try esp.open(on: host, for: .reading).remembering(with: host.files)
     files[esp.name] = opened
     return opened
   }
