@@ -47,6 +47,11 @@ int psu_open_in_root(int root, const char *path, int flags, mode_t mode) {
   return file;
 }
 
+int psu_set_direct(int file, int direct) {
+  int flags = fcntl(file, F_GETFL);
+  return flags < 0 ? -1 : fcntl(file, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
 ssize_t psu_read_directory(int directory, void *buffer, size_t size) {
   return (ssize_t)syscall(SYS_getdents64, directory, buffer, size);
 }

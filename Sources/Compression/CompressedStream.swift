@@ -17,7 +17,22 @@ package struct CompressedStream {
   /// Throws `CompressionError` if the stream is damaged, truncated or unpacks to more than `limit` bytes, and what
   /// `body` and reading the source throw.
   package func forEachChunk(limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    guard try isCompressed else {
+      guard source.count <= limit else { throw CompressionError(.limit, detail: "more than \(limit) bytes") }
+      return try TransferBuffer().forEachChunk(of: source, in: 0..<source.count, body)
+    }
     _ = try Self.read(source, 0..<source.count, as: nil, limit: limit, body)
+  }
+
+  /// Whether it starts like one of the formats; libarchive looks closer.
+  private var isCompressed: Bool {
+    get throws {
+      let start = try source.readBytes(at: 0, count: min(2, source.count), format: "compressed stream")
+      switch EmbeddedStream.Format(start: start) {
+      case .gzip, .lz4, .lz4Frame, .xz, .zstd: return true
+      case .bzip2, .lzma, .lzo, nil: return false
+      }
+    }
   }
 
   /// Unpacks a range of `source` and returns the number of bytes that the stream has.
@@ -28,36 +43,37 @@ package struct CompressedStream {
     _ source: any RandomAccessBytes, _ range: Range<Int>, as format: EmbeddedStream.Format?, limit: Int,
     _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws -> Int {
+    let calls = try ArchiveLibrary.load()
     let reader = SourceReader(source, range)
-    guard let archive = archive_read_new() else { throw CompressionError(detail: "out of memory") }
-    defer { archive_read_free(archive) }
+    guard let archive = calls.archive_read_new() else { throw CompressionError(detail: "out of memory") }
+    defer { _ = calls.archive_read_free(archive) }
     // Enable filters one by one: archive_read_support_filter_all may also start external programs.
     for filter in format.map({ [$0] }) ?? [.gzip, .lz4, .xz, .zstd] {
       switch filter {
-      case .gzip: archive_read_support_filter_gzip(archive)
-      case .bzip2: archive_read_support_filter_bzip2(archive)
-      case .lzma: archive_read_support_filter_lzma(archive)
-      case .xz: archive_read_support_filter_xz(archive)
-      case .lz4: archive_read_support_filter_lz4(archive)
-      case .zstd: archive_read_support_filter_zstd(archive)
+      case .gzip: _ = calls.archive_read_support_filter_gzip(archive)
+      case .bzip2: _ = calls.archive_read_support_filter_bzip2(archive)
+      case .lzma: _ = calls.archive_read_support_filter_lzma(archive)
+      case .xz: _ = calls.archive_read_support_filter_xz(archive)
+      case .lz4: _ = calls.archive_read_support_filter_lz4(archive)
+      case .zstd: _ = calls.archive_read_support_filter_zstd(archive)
       case .lzo, .lz4Frame: break
       }
     }
-    archive_read_support_format_raw(archive)
-    archive_read_support_format_empty(archive)
+    _ = calls.archive_read_support_format_raw(archive)
+    _ = calls.archive_read_support_format_empty(archive)
     return try withExtendedLifetime(reader) {
       let context = Unmanaged.passUnretained(reader).toOpaque()
       var entry: OpaquePointer?
-      let opened = archive_read_open(archive, context, nil, { SourceReader.read(from: $1, into: $2) }, nil)
-      guard opened == ARCHIVE_OK else { throw reader.failure ?? Self.error(archive) }
-      switch archive_read_next_header(archive, &entry) {
+      let opened = calls.archive_read_open(archive, context, nil, { SourceReader.read(from: $1, into: $2) }, nil)
+      guard opened == ARCHIVE_OK else { throw reader.failure ?? Self.error(archive, calls) }
+      switch calls.archive_read_next_header(archive, &entry) {
       case ARCHIVE_OK: break
       // The input is empty.
-      case ARCHIVE_EOF: return Int(clamping: archive_filter_bytes(archive, -1))
-      default: throw reader.failure ?? Self.error(archive)
+      case ARCHIVE_EOF: return Int(clamping: calls.archive_filter_bytes(archive, -1))
+      default: throw reader.failure ?? Self.error(archive, calls)
       }
       // libarchive also unpacks a stream within the stream, and passes on what it does not recognise.
-      if format != nil, archive_filter_count(archive) != 2 {
+      if format != nil, calls.archive_filter_count(archive) != 2 {
         throw CompressionError(detail: "it is not one compressed stream")
       }
       var total = 0
@@ -65,10 +81,10 @@ package struct CompressedStream {
         var block: UnsafeRawPointer?
         var count = 0
         var offset: Int64 = 0
-        switch archive_read_data_block(archive, &block, &count, &offset) {
-        case ARCHIVE_EOF: return Int(clamping: archive_filter_bytes(archive, -1))
+        switch calls.archive_read_data_block(archive, &block, &count, &offset) {
+        case ARCHIVE_EOF: return Int(clamping: calls.archive_filter_bytes(archive, -1))
         case ARCHIVE_OK: break
-        default: throw reader.failure ?? Self.error(archive)
+        default: throw reader.failure ?? Self.error(archive, calls)
         }
         total += count
         guard total <= limit else { throw CompressionError(.limit, detail: "more than \(limit) bytes") }
@@ -77,9 +93,9 @@ package struct CompressedStream {
     }
   }
 
-  private static func error(_ archive: OpaquePointer) -> CompressionError {
+  private static func error(_ archive: OpaquePointer, _ calls: psu_archive_calls) -> CompressionError {
     CompressionError(
-      detail: archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "the data is damaged")
+      detail: calls.archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "the data is damaged")
   }
 }
 
@@ -127,6 +143,8 @@ package struct CompressionError: HintedError, Hashable {
     case limit
     /// Unpacking a format that is not supported.
     case unsupported
+    /// Unpacking or packing without libarchive.
+    case unavailable
     case pack
   }
 
@@ -141,7 +159,7 @@ package struct CompressionError: HintedError, Hashable {
 
   package var message: Message {
     switch operation {
-    case .unpack, .limit, .unsupported: "unpacking failed: \(detail)"
+    case .unpack, .limit, .unsupported, .unavailable: "unpacking failed: \(detail)"
     case .pack: "packing failed: \(detail)"
     }
   }
@@ -149,6 +167,7 @@ package struct CompressionError: HintedError, Hashable {
   package var hint: Message? {
     switch operation {
     case .unpack, .limit, .unsupported: "reinstall the package that contains the file"
+    case .unavailable: "run 'apt install libarchive13'"
     case .pack: nil
     }
   }

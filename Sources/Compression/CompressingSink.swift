@@ -21,51 +21,53 @@ package final class CompressingSink: ByteSink {
     case none
   }
 
+  private let calls: psu_archive_calls
   private let archive: OpaquePointer
   private let output: Output
 
   /// Creates a stream that writes to `sink`.
   ///
-  /// Throws `CompressionError` if libarchive does not support the format.
+  /// Throws `CompressionError` if libarchive is missing or does not support the format.
   package init(_ format: Format, to sink: any ByteSink) throws {
-    guard let archive = archive_write_new() else { throw CompressionError(.pack, detail: "out of memory") }
+    calls = try ArchiveLibrary.load()
+    guard let archive = calls.archive_write_new() else { throw CompressionError(.pack, detail: "out of memory") }
     self.archive = archive
     output = Output(sink)
-    try check(archive_write_set_format_raw(archive))
+    try check(calls.archive_write_set_format_raw(archive))
     switch format {
     case .zstd:
-      try check(archive_write_add_filter_zstd(archive))
+      try check(calls.archive_write_add_filter_zstd(archive))
       try set("zstd", option: "compression-level", to: "3")
     case .gzip:
-      try check(archive_write_add_filter_gzip(archive))
+      try check(calls.archive_write_add_filter_gzip(archive))
       try set("gzip", option: "compression-level", to: "9")
       try set("gzip", option: "timestamp", to: nil)
     case .xz:
-      try check(archive_write_add_filter_xz(archive))
+      try check(calls.archive_write_add_filter_xz(archive))
       try set("xz", option: "compression-level", to: "6")
     case .none: break
     }
     // Do not pad blocks.
-    try check(archive_write_set_bytes_per_block(archive, 0))
+    try check(calls.archive_write_set_bytes_per_block(archive, 0))
     let context = Unmanaged.passUnretained(output).toOpaque()
-    try check(archive_write_open(archive, context, nil, { Output.write($2, count: $3, to: $1) }, nil))
-    guard let entry = archive_entry_new() else { throw CompressionError(.pack, detail: "out of memory") }
-    defer { archive_entry_free(entry) }
+    try check(calls.archive_write_open(archive, context, nil, { Output.write($2, count: $3, to: $1) }, nil))
+    guard let entry = calls.archive_entry_new() else { throw CompressionError(.pack, detail: "out of memory") }
+    defer { calls.archive_entry_free(entry) }
     // A regular file (S_IFREG), the only kind that a raw archive can contain.
-    archive_entry_set_filetype(entry, 0o100000)
-    try check(archive_write_header(archive, entry))
+    calls.archive_entry_set_filetype(entry, 0o100000)
+    try check(calls.archive_write_header(archive, entry))
   }
 
-  deinit { archive_write_free(archive) }
+  deinit { _ = calls.archive_write_free(archive) }
 
   private func set(_ filter: String, option: String, to value: String?) throws {
-    try check(archive_write_set_filter_option(archive, filter, option, value))
+    try check(calls.archive_write_set_filter_option(archive, filter, option, value))
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let count = archive_write_data(archive, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      let count = calls.archive_write_data(archive, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
       guard count > 0 else { throw output.failure ?? error }
       rest = rest.dropFirst(count)
     }
@@ -79,7 +81,7 @@ package final class CompressingSink: ByteSink {
   /// Writes the rest of the stream.
   ///
   /// Call once, at the end.
-  package func finish() throws { try check(archive_write_close(archive)) }
+  package func finish() throws { try check(calls.archive_write_close(archive)) }
 
   private func check(_ code: Int32) throws {
     guard code == ARCHIVE_OK else { throw output.failure ?? error }
@@ -87,7 +89,7 @@ package final class CompressingSink: ByteSink {
 
   private var error: CompressionError {
     CompressionError(
-      .pack, detail: archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "libarchive failed"
+      .pack, detail: calls.archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "libarchive failed"
     )
   }
 }

@@ -166,12 +166,12 @@ private struct Listing {
       }
       guard end > start else { throw InitialRAMDisk.error(at: start, .truncated, "a compressed archive is empty") }
       return end
-    } catch let error as CompressionError {
+    } catch let error as CompressionError where error.operation != .unavailable {
       let rule: ParseError.Rule =
         switch error.operation {
         case .limit: .limit
         case .unsupported: .unsupported
-        case .unpack, .pack: "damaged"
+        case .unpack, .unavailable, .pack: "damaged"
         }
       throw InitialRAMDisk.error(at: start, rule, "\(format.rawValue): \(error.detail)")
     }

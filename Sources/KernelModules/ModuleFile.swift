@@ -26,7 +26,7 @@ package enum ModuleFile {
         if start.count == 4 { throw Enough() }
       }
     } catch is Enough {
-    } catch is CompressionError {
+    } catch let error as CompressionError where error.operation != .unavailable {
       return false
     }
     return start.elementsEqual([0x7f, 0x45, 0x4c, 0x46])

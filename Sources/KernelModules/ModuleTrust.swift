@@ -136,7 +136,7 @@ package struct ModuleTrust: Sendable {
     }
     let ids = text.split(separator: "\n").compactMap { line -> String? in
       let fields = line.split(separator: " ").filter { $0.hasSuffix(":") && $0.utf8.count > 8 }
-      return line.firstRange(of: ": X509.") == nil ? nil : fields.last.map { String($0.dropLast()) }
+      return line.contains(bytes: ": X509.") ? fields.last.map { String($0.dropLast()) } : nil
     }
     guard !ids.isEmpty else { return nil }
     let known = Set(ids)

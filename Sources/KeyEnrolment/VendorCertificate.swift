@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 package import Cryptography
 
 /// Microsoft's certificates in the lists of firmware, by common name.
@@ -21,7 +22,7 @@ package enum VendorCertificate: String, CaseIterable, Sendable {
   /// The one that the certificate's subject names; nil for any other certificate.
   package init?(_ certificate: Certificate) {
     let subject = certificate.subject
-    guard let found = Self.allCases.first(where: { subject.contains("CN = \($0.rawValue)") }) else { return nil }
+    guard let found = Self.allCases.first(where: { subject.contains(bytes: "CN = \($0.rawValue)") }) else { return nil }
     self = found
   }
 

@@ -44,12 +44,15 @@ package struct ImageOutcome: Hashable, Sendable {
   /// Path on the ESP: `EFI/Linux/pve-K.efi`.
   package var name: String
   package var state: State
+  /// Whether all of a UKI that was written was read back from the medium, not from memory; nil if none was written.
+  package var isProven: Bool?
 
-  init(_ kernel: Kernel, on esp: String, state: State) {
+  init(_ kernel: Kernel, on esp: String, state: State, isProven: Bool? = nil) {
     self.kernel = kernel.release
     self.esp = esp
     name = String(UKIName(kernel).path.dropFirst())
     self.state = state
+    self.isProven = isProven
   }
 }
 

@@ -85,7 +85,9 @@ package struct StartupSurvey {
       result.findings += try dkmsFindings(image)
     } catch {
       result.findings.append(
-        Finding(.remark, "\(image.name) was not examined completely: \(error)", arguments: Self.arguments(image)))
+        Finding(
+          .remark, "\(image.name) was not examined completely: \(error)", arguments: Self.arguments(image),
+          actions: (error as? any HintedError)?.hint.map { [.advise($0)] } ?? []))
     }
     return result
   }

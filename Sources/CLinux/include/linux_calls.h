@@ -20,6 +20,9 @@ extern const int psu_o_tmpfile;
 /// AT_NO_AUTOMOUNT, also a GNU extension.
 extern const int psu_at_no_automount;
 
+/// Sets or clears O_DIRECT of an open file (fcntl(2)). Returns 0, or -1 with errno if the file system does not support it.
+int psu_set_direct(int file, int direct);
+
 /// getdents64(2). Returns the number of bytes, 0 at the end of the directory, or -1 with errno.
 ssize_t psu_read_directory(int directory, void *buffer, size_t size);
 

@@ -170,8 +170,9 @@ package struct EnrolFirmware: Sendable {
   /// Throws `Failure` if the directory for the undo bundle is on an ESP, where anyone can change it.
   private func undoDirectory(_ survey: ESPSurvey, _ host: Host) throws -> EnrolmentExecutor.Undo {
     let files = undo == nil ? host.files : host.userFiles
-    let name = CalendarDate(seconds: host.now()).description
-      .replacing("-", with: "").replacing(":", with: "").replacing(" UTC", with: "Z").replacing(" ", with: "T")
+    // For example 20261201T042151Z.
+    let digits = CalendarDate(seconds: host.now()).description.filter { $0.isNumber }
+    let name = "\(digits.prefix(8))T\(digits.dropFirst(8))Z"
     let standard = "\(UndoBundle.parent)/\(name)"
     // A run of the same second may have been interrupted before it wrote anything else.
     let free = try (1...).lazy.map { $0 == 1 ? standard : "\(standard)-\($0)" }

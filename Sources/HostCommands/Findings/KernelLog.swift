@@ -75,7 +75,7 @@ package struct KernelLog: Sendable {
     else { return nil }
     let text = line[(end + 1)...]
     // Cheap check: most lines are about other things.
-    guard text.firstRange(of: Array("odule".utf8)) != nil else { return nil }
+    guard text.contains(bytes: "odule".utf8) else { return nil }
     return String(decoding: text, as: UTF8.self)
   }
 
@@ -84,21 +84,23 @@ package struct KernelLog: Sendable {
       let rest = text.dropLast(rejected.count)
       for start in ["Loading of ", "loading of "] {
         if rest.hasPrefix(start) { return Rejection(reason: shortened(rest.dropFirst(start.count))) }
-        if let range = rest.firstRange(of: ": \(start)") {
+        let marker = ": \(start)"
+        if let found = rest.utf8.firstRest(startingWith: marker.utf8) {
           return Rejection(
-            module: shortened(rest[..<range.lowerBound]), reason: shortened(rest[range.upperBound...]))
+            module: shortened(rest[..<found.startIndex]), reason: shortened(Substring(found).dropFirst(marker.count)))
         }
       }
       return nil
     }
     let lockdown = "Lockdown: "
-    guard text.hasPrefix(lockdown), let range = text.firstRange(of: restricted) else { return nil }
-    return Rejection(
-      program: shortened(text[..<range.lowerBound].dropFirst(lockdown.count)), reason: "unsigned module")
+    guard text.hasPrefix(lockdown),
+      let program = Self.module(in: String(text.dropFirst(lockdown.count)), before: restricted)
+    else { return nil }
+    return Rejection(program: program, reason: "unsigned module")
   }
 
   private static func module(in text: String, before marker: String) -> String? {
-    text.firstRange(of: marker).map { shortened(text[..<$0.lowerBound]) }
+    text.utf8.firstRest(startingWith: marker.utf8).map { shortened(text[..<$0.startIndex]) }
   }
 
   private static func shortened(_ text: Substring) -> String {

@@ -101,7 +101,7 @@ enum PackageFindings {
   static func dracut(on host: Host) throws -> [Finding] {
     guard try !host.files.exists("/usr/sbin/update-initramfs"),
       let script = try host.files.readFileIfPresent(dracut, limit: scriptLimit),
-      script.firstRange(of: Array("post-update.d".utf8)) == nil
+      !script.contains(bytes: "post-update.d".utf8)
     else { return [] }
     return [
       Finding(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 internal import BootEnvironment
 internal import Findings
 internal import HostSystem
@@ -75,8 +76,7 @@ enum SecretStorage {
   /// Whether the file is a private key that needs no passphrase.
   private static func isPlainKey(_ path: String, on host: Host) throws -> Bool {
     guard let content = try host.files.readFileIfPresent(path, limit: sizeLimit) else { return false }
-    let text = String(decoding: content, as: UTF8.self)
-    return text.contains("PRIVATE KEY-----") && !text.contains("ENCRYPTED")
+    return content.contains(bytes: "PRIVATE KEY-----".utf8) && !content.contains(bytes: "ENCRYPTED".utf8)
   }
 
   private static func leadsThroughLinks(_ path: String, on host: Host) throws -> Bool {

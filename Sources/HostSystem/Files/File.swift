@@ -12,6 +12,8 @@ package final class File: RandomAccessBytes, Sendable {
   /// The status when it was opened.
   package let status: FileStatus
   private let descriptor: Descriptor
+  /// Nil if the file is read through the page cache.
+  private let medium: MediumReader?
 
   /// Bytes: 1 TiB, so that sums of sizes cannot overflow.
   private static let sizeLimit = 1 << 40
@@ -19,7 +21,9 @@ package final class File: RandomAccessBytes, Sendable {
   /// Takes over an open descriptor.
   ///
   /// Throws `HostError` unless it is a regular file of at most 1 TiB.
-  init(owning descriptor: Descriptor, path: String) throws(HostError) {
+  ///
+  /// With `fromMedium`, it is read from the medium if its file system can do that.
+  init(owning descriptor: Descriptor, path: String, fromMedium: Bool = false) throws(HostError) {
     let status = try descriptor.status(path: path)
     guard status.kind == .regular else {
       let directory = status.kind == .directory
@@ -31,7 +35,11 @@ package final class File: RandomAccessBytes, Sendable {
     self.path = path
     self.status = status
     self.descriptor = descriptor
+    medium = fromMedium ? MediumReader.of(descriptor, path: path) : nil
   }
+
+  /// Whether every read comes from the medium.
+  package var isFromMedium: Bool { medium != nil }
 
   /// The descriptor, valid as long as this value.
   var number: Int32 { descriptor.number }
@@ -60,7 +68,8 @@ package final class File: RandomAccessBytes, Sendable {
 
   /// Reads from `offset` until `buffer` is full or the file ends, and returns the number of bytes read.
   func readAvailable(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(HostError) -> Int {
-    try descriptor.read(into: buffer, at: offset, path: path)
+    if let medium { return try medium.read(into: buffer, at: offset, path: path) }
+    return try descriptor.read(into: buffer, at: offset, path: path)
   }
 
   /// The whole content with one system call; nil unless it has the size that the file had when it was opened.
@@ -77,7 +86,7 @@ package final class File: RandomAccessBytes, Sendable {
   ///
   /// Throws `HostError` if there are more than `limit` bytes.
   package func readToEnd(limit: Int) throws -> [UInt8] {
-    if count > 0, count <= limit, let content = try readOnce() { return content }
+    if count > 0, count <= limit, medium == nil, let content = try readOnce() { return content }
     var content: [UInt8] = []
     var room = max(min(count, limit) + 1, min(4096, limit + 1))
     while content.count <= limit {

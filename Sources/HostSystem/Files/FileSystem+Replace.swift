@@ -10,13 +10,16 @@ extension FileSystem {
   /// Writes a file atomically: the only place that opens a file for writing.
   ///
   /// The content goes to a temporary file in the same directory, created exclusively with mode 0600, and is synced.
-  /// `verify` reads it back from the medium. Then the file gets `mode` and the final name. If a file already has that
+  /// `verify` reads it back. Then the file gets `mode` and the final name. If a file already has that
   /// name, the two names are exchanged, and the old file is removed once the exchange is on disk; see `NameChange` for
   /// FAT. After an error, a rejection or a termination signal before the rename, the temporary file is removed and the
   /// old file is unchanged. If the exchange cannot be synced, the old file remains under the temporary name. A `path`
   /// that exists and is not a regular file, such as a symbolic link, is rejected.
+  ///
+  /// `verify` gets the file after its pages were dropped from memory, so that most of it comes from the medium. With
+  /// `provingMedium`, all of it does, if the file system supports that (`File.isFromMedium`).
   package func replaceFile<Value>(
-    _ path: String, mode: UInt32 = 0o644, verify: ((File) throws -> Void)? = nil,
+    _ path: String, mode: UInt32 = 0o644, provingMedium: Bool = false, verify: ((File) throws -> Void)? = nil,
     writing body: (OutputFile) throws -> Value
   ) throws -> Value {
     let old = try linkStatus(of: path)
@@ -31,7 +34,7 @@ extension FileSystem {
     return try withParent(of: path, operation: "write") { directory, name in
       let temporary = TemporaryName.make(for: name, random: try randomBytes(8))
       let replacement = Replacement(
-        directory: directory, temporary: temporary, name: name, path: path, files: self,
+        directory: directory, temporary: temporary, name: name, path: path, files: self, provingMedium: provingMedium,
         gate: { [self] mutation in
           try termination.check("write", display(path))
           try gate(mutation)
@@ -84,6 +87,7 @@ private struct Replacement {
   let name: String
   let path: String
   let files: FileSystem
+  let provingMedium: Bool
   let gate: Mutation.Gate
 
   var temporaryPath: String { PathName.join(PathName(path).directory, temporary) }
@@ -128,14 +132,14 @@ private struct Replacement {
     try SystemCall.check("change the mode of", files.display(path)) { fchmod(number, 0o600) }
   }
 
-  /// Opens the file for reading and drops its pages from memory, so that it is read from the medium.
+  /// Opens the file for reading and drops its pages from memory.
   private func readBack(_ number: Int32) throws -> File {
     posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
     let path = files.display(self.path)
     let reader = try SystemCall.check("read back", path) {
       openat(directory.number, temporary, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
     }
-    return try File(owning: Descriptor(owning: reader), path: path)
+    return try File(owning: Descriptor(owning: reader), path: path, fromMedium: provingMedium)
   }
 
   /// Exchanges the two names, or renames if there is no old file or an exchange is not supported.

@@ -108,7 +108,8 @@ private enum PackageFlaw {
       case "path": self = .hazard
       default: self = .unusual
       }
-    case let error as CompressionError: self = error.operation == .unpack ? .damage : .unusual
+    case let error as CompressionError where error.operation != .unavailable:
+      self = error.operation == .unpack ? .damage : .unusual
     default: return nil
     }
   }

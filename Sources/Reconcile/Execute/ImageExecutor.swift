@@ -16,6 +16,7 @@ struct ImageExecutor: ~Copyable {
   private let plan: ApplyPlan
   let open: OpenESPs
   private var manifest: Manifest
+  private var savedManifest: Manifest?
   /// The opened inputs of each kernel, or the error from opening them.
   private var parts: [Kernel: Result<ImageInputs.Open, any Error>] = [:]
   /// Digests of the UKIs written by this run, as in the manifest.
@@ -36,6 +37,7 @@ struct ImageExecutor: ~Copyable {
     self.plan = plan
     open = OpenESPs(host, plan.esps.map(\.target))
     manifest = plan.manifest
+    savedManifest = plan.savedManifest
     refused = plan.refused
     signingTime = Result { try host.buildTime }
   }
@@ -82,12 +84,12 @@ struct ImageExecutor: ~Copyable {
     try work.files.makeDirectory(UKIName.directory)
     host.progress("\(work.name): writing and verifying \(name.path.dropFirst())")
     var state = ImageOutcome.State.copied
-    var image = try copy(kernel, to: target, on: work)
-    if image == nil {
+    var written = try copy(kernel, to: target, on: work)
+    if written == nil {
       state = .signed
-      image = try build(kernel, to: target, on: work)
+      written = try build(kernel, to: target, on: work)
     }
-    guard let image else { return }
+    guard let (image, isProven) = written else { return }
     work.images.insert(target)
     try place(image, at: target, on: work)
     if keepsPrevious {
@@ -110,7 +112,7 @@ struct ImageExecutor: ~Copyable {
       failures.append(ApplyPlan.refusal(of: name, on: work.name, reason))
     }
     work.inPlace.append(kernel)
-    report(kernel, on: work, state: state)
+    report(kernel, on: work, state: state, isProven: isProven)
   }
 
   private mutating func place(
@@ -135,15 +137,17 @@ struct ImageExecutor: ~Copyable {
   }
 
   /// Copies the UKI from an ESP that has it; nil if no intact copy exists.
-  private mutating func copy(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
+  private mutating func copy(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> Written? {
     struct DamagedSource: Error {}
     while let (image, copy) = source(of: kernel), let files = open.files(of: copy.esp) {
       let built = built[kernel].flatMap { $0.digest == image.digest ? $0 : nil }
       do {
         guard let file = try? files.openFile(copy.name.path) else { throw DamagedSource() }
+        var isProven = false
         try work.files.replaceFile(
-          name.path,
+          name.path, provingMedium: true,
           verify: { written in
+            isProven = written.isFromMedium
             do {
               try Self.check(written, is: image, built)
             } catch {
@@ -152,13 +156,16 @@ struct ImageExecutor: ~Copyable {
             }
           },
           writing: { try $0.write(contentsOf: file) })
-        return image
+        return (image, isProven)
       } catch is DamagedSource {
         manifest.remove(copy.name, on: copy.esp)
       }
     }
     return nil
   }
+
+  /// The UKI that was written, and whether all of it was read back from the medium.
+  private typealias Written = (image: ImageRecord, isProven: Bool)
 
   /// Throws `Failure` or `ImageError` unless the file is the UKI of `image`.
   ///
@@ -178,15 +185,16 @@ struct ImageExecutor: ~Copyable {
     var digest: [UInt8] { result.image.identity.value }
   }
 
-  private mutating func build(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> ImageRecord? {
+  private mutating func build(_ kernel: Kernel, to name: UKIName, on work: ESPWork) throws -> Written? {
     let (inputs, opened) = try openParts(of: kernel)
     let identity = try signingIdentity()
     var image: ImageRecord?
     let written = try ImageWriter.write(
-      opened.plan, to: name.path, in: work.files, signingBy: identity, signingTime: try signingTime.get(),
+      opened.plan, to: name.path, in: work.files, provingMedium: true, signingBy: identity,
+      signingTime: try signingTime.get(),
       furtherCheck: { image = try inputs.record(of: $0.image, opened) })
     built[kernel] = Built(plan: opened.plan, result: written.image)
-    return image
+    return image.map { ($0, written.isProven) }
   }
 
   private mutating func openParts(of kernel: Kernel) throws -> (ImageInputs, ImageInputs.Open) {
@@ -220,14 +228,18 @@ struct ImageExecutor: ~Copyable {
   /// An error does not stop the run: without the record, the next run has to read the UKI again; without the boot
   /// entry, the UKI would not boot.
   mutating func saveManifest() {
+    guard manifest != savedManifest else { return }
     do {
       try manifest.save(to: host.files)
+      savedManifest = manifest
     } catch {
       failures.append(Failure(Manifest.path, error))
     }
   }
 
-  private mutating func report(_ kernel: Kernel, on work: ESPWork, state: ImageOutcome.State) {
-    outcomes.append(ImageOutcome(kernel, on: work.name, state: state))
+  private mutating func report(
+    _ kernel: Kernel, on work: ESPWork, state: ImageOutcome.State, isProven: Bool? = nil
+  ) {
+    outcomes.append(ImageOutcome(kernel, on: work.name, state: state, isProven: isProven))
   }
 }

@@ -12,6 +12,8 @@ package enum ImageWriter {
     package let image: ImageBuilder.Result
     /// Size of the file in bytes.
     package let size: Int
+    /// Whether all of it was read back from the medium.
+    package let isProven: Bool
   }
 
   /// Throws `Failure` if `path` is one of `inputs`, even under another name: a typing error could otherwise destroy a
@@ -27,20 +29,22 @@ package enum ImageWriter {
   /// Writes the UKI to a temporary file, compares what is read back with the inputs, verifies the signature, and only
   /// then renames it to `path`.
   ///
-  /// If anything fails, including `furtherCheck`, the file at `path` is unchanged. Throws `Failure`, `HostError` or
+  /// With `provingMedium`, it is read back from the medium if possible. If anything fails, including `furtherCheck`, the file at `path` is unchanged. Throws `Failure`, `HostError` or
   /// `ImageError`.
   package static func write(
-    _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
+    _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644, provingMedium: Bool = false,
     signingBy identity: SigningIdentity?, signingTime: Int64?,
     furtherCheck: @escaping (ImageBuilder.Result) throws -> Void = { _ in }
   ) throws -> Written {
     var image: ImageBuilder.Result?
     var size = 0
+    var isProven = false
     try files.replaceFile(
-      path, mode: mode,
+      path, mode: mode, provingMedium: provingMedium,
       verify: { file in
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
+        isProven = file.isFromMedium
         try ImageSelfCheck.check(file, against: plan, result: image)
         try furtherCheck(image)
       },
@@ -48,6 +52,6 @@ package enum ImageWriter {
         image = try ImageBuilder.write(plan, to: sink, signingBy: identity, signingTime: signingTime)
       })
     guard let image else { throw Failure("\(path) was not written") }
-    return Written(image: image, size: size)
+    return Written(image: image, size: size, isProven: isProven)
   }
 }

@@ -16,8 +16,10 @@ enum HostLeftovers {
   ]
 
   /// Removes them, also from the directory of the private keys, and returns a failure for each directory in which that is not possible.
-  static func sweep(_ files: FileSystem) -> [Failure] {
-    let configuration = try? SettingsSurvey(of: files).configuration(of: "KeyDirectory")
+  ///
+  /// `configuration` is nil if the settings were not read completely.
+  static func sweep(_ files: FileSystem, _ configuration: Configuration? = nil) -> [Failure] {
+    let configuration = configuration ?? (try? SettingsSurvey(of: files).configuration(of: "KeyDirectory"))
     let others = [configuration?.keyDirectory].compactMap { $0 }.filter { !directories.contains($0) }
     return (directories + others).compactMap { directory in
       do {

@@ -61,6 +61,8 @@ package struct HostObservation: Sendable {
 
   /// The manifest, updated from the files found on the ESPs.
   package let manifest: Manifest
+  /// The manifest as it was saved; nil if it could not be used.
+  let savedManifest: Manifest?
   /// Why the saved manifest could not be used; nil if it could.
   let manifestNote: Message?
 

@@ -32,6 +32,7 @@ final class Observer {
   private let variants: ImageVariants
   private let commandLines: CommandLines
   private let lineFindings: [LineFinding]
+  private let savedManifest: Manifest?
   private let manifestNote: Message?
 
   // Filled while observing.
@@ -61,6 +62,7 @@ final class Observer {
     variants = try ImageVariants(of: host, configuration)
     commandLines = try CommandLines(of: host.files, for: inventory.kernels, adding: variants.guards)
     (manifest, manifestNote) = Manifest.load(from: host.files)
+    savedManifest = manifestNote == nil ? manifest : nil
     let rules = CommandLineRules(lengthLimit: KernelImage.usualCommandLineLimit, host: host)
     let running = host.isRunningSystem ? try? CommandLine.running(in: host.files) : nil
     let proven = running.map { CommandLineWord.split($0) }
@@ -148,7 +150,7 @@ final class Observer {
       staged: Enrolment.removals(
         contents, open, certificate: certificate, database: decision?.evaluation.database, on: host),
       accepted: accepted, manifest: manifest,
-      manifestNote: manifestNote,
+      savedManifest: savedManifest, manifestNote: manifestNote,
       loaders: loaders?.programs, bootFiles: loaders?.files ?? [:],
       loaderDefault: decision.flatMap {
         LoaderDefaultObservation(of: host, decision: $0, open: open, trusted: trustedImages(), options: options)

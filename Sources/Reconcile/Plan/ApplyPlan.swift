@@ -25,6 +25,8 @@ package struct ApplyPlan: Sendable {
   package internal(set) var chain: ChainDecision?
   /// The manifest to save before anything else.
   let manifest: Manifest
+  /// As `HostObservation.savedManifest`.
+  let savedManifest: Manifest?
   /// Plans the boot entries for any set of UKIs on the ESPs; nil if no entries can be created.
   var entryGoals: BootEntryGoals?
   /// The changes to boot entries if all UKIs are written as planned; nil if no entries can be created.
@@ -66,6 +68,7 @@ package struct ApplyPlan: Sendable {
     installed = observation.inventory.kernels
     wanted = observation.choice.wanted
     manifest = observation.manifest
+    savedManifest = observation.savedManifest
     keyAbsence = observation.key?.absence
     keyFailure = observation.key?.failure
     lastTrial = observation.trial

@@ -93,7 +93,10 @@ struct ApplyCommand: ParsableCommand {
     }
     var lines = result.mended
     for image in result.images where image.state != .current || global.verbose {
-      lines.append("\(image.esp): \(image.name) \(word(for: image.state))")
+      let word = word(for: image.state)
+      lines.append(
+        global.verbose && image.isProven == true
+          ? "\(image.esp): \(image.name) \(word), read back from the medium" : "\(image.esp): \(image.name) \(word)")
     }
     for loader in result.loaders { lines.append(dryRun ? "\(loader) to be written" : "\(loader) written") }
     for loader in result.removedLoaders { lines.append(dryRun ? "\(loader) to be removed" : "\(loader) removed") }
@@ -116,7 +119,7 @@ struct ApplyCommand: ParsableCommand {
     let images = result.images.map { image in
       JSONValue.object([
         "kernel": .string(image.kernel), "partition": .string(image.esp), "name": .string(image.name),
-        "state": .string(image.state.rawValue),
+        "state": .string(image.state.rawValue), "proven": image.isProven.map { .boolean($0) } ?? .null,
       ])
     }
     return .object([
