@@ -37,20 +37,18 @@ package enum Apply {
 
   private static func reconcile(_ host: Host, _ options: ApplyOptions) throws -> ApplyReport {
     // If there is nothing to do, do not even create the lock file.
-    let readiness = try Readiness(of: host)
-    if case .skip(let reason) = readiness {
+    if case .skip(let reason) = try Readiness(of: host) {
       // A killed `keys create` has left no keys, but its temporary files.
       if reason == .noKeys || reason == .noESP, !options.isDryRun { _ = HostLeftovers.sweep(host.files) }
       return ApplyReport(skipped: reason)
     }
-    let mayAsk = host.passphrases.mayAsk
-    if mayAsk { try unlockKey(on: host, options) }
+    if host.passphrases.mayAsk { try unlockKey(on: host, options) }
     var host = host
     host.passphrases.mayAsk = false
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
-      // Check again if the run that held the lock, or a person while this one asked, may have changed the host.
-      switch mayAsk || lock?.wasAwaited == true ? try Readiness(of: host) : readiness {
+      // Check again: the run that held the lock may have changed the host.
+      switch try Readiness(of: host) {
       case .skip(let reason): return ApplyReport(skipped: reason)
       case .ready(let configuration, let survey):
         return try reconcile(host, options: options, configuration: configuration, survey: survey)

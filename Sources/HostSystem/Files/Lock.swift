@@ -6,14 +6,9 @@ internal import Messages
 
 /// An exclusive lock (flock(2)) on a permanent file; released when the value is gone or the process ends.
 package final class Lock: Sendable {
-  /// Whether another process held it first.
-  package let wasAwaited: Bool
   private let descriptor: Descriptor
 
-  init(owning descriptor: Descriptor, wasAwaited: Bool = false) {
-    self.descriptor = descriptor
-    self.wasAwaited = wasAwaited
-  }
+  init(owning descriptor: Descriptor) { self.descriptor = descriptor }
 
   // After close(2) alone, a child between fork(2) and execve(2) would still hold the lock by its descriptor.
   deinit { _ = flock(descriptor.number, LOCK_UN) }
@@ -25,8 +20,7 @@ extension FileSystem {
   /// Throws `HostError` that names the holder after this time.
   package func lock(_ path: String, waitingAtMost seconds: Int = 60) throws -> Lock {
     let descriptor = try openLockFile(path)
-    let limit = max(0, seconds) * 10
-    var attempts = limit
+    var attempts = max(0, seconds) * 10
     while flock(descriptor.number, LOCK_EX | LOCK_NB) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else { throw HostError("lock", display(path), errno: errno) }
       guard attempts > 0 else {
@@ -38,7 +32,7 @@ extension FileSystem {
       attempts -= 1
       usleep(100_000)
     }
-    return Lock(owning: descriptor, wasAwaited: attempts < limit)
+    return Lock(owning: descriptor)
   }
 
   private func openLockFile(_ path: String) throws -> Descriptor {
