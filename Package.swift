@@ -146,7 +146,7 @@ let package = Package(
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
         "Cryptography", "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment",
         "Messages", "Reconcile",
-        "SecureBoot", "SigningKeys",
+        "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -199,8 +199,8 @@ let package = Package(
     .testTarget(
       name: "StartupCheckTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages", "StartupCheck",
-        "TestSupport", "UnifiedKernelImage",
+        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages",
+        "PortableExecutable", "StartupCheck", "TestSupport", "UnifiedKernelImage",
       ]),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),

@@ -14,11 +14,13 @@ package struct ExaminedImage: Hashable, Sendable {
   /// The command line; empty without one.
   package var commandLine: String
   package var initrd: InitrdContents
+  package var usage: ImageUsage
 
-  package init(uname: String?, commandLine: String, initrd: InitrdContents) {
+  package init(uname: String?, commandLine: String, initrd: InitrdContents, usage: ImageUsage = ImageUsage()) {
     self.uname = uname
     self.commandLine = commandLine
     self.initrd = initrd
+    self.usage = usage
   }
 
   private static let unameLimit = 256
@@ -44,11 +46,15 @@ package struct ExaminedImage: Hashable, Sendable {
     }
     uname = try text(SectionName.uname, limit: Self.unameLimit)
     commandLine = try text(SectionName.commandLine, limit: Self.commandLineLimit) ?? ""
-    let parts = [SectionName.microcode, SectionName.initrd].compactMap { header.section(named: $0)?.contentRange }
     var contents = InitrdContents()
-    try InitialRAMDisk(JoinedBytes(source, parts, alignment: 4), limits: limits, isOverdue: isOverdue).forEachMember {
+    var usage = ImageUsage(of: header)
+    let disk = InitialRAMDisk(ImageUsage.initrd(of: header, in: source), limits: limits, isOverdue: isOverdue)
+    let segments = try disk.forEachMember {
       contents.add($0)
+      usage.add($0)
     }
+    usage.finish(segments, isComplete: true)
     initrd = contents
+    self.usage = usage
   }
 }

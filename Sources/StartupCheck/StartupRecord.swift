@@ -57,19 +57,20 @@ package struct StartupRecord: Hashable, Sendable {
 
 // The record is text with one fact per line and fields separated by one space:
 //
-//     pve-sb-uki startup 1
+//     pve-sb-uki startup 2
 //     image SHA256
 //     uname TEXT                           (only if the UKI has it)
 //     cmdline TEXT
 //     initrd GENERATOR [init] [crypttab] [opaque]
 //     programs [NAME…]
 //     modules RELEASE yes|no [NAME…]       (yes: with modules.dep)
+//     size, microcode, content             (see ImageUsage)
 //     omitted SHA256
 //     end
 //
 // The number in the first line changes whenever the rules for what is found change.
 extension StartupRecord {
-  private static let header = "pve-sb-uki startup 1"
+  private static let header = "pve-sb-uki startup 2"
 
   package func serialize() -> [UInt8] {
     var lines = [Self.header]
@@ -85,6 +86,7 @@ extension StartupRecord {
         let isIndexed = initrd.indexed.contains(release) ? "yes" : "no"
         lines.append((["modules", release, isIndexed] + names.sorted()).joined(separator: " "))
       }
+      lines += image.usage.lines
     }
     lines += omitted.map { "omitted \($0.hexadecimal)" }.sorted()
     lines.append("end\n")
@@ -109,8 +111,12 @@ extension StartupRecord {
         images[digest] == nil
       else { return nil }
       let uname = Self.value("uname", &lines)
-      guard let commandLine = Self.value("cmdline", &lines), let initrd = Self.initrd(&lines) else { return nil }
-      images[digest] = ExaminedImage(uname: uname, commandLine: commandLine, initrd: initrd)
+      guard let commandLine = Self.value("cmdline", &lines), let initrd = Self.initrd(&lines),
+        let size = Self.value("size", &lines), let microcode = Self.value("microcode", &lines),
+        let content = Self.value("content", &lines),
+        let usage = ImageUsage(size: size, microcode: microcode, content: content)
+      else { return nil }
+      images[digest] = ExaminedImage(uname: uname, commandLine: commandLine, initrd: initrd, usage: usage)
     }
   }
 

@@ -360,6 +360,7 @@ enum Golden {
       },
       "certificate_table_damage": null,
       "checksum": 0,
+      "initrd_compression": null,
       "machine": "x86-64",
       "nx_compatible": true,
       "path": "ROOT/stub.efi",
@@ -393,6 +394,7 @@ enum Golden {
         }
       ],
       "size": 0,
+      "sizes": null,
       "stub": "*",
       "uki": false
     }

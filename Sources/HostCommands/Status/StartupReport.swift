@@ -69,6 +69,7 @@ package struct StartupReport: Sendable {
           var image = StartupSurvey.Image(kernel, name: "\(path.dropFirst()) on \(esp.name)", digest: digest) {
             try esp.open(on: host, for: .reading).openFile(path)
           }
+          image.uki = present.name
           image.configured = present.name.isPrevious ? nil : line
           if let evidence, let booted = present.booted { image.isProven = abs(booted - evidence.bootTime) < 60 }
           images.append(image)
