@@ -287,7 +287,7 @@ let package = Package(
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
         "HostScenes", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile",
-        "SecureBoot", "SigningKeys", "StartupCheck", "TestSupport",
+        "SecureBoot", "SigningKeys", "StartupCheck", "TestSupport", "UnifiedKernelImage",
       ]),
     .testTarget(
       name: "KeyEnrolmentTests",

@@ -203,6 +203,7 @@ enum Golden {
           ]
         }
       ],
+      "boots": [],
       "certificate": "CN = Test db",
       "certificate_end": "*",
       "chain": "direct",
@@ -291,7 +292,8 @@ enum Golden {
       "secure_boot": null,
       "state": "not-enrolled",
       "trust_reason": null,
-      "trusted": null
+      "trusted": null,
+      "uki_sizes": []
     }
     """#
 
