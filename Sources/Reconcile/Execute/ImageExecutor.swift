@@ -139,7 +139,7 @@ struct ImageExecutor: ~Copyable {
         continue
       }
       try work.files.replaceFile(
-        name.path,
+        name.path, progress: progress(of: name, image.size, on: work),
         verify: { written in
           guard try Digest.of(written) == image.digest else {
             throw Failure(
@@ -159,9 +159,14 @@ struct ImageExecutor: ~Copyable {
     var image: ImageRecord?
     let written = try ImageWriter.write(
       opened.plan, to: name.path, in: work.files, signingBy: identity, signingTime: try signingTime.get(),
+      progress: progress(of: name, opened.plan.size, on: work),
       furtherCheck: { image = try inputs.record(of: $0, opened) })
     image?.authenticode = written.image.digest
     return image
+  }
+
+  private func progress(of name: UKIName, _ size: Int, on work: ESPWork) -> WriteProgress? {
+    WriteProgress(of: "\(work.name): \(name.fileName)", total: size, on: host)
   }
 
   private mutating func openParts(of kernel: Kernel) throws -> (ImageInputs, ImageInputs.Open) {

@@ -31,13 +31,13 @@ package enum ImageWriter {
   /// `ImageError`.
   package static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644,
-    signingBy identity: SigningIdentity?, signingTime: Int64?,
+    signingBy identity: SigningIdentity?, signingTime: Int64?, progress: WriteProgress? = nil,
     furtherCheck: @escaping (File) throws -> Void = { _ in }
   ) throws -> Written {
     var image: ImageBuilder.Result?
     var size = 0
     try files.replaceFile(
-      path, mode: mode,
+      path, mode: mode, progress: progress,
       verify: { file in
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
