@@ -270,8 +270,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "KeyEnrolment",
-        "Messages", "Reconcile", "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
+        "BootEnvironment", "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem",
+        "KernelRepack", "KeyEnrolment", "Messages", "Reconcile", "TestSupport", "UnifiedKernelImage", "pve-sb-uki",
+        "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),

@@ -99,9 +99,11 @@ private struct Choice {
   /// The share of modules and firmware in the initrd: MODULES=dep keeps few of them.
   private var modules: (bytes: Int, actions: [Finding.Action])? {
     get throws {
-      guard usage.unpacked > 0, try InitramfsSettings(of: host.files)["MODULES"] == "most", try isOnKnownDevice else {
-        return nil
-      }
+      guard usage.unpacked > 0, try InitramfsSettings(of: host.files)["MODULES"] == "most",
+        let line = try CommandLine.running(in: host.files)
+      else { return nil }
+      let words = CommandLineWord.split(line)
+      guard try isOnKnownDevice(words), try !needsNetwork(words) else { return nil }
       let path = "\(Self.configuration)/zz-modules-dep"
       return (
         Int(Double(packed) * Double(usage.hardware) / Double(usage.unpacked)),
@@ -123,13 +125,23 @@ private struct Choice {
   /// For ZFS it fails, and of btrfs it knows one disk only.
   private static let simpleTypes: Set<String> = ["ext2", "ext3", "ext4", "f2fs", "jfs", "xfs"]
 
-  private var isOnKnownDevice: Bool {
-    get throws {
-      guard let line = try CommandLine.running(in: host.files) else { return false }
-      let layers = try RootNeeds(of: CommandLineWord.split(line), readBy: .initramfsTools, on: host).layers
-      let types = layers.compactMap { layer in if case .fileSystem(let type) = layer { type } else { nil } }
-      return !layers.contains(.zfs) && !types.isEmpty && types.allSatisfy(Self.simpleTypes.contains)
-    }
+  private func isOnKnownDevice(_ words: [CommandLineWord]) throws -> Bool {
+    let layers = try RootNeeds(of: words, readBy: .initramfsTools, on: host).layers
+    let types = layers.compactMap { layer in if case .fileSystem(let type) = layer { type } else { nil } }
+    return !layers.contains(.zfs) && !types.isEmpty && types.allSatisfy(Self.simpleTypes.contains)
+  }
+
+  /// Parameters and packages that use the network in the initrd, to find or to unlock the root file system.
+  private static let networkWords: Set<String> = [
+    "BOOTIF", "ip", "iscsi_auto", "iscsi_initiator", "iscsi_target_name", "nbdroot", "nfsroot",
+  ]
+  private static let networkPackages = ["clevis-initramfs", "dropbear-initramfs", "mandos-client", "tinyssh-initramfs"]
+
+  /// Whether the initrd may need drivers of network adapters, which MODULES=dep leaves out.
+  private func needsNetwork(_ words: [CommandLineWord]) throws -> Bool {
+    if words.contains(where: { Self.networkWords.contains($0.name) }) { return true }
+    let files = Self.networkPackages.map { "/var/lib/dpkg/info/\($0).list" } + ["/etc/iscsi/iscsi.initramfs"]
+    return try files.contains { try host.files.exists($0) }
   }
 
   private var microcode: (bytes: Int, actions: [Finding.Action])? {

@@ -237,6 +237,7 @@ enum Golden {
         }
       ],
       "healthy": false,
+      "ignored_times": [],
       "kernels": [
         {
           "images": [

@@ -90,7 +90,7 @@ import UnifiedKernelImage
     try boot()
     let report = try status()
     let times = BootTimes(program: .systemdBoot, firmware: 5_100_000, loading: 60_000_000)
-    #expect(report.boots.map(\.times) == [times])
+    #expect(report.boots.map(\.times) == [times] && report.bootID == report.boots[0].bootID)
     #expect(try report.boots.first?.image?.size == scene.image(newer)?.count)
     try BootHistory.record(on: scene.host())
     #expect(try status().boots == report.boots)
@@ -99,6 +99,14 @@ import UnifiedKernelImage
     try copy.write("a", "")
     try FileSystem().remove(scene.directory.path(of: BootHistory.path))
     #expect(try status { status, _ in status.variables = copy.path }.boots.isEmpty)
+  }
+
+  @Test func anImpossibleTimeIsReportedToPrograms() throws {
+    try boot()
+    try put(.loaderTimeExec, "-1")
+    let report = try status()
+    #expect(report.ignoredTimes.map(\.description) == ["LoaderTimeExecUSec: not a number of up to 18 digits"])
+    #expect(report.boots.map(\.times.loading) == [nil] && !report.notes.contains { $0.contains("LoaderTime") })
   }
 
   @Test func aSlowBootGetsAdviceThatNeedsNoAttention() throws {

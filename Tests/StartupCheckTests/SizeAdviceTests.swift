@@ -67,6 +67,23 @@ import Testing
     #expect(try advice(image()) == nil)
   }
 
+  /// Someone unlocks the disk from afar: without a driver of the network adapter, nobody could.
+  @Test(arguments: [
+    "var/lib/dpkg/info/dropbear-initramfs.list", "var/lib/dpkg/info/clevis-initramfs.list",
+    "etc/iscsi/iscsi.initramfs",
+  ])
+  func anInitrdThatMayNeedTheNetworkKeepsItsDrivers(_ path: String) throws {
+    #expect(try advice(image())?.change == .modules)
+    try scene.directory.write(path, "")
+    #expect(try advice(image()) == nil)
+  }
+
+  @Test(arguments: ["ip=dhcp", "nfsroot=1.2.3.4:/root", "iscsi_initiator=a"])
+  func aLineThatConfiguresTheNetworkKeepsItsDrivers(_ word: String) throws {
+    try scene.directory.write("proc/cmdline", "\(Self.line) \(word)\n")
+    #expect(try advice(image()) == nil)
+  }
+
   @Test(arguments: ["root=ZFS=rpool/ROOT/pve-1 boot=zfs", "root=/dev/nfs", "quiet", "root=UUID=1"])
   func anUnknownRootIsLeftAlone(_ line: String) throws {
     try scene.directory.write("proc/cmdline", line)

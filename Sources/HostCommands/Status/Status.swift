@@ -123,6 +123,10 @@ package struct Status: Sendable {
     package var images: [Image] = []
     /// How long the last boots took, oldest first; only those that were measured.
     package var boots: [BootHistory.Boot] = []
+    /// ID of this boot, see random(4); nil if it cannot be read.
+    package var bootID: String?
+    /// Why times of this boot that exist are ignored, one sentence each.
+    package var ignoredTimes: [Message] = []
     /// Time and messages of the last failed run.
     package var lastFailure: (time: String, messages: [String])?
     /// In the order of `FindingKind`.
@@ -175,7 +179,8 @@ extension Status {
       let assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
       var reporter = StatusReporter(host, assessment)
       // With the variables of another machine, this boot is not known.
-      try reporter.describe(isQuick: isQuick, boots: BootHistory.load(of: host, addingThis: variables == nil).boots)
+      reporter.describeBoots(addingThis: variables == nil)
+      try reporter.describe(isQuick: isQuick)
       return reporter.report
     }
   }

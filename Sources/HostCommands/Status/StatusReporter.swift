@@ -31,10 +31,15 @@ struct StatusReporter: ~Copyable {
     }
   }
 
-  /// `boots` are the last ones, oldest first.
-  mutating func describe(isQuick: Bool, boots: [BootHistory.Boot]) throws {
+  /// Reports how long the last boots took, and this one unless `addingThis` is false.
+  mutating func describeBoots(addingThis: Bool) {
+    report.boots = BootHistory.load(of: host, addingThis: addingThis).boots
+    report.bootID = host.bootID
+    if addingThis { report.ignoredTimes = BootTimes.read(from: host).ignored }
+  }
+
+  mutating func describe(isQuick: Bool) throws {
     report.notes = plan.notes
-    report.boots = boots
     if isQuick { report.notes.append("UKIs were not read (--quick)") }
     for finding in plan.findings { report.find(finding) }
     report.chain = plan.chainName

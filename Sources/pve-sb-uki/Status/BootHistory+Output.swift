@@ -8,8 +8,11 @@ internal import Messages
 internal import Reconcile
 
 extension BootHistory.Boot {
-  /// How long it took, without claims that the sources do not support; see `BootTimes`.
-  var text: Message {
+  /// How long it took, and when unless it is this boot.
+  func text(isThis: Bool) -> Message { isThis ? duration : "\(CalendarDate(seconds: time)): \(duration)" }
+
+  /// Without claims that the sources do not support; see `BootTimes`.
+  private var duration: Message {
     let loaded: Message = image.map { "\($0.name) (\(Quantity.megabytes($0.size)) MB)" } ?? "the UKI"
     func seconds(_ time: Int) -> String { Quantity.seconds(time) }
     switch (times.program, times.firmware, times.loading) {
@@ -24,10 +27,8 @@ extension BootHistory.Boot {
     case (.uki, nil, let loading?): return "at least \(seconds(loading)) s in the firmware to load \(loaded)"
     case (_, nil, let loading?): return "\(seconds(loading)) s in systemd-boot to load \(loaded)"
     case (_, let firmware?, nil):
-      return times.kernel.map {
-        "\(seconds($0)) s until the kernel started, \(seconds(firmware)) s of it in the firmware"
-      }
-        ?? "\(seconds(firmware)) s in the firmware"
+      guard let kernel = times.kernel else { return "\(seconds(firmware)) s in the firmware" }
+      return "\(seconds(kernel)) s until the kernel started, \(seconds(firmware)) s of it in the firmware"
     case (_, nil, nil): return times.kernel.map { "\(seconds($0)) s until the kernel started" } ?? "unknown"
     }
   }

@@ -75,7 +75,7 @@ extension Status.Report {
       Page.Section("ESP", esps.map(\.text)),
       Page.Section("Kernels", present.isEmpty ? ["none installed"] : present),
       Page.Section("UKI size", sizeLines),
-      Page.Section("Last boot", boots.last.map { [$0.text] } ?? []),
+      Page.Section("Last boot", boots.last.map { [$0.text(isThis: $0.bootID == bootID)] } ?? []),
       Page.Section("Boot paths", pathLines),
       Page.Section("Lockdown", lockdown.map { [Message(verbatim: $0.rawValue)] } ?? []),
       Page.Section("Modules", modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" }),
@@ -225,6 +225,7 @@ extension Status.Report {
       "lockdown": JSONValue(lockdown?.rawValue),
       "partitions": .array(esps.map(\.json)), "kernels": .array(kernels.map(\.json)),
       "uki_sizes": .array(images.map(\.json)), "boots": .array(boots.map(\.json)),
+      "ignored_times": JSONValue(ignoredTimes),
       "boot_entries": entries?.json ?? .null,
       "last_failure": lastFailure.map { .object(["time": .string($0.time), "messages": JSONValue($0.messages)]) }
         ?? .null,
