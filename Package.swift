@@ -147,7 +147,7 @@ let package = Package(
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
         "Cryptography", "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment",
         "Messages", "Reconcile",
-        "SecureBoot", "SigningKeys",
+        "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -200,8 +200,8 @@ let package = Package(
     .testTarget(
       name: "StartupCheckTests",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages", "StartupCheck",
-        "TestSupport", "UnifiedKernelImage",
+        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages",
+        "PortableExecutable", "StartupCheck", "TestSupport", "UnifiedKernelImage",
       ]),
     .testTarget(name: "ArchitectureTests", dependencies: ["HostSystem", "TestSupport"]),
     .testTarget(name: "MessagesTests", dependencies: ["Messages", "TestSupport"]),
@@ -271,8 +271,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem", "KernelRepack", "KeyEnrolment",
-        "Messages", "Reconcile", "TestSupport", "pve-sb-uki", "pve-sb-uki-repack",
+        "BootEnvironment", "BootPaths", "EFIData", "Findings", "HostCommands", "HostScenes", "HostSystem",
+        "KernelRepack", "KeyEnrolment", "Messages", "Reconcile", "TestSupport", "UnifiedKernelImage", "pve-sb-uki",
+        "pve-sb-uki-repack",
       ]),
     .testTarget(
       name: "HostSystemTests", dependencies: ["BinaryFormat", "EFIData", "HostSystem", "Messages", "TestSupport"]),
@@ -288,7 +289,7 @@ let package = Package(
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "Cryptography", "EFIData", "Findings", "HostCommands",
         "HostScenes", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "PortableExecutable", "Reconcile",
-        "SecureBoot", "SigningKeys", "StartupCheck", "TestSupport",
+        "SecureBoot", "SigningKeys", "StartupCheck", "TestSupport", "UnifiedKernelImage",
       ]),
     .testTarget(
       name: "KeyEnrolmentTests",

@@ -28,6 +28,13 @@ int psu_processor_count(void) {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+void psu_write_back(int file, off_t offset, off_t count, int waits) {
+  int saved = errno;
+  unsigned wait = waits ? SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER : 0;
+  (void)sync_file_range(file, offset, count, SYNC_FILE_RANGE_WRITE | wait);
+  errno = saved;
+}
+
 int psu_terminal_columns(int descriptor) {
   struct winsize size;
   return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;

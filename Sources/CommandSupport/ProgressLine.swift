@@ -11,6 +11,7 @@ package enum ProgressLine {
     let name = host.environment("TERM") ?? "dumb"
     guard StandardStream.error.isTerminal, name != "dumb" else { return }
     host.terminal.prepare = end
+    host.isWatched = true
     let width = StandardStream.error.columns ?? 80
     host.progress = { step in
       // The cursor stays at the start, where the next output begins.

@@ -132,6 +132,8 @@ package enum FindingKind: String, CaseIterable, Sendable {
   case initrdTrigger = "initrd-trigger"
   /// fwupd cannot update KEK and db on this host.
   case fwupdCannotUpdate = "fwupd-cannot-update"
+  /// A UKI could be much smaller, so that the firmware would load it faster.
+  case ukiLarge = "uki-large"
   /// Something else that the administrator may want to know.
   case remark = "remark"
 
@@ -145,7 +147,7 @@ package enum FindingKind: String, CaseIterable, Sendable {
       .failure
     case .trialPending, .vendorCertificatesOld, .certificateExpiring, .keysNotBackedUp, .secretUnencrypted,
       .bootPartition, .exportedKeysOnESP, .mokRequestPending, .duplicateEntries, .initrdTrigger, .fwupdCannotUpdate,
-      .remark:
+      .ukiLarge, .remark:
       .note
     default: .attention
     }

@@ -26,6 +26,8 @@ package struct Host: Sendable {
   package var passphrases = PassphraseInput()
   /// Called with each step that may take seconds, before it starts.
   package var progress: @Sendable (Message) -> Void = { _ in }
+  /// Whether a person sees `progress`, so that long steps report how far they are.
+  package var isWatched = false
   /// The value of an environment variable; nil if it is not set.
   package var environment: @Sendable (String) -> String?
   /// Seconds since 1970, from 0 to the end of the year 9999, whatever the clock returns.

@@ -32,7 +32,12 @@ package struct InitialRAMDisk {
     package var compression: EmbeddedStream.Format?
     /// Offset in bytes.
     package var start: Int
+    /// Offset of the byte after it; of the source's end if it was not read.
+    package var end: Int
     package var members: Int
+
+    /// The compression in words, such as `Zstandard`; nil if it is not compressed.
+    package var compressionName: String? { compression?.rawValue }
   }
 
   static let format = "initrd"
@@ -56,6 +61,19 @@ package struct InitialRAMDisk {
   /// were passed on.
   @discardableResult
   package func forEachMember(_ body: (RAMDiskMember) throws -> Void) throws -> [Segment] {
+    try list(unpacking: true, body)
+  }
+
+  /// Passes each member of the uncompressed archives at the start to `body`, in order: the kernel looks for microcode
+  /// there.
+  ///
+  /// Returns their segments and the first that is compressed, of which only the first bytes are read. Throws like
+  /// `forEachMember`.
+  package func forEachLeadingMember(_ body: (RAMDiskMember) throws -> Void) throws -> [Segment] {
+    try list(unpacking: false, body)
+  }
+
+  private func list(unpacking: Bool, _ body: (RAMDiskMember) throws -> Void) throws -> [Segment] {
     var listing = Listing(limits: limits, isOverdue: isOverdue)
     var offset = 0
     while let start = try nextNonzero(from: offset) {
@@ -66,6 +84,9 @@ package struct InitialRAMDisk {
       if head.first == UInt8(ascii: "0"), start % 4 == 0 {
         offset = try listing.readPlain(source, from: start, body)
       } else if let format = EmbeddedStream.Format(start: head) {
+        guard unpacking else {
+          return listing.segments + [Segment(compression: format, start: start, end: source.count, members: 0)]
+        }
         offset = try listing.readCompressed(format, source, from: start, body)
       } else {
         let detail: Message =
@@ -74,6 +95,7 @@ package struct InitialRAMDisk {
           : "neither a cpio archive nor compressed in a format that the kernel knows"
         throw Self.error(at: start, .magic, detail)
       }
+      listing.segments[listing.segments.count - 1].end = offset
     }
     return listing.segments
   }
@@ -128,7 +150,7 @@ private struct Listing {
     _ source: any RandomAccessBytes, from start: Int, _ body: (RAMDiskMember) throws -> Void
   ) throws -> Int {
     var reader = NewcReader(startingAt: start)
-    segments.append(InitialRAMDisk.Segment(compression: nil, start: start, members: 0))
+    segments.append(InitialRAMDisk.Segment(compression: nil, start: start, end: start, members: 0))
     let buffer = TransferBuffer()
     var offset = start
     while offset < source.count {
@@ -154,7 +176,7 @@ private struct Listing {
         at: start, .magic, "compressed in the frame format of LZ4; the kernel unpacks only the legacy format (lz4 -l)")
     }
     var reader = NewcReader(startingAt: start)
-    segments.append(InitialRAMDisk.Segment(compression: format, start: start, members: 0))
+    segments.append(InitialRAMDisk.Segment(compression: format, start: start, end: start, members: 0))
     do {
       let end = try EmbeddedStream(format, in: source, at: start).forEachChunk(limit: limits.bytes - bytes) { chunk in
         guard try feed(chunk, to: &reader, at: start, body) == chunk.count else {

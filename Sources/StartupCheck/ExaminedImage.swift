@@ -14,11 +14,13 @@ package struct ExaminedImage: Hashable, Sendable {
   /// The command line; empty without one.
   package var commandLine: String
   package var initrd: InitrdContents
+  package var usage: ImageUsage
 
-  package init(uname: String?, commandLine: String, initrd: InitrdContents) {
+  package init(uname: String?, commandLine: String, initrd: InitrdContents, usage: ImageUsage = ImageUsage()) {
     self.uname = uname
     self.commandLine = commandLine
     self.initrd = initrd
+    self.usage = usage
   }
 
   private static let unameLimit = 256
@@ -26,12 +28,12 @@ package struct ExaminedImage: Hashable, Sendable {
 
   /// Reads a UKI; of a UKI with several profiles, the parts that all have in common.
   ///
-  /// Does not read the initrd if `known` is what it contains.
+  /// Does not read the initrd if it is that of `known`.
   ///
   /// The microcode precedes the initrd, as for the kernel. Throws `ParseError` as `InitialRAMDisk` and `PEHeader` do,
   /// and what reading `source` throws.
   package init(
-    reading source: any RandomAccessBytes, initrd known: InitrdContents? = nil,
+    reading source: any RandomAccessBytes, sharingInitrdWith known: ExaminedImage? = nil,
     limits: InitialRAMDisk.Limits = InitialRAMDisk.Limits(),
     isOverdue: @escaping () -> Bool = { false }
   ) throws {
@@ -48,14 +50,19 @@ package struct ExaminedImage: Hashable, Sendable {
     uname = try text(SectionName.uname, limit: Self.unameLimit)
     commandLine = try text(SectionName.commandLine, limit: Self.commandLineLimit) ?? ""
     if let known {
-      initrd = known
+      initrd = known.initrd
+      usage = known.usage.withSizes(of: header)
       return
     }
-    let parts = [SectionName.microcode, SectionName.initrd].compactMap { header.section(named: $0)?.contentRange }
     var contents = InitrdContents()
-    try InitialRAMDisk(JoinedBytes(source, parts, alignment: 4), limits: limits, isOverdue: isOverdue).forEachMember {
+    var usage = ImageUsage(of: header)
+    let disk = InitialRAMDisk(ImageUsage.initrd(of: header, in: source), limits: limits, isOverdue: isOverdue)
+    let segments = try disk.forEachMember {
       contents.add($0)
+      usage.add($0)
     }
+    usage.finish(segments, isComplete: true)
     initrd = contents
+    self.usage = usage
   }
 }

@@ -72,7 +72,7 @@ package struct InitrdContents: Hashable, Sendable {
   }
 
   /// The path from the root, without a leading `/` or `./`.
-  private static func normalized(_ name: String) -> Substring {
+  static func normalized(_ name: String) -> Substring {
     var path = name[...]
     while path.hasPrefix("/") || path.hasPrefix("./") { path = path.drop { $0 == "." }.dropFirst() }
     return path

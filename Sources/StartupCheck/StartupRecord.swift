@@ -23,11 +23,11 @@ package struct StartupRecord: Hashable, Sendable {
 
   package subscript(digest: [UInt8]) -> ExaminedImage? { images[digest] }
 
-  /// What the initrd from this file contains, if a UKI with it was examined before; nil if none was.
+  /// A UKI with the initrd from this file that was examined before; nil if none was.
   ///
   /// So a UKI with only another command line needs no unpacking.
-  package func contents(of initrd: InputRecord) -> InitrdContents? {
-    initrds.first { $0.value == initrd }.flatMap { images[$0.key]?.initrd }
+  package func image(withInitrd initrd: InputRecord) -> ExaminedImage? {
+    initrds.first { $0.value == initrd }.flatMap { images[$0.key] }
   }
 
   /// Records a UKI, unless its texts could not be read back.
@@ -70,7 +70,7 @@ package struct StartupRecord: Hashable, Sendable {
 
 // The record is text with one fact per line and fields separated by one space:
 //
-//     pve-sb-uki startup 1
+//     pve-sb-uki startup 2
 //     image DIGEST                         (as in the manifest)
 //     from SIZE MTIME INODE PATH           (only if the file of the initrd is known)
 //     uname TEXT                           (only if the UKI has it)
@@ -78,12 +78,13 @@ package struct StartupRecord: Hashable, Sendable {
 //     initrd GENERATOR [init] [crypttab] [opaque]
 //     programs [NAME…]
 //     modules RELEASE yes|no [NAME…]       (yes: with modules.dep)
+//     size, microcode, content             (see ImageUsage)
 //     omitted DIGEST
 //     end
 //
 // The number in the first line changes whenever the rules for what is found change.
 extension StartupRecord {
-  private static let header = "pve-sb-uki startup 1"
+  private static let header = "pve-sb-uki startup 2"
 
   package func serialize() -> [UInt8] {
     var lines = [Self.header]
@@ -100,6 +101,7 @@ extension StartupRecord {
         let isIndexed = initrd.indexed.contains(release) ? "yes" : "no"
         lines.append((["modules", release, isIndexed] + names.sorted()).joined(separator: " "))
       }
+      lines += image.usage.lines
     }
     lines += omitted.map { "omitted \($0.hexadecimal)" }.sorted()
     lines.append("end\n")
@@ -128,8 +130,12 @@ extension StartupRecord {
         initrds[digest] = file
       }
       let uname = Self.value("uname", &lines)
-      guard let commandLine = Self.value("cmdline", &lines), let initrd = Self.initrd(&lines) else { return nil }
-      images[digest] = ExaminedImage(uname: uname, commandLine: commandLine, initrd: initrd)
+      guard let commandLine = Self.value("cmdline", &lines), let initrd = Self.initrd(&lines),
+        let size = Self.value("size", &lines), let microcode = Self.value("microcode", &lines),
+        let content = Self.value("content", &lines),
+        let usage = ImageUsage(size: size, microcode: microcode, content: content)
+      else { return nil }
+      images[digest] = ExaminedImage(uname: uname, commandLine: commandLine, initrd: initrd, usage: usage)
     }
   }
 

@@ -7,6 +7,7 @@ package import Findings
 package import HostSystem
 internal import InitialRAMDisk
 internal import Messages
+internal import PortableExecutable
 internal import UnifiedKernelImage
 
 /// Finds out whether the kernels in UKIs will reach their root file systems.
@@ -19,6 +20,8 @@ package struct StartupSurvey {
     package var kernel: Kernel
     /// The file, for messages, such as `EFI/Linux/pve-6.8.12-4-pve.efi`.
     package var name: String
+    /// Its name on the ESP; nil for a file elsewhere.
+    package var uki: UKIName?
     /// The digest in the manifest; nil if unknown, so that nothing is recorded.
     package var digest: [UInt8]?
     /// The file that its initrd was made from; nil if unknown.
@@ -47,9 +50,27 @@ package struct StartupSurvey {
   package struct Result: Sendable {
     package var kernel: Kernel
     package var name: String
+    package var uki: UKIName?
     /// Whether its content is known.
     package var isExamined: Bool
+    /// Nil if it is unknown.
+    package var usage: ImageUsage?
+    /// The program that made its initrd.
+    package var generator: InitrdContents.Generator
     package var findings: [Finding]
+
+    package init(
+      kernel: Kernel, name: String, uki: UKIName? = nil, isExamined: Bool = false, usage: ImageUsage? = nil,
+      generator: InitrdContents.Generator = .unknown, findings: [Finding] = []
+    ) {
+      self.kernel = kernel
+      self.name = name
+      self.uki = uki
+      self.isExamined = isExamined
+      self.usage = usage
+      self.generator = generator
+      self.findings = findings
+    }
   }
 
   private let host: Host
@@ -75,11 +96,13 @@ package struct StartupSurvey {
 
   /// Examines a UKI.
   package mutating func examine(_ image: Image) -> Result {
-    var result = Result(kernel: image.kernel, name: image.name, isExamined: false, findings: [])
+    var result = Result(kernel: image.kernel, name: image.name, uki: image.uki)
     do {
       result.findings += try kernelFindings(image)
       if let examined = try examined(image, &result.findings) {
         result.isExamined = true
+        result.usage = examined.usage
+        result.generator = examined.initrd.generator
         result.findings += try findings(image, examined)
       }
       result.findings += try dkmsFindings(image)
@@ -88,6 +111,9 @@ package struct StartupSurvey {
         Finding(
           .remark, "\(image.name) was not examined completely: \(error)", arguments: Self.arguments(image),
           actions: (error as? any HintedError)?.hint.map { [.advise($0)] } ?? []))
+    }
+    if result.usage == nil, !isQuick, let source = try? image.open(), let header = try? PEHeader(parsing: source) {
+      result.usage = try? ImageUsage(of: header, in: source)
     }
     return result
   }
@@ -108,7 +134,7 @@ package struct StartupSurvey {
     let start = host.now()
     do {
       let found = try ExaminedImage(
-        reading: image.open(), initrd: image.initrd.flatMap { known.contents(of: $0) },
+        reading: image.open(), sharingInitrdWith: image.initrd.flatMap { known.image(withInitrd: $0) },
         isOverdue: { [host] in abs(host.now() - start) > Self.timeLimit })
       if let digest = image.digest { record.set(digest, found, from: image.initrd) }
       return found

@@ -203,6 +203,7 @@ enum Golden {
           ]
         }
       ],
+      "boots": [],
       "certificate": "CN = Test db",
       "certificate_end": "*",
       "chain": "direct",
@@ -236,6 +237,7 @@ enum Golden {
         }
       ],
       "healthy": false,
+      "ignored_times": [],
       "kernels": [
         {
           "images": [
@@ -291,7 +293,8 @@ enum Golden {
       "secure_boot": null,
       "state": "not-enrolled",
       "trust_reason": null,
-      "trusted": null
+      "trusted": null,
+      "uki_sizes": []
     }
     """#
 
@@ -360,6 +363,7 @@ enum Golden {
       },
       "certificate_table_damage": null,
       "checksum": 0,
+      "initrd_compression": null,
       "machine": "x86-64",
       "nx_compatible": true,
       "path": "ROOT/stub.efi",
@@ -393,6 +397,7 @@ enum Golden {
         }
       ],
       "size": 0,
+      "sizes": null,
       "stub": "*",
       "uki": false
     }

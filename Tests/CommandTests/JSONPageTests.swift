@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BootEnvironment
 import BootPaths
 import HostCommands
 import HostSystem
@@ -10,6 +11,7 @@ import Messages
 import Reconcile
 import TestSupport
 import Testing
+import UnifiedKernelImage
 
 /// `docs/json.md` is complete, and raw values never change.
 @Suite struct JSONPageTests {
@@ -47,6 +49,8 @@ import Testing
     check(
       MachineState.Stage.self, "inactive", "no-keys", "keys-made", "key-missing", "not-enrolled", "ready-to-enrol",
       "waits-for-mokmanager", "enrolled", "not-booted", "booted", "rejected")
+    check(BootTimes.Program.self, "uki", "systemd-boot", "other")
+    check(ImageSizes.Part.self, "kernel", "initrd", "microcode", "splash", "other")
     check(RebootVerdict.Answer.self, "safe", "unsafe", "unknown")
     check(EnrolMOK.Result.Outcome.self, "trusted", "pending", "requested", "planned")
     check(KernelLockdown.self, "none", "integrity", "confidentiality")

@@ -136,6 +136,7 @@ struct FuzzedParser {
       },
       // A UKI with an initrd, from its headers to the list of files.
       forHost("uki-startup", seeds: { [try unifiedImage()] }) { bytes in
+        _ = try ImageUsage(of: PEHeader(parsing: bytes), in: bytes)
         _ = try ExaminedImage(reading: bytes, limits: InitialRAMDisk.Limits(bytes: 64 << 20))
       },
       forHost("startup-record", seeds: { [try startupRecord()] }) { bytes in

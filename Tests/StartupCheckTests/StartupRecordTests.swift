@@ -44,7 +44,7 @@ import Testing
     for variant in Mutations(of: bytes, count: 1000) {
       if let read = StartupRecord(parsing: variant) { #expect(StartupRecord(parsing: read.serialize()) == read) }
     }
-    try scene.directory.write("var/cache/pve-sb-uki/startup", "pve-sb-uki startup 2\nend\n")
+    try scene.directory.write("var/cache/pve-sb-uki/startup", "pve-sb-uki startup 1\nend\n")
     #expect(StartupRecord.load(from: try scene.host().files) == StartupRecord())
   }
 

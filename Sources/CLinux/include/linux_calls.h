@@ -50,6 +50,10 @@ int psu_random(void *buffer, size_t count);
 /// a descriptor, or -1 with errno.
 int psu_memory_file(void);
 
+/// Starts writing the `count` bytes from `offset` to the medium, and with `waits` waits until they are there
+/// (sync_file_range(2)). Says nothing about errors, which fsync(2) reports.
+void psu_write_back(int file, off_t offset, off_t count, int waits);
+
 /// The width of a terminal in columns (TIOCGWINSZ); 0 if it is unknown or `descriptor` is not a terminal.
 int psu_terminal_columns(int descriptor);
 

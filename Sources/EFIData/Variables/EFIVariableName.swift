@@ -123,6 +123,14 @@ extension EFIVariableName {
   package static let loaderEntryLastBooted = ofLoader("LoaderEntryLastBooted")
   /// Name of the entry that systemd-boot starts once.
   package static let loaderEntryOneShot = ofLoader("LoaderEntryOneShot")
+  /// When the boot loader was started, in microseconds since the counter of the processor started.
+  ///
+  /// systemd-boot sets it, and the two that follow; stubs do not.
+  package static let loaderTimeInit = ofLoader("LoaderTimeInitUSec")
+  /// When it showed its menu; not set if it did not.
+  package static let loaderTimeMenu = ofLoader("LoaderTimeMenuUSec")
+  /// When it started the next program, which it had loaded before.
+  package static let loaderTimeExec = ofLoader("LoaderTimeExecUSec")
   /// Name and version of the stub of the UKI.
   package static let stubInfo = ofLoader("StubInfo")
   /// Path of the UKI on its partition; since systemd 257.

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import BootEnvironment
+package import BootEnvironment
 package import Findings
 package import HostSystem
+internal import Messages
+package import StartupCheck
+internal import UnifiedKernelImage
 
 /// The state of a machine as metrics in Prometheus's text format (exposition format 0.0.4), for the textfile collector
 /// of node_exporter.
@@ -36,12 +39,26 @@ package struct PrometheusText: Sendable {
     }
   }
 
+  package struct Image: Sendable {
+    /// File name, such as `pve-6.8.12-4-pve.efi`.
+    package var name: String
+    package var usage: ImageUsage
+
+    package init(name: String, usage: ImageUsage) {
+      self.name = name
+      self.usage = usage
+    }
+  }
+
   package var findings: [Finding] = []
   /// Whether nothing needs attention, as in `status --json`.
   package var isHealthy = true
   package var bootPaths: [BootPath] = []
   package var esps: [ESP] = []
   package var certificates: [CertificateTerm] = []
+  package var images: [Image] = []
+  /// The last boot that was measured; nil if none was.
+  package var lastBoot: BootTimes?
   /// When `apply` last changed something, in seconds since 1970; nil if it never did.
   package var lastApply: Int64?
   /// Whether the last run of `apply` succeeded.
@@ -51,7 +68,18 @@ package struct PrometheusText: Sendable {
 
   private struct Sample {
     var labels: KeyValuePairs<String, String> = [:]
-    var value: Int64
+    var value: String
+
+    init(labels: KeyValuePairs<String, String> = [:], value: Int64) {
+      self.labels = labels
+      self.value = "\(value)"
+    }
+
+    /// A time in seconds, from microseconds.
+    init(phase: String, microseconds: Int) {
+      labels = ["phase": phase]
+      value = Quantity.exactSeconds(microseconds)
+    }
   }
 
   /// The text, which ends in a line feed.
@@ -76,6 +104,14 @@ package struct PrometheusText: Sendable {
       "esp_free_bytes", "Free space of an EFI System Partition.",
       esps.compactMap { esp in esp.free.map { Sample(labels: ["esp": esp.name], value: Int64($0)) } })
     add(
+      "image_bytes", "Bytes of a UKI by part.",
+      images.flatMap { image in
+        ImageSizes.Part.allCases.map { part in
+          Sample(labels: ["image": image.name, "part": part.rawValue], value: Int64(image.usage.sizes[part]))
+        }
+      })
+    add("boot_seconds", "Seconds of the last measured boot by phase.", lastBoot.map { Self.phases(of: $0) } ?? [])
+    add(
       "certificate_expiry_timestamp_seconds", "When a certificate expires, in seconds since 1970.",
       certificates.map { Sample(labels: ["certificate": $0.name, "subject": $0.subject], value: $0.end) })
     add(
@@ -83,6 +119,11 @@ package struct PrometheusText: Sendable {
       lastApply.map { [Sample(value: $0)] } ?? [])
     add("last_apply_success", "Whether the last run of apply succeeded.", [Sample(value: lastApplySucceeded ? 1 : 0)])
     return text
+  }
+
+  private static func phases(of times: BootTimes) -> [Sample] {
+    let phases = [("firmware", times.firmware), ("loading", times.loading), ("kernel", times.kernel)]
+    return phases.compactMap { name, time in time.map { Sample(phase: name, microseconds: $0) } }
   }
 
   /// A gauge with its samples; empty without samples.

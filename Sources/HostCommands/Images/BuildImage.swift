@@ -62,7 +62,8 @@ package struct BuildImage: Sendable {
     try ImageWriter.require(path, toBeNoneOf: inputs, in: host.userFiles)
     return try describing(path) {
       let written = try ImageWriter.write(
-        plan, to: path, in: host.userFiles, signingBy: identity, signingTime: try host.buildTime)
+        plan, to: path, in: host.userFiles, signingBy: identity, signingTime: try host.buildTime,
+        progress: WriteProgress(of: Message(verbatim: path), total: plan.size, on: host))
       return Result(
         path: path, size: written.size, digest: written.image.digest.hexadecimal,
         signer: identity?.certificate.subject, kernelRelease: plan.uname,

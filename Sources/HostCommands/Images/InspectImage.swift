@@ -7,6 +7,7 @@ internal import Cryptography
 package import HostSystem
 package import Messages
 internal import PortableExecutable
+package import StartupCheck
 internal import UnifiedKernelImage
 
 /// `pve-sb-uki inspect`: shows the parts of an EFI image.
@@ -40,6 +41,8 @@ package struct InspectImage: Sendable {
     package var isNXCompatible: Bool
     package var checkSum: Int
     package var sections: [Section]
+    /// The bytes by part; nil unless it is a UKI.
+    package var usage: ImageUsage?
     /// Authenticode digests by algorithm, in hexadecimal.
     package var digests: [String: String]
     package var signatures: [SignatureReport]
@@ -72,11 +75,13 @@ package struct InspectImage: Sendable {
         }
         return report
       }
+      let isUnified = image.header.section(named: SectionName.linux) != nil
       return Report(
         path: path, fileSize: source.count, machine: image.header.machine.description,
         stub: magic.hasPrefix("#### LoaderInfo: ") ? String(magic.dropFirst(17).prefix { $0 != "#" }.dropLast()) : nil,
-        isUnifiedKernelImage: image.header.section(named: SectionName.linux) != nil,
+        isUnifiedKernelImage: isUnified,
         isNXCompatible: image.header.isNXCompatible, checkSum: Int(image.header.checkSum), sections: sections,
+        usage: isUnified ? try ImageUsage(of: image.header, in: source) : nil,
         digests: Dictionary(uniqueKeysWithValues: digests.map { ($0.key.rawValue, $0.value.hexadecimal) }),
         signatures: signatures, certificateTableDefect: image.table.defect.map { Message($0) })
     }

@@ -70,6 +70,7 @@ package struct StartupReport: Sendable {
             try esp.open(on: host, for: .reading).openFile(path)
           }
           image.initrd = digest.flatMap { observation.manifest.image(withDigest: $0) }?.initrd
+          image.uki = present.name
           image.configured = present.name.isPrevious ? nil : line
           if let evidence, let booted = present.booted { image.isProven = abs(booted - evidence.bootTime) < 60 }
           images.append(image)

@@ -7,6 +7,7 @@ package import HostSystem
 package import KernelModules
 package import Messages
 package import Reconcile
+package import StartupCheck
 
 /// `pve-sb-uki status`: where this machine is on its way to booting its own UKIs, whether it will start again, and the
 /// one next command.
@@ -73,6 +74,17 @@ package struct Status: Sendable {
     package var isCurrent: Bool { states.allSatisfy { $0.state == .current } }
   }
 
+  package struct Image: Hashable, Sendable {
+    /// Release of its kernel.
+    package var kernel: String
+    /// File name, such as `pve-6.8.12-4-pve.efi`.
+    package var name: String
+    /// Whether a newer UKI of this kernel has replaced it.
+    package var isPrevious: Bool
+    /// Nil if it was not read.
+    package var usage: ImageUsage?
+  }
+
   package struct Report: Sendable {
     /// Why pve-sb-uki does nothing on this host; nil if it is active.
     package var skipReason: SkipReason?
@@ -107,6 +119,14 @@ package struct Status: Sendable {
     package var certificateTerms: [CertificateTerm] = []
     /// Modules that dkms has built for kernels with UKIs.
     package var modules: [BuiltModule] = []
+    /// The UKIs that exist, in order of precedence; copies on other ESPs are one.
+    package var images: [Image] = []
+    /// How long the last boots took, oldest first; only those that were measured.
+    package var boots: [BootHistory.Boot] = []
+    /// ID of this boot, see random(4); nil if it cannot be read.
+    package var bootID: String?
+    /// Why times of this boot that exist are ignored, one sentence each.
+    package var ignoredTimes: [Message] = []
     /// Time and messages of the last failed run.
     package var lastFailure: (time: String, messages: [String])?
     /// In the order of `FindingKind`.
@@ -158,6 +178,8 @@ extension Status {
       options.reading = isQuick ? .none : .all
       let assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
       var reporter = StatusReporter(host, assessment)
+      // With the variables of another machine, this boot is not known.
+      reporter.describeBoots(addingThis: variables == nil)
       try reporter.describe(isQuick: isQuick)
       return reporter.report
     }

@@ -10,6 +10,7 @@ internal import Messages
 internal import Reconcile
 internal import SecureBoot
 internal import SigningKeys
+internal import StartupCheck
 
 /// Builds a report from an observation and its plan.
 struct StatusReporter: ~Copyable {
@@ -28,6 +29,13 @@ struct StatusReporter: ~Copyable {
     } catch {
       state = .failure(error)
     }
+  }
+
+  /// Reports how long the last boots took, and this one unless `addingThis` is false.
+  mutating func describeBoots(addingThis: Bool) {
+    report.boots = BootHistory.load(of: host, addingThis: addingThis).boots
+    report.bootID = host.bootID
+    if addingThis { report.ignoredTimes = BootTimes.read(from: host).ignored }
   }
 
   mutating func describe(isQuick: Bool) throws {
@@ -217,6 +225,23 @@ struct StatusReporter: ~Copyable {
       let kernel = finding.arguments.first { $0.name == "kernel" }?.value.string
       if finding.kind == .commandLineDiffers, kernel.map(outdated.contains) == true { continue }
       report.find(finding)
+    }
+    report.images = startup.results.map { result in
+      Status.Image(
+        kernel: result.kernel.release, name: result.uki?.fileName ?? result.name,
+        isPrevious: result.uki?.isPrevious ?? false, usage: result.usage)
+    }
+    describeSize(startup)
+  }
+
+  /// Advises the change that makes the preferred UKI smaller by the most.
+  private mutating func describeSize(_ startup: StartupReport) {
+    guard let first = startup.results.first(where: { $0.uki?.isPrevious == false }) else { return }
+    do {
+      let rate = report.boots.reversed().lazy.compactMap(\.loadingRate).first
+      if let advice = try SizeAdvice(for: first, rate: rate, on: host) { report.find(advice.finding) }
+    } catch {
+      report.find(Finding(.remark, Failure(of: "the size of the UKI", error)))
     }
   }
 

@@ -14,12 +14,13 @@ extension FileSystem {
   /// name, the two names are exchanged, and the old file is removed once the exchange is on disk; see `NameChange` for
   /// FAT. After an error, a rejection or a termination signal before the rename, the temporary file is removed and the
   /// old file is unchanged. If the exchange cannot be synced, the old file remains under the temporary name. A `path`
-  /// that exists and is not a regular file, such as a symbolic link, is rejected.
+  /// that exists and is not a regular file, such as a symbolic link, is rejected. `progress` is told how far it is.
   ///
   /// `verify` gets the file after its pages were dropped from memory, so that most of it comes from the medium. With
   /// `provingMedium`, all of it does, if the file system supports that (`File.isFromMedium`).
   package func replaceFile<Value>(
-    _ path: String, mode: UInt32 = 0o644, provingMedium: Bool = false, verify: ((File) throws -> Void)? = nil,
+    _ path: String, mode: UInt32 = 0o644, provingMedium: Bool = false, progress: WriteProgress? = nil,
+    verify: ((File) throws -> Void)? = nil,
     writing body: (OutputFile) throws -> Value
   ) throws -> Value {
     let old = try linkStatus(of: path)
@@ -48,7 +49,7 @@ extension FileSystem {
       let change: NameChange
       let value: Value
       do {
-        value = try replacement.complete(number, mode: mode, verify: verify, writing: body)
+        value = try replacement.complete(number, mode: mode, progress, verify: verify, writing: body)
         change = try replacement.takeName(from: old)
       } catch {
         try? NameChange.remove(temporary, in: directory, path: replacement.temporaryPath, of: self)
@@ -99,7 +100,8 @@ private struct Replacement {
 
   /// Writes, syncs, verifies and closes the file; an error of close(2) counts.
   func complete<Value>(
-    _ number: Int32, mode: UInt32, verify: ((File) throws -> Void)?, writing body: (OutputFile) throws -> Value
+    _ number: Int32, mode: UInt32, _ progress: WriteProgress?, verify: ((File) throws -> Void)?,
+    writing body: (OutputFile) throws -> Value
   ) throws -> Value {
     var isOpen = true
     defer { if isOpen { _ = close(number) } }
@@ -108,9 +110,11 @@ private struct Replacement {
     try change(.synchronize)
     try directory.synchronize(path: path)
     try removeUmask(from: number)
-    let value = try body(OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, gate: gate))
+    let file = OutputFile(borrowing: number, path: path, temporaryPath: temporaryPath, progress: progress, gate: gate)
+    let value = try body(file)
     try change(.synchronize)
     try Descriptor.synchronize(number, path: path)
+    progress?.startReadingBack()
     if let verify { try verify(readBack(number)) }
     if mode != 0o600 {
       try change(.changeMode)
@@ -177,11 +181,16 @@ package final class OutputFile: ByteSink {
   package private(set) var count = 0
   private let temporaryPath: String
   private let number: Int32
+  private let progress: WriteProgress?
   private let gate: Mutation.Gate
 
   /// Writes to the descriptor `number`, which the caller closes.
-  init(borrowing number: Int32, path: String, temporaryPath: String, gate: @escaping Mutation.Gate) {
+  init(
+    borrowing number: Int32, path: String, temporaryPath: String, progress: WriteProgress? = nil,
+    gate: @escaping Mutation.Gate
+  ) {
     self.number = number
+    self.progress = progress
     self.path = path
     self.temporaryPath = temporaryPath
     self.gate = gate
@@ -191,6 +200,7 @@ package final class OutputFile: ByteSink {
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     try put(bytes, at: count)
     count += bytes.count
+    progress?.advance(to: count, in: number)
   }
 
   /// Overwrites bytes that were already written.

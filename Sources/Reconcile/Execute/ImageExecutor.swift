@@ -145,7 +145,7 @@ struct ImageExecutor: ~Copyable {
         guard let file = try? files.openFile(copy.name.path) else { throw DamagedSource() }
         var isProven = false
         try work.files.replaceFile(
-          name.path, provingMedium: true,
+          name.path, provingMedium: true, progress: progress(of: name, image.size, on: work),
           verify: { written in
             isProven = written.isFromMedium
             do {
@@ -191,10 +191,14 @@ struct ImageExecutor: ~Copyable {
     var image: ImageRecord?
     let written = try ImageWriter.write(
       opened.plan, to: name.path, in: work.files, provingMedium: true, signingBy: identity,
-      signingTime: try signingTime.get(),
+      signingTime: try signingTime.get(), progress: progress(of: name, opened.plan.size, on: work),
       furtherCheck: { image = try inputs.record(of: $0.image, opened) })
     built[kernel] = Built(plan: opened.plan, result: written.image)
     return image.map { ($0, written.isProven) }
+  }
+
+  private func progress(of name: UKIName, _ size: Int, on work: ESPWork) -> WriteProgress? {
+    WriteProgress(of: "\(work.name): \(name.fileName)", total: size, on: host)
   }
 
   private mutating func openParts(of kernel: Kernel) throws -> (ImageInputs, ImageInputs.Open) {

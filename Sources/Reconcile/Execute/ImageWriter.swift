@@ -29,18 +29,18 @@ package enum ImageWriter {
   /// Writes the UKI to a temporary file, compares what is read back with the inputs, verifies the signature, and only
   /// then renames it to `path`.
   ///
-  /// With `provingMedium`, it is read back from the medium if possible. If anything fails, including `furtherCheck`, the file at `path` is unchanged. Throws `Failure`, `HostError` or
-  /// `ImageError`.
+  /// With `provingMedium`, it is read back from the medium if possible. If anything fails, including `furtherCheck`, the
+  /// file at `path` is unchanged. Throws `Failure`, `HostError` or `ImageError`.
   package static func write(
     _ plan: ImagePlan, to path: String, in files: FileSystem, mode: UInt32 = 0o644, provingMedium: Bool = false,
-    signingBy identity: SigningIdentity?, signingTime: Int64?,
+    signingBy identity: SigningIdentity?, signingTime: Int64?, progress: WriteProgress? = nil,
     furtherCheck: @escaping (ImageBuilder.Result) throws -> Void = { _ in }
   ) throws -> Written {
     var image: ImageBuilder.Result?
     var size = 0
     var isProven = false
     try files.replaceFile(
-      path, mode: mode, provingMedium: provingMedium,
+      path, mode: mode, provingMedium: provingMedium, progress: progress,
       verify: { file in
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count

@@ -5,7 +5,8 @@ internal import BootEnvironment
 package import HostSystem
 internal import Messages
 
-/// pve-sb-uki-boot-ok.service: waits until the running system does its work, and confirms its boot.
+/// pve-sb-uki-boot-ok.service: records how long the boot took, waits until the running system does its work, and confirms
+/// its boot.
 ///
 /// Only a confirmed boot makes a UKI known to be good while `Promotion=trial` is set. A boot that tests a way out of a
 /// dead boot is never confirmed.
@@ -39,6 +40,8 @@ package struct BootConfirmer {
   ///
   /// It waits as long as it takes: a trial has a deadline of its own. Throws `HostError` or `Failure`.
   package func run() throws -> Bool {
+    // Nothing depends on this record.
+    try? BootHistory.record(on: host)
     guard configuration.promotion == .trial else { return false }
     guard !BootConfirmation.exists(on: host), TrialBoot.test(on: host) == nil else { return false }
     var seconds = 0

@@ -119,7 +119,7 @@ struct ApplyCommand: ParsableCommand {
     let images = result.images.map { image in
       JSONValue.object([
         "kernel": .string(image.kernel), "partition": .string(image.esp), "name": .string(image.name),
-        "state": .string(image.state.rawValue), "proven": image.isProven.map { .boolean($0) } ?? .null,
+        "state": .string(image.state.rawValue),
       ])
     }
     return .object([

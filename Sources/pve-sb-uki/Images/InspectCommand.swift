@@ -9,6 +9,7 @@ import HostCommands
 import HostSystem
 internal import KernelModules
 internal import Messages
+internal import StartupCheck
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -63,6 +64,17 @@ extension InspectImage.Report {
     lines.append(isNXCompatible ? "  NX:       compatible" : "  NX:       not claimed")
     lines.append("  checksum: 0x\(String(checkSum, radix: 16))")
     lines += digests.sorted { $0.key < $1.key }.map { "  Authenticode \($0.key): \($0.value)" }
+    if let usage {
+      lines.append("")
+      lines.append("Size by part:")
+      lines += usage.rows.map { row in
+        let columns = [
+          Self.pad(Quantity.megabytes(row.bytes), to: 7),
+          Self.pad("\(row.percent)", to: 3),
+        ]
+        return "  \(columns[0]) MB  \(columns[1]) %  \(row.title)"
+      }
+    }
     lines.append("")
     lines.append("Sections:")
     lines.append("  name            size   address      file  sha256")
@@ -95,6 +107,7 @@ extension InspectImage.Report {
       "path": .string(path), "size": .integer(fileSize), "machine": .string(machine), "stub": JSONValue(stub),
       "uki": .boolean(isUnifiedKernelImage), "nx_compatible": .boolean(isNXCompatible), "checksum": .integer(checkSum),
       "authenticode": .object(digests.mapValues { .string($0) }),
+      "sizes": usage?.sizesJSON ?? .null, "initrd_compression": JSONValue(usage?.compression),
       "sections": .array(sections.map(\.json)), "signatures": .array(signatures.map(\.json)),
       "certificate_table_damage": JSONValue(certificateTableDefect),
     ])

@@ -13,6 +13,7 @@ import HostSystem
 internal import KernelModules
 internal import Messages
 internal import Reconcile
+internal import StartupCheck
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -73,11 +74,17 @@ extension Status.Report {
       Page.Section("Chain", chain.map { [Message(verbatim: $0)] } ?? []),
       Page.Section("ESP", esps.map(\.text)),
       Page.Section("Kernels", present.isEmpty ? ["none installed"] : present),
+      Page.Section("UKI size", sizeLines),
+      Page.Section("Last boot", boots.last.map { [$0.text(isThis: $0.bootID == bootID)] } ?? []),
       Page.Section("Boot paths", pathLines),
       Page.Section("Lockdown", lockdown.map { [Message(verbatim: $0.rawValue)] } ?? []),
       Page.Section("Modules", modules.map { "\($0.kernel)  \($0.name)  \($0.signatureText)" }),
       Page.Section("Last failure", past ?? []),
-      Page.Section("Notes", notes + findings.filter { $0.severity == .note }.map(\.message)),
+      Page.Section(
+        "Notes", notes + findings.filter { $0.severity == .note && $0.kind != .ukiLarge }.map(\.message)),
+      Page.Section("Faster boot", advice.map { [$0.message] } ?? []),
+      Page.Section(Message(verbatim: ""), advice?.command.map { [$0] } ?? [], isWrapped: false),
+      Page.Section(Message(verbatim: ""), advice?.price.map { [$0] } ?? []),
       Page.Section("Attention", problems.map(\.message), severest == .failure ? .red : .yellow),
       nextSection ?? Page.Section("Next", ["nothing to do"], .green),
     ].compactMap { $0 }
@@ -89,6 +96,14 @@ extension Status.Report {
     let isNext = nextStep != nil && nextStep == state.nextCommand
     return [state.title] + (isNext ? state.lines : [state.ifSecureBootWereOn].compactMap { $0 })
   }
+
+  /// The size of the preferred UKI.
+  private var sizeLines: [Message] {
+    images.first { !$0.isPrevious && $0.usage != nil }?.usage.map { [$0.text] } ?? []
+  }
+
+  /// What would make the boot faster.
+  private var advice: Finding? { findings.first { $0.kind == .ukiLarge } }
 
   /// The paths that lead to a program, then the number of the others.
   private var pathLines: [Message] {
@@ -108,6 +123,22 @@ extension Status.Report {
   private var trust: [Message] {
     guard secureBoot == "on", let isTrusted, let trustReason else { return [] }
     return [isTrusted ? "accepted: \(trustReason)" : "REJECTED: \(trustReason)"]
+  }
+}
+
+extension Finding {
+  /// What to know before running its command: the first instruction.
+  fileprivate var price: Message? {
+    actions.lazy.compactMap { if case .advise(let text) = $0 { text } else { nil } }.first
+  }
+}
+
+extension Status.Image {
+  fileprivate var json: JSONValue {
+    .object([
+      "kernel": .string(kernel), "name": .string(name), "previous": .boolean(isPrevious),
+      "sizes": usage?.sizesJSON ?? .null, "initrd_compression": JSONValue(usage?.compression),
+    ])
   }
 }
 
@@ -193,6 +224,8 @@ extension Status.Report {
       "reboot": reboot?.json ?? .null, "boot_paths": .array(paths.map(\.json)),
       "lockdown": JSONValue(lockdown?.rawValue),
       "partitions": .array(esps.map(\.json)), "kernels": .array(kernels.map(\.json)),
+      "uki_sizes": .array(images.map(\.json)), "boots": .array(boots.map(\.json)),
+      "ignored_times": JSONValue(ignoredTimes),
       "boot_entries": entries?.json ?? .null,
       "last_failure": lastFailure.map { .object(["time": .string($0.time), "messages": JSONValue($0.messages)]) }
         ?? .null,
@@ -215,6 +248,10 @@ extension Status.Report {
       return PrometheusText.BootPath(name: path.name.description, target: target, verdict: path.outcome.rawValue)
     }
     metrics.esps = esps.map { PrometheusText.ESP(name: $0.name, free: $0.free) }
+    metrics.images = images.compactMap { image in
+      image.usage.map { PrometheusText.Image(name: image.name, usage: $0) }
+    }
+    metrics.lastBoot = boots.last?.times
     metrics.certificates = certificateTerms
     metrics.lastApply = lastApply
     metrics.lastApplySucceeded = lastFailure == nil

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+import BootEnvironment
 import Findings
 import HostCommands
 import HostScenes
 import HostSystem
 internal import Messages
+import StartupCheck
 import TestSupport
 import Testing
 
@@ -31,6 +33,9 @@ import Testing
     ]
     text.certificates = [CertificateTerm(name: "signing", subject: "CN = Müller db", end: 2_110_000_000)]
     text.lastApply = 1_795_000_000
+    let usage = ImageUsage(size: "248000000 12000000 215000000 20000000 0", microcode: "0 0", content: "- 0 0")
+    text.images = usage.map { [.init(name: "pve-6.8.12-10-pve.efi", usage: $0)] } ?? []
+    text.lastBoot = BootTimes(program: .uki, firmware: 14_213_007, loading: 12_800_000)
     return text
   }
 
