@@ -82,14 +82,15 @@ package final class DecodedBlock: Sendable {
     return try withExtendedLifetime(edited) {
       let bytes = UnsafeRawBufferPointer(edited.text.bytes)
       if let symbols {
-        let transcoded = [
-          try EncodedBlock(transcoding: symbols, to: edited, header: header, check: check, reusing: reusing)
-        ]
-        if try !verify || BlockDecoder.holds(transcoded, check: check, text: bytes) { return transcoded }
+        var copied: [CopiedData] = []
+        let transcoded = try EncodedBlock(
+          transcoding: symbols, to: edited, header: header, check: check, reusing: reusing, copied: &copied)
+        let verifier = BlockVerifier(check: check, text: bytes)
+        if try !verify || verifier.accepts(transcoded, of: symbols, copied: copied) { return [transcoded] }
       }
       let blocks = try EncodedBlock.encode(
         text: bytes, check: check, storing: storing.map(edited.newRange), workers: workers)
-      guard try !verify || BlockDecoder.holds(blocks, check: check, text: bytes) else {
+      guard try !verify || BlockVerifier(check: check, text: bytes).accepts(blocks) else {
         throw XZError(.use, "liblzma cannot decode its own output", hint: "test the RAM of this host")
       }
       return blocks
