@@ -95,7 +95,12 @@ struct CopyPlan {
 /// Chunks of an edited block that were copied from the old one, and after which no chunk depends on their state.
 package struct CopiedData: Sendable {
   /// Offsets in the new compressed data.
-  let range: Range<Int>
+  package let range: Range<Int>
   /// Offset in the old compressed data.
-  let source: Int
+  package let source: Int
+
+  package init(range: Range<Int>, source: Int) {
+    self.range = range
+    self.source = source
+  }
 }
