@@ -17,16 +17,24 @@ package struct BufferMemory: @unchecked Sendable {  // the owner decides who use
   package func deallocate() { start.deallocate() }
 }
 
+/// What a buffer contains.
+///
+/// Buffers for the same use have similar sizes.
+package enum BufferUse: CaseIterable, Sendable {
+  case compressedData, text, symbols
+}
+
 /// Provides the memory of large buffers and takes it back when they are freed.
 package protocol BufferSource: Sendable {
   /// Returns at least `count` bytes with any content.
-  func take(_ count: Int) -> BufferMemory
-  func giveBack(_ memory: BufferMemory)
+  func take(_ count: Int, for use: BufferUse) -> BufferMemory
+  /// Takes back memory that was provided for `use`.
+  func giveBack(_ memory: BufferMemory, from use: BufferUse)
 }
 
 /// Allocates and frees.
 package struct HeapBuffers: BufferSource {
   package init() {}
-  package func take(_ count: Int) -> BufferMemory { BufferMemory(count: count) }
-  package func giveBack(_ memory: BufferMemory) { memory.deallocate() }
+  package func take(_ count: Int, for use: BufferUse) -> BufferMemory { BufferMemory(count: count) }
+  package func giveBack(_ memory: BufferMemory, from use: BufferUse) { memory.deallocate() }
 }

@@ -18,20 +18,22 @@ package final class PaddedBuffer: @unchecked Sendable {
   static let tail = 64
 
   private let source: any BufferSource
+  private let use: BufferUse
   private let memory: BufferMemory
   /// Size of the payload in bytes.
   package let count: Int
 
   /// The payload has any content.
-  package init(count: Int, from source: any BufferSource = HeapBuffers()) {
+  package init(count: Int, for use: BufferUse = .text, from source: any BufferSource = HeapBuffers()) {
     self.count = count
     self.source = source
-    memory = source.take(Self.lead + count + Self.tail)
+    self.use = use
+    memory = source.take(Self.lead + count + Self.tail, for: use)
     memory.start.initializeMemory(as: UInt8.self, repeating: 0, count: Self.lead)
     (memory.start + Self.lead + count).initializeMemory(as: UInt8.self, repeating: 0, count: Self.tail)
   }
 
-  deinit { source.giveBack(memory) }
+  deinit { source.giveBack(memory, from: use) }
 
   /// The payload, valid while this object lives.
   package var bytes: UnsafeMutableRawBufferPointer {

@@ -56,17 +56,17 @@ final class SymbolList: @unchecked Sendable {
 
   init(capacity: Int, from source: any BufferSource) {
     self.source = source
-    memory = source.take(max(1024, capacity) * 8)
+    memory = source.take(max(1024, capacity) * 8, for: .symbols)
     start = memory.start.bindMemory(to: UInt64.self, capacity: memory.count / 8)
   }
 
-  deinit { source.giveBack(memory) }
+  deinit { source.giveBack(memory, from: .symbols) }
 
   func grow() {
-    let larger = source.take(memory.count * 2)
+    let larger = source.take(memory.count * 2, for: .symbols)
     let newStart = larger.start.bindMemory(to: UInt64.self, capacity: larger.count / 8)
     newStart.update(from: start, count: count)
-    source.giveBack(memory)
+    source.giveBack(memory, from: .symbols)
     (memory, start) = (larger, newStart)
   }
 

@@ -33,7 +33,7 @@ struct BlockLayout {
     guard dictionarySize <= DecodedBlock.greatestDecoder else {
       throw DecodedBlock.dictionaryError(dictionarySize, at: block.range.lowerBound)
     }
-    let input = PaddedBuffer(count: dataRange.count, from: buffers)
+    let input = PaddedBuffer(count: dataRange.count, for: .compressedData, from: buffers)
     try source.read(into: input.bytes, at: dataRange.lowerBound)
     do throws(ParseError) {
       return try LZMA2Block(

@@ -9,34 +9,41 @@ internal import HostSystem
 /// All blocks of a package need buffers of similar sizes. New memory costs a page fault for every 4 KiB, in all about a
 /// tenth of the time in which a block is decoded.
 package final class RecycledBuffers: BufferSource {
-  private let spare = Guarded<[BufferMemory]>([])
-  /// The number of buffers that are kept.
+  private let spare = Guarded<[BufferUse: [BufferMemory]]>([:])
+  /// The number of buffers for each use that are kept.
   private let limit: Int
 
-  /// `blocks` is the number of blocks in memory at a time.
-  package init(blocks: Int) {
-    // Compressed data, text, symbols and edited text.
-    limit = 4 * blocks
+  /// `workers` is the number of threads that need buffers.
+  package init(workers: Int) {
+    // The text of a block before and after its edits.
+    limit = 2 * workers
   }
 
-  deinit { for memory in spare.withLock({ $0 }) { memory.deallocate() } }
+  deinit {
+    for memory in spare.withLock({ $0.values.joined() }) { memory.deallocate() }
+  }
 
-  /// Returns the smallest spare memory that is large enough, unless that is more than four times as large.
-  ///
-  /// Pages that were never touched cost nothing, so the rest of a larger one is free.
-  package func take(_ count: Int) -> BufferMemory {
+  /// Returns the smallest spare memory for this use that is large enough, or new memory instead of one that is not.
+  package func take(_ count: Int, for use: BufferUse) -> BufferMemory {
     let found = spare.withLock { spare -> BufferMemory? in
-      let fitting = spare.indices.filter { count...4 * count ~= spare[$0].count }
-      return fitting.min { spare[$0].count < spare[$1].count }.map { spare.remove(at: $0) }
+      let kept = spare[use, default: []]
+      let best = kept.indices.filter { kept[$0].count >= count }.min { kept[$0].count < kept[$1].count }
+      return kept.isEmpty ? nil : spare[use]?.remove(at: best ?? kept.startIndex)
     }
-    return found ?? BufferMemory(count: count)
+    if let found {
+      if found.count >= count { return found }
+      found.deallocate()
+    }
+    // A quarter more, so that it also fits a larger block. Pages that are never touched cost nothing.
+    return BufferMemory(count: count + count / 4)
   }
 
-  package func giveBack(_ memory: BufferMemory) {
-    let surplus = spare.withLock { spare -> BufferMemory? in
-      spare.append(memory)
-      return spare.count > limit ? spare.removeFirst() : nil
+  package func giveBack(_ memory: BufferMemory, from use: BufferUse) {
+    let isKept = spare.withLock { spare in
+      guard spare[use, default: []].count < limit else { return false }
+      spare[use, default: []].append(memory)
+      return true
     }
-    surplus?.deallocate()
+    if !isKept { memory.deallocate() }
   }
 }

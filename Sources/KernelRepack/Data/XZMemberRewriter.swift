@@ -41,7 +41,7 @@ struct XZMemberRewriter {
     stream = try XZStream(parsing: member)
     self.workers = workers
     self.spool = spool
-    buffers = RecycledBuffers(blocks: workers)
+    buffers = RecycledBuffers(workers: workers)
     greatestKept = min(4, (96 << 20) / max(1, stream.greatestText))
     guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
   }
