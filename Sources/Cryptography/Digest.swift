@@ -74,6 +74,22 @@ package struct Digest: ~Copyable {
     self.size = algorithm.size
   }
 
+  private init(owning context: OpaquePointer, size: Int) {
+    self.context = context
+    self.size = size
+  }
+
+  /// A second digest of the bytes so far, for contents that start with the same bytes.
+  package func copy() throws(CryptoError) -> Digest {
+    ErrorQueue.clear()
+    guard let copy = EVP_MD_CTX_new() else { throw ErrorQueue.drain("cannot finish a digest") }
+    guard EVP_MD_CTX_copy_ex(copy, context) == 1 else {
+      EVP_MD_CTX_free(copy)
+      throw ErrorQueue.drain("cannot finish a digest")
+    }
+    return Digest(owning: copy, size: size)
+  }
+
   deinit { EVP_MD_CTX_free(context) }
 
   package mutating func update(_ bytes: UnsafeRawBufferPointer) throws(CryptoError) {
@@ -82,7 +98,9 @@ package struct Digest: ~Copyable {
     }
   }
 
-  package mutating func update(_ bytes: [UInt8]) throws(CryptoError) {
+  package mutating func update(_ bytes: [UInt8]) throws(CryptoError) { try update(bytes[...]) }
+
+  package mutating func update(_ bytes: ArraySlice<UInt8>) throws(CryptoError) {
     let status = bytes.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
     guard status == 1 else { throw ErrorQueue.drain("cannot compute the digest of \(bytes.count) bytes") }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+package import BinaryFormat
 package import Messages
 
 /// A block whose only filter is LZMA2, decoded to text (the uncompressed data) and symbols (The .xz File Format 1.2.0,
@@ -22,12 +23,15 @@ package final class LZMA2Block: Sendable {
   ///
   /// Throws `ParseError` if the data is damaged or the text has another size; `unsupported` for features that common
   /// encoders do not use: a dictionary reset after the first chunk. The caller has checked that `textCount` and
-  /// `dictionarySize` are acceptable.
-  package init(decoding input: PaddedBuffer, textCount: Int, dictionarySize: Int, offset: Int) throws(ParseError) {
+  /// `dictionarySize` are acceptable. `buffers` provides the memory.
+  package init(
+    decoding input: PaddedBuffer, textCount: Int, dictionarySize: Int, offset: Int,
+    buffers: any BufferSource = HeapBuffers()
+  ) throws(ParseError) {
     self.input = input
     self.dictionarySize = dictionarySize
-    text = PaddedBuffer(count: textCount)
-    symbols = SymbolList(capacity: input.count / 2)
+    text = PaddedBuffer(count: textCount, from: buffers)
+    symbols = SymbolList(capacity: input.count / 2, from: buffers)
     var parser = ChunkParser(input: input, text: text, symbols: symbols, dictionarySize: dictionarySize, offset: offset)
     while try parser.next() {}
     chunks = parser.chunks

@@ -29,6 +29,16 @@ struct LZMA2Chunk {
   let firstSymbol: Int
 
   var textEnd: Int { textStart + textCount }
+  /// Offset of the next chunk in the compressed data.
+  var end: Int { offset + headerSize + dataCount }
+
+  var isRaw: Bool {
+    if case .raw = content { return true }
+    return false
+  }
+
+  /// Whether decoding does not depend on the coder's state before the chunk; false for raw chunks, which keep it.
+  var resetsState: Bool { !isRaw && reset >= .state }
 }
 
 /// The state of the coder at the start of a chunk, so that an encoder can start there.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
+
 /// A run of literals and the match after it in eight bytes: an encoder's decision, independent of how it is coded.
 ///
 /// From the lowest bit: length (9 bits), kind (3), literals before it (20), distance (32). The literals' values are in
@@ -45,23 +47,27 @@ struct Symbol {
 ///
 /// Once shared it is only read, so sharing is safe.
 final class SymbolList: @unchecked Sendable {
+  private let source: any BufferSource
+  private var memory: BufferMemory
   private(set) var start: UnsafeMutablePointer<UInt64>
-  private(set) var capacity: Int
   var count = 0
 
-  init(capacity: Int) {
-    self.capacity = max(1024, capacity)
-    start = .allocate(capacity: self.capacity)
+  var capacity: Int { memory.count / 8 }
+
+  init(capacity: Int, from source: any BufferSource) {
+    self.source = source
+    memory = source.take(max(1024, capacity) * 8, for: .symbols)
+    start = memory.start.bindMemory(to: UInt64.self, capacity: memory.count / 8)
   }
 
-  deinit { start.deallocate() }
+  deinit { source.giveBack(memory, from: .symbols) }
 
   func grow() {
-    let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity * 2)
-    larger.moveInitialize(from: start, count: count)
-    start.deallocate()
-    start = larger
-    capacity *= 2
+    let larger = source.take(memory.count * 2, for: .symbols)
+    let newStart = larger.start.bindMemory(to: UInt64.self, capacity: larger.count / 8)
+    newStart.update(from: start, count: count)
+    source.giveBack(memory, from: .symbols)
+    (memory, start) = (larger, newStart)
   }
 
   func append(_ symbol: Symbol) {

@@ -3,7 +3,6 @@
 
 internal import BinaryFormat
 internal import CLZMA
-internal import Glibc
 internal import Messages
 
 /// Decodes one block with liblzma, for any filters.
@@ -30,31 +29,6 @@ enum BlockDecoder {
     }
   }
 
-  /// Whether liblzma decodes `blocks` to `text`.
-  ///
-  /// Throws `XZError` if memory runs out.
-  static func holds(_ blocks: [EncodedBlock], check: XZCheck, text: UnsafeRawBufferPointer) throws -> Bool {
-    var position = 0
-    do {
-      for block in blocks {
-        let unpadded = try forEachPiece(of: block.bytes, at: 0, check: check) { piece in
-          guard piece.count <= text.count - position,
-            UnsafeRawBufferPointer(rebasing: text[position..<position + piece.count]).hasSameBytes(as: piece)
-          else { throw Difference() }
-          position += piece.count
-        }
-        guard unpadded == block.unpaddedSize else { return false }
-      }
-    } catch is Difference {
-      return false
-    } catch is ParseError {
-      return false
-    }
-    return position == text.count
-  }
-
-  private struct Difference: Error {}
-
   private static func damage(_ offset: Int, _ detail: Message) -> ParseError {
     ParseError(XZStream.format, at: offset, "check", detail)
   }
@@ -62,9 +36,31 @@ enum BlockDecoder {
   /// Calls `body` with the text of the single block in `file`, in order, and returns the block's size without padding.
   ///
   /// `offset` is the block's offset for error messages.
-  private static func forEachPiece(
+  static func forEachPiece(
     of file: [UInt8], at offset: Int, check: XZCheck, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws -> Int {
+    try withFilters(of: file, at: offset, check: check) { block, headerSize in
+      let coder = Coder()
+      try coder.require(lzma_block_decoder(&coder.stream, &block), is: LZMA_OK, operation: "start decoding")
+      do {
+        try file.withUnsafeBytes { file in
+          let content = UnsafeRawBufferPointer(rebasing: file[headerSize...])
+          try coder.code(content, action: LZMA_FINISH, operation: "decode the block", body)
+        }
+      } catch let error as XZError where error.rule == .damage {
+        throw damage(offset, error.message)
+      }
+      guard coder.stream.avail_in == 0 else { throw damage(offset, "the block is shorter than the index says") }
+      return Int(clamping: lzma_block_unpadded_size(&block))
+    }
+  }
+
+  /// Calls `body` with the parsed header of the block in `file`, which has its filters, and the header's size in bytes.
+  ///
+  /// Throws `ParseError` if the header is damaged, or liblzma does not support it.
+  static func withFilters<Result>(
+    of file: [UInt8], at offset: Int, check: XZCheck, _ body: (inout lzma_block, Int) throws -> Result
+  ) throws -> Result {
     var reader = ByteReader(file[...], format: XZStream.format, startingAt: offset)
     let header = try BlockHeader(parsing: &reader)
     return try withUnsafeTemporaryAllocation(of: lzma_filter.self, capacity: Int(LZMA_FILTERS_MAX) + 1) { filters in
@@ -74,33 +70,17 @@ enum BlockDecoder {
       block.check = lzma_check(UInt32(check.rawValue))
       block.header_size = UInt32(header.size)
       block.filters = filters.baseAddress
-      let coder = Coder()
-      return try file.withUnsafeBytes { file in
-        let start = file.bindMemory(to: UInt8.self).baseAddress
-        guard lzma_block_header_decode(&block, nil, start) == LZMA_OK else {
-          throw ParseError(XZStream.format, at: offset, .unsupported, "liblzma does not support the block's filters")
-        }
-        defer { lzma_filters_free(filters.baseAddress, nil) }
-        guard lzma_raw_decoder_memusage(filters.baseAddress) <= UInt64(DecodedBlock.greatestDecoder) else {
-          throw ParseError(XZStream.format, at: offset, .range, "the block's dictionary is too large")
-        }
-        try coder.require(lzma_block_decoder(&coder.stream, &block), is: LZMA_OK, operation: "start decoding")
-        let content = UnsafeRawBufferPointer(rebasing: file[header.size...])
-        do {
-          try coder.code(content, action: LZMA_FINISH, operation: "decode the block", body)
-        } catch let error as XZError where error.rule == .damage {
-          throw damage(offset, error.message)
-        }
-        guard coder.stream.avail_in == 0 else { throw damage(offset, "the block is shorter than the index says") }
-        return Int(clamping: lzma_block_unpadded_size(&block))
+      let code = file.withUnsafeBytes { file in
+        lzma_block_header_decode(&block, nil, file.bindMemory(to: UInt8.self).baseAddress)
       }
+      guard code == LZMA_OK else {
+        throw ParseError(XZStream.format, at: offset, .unsupported, "liblzma does not support the block's filters")
+      }
+      defer { lzma_filters_free(filters.baseAddress, nil) }
+      guard lzma_raw_decoder_memusage(filters.baseAddress) <= UInt64(DecodedBlock.greatestDecoder) else {
+        throw ParseError(XZStream.format, at: offset, .range, "the block's dictionary is too large")
+      }
+      return try body(&block, header.size)
     }
-  }
-}
-
-extension UnsafeRawBufferPointer {
-  fileprivate func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
-    guard let start = baseAddress, let otherStart = other.baseAddress else { return count == other.count }
-    return count == other.count && memcmp(start, otherStart, count) == 0
   }
 }

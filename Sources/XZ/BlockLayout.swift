@@ -28,16 +28,17 @@ struct BlockLayout {
   }
 
   /// The text and symbols; nil if LZMA2 is not the only filter or uses unsupported features.
-  func decodeLZMA2(from source: any RandomAccessBytes) throws -> LZMA2Block? {
+  func decodeLZMA2(from source: any RandomAccessBytes, buffers: any BufferSource) throws -> LZMA2Block? {
     guard let dictionarySize = header.dictionarySize else { return nil }
     guard dictionarySize <= DecodedBlock.greatestDecoder else {
       throw DecodedBlock.dictionaryError(dictionarySize, at: block.range.lowerBound)
     }
-    let input = PaddedBuffer(count: dataRange.count)
+    let input = PaddedBuffer(count: dataRange.count, for: .compressedData, from: buffers)
     try source.read(into: input.bytes, at: dataRange.lowerBound)
     do throws(ParseError) {
       return try LZMA2Block(
-        decoding: input, textCount: block.text.count, dictionarySize: dictionarySize, offset: dataRange.lowerBound)
+        decoding: input, textCount: block.text.count, dictionarySize: dictionarySize, offset: dataRange.lowerBound,
+        buffers: buffers)
     } catch {
       guard error.rule == .unsupported else { throw error }
       return nil

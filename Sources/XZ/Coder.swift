@@ -36,6 +36,25 @@ final class Coder {
     }
   }
 
+  /// Decodes `input`, which is a part of the data, and calls `body` with the output, piece by piece.
+  ///
+  /// Returns whether the data has ended.
+  func decode(
+    part input: UnsafeRawBufferPointer, operation: Message, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Bool {
+    stream.next_in = input.bindMemory(to: UInt8.self).baseAddress
+    stream.avail_in = input.count
+    repeat {
+      stream.next_out = output.bytes.bindMemory(to: UInt8.self).baseAddress
+      stream.avail_out = output.bytes.count
+      let code = lzma_code(&stream, LZMA_RUN)
+      try body(UnsafeRawBufferPointer(rebasing: output.bytes[..<(output.bytes.count - stream.avail_out)]))
+      if code == LZMA_STREAM_END { return true }
+      try require(code, is: LZMA_OK, operation: operation)
+    } while stream.avail_in > 0 || stream.avail_out == 0
+    return false
+  }
+
   static func error(_ operation: Message, _ code: lzma_ret) -> XZError {
     switch code {
     case LZMA_MEM_ERROR: XZError(.use, "cannot \(operation): out of memory", hint: "use a smaller number with --jobs")

@@ -18,12 +18,16 @@ package final class DecodedBlock: Sendable {
   private let text: PaddedBuffer
   /// Nil if liblzma decoded the text.
   private let symbols: LZMA2Block?
+  private let buffers: any BufferSource
 
   /// Decodes `block` of `stream`, which was parsed from `source`.
   ///
   /// Throws `ParseError` if the block is damaged, if its sizes differ from the index, or if it needs more memory than
-  /// any package, and what reading the source throws.
-  package init(_ block: XZStream.Block, of stream: XZStream, from source: any RandomAccessBytes) throws {
+  /// any package, and what reading the source throws. `buffers` provides the memory, also of later edits.
+  package init(
+    _ block: XZStream.Block, of stream: XZStream, from source: any RandomAccessBytes,
+    buffers: any BufferSource = HeapBuffers()
+  ) throws {
     let start = block.range.lowerBound
     guard block.text.count <= Self.greatestText else {
       throw ParseError(
@@ -32,8 +36,9 @@ package final class DecodedBlock: Sendable {
     let layout = try BlockLayout(of: block, check: stream.check, in: source)
     self.block = block
     check = stream.check
+    self.buffers = buffers
     header = layout.header
-    symbols = try layout.decodeLZMA2(from: source)
+    symbols = try layout.decodeLZMA2(from: source, buffers: buffers)
     if let symbols {
       text = symbols.text
       let value = try stream.check.value(of: UnsafeRawBufferPointer(text.bytes))
@@ -42,7 +47,7 @@ package final class DecodedBlock: Sendable {
       }
     } else {
       let file = try source.readBytes(at: start, count: block.range.count, format: XZStream.format)
-      text = PaddedBuffer(count: block.text.count)
+      text = PaddedBuffer(count: block.text.count, from: buffers)
       try BlockDecoder.decode(file, of: block, check: stream.check, into: text.bytes)
     }
   }
@@ -71,19 +76,21 @@ package final class DecodedBlock: Sendable {
     guard edits.areOrdered(within: block.text) else {
       throw XZError(.use, "the edits of bytes \(block.text.lowerBound) to \(block.text.upperBound) are not in order")
     }
-    let edited = EditedText(UnsafeRawBufferPointer(text.bytes), startingAt: block.text.lowerBound, edits: edits)
+    let edited = EditedText(
+      UnsafeRawBufferPointer(text.bytes), startingAt: block.text.lowerBound, edits: edits, buffers: buffers)
     guard edited.text.count > 0 else { return [] }
     return try withExtendedLifetime(edited) {
       let bytes = UnsafeRawBufferPointer(edited.text.bytes)
       if let symbols {
-        let transcoded = [
-          try EncodedBlock(transcoding: symbols, to: edited, header: header, check: check, reusing: reusing)
-        ]
-        if try !verify || BlockDecoder.holds(transcoded, check: check, text: bytes) { return transcoded }
+        var copied: [CopiedData] = []
+        let transcoded = try EncodedBlock(
+          transcoding: symbols, to: edited, header: header, check: check, reusing: reusing, copied: &copied)
+        let verifier = BlockVerifier(check: check, text: bytes)
+        if try !verify || verifier.accepts(transcoded, of: symbols, copied: copied) { return [transcoded] }
       }
       let blocks = try EncodedBlock.encode(
         text: bytes, check: check, storing: storing.map(edited.newRange), workers: workers)
-      guard try !verify || BlockDecoder.holds(blocks, check: check, text: bytes) else {
+      guard try !verify || BlockVerifier(check: check, text: bytes).accepts(blocks) else {
         throw XZError(.use, "liblzma cannot decode its own output", hint: "test the RAM of this host")
       }
       return blocks
@@ -121,13 +128,13 @@ struct EditedText {
   private let start: Int
 
   /// Applies `edits` to `old`; they are in order, and their offsets count from `start` at the first byte of `old`.
-  init(_ old: UnsafeRawBufferPointer, startingAt start: Int, edits: [ByteEdit]) {
+  init(_ old: UnsafeRawBufferPointer, startingAt start: Int, edits: [ByteEdit], buffers: any BufferSource) {
     self.start = start
     self.edits = edits.map {
       ByteEdit(
         range: $0.range.lowerBound - start..<$0.range.upperBound - start, replacement: $0.replacement)
     }
-    let text = PaddedBuffer(count: old.count + edits.growth)
+    let text = PaddedBuffer(count: old.count + edits.growth, from: buffers)
     var source = 0
     var target = 0
     func put(_ bytes: UnsafeRawBufferPointer) {

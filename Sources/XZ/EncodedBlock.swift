@@ -18,12 +18,13 @@ package struct EncodedBlock: Hashable, Sendable {
 }
 
 extension EncodedBlock {
-  /// Encodes the edited text with the symbols of the old text.
+  /// Encodes the edited text with the symbols of the old text, and sets `copied` to the data that was copied.
   ///
   /// The header has both sizes, which liblzma's threaded decoder needs, and is at least as large as the `old` one.
   /// Throws what computing the check throws.
   init(
-    transcoding symbols: LZMA2Block, to edited: EditedText, header old: BlockHeader, check: XZCheck, reusing: Bool
+    transcoding symbols: LZMA2Block, to edited: EditedText, header old: BlockHeader, check: XZCheck, reusing: Bool,
+    copied: inout [CopiedData]
   ) throws {
     let room = symbols.likelySize(with: edited.edits)
     var header = BlockHeader(compressedSize: room, textCount: edited.text.count, filters: old.filters)
@@ -35,7 +36,7 @@ extension EncodedBlock {
     var parts: [UInt8]?
     let inPlace = [UInt8](unsafeUninitializedCapacity: headerSize + room + 3 + check.size) { buffer, initialized in
       let output = OutputBuffer(borrowing: UnsafeMutableBufferPointer(rebasing: buffer[headerSize..<headerSize + room]))
-      symbols.encode(applying: edited.edits, text: edited.text, to: output, reusing: reusing)
+      copied = symbols.encode(applying: edited.edits, text: edited.text, to: output, reusing: reusing)
       dataCount = output.bytes.count
       header.compressedSize = dataCount
       let start = header.serialize(minimumSize: headerSize)

@@ -33,6 +33,18 @@ import Testing
     #expect(try digest.finish() == Digest.of(Array(content[..<10] + content[500...])))
   }
 
+  @Test func aCopyContinuesOnItsOwn() throws {
+    for count in [0, 1, 64, 500, 1000] {
+      var digest = try Digest()
+      try digest.update(content[..<count])
+      var copy = try digest.copy()
+      try copy.update(Array("abc".utf8))
+      try digest.update(content[count...])
+      #expect(try digest.finish() == Digest.of(content), "\(count)")
+      #expect(try copy.finish() == Digest.of(Array(content[..<count]) + Array("abc".utf8)), "\(count)")
+    }
+  }
+
   @Test func unreadableContentIsAnError() throws {
     #expect(throws: Refusing.Refusal.self) { try Digest.of(Refusing()) }
   }

@@ -14,6 +14,7 @@ struct XZMemberRewriter {
   private let stream: XZStream
   private let workers: Int
   private let spool: SpoolFile
+  private let buffers: RecycledBuffers
   private var decoded: [Int: DecodedBlock] = [:]
   private var encoded: [Int: Encoded] = [:]
   /// All blocks before this one are encoded, or unchanged.
@@ -40,6 +41,7 @@ struct XZMemberRewriter {
     stream = try XZStream(parsing: member)
     self.workers = workers
     self.spool = spool
+    buffers = RecycledBuffers(workers: workers)
     greatestKept = min(4, (96 << 20) / max(1, stream.greatestText))
     guard stream.textCount <= DataLimits.text(of: member.count) else { throw DataLimits.exceeded(by: stream.textCount) }
   }
@@ -98,9 +100,9 @@ struct XZMemberRewriter {
   }
 
   private mutating func decode(_ indices: [Int]) throws {
-    let (stream, member) = (stream, member)
+    let (stream, member, buffers) = (stream, member, buffers)
     let blocks = try ParallelWork.map(indices.count, workers: workers) {
-      try DecodedBlock(stream.blocks[indices[$0]], of: stream, from: member)
+      try DecodedBlock(stream.blocks[indices[$0]], of: stream, from: member, buffers: buffers)
     }
     for (index, block) in zip(indices, blocks) { decoded[index] = block }
   }

@@ -83,7 +83,7 @@ struct FileSigner: Sendable {
   private func module(_ file: DataScan.File, unpackedSize: Int) throws -> FileChange? {
     var packed = try PackedModule(file.content, size: unpackedSize)
     let trailer = try ModuleTrailer(
-      tail: packed.content.suffix(ModuleTrailer.sizeLimit), ofModuleWith: packed.content.count)
+      tail: Array(packed.content[...].suffix(ModuleTrailer.sizeLimit)), ofModuleWith: packed.content.count)
     if case .unsigned = modules, trailer != nil { return nil }
     let algorithm = try digests.digest(for: file.path)
     let contentCount = trailer?.contentCount ?? packed.content.count
@@ -136,10 +136,15 @@ package struct FileChange: Sendable {
     package let md5: [UInt8]
     package let sha256: [UInt8]
 
-    init(_ content: [UInt8]) throws(CryptoError) {
+    /// Continues the digests of the first `count` bytes with the rest of `content`.
+    fileprivate init(
+      _ content: [UInt8], after count: Int, md5: consuming Digest, sha256: consuming Digest
+    ) throws(CryptoError) {
       size = content.count
-      md5 = try Digest.of(content, .md5)
-      sha256 = try Digest.of(content)
+      try md5.update(content[count...])
+      try sha256.update(content[count...])
+      self.md5 = try md5.finish()
+      self.sha256 = try sha256.finish()
     }
 
     /// The size in KiB, rounded up, as Installed-Size counts it.
@@ -166,8 +171,15 @@ package struct FileChange: Sendable {
     entryPath = file.entry.path
     names = [entryPath]
     signedPath = file.path
-    old = try State(file.content)
-    new = try State(content)
-    edits = try file.entry.edits(ofContent: ContentEdits.inPlace(from: file.content, to: content))
+    let edits = ContentEdits.inPlace(from: file.content, to: content)
+    // A signed module differs only in its last bytes, so the others are digested once.
+    let common = edits.first?.range.lowerBound ?? content.count
+    var md5 = try Digest(.md5)
+    var sha256 = try Digest()
+    try md5.update(content[..<common])
+    try sha256.update(content[..<common])
+    old = try State(file.content, after: common, md5: try md5.copy(), sha256: try sha256.copy())
+    new = try State(content, after: common, md5: md5, sha256: sha256)
+    self.edits = try file.entry.edits(ofContent: edits)
   }
 }

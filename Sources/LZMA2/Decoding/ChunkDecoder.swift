@@ -71,7 +71,7 @@ struct ChunkDecoder {
         let table = literals + 0x300 &* context
         let value: Int
         if state < 7 {
-          value = coder.tree8(table)
+          value = coder.tree(table, 8)
           state = state < 4 ? 0 : state &- 3
         } else {
           value = coder.matchedLiteral(table, text[position &- Int(rep0) &- 1])
@@ -159,18 +159,18 @@ extension ChunkDecoder {
     _ coder: inout RangeDecoder, _ table: RangeDecoder.Probability, _ positionState: Int
   ) -> Int {
     if !coder.isOne(table + Model.Length.choice) {
-      return coder.tree3(table + (Model.Length.low &+ positionState &<< 3)) &+ 2
+      return coder.tree(table + (Model.Length.low &+ positionState &<< 3), 3) &+ 2
     }
     if !coder.isOne(table + Model.Length.choice2) {
-      return coder.tree3(table + (Model.Length.mid &+ positionState &<< 3)) &+ 10
+      return coder.tree(table + (Model.Length.mid &+ positionState &<< 3), 3) &+ 10
     }
-    return coder.tree8(table + Model.Length.high) &+ 18
+    return coder.tree(table + Model.Length.high, 8) &+ 18
   }
 
   @inline(__always) static func distance(
     _ coder: inout RangeDecoder, _ probabilities: RangeDecoder.Probability, _ length: Int
   ) -> UInt32 {
-    let slot = coder.tree6(probabilities + (Model.Table.slot &+ min(length &- 2, 3) &<< 6))
+    let slot = coder.tree(probabilities + (Model.Table.slot &+ min(length &- 2, 3) &<< 6), 6)
     guard slot >= 4 else { return UInt32(truncatingIfNeeded: slot) }
     let count = slot &>> 1 &- 1
     let high = UInt32(truncatingIfNeeded: 2 | slot & 1) &<< UInt32(truncatingIfNeeded: count)

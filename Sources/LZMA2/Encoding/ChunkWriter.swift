@@ -26,19 +26,12 @@ struct ChunkWriter {
   private var model: Model?
   private var open: Open?
   /// What the next chunk must reset.
-  private var reset: LZMA2Chunk.Reset
-  private var closedPosition: Int
+  private var reset = LZMA2Chunk.Reset.dictionary
+  private var closedPosition = 0
 
-  /// Continues after chunks already in `output`, which contain the text up to `position`.
-  init(text: PaddedBuffer, output: OutputBuffer, position: Int, checkpoint: Checkpoint) {
+  init(text: PaddedBuffer, output: OutputBuffer) {
     self.text = text
     self.output = output
-    closedPosition = position
-    reset = checkpoint.chunk == 0 ? .dictionary : .none
-    if let (model, values) = checkpoint.model {
-      self.model = model
-      probabilities.copy(values)
-    }
   }
 
   /// Bytes of text written so far.
@@ -58,6 +51,30 @@ struct ChunkWriter {
       reset = max(reset, .state)
     }
     probabilities.reset()
+  }
+
+  /// Ends the open chunk, and returns whether `chunk` resets all that must be reset now.
+  mutating func canContinue(with chunk: LZMA2Chunk) -> Bool {
+    endChunk()
+    return chunk.reset >= reset
+  }
+
+  /// Writes `chunks`, which contain the text up to `end`.
+  ///
+  /// `properties` are those that the chunks leave in effect; nil if all are raw. `checkpoint` has the state after them;
+  /// nil if the next LZMA chunk resets it.
+  mutating func copy(
+    _ chunks: UnsafeBufferPointer<UInt8>, to end: Int, properties: Model.Properties?, checkpoint: Checkpoint?
+  ) {
+    guard let start = chunks.baseAddress else { return }
+    output.append(start, count: chunks.count)
+    closedPosition = end
+    reset = properties == nil ? .properties : .none
+    model = properties.map { Model(properties: $0) }
+    if let (model, values) = checkpoint?.model {
+      self.model = model
+      probabilities.copy(values)
+    }
   }
 
   /// Writes the text up to `end` uncompressed.

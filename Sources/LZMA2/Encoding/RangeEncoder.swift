@@ -74,7 +74,8 @@ struct RangeEncoder {
     let bound = (range &>> 11) &* value
     let mask = 0 &- bit
     low &+= UInt64(bound & mask)
-    range = (bound & ~mask) | ((range &- bound) & mask)
+    // bound for a 0, range - bound for a 1, in two steps after the multiplication.
+    range = (bound ^ mask) &+ ((range & mask) &- mask)
     let offset = Int32(bitPattern: ~mask) & (31 - 2048)
     probability.pointee = UInt16(
       truncatingIfNeeded: Int32(bitPattern: value) &- ((Int32(bitPattern: value) &+ offset) &>> 5))

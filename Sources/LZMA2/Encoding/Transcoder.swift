@@ -8,12 +8,13 @@ struct Transcoder {
   private let block: LZMA2Block
   private let map: EditMap
   private let text: PaddedBuffer
-  /// Number of copied chunks.
-  private let firstChunk: Int
+  private let plan: CopyPlan
+  /// Copied data that need not be decoded to prove the result.
+  private(set) var copied: [CopiedData] = []
   private var writer: ChunkWriter
   private var matcher: ReplacementMatcher
   /// Offset in the old text; everything before it and the first `applied` edits are written.
-  private var cursor: Int
+  private var cursor = 0
   private var applied = 0
   /// Symbols for the text that edits touch.
   private var patch: [UInt64] = []
@@ -22,39 +23,40 @@ struct Transcoder {
 
   /// Creates a transcoder; `text` is the new text.
   ///
-  /// With `reusing`, the chunks before the first edit are copied.
+  /// With `reusing`, chunks that the edits leave unchanged are copied.
   init(_ block: LZMA2Block, edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool) {
     self.block = block
     self.text = text
     map = EditMap(edits)
-    let firstEdit = reusing ? edits.first?.range.lowerBound ?? block.text.count : 0
-    let checkpoint =
-      block.checkpoints.last { block.chunks[$0.chunk].textStart <= firstEdit } ?? Checkpoint(chunk: 0, model: nil)
-    let chunks = block.chunks[checkpoint.chunk...]
-    cursor = chunks.first?.textStart ?? 0
-    output.append(block.input.start, count: chunks.first?.offset ?? 0)
-    writer = ChunkWriter(text: text, output: output, position: cursor, checkpoint: checkpoint)
+    plan = reusing ? CopyPlan(block, edits: map) : CopyPlan()
+    writer = ChunkWriter(text: text, output: output)
     matcher = ReplacementMatcher(text: text.start, dictionarySize: block.dictionarySize)
-    firstChunk = checkpoint.chunk
   }
 
   mutating func run() {
-    var isRaw = false
-    for (index, chunk) in block.chunks.enumerated().dropFirst(firstChunk) {
+    var runs = plan.runs[...]
+    var index = 0
+    while index < block.chunks.count {
+      let chunk = block.chunks[index]
+      if let run = runs.first, run.chunks.lowerBound == index {
+        runs.removeFirst()
+        if copy(run) {
+          index = run.chunks.upperBound
+          continue
+        }
+      }
+      index += 1
       switch chunk.content {
-      case .raw:
-        raw(chunk)
-        isRaw = true
+      case .raw: raw(chunk)
       case .lzma(let properties):
         if chunk.reset >= .state { writer.reset(properties) }
-        let end = index + 1 < block.chunks.count ? block.chunks[index + 1].firstSymbol : block.symbols.count
+        let end = index < block.chunks.count ? block.chunks[index].firstSymbol : block.symbols.count
         encode(chunk.firstSymbol..<end, at: chunk.textStart)
-        isRaw = false
       }
     }
     // Insertions after the last byte.
     if applied < map.edits.count {
-      if isRaw || !writer.hasModel {
+      if block.chunks.last?.isRaw ?? true || !writer.hasModel {
         applied = map.edits.count
         writer.raw(to: text.count)
       } else {
@@ -63,6 +65,24 @@ struct Transcoder {
       }
     }
     writer.finish()
+  }
+
+  /// Copies the chunks; returns false if the chunks before them do not let that happen.
+  private mutating func copy(_ run: CopyPlan.Run) -> Bool {
+    let chunks = block.chunks[run.chunks]
+    guard let first = chunks.first, let last = chunks.last, cursor == first.textStart, applied == run.edits,
+      writer.canContinue(with: first)
+    else { return false }
+    let start = writer.output.count
+    writer.copy(
+      UnsafeBufferPointer(start: block.input.start + first.offset, count: last.end - first.offset),
+      to: last.textEnd + map.shift(after: applied), properties: run.properties, checkpoint: run.checkpoint)
+    if run.kept > run.chunks.lowerBound {
+      let count = block.chunks[run.kept - 1].end - first.offset
+      copied.append(CopiedData(range: start..<start + count, source: first.offset))
+    }
+    cursor = last.textEnd
+    return true
   }
 
   /// Writes the text of a raw chunk as raw, with the edits that start in it.
@@ -187,9 +207,14 @@ extension LZMA2Block {
 
   /// Writes the compressed data of the text with `edits` applied; they are in order, with offsets from the first byte.
   ///
-  /// `text` is the new text and not empty. With `reusing`, chunks before the first edit are copied unchanged.
-  package func encode(applying edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool = true) {
+  /// `text` is the new text and not empty. With `reusing`, chunks that the edits leave unchanged are copied. Returns the
+  /// copied data that `VerificationStream` skips.
+  @discardableResult
+  package func encode(
+    applying edits: [ByteEdit], text: PaddedBuffer, to output: OutputBuffer, reusing: Bool = true
+  ) -> [CopiedData] {
     var transcoder = Transcoder(self, edits: edits, text: text, to: output, reusing: reusing)
     transcoder.run()
+    return transcoder.copied
   }
 }
