@@ -22,6 +22,8 @@ from host import BENCH, OUT, Failed, Host, quietly
 
 # Seconds for one sample. The slowest is dpkg-deb with xz.
 LIMIT = 3600
+# Rounds of methods that take minutes.
+SLOW_ROUNDS = 2
 
 
 def run(command, environment, accept, log):
@@ -146,11 +148,15 @@ class Run:
             for number in [-2] * scenario.warm + list(range(self.options.rounds)):
                 self.tell("%s: %s" % (scenario.name, "warm-up" if number < 0 else "round %d" % (number + 1)))
                 for method, kept in reversed(pairs) if number % 2 else pairs:
+                    if method.slow and number >= SLOW_ROUNDS:
+                        continue
                     self.attempt(scenario, method, kept, sample,
                                  lambda figures: number < 0 or kept["samples"].append({"round": number, **figures}))
             if self.options.calls:
                 self.tell("%s: counting system calls" % scenario.name)
                 for method, kept in pairs:
+                    if method.slow:
+                        continue
                     self.attempt(scenario, method, kept, calls, lambda count: kept.update(calls=count))
         finally:
             scenario.teardown()

@@ -14,6 +14,8 @@ KEY, CERTIFICATE = KEYS + "/db.key", KEYS + "/db.crt"
 STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 CMDLINE = "/etc/kernel/cmdline"
 LINE = "root=/dev/mapper/pve-root ro quiet"
+VARIABLES = "/sys/firmware/efi/efivars"
+GLOBAL, SECURITY = "8be4df61-93ca-11d2-aa0d-00e098032b8c", "d719b2cb-3d3a-4596-a3bc-dad00e67656f"
 SERIALS = ("1111-AAA1", "2222-AAA2")
 RELEASES = tuple("6.12.%d-1-pve" % number for number in range(1, 6))
 # Where the inputs are, for the methods that take files.
@@ -81,12 +83,23 @@ class Host:
         self.line(0)
         first = next(iter(self.products))
         quietly(self.program(first), "keys", "create")
+        self.enrol(first)
         own = max(glob.glob("/usr/lib/modules/*-amd64"))
         write(UNAME, os.path.basename(own))
         for index, release in enumerate(RELEASES):
             if not os.path.isdir("/usr/lib/modules/" + release):
                 quietly("cp", "-al", own, "/usr/lib/modules/" + release)
             write_initrd("%s/initrd-%s" % (BENCH, release), 4096, index, INITRD)
+
+    def enrol(self, product):
+        """Firmware variables as after the enrolment of these keys, with Secure Boot on. A directory replaces efivarfs."""
+        quietly(self.program(product), "keys", "export", BENCH + "/export")
+        for name, vendor in (("PK", GLOBAL), ("KEK", GLOBAL), ("db", SECURITY)):
+            with open("%s/export/%s.esl" % (BENCH, name), "rb") as file:
+                # Four bytes of attributes precede the value.
+                write("%s/%s-%s" % (VARIABLES, name, vendor), b"\x27\0\0\0" + file.read())
+        write("%s/SecureBoot-%s" % (VARIABLES, GLOBAL), b"\x06\0\0\0\1")
+        write("%s/SetupMode-%s" % (VARIABLES, GLOBAL), b"\x06\0\0\0\0")
 
     def line(self, number):
         """Sets one of several command lines."""
@@ -115,7 +128,7 @@ class Host:
                     shutil.rmtree(path)
             quietly("umount", BENCH + "/mnt")
         shutil.rmtree("/var/lib/pve-sb-uki", ignore_errors=True)
-        for path in glob.glob("/sys/firmware/efi/efivars/Boot*"):
+        for path in glob.glob(VARIABLES + "/Boot*"):
             os.unlink(path)
         self.settled = None
 

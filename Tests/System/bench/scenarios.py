@@ -33,6 +33,8 @@ class Method:
     runs: int = 1
     # Adds variables to the environment.
     environment: dict = field(default_factory=dict)
+    # Takes minutes: runs in the first rounds only, and its system calls are not counted.
+    slow: bool = False
 
 
 @dataclass
@@ -229,7 +231,7 @@ class Scenarios:
         def peer(compression):
             return Method("dpkg-deb + %s, %s" % ("sign-file" if modules else "sbsign", compression), "peer",
                           [BENCH + "/peer-repack", package, OUT + "/peer.deb", KEY, CERTIFICATE, "-Z" + compression],
-                          environment={"SIGN_FILE": BENCH + "/sign-file"} if modules else {})
+                          environment={"SIGN_FILE": BENCH + "/sign-file"} if modules else {}, slow=compression == "xz")
         return Scenario(name, title, lambda: [
             *self.products(lambda product: [
                 self.host.program(product, "usr/bin/pve-sb-uki-repack"), "--quiet", "--key", KEY, "--cert", CERTIFICATE, "-o",

@@ -34,6 +34,7 @@ add_steps() {
   step unusual-deb "unusual packages for the repacker" Tests/System/unusual-deb-test
   step repack-detached "detached signatures" Tests/System/repack-detached-test
   step package "the package in a Debian root" Tests/System/package-test
+  step cost "system calls, bytes, instructions and memory" Tests/System/cost-test
   graded lifecycle "install, upgrade, remove, purge" Tests/System/lifecycle-test
   step debconf "the questions of the installation" Tests/System/debconf-test
   step proxmox "together with Proxmox's tools" Tests/System/proxmox-test
