@@ -75,6 +75,7 @@ add_steps() {
   both arm64 "AArch64: AAVMF boots and rejects" Tests/System/arm64-test
   both verdict "verify compared with firmware and shim" Tests/System/verdict-test
   other package "the package in a Debian root" Tests/System/package-test
+  other cost "system calls, bytes, instructions and memory" Tests/System/cost-test
   other lifecycle-full "install, upgrade, remove, purge, in full" Tests/System/lifecycle-test full
   other debconf "the questions of the installation" Tests/System/debconf-test
   other proxmox "together with Proxmox's tools" Tests/System/proxmox-test
