@@ -27,33 +27,37 @@ def ranged(spread, scale=1.0):
 
 
 def median(method, name, scale):
+    """In MB or MiB; less than a thousandth is noise, such as a line of output."""
     summary = method["summary"]
-    return figure(summary[name]["median"] * scale) if name in summary else ""
+    if name not in summary:
+        return ""
+    value = summary[name]["median"] * scale
+    return figure(value) if value >= 0.001 else "0"
 
 
 def products(scenario):
     return [method for method in scenario["methods"] if method["kind"] == "product"]
 
 
-HEADS = ("", "CPU s", "wall s", "peak MiB", "read MB", "written MB", "system calls", "output MB", "pve-sb-uki / this, CPU")
+HEADS = ("", "CPU s", "wall s", "peak MiB", "read MB", "written MB", "system calls", "output MB", "pve-sb-uki / this, CPU",
+         "this / first, CPU", "this / first, wall")
 
 
 def rows(scenario):
-    """A row for each method; with a second version of the product, the last column is its CPU time over the first's."""
+    """A row for each method, with an empty text for unknown figures."""
     made = []
-    first = products(scenario)[0]["name"] if products(scenario) else ""
     for method in scenario["methods"]:
         if not method.get("summary"):
-            made.append([method["name"], method.get("failed", "not measured")] + [""] * 7)
+            made.append([method["name"], method.get("failed", "not measured")] + [""] * (len(HEADS) - 2))
             continue
-        ratio = method.get("product_over_this", {}).get("cpu")
-        if ratio and method["kind"] == "product":
-            ratio = {"min": 1 / ratio["max"], "median": 1 / ratio["median"], "max": 1 / ratio["min"]}
+        # With two versions of the product, only their ratio matters.
+        to_this = method.get("product_over_this", {}) if len(products(scenario)) == 1 else {}
+        to_first = method.get("this_over_first", {})
         made.append([
             method["name"], ranged(method["summary"]["cpu"]), ranged(method["summary"]["wall"]),
             median(method, "peak_kib", 1 / 1024), median(method, "read", 1e-6), median(method, "written", 1e-6),
             str(method.get("calls", "")), median(method, "size", 1e-6),
-            ranged(ratio) + (" of %s" % first if ratio and method["kind"] == "product" else "")])
+            ranged(to_this.get("cpu")), ranged(to_first.get("cpu")), ranged(to_first.get("wall"))])
     return made
 
 

@@ -26,11 +26,15 @@ def ratio(samples, others, figure="cpu"):
 
 
 def complete(scenario):
-    """Adds the summaries to a scenario of the results, and to each method the ratios of the first product to it."""
-    methods = scenario["methods"]
-    first = next((method for method in methods if method["kind"] == "product"), None)
-    for method in methods:
+    """Adds the summaries to a scenario of the results. Each further product also gets its ratios to the first one, and each
+    other method the ratios of the first product to it."""
+    first = next((method for method in scenario["methods"] if method["kind"] == "product"), None)
+    for method in scenario["methods"]:
         method["summary"] = summary(method["samples"])
-        if first is not None and method is not first:
-            method["product_over_this"] = {figure: ratio(first["samples"], method["samples"], figure)
-                                           for figure in ("cpu", "wall", "peak_kib")}
+        if method is first or first is None:
+            continue
+        if method["kind"] == "product":
+            name, pair = "this_over_first", (method, first)
+        else:
+            name, pair = "product_over_this", (first, method)
+        method[name] = {figure: ratio(pair[0]["samples"], pair[1]["samples"], figure) for figure in ("cpu", "wall", "peak_kib")}
