@@ -76,6 +76,8 @@ def curves(scenarios, title, path):
         axes[1].plot(sizes, [summary["peak_kib"]["median"] / 1024 for _, summary in points], **style)
     for axis, label in zip(axes, ("CPU seconds", "peak memory of the largest process, MiB")):
         axis.set(xscale="log", yscale="log", xlabel="MB of inputs", ylabel=label)
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_major_formatter(lambda value, _: "%g" % value)
         axis.grid(color="#dddddd", linewidth=0.5)
     figure.suptitle(title, x=0.06, ha="left", fontsize=10)
     figure.tight_layout()

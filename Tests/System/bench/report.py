@@ -112,6 +112,8 @@ def fill(text, name, lines):
 
 
 def docs(directory, paths):
+    # No __pycache__ in the source.
+    sys.dont_write_bytecode = True
     import plots
     page = os.path.join(directory, "README.md")
     with open(page) as file:

@@ -226,16 +226,16 @@ class Scenarios:
 
     # --- packages -----------------------------------------------------------------------------------------------------
 
-    def repack(self, name, title, package, peers, modules=False, **options):
-        """`peers` are the compressions of the peer."""
+    def repack(self, name, title, package, peers, modules=False, slow=False, **options):
+        """`peers` are the compressions of the peer. slow: takes minutes with all programs."""
         def peer(compression):
             return Method("dpkg-deb + %s, %s" % ("sign-file" if modules else "sbsign", compression), "peer",
                           [BENCH + "/peer-repack", package, OUT + "/peer.deb", KEY, CERTIFICATE, "-Z" + compression],
-                          environment={"SIGN_FILE": BENCH + "/sign-file"} if modules else {}, slow=compression == "xz")
+                          environment={"SIGN_FILE": BENCH + "/sign-file"} if modules else {}, slow=slow or compression == "xz")
         return Scenario(name, title, lambda: [
             *self.products(lambda product: [
                 self.host.program(product, "usr/bin/pve-sb-uki-repack"), "--quiet", "--key", KEY, "--cert", CERTIFICATE, "-o",
-                OUT, *(["--resign-modules"] if modules else []), package]),
+                OUT, *(["--resign-modules"] if modules else []), package], slow=slow),
             # A tar archive to a pipe costs little; only dpkg-deb decodes all compressions.
             Method("decode (dpkg-deb --fsys-tarfile)", "limit", ["dpkg-deb", "--fsys-tarfile", package]),
             Method("cp", "limit", ["cp", package, OUT + "/copy.deb"]),
@@ -250,6 +250,9 @@ class Scenarios:
         yield self.repack("repack-6.1-zst", "repack kernel 6.1 compressed with zstd", packages + "6.1-zst.deb", ("zstd",))
         yield self.repack("repack-6.1-modules", "repack kernel 6.1 and sign all modules", packages + "6.1.deb",
                           ("xz", "zstd"), modules=True)
+        # Its modules are compressed themselves: all programs compress them again.
+        yield self.repack("repack-6.12-modules", "repack kernel 6.12 and sign all modules, which are compressed",
+                          packages + "6.12.deb", ("zstd",), modules=True, slow=True)
 
     # --- growth -------------------------------------------------------------------------------------------------------
 

@@ -33,10 +33,11 @@ release_esp_disks() {
 }
 
 # in_uefi_host ROOT VARIABLES "SERIAL=DEVICE ..." COMMAND...: runs the command in the root, in a mount namespace that ends
-# with it. /dev/disk/by-uuid has the ESPs, and the directory VARIABLES replaces efivarfs.
+# with it. /dev/disk/by-uuid has the ESPs, and the directory VARIABLES replaces efivarfs. Replaces the shell: call it in the
+# background. The command gets SIGTERM if the script is killed.
 in_uefi_host() {
   # shellcheck disable=SC2016 # expanded inside
-  exec unshare --mount --propagation private -- sh -ec '
+  exec setpriv --pdeathsig TERM unshare --mount --propagation private -- sh -ec '
     root=$1 variables=$2 links=$3; shift 3
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
