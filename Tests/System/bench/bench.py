@@ -11,6 +11,7 @@ import fnmatch
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -111,7 +112,8 @@ def machine():
     return {
         "cpu": next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine()),
         "cores": os.cpu_count(), "sha_instructions": "sha_ni" in flags or "sha2" in flags, "memory": memory,
-        "kernel": platform.release(),
+        # Without the name that its builder gave it.
+        "kernel": re.match(r"[0-9.]*[0-9]", platform.release()).group(),
         "packages": dict(line.split(" ") for line in query.stdout.decode().split("\n") if line),
     }
 
