@@ -8,7 +8,7 @@ WARNINGS = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-chec
 FORMAT = --configuration .swift-format --parallel -r Package.swift Sources Tests hooks
 export SUITE
 
-.PHONY: build help deps format lint test check check-full deb source-package pot demo bench clean
+.PHONY: build help deps format lint test check check-full deb source-package pot demo bench bench-growth bench-compare bench-docs clean
 
 ## build all targets and tests; warnings are errors; the default target
 build:
@@ -64,10 +64,23 @@ pot: build
 demo: deps
 	Tests/System/demo
 
-## measure speed and size against other tools, as root
+## measure against other tools and the limit, as root; about an hour
 bench: deps
-	Tests/System/bench/run
-	Tests/System/bench/run-repack
+	Tests/System/bench/run run
+
+## measure how time and memory grow with initrds and packages, as root; about an hour
+bench-growth: deps
+	Tests/System/bench/run growth
+
+## compare two commits, as root: A=commit, and B=commit instead of the work tree
+bench-compare: deps
+	Tests/System/bench/compare "$(A)" "$(B)"
+
+# Needs Debian's python3-matplotlib, which nothing else uses.
+## put the last results of bench and bench-growth into docs/benchmarks
+bench-docs:
+	Tests/System/install-dependencies python3-matplotlib
+	Tests/System/bench/report.py docs docs/benchmarks $(wildcard build/bench/run.json build/bench/growth.json)
 
 ## remove all build output
 clean:
@@ -77,4 +90,5 @@ clean:
 #: make check LIST=1         list the steps of check; the same for check-full
 #: make check STEP=name      run one step of either list, or several: STEP="deb manual"
 #: make check FROM=name      resume at this step, and keep the results of earlier steps
+#: make bench ONLY='apply-*'  measure some scenarios; ROUNDS=3 sets the rounds, CALLS=no counts no system calls
 #: make check SUITE=trixie   use this Debian release instead of the machine's own; also for demo and tests

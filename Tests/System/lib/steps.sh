@@ -34,6 +34,7 @@ add_steps() {
   step unusual-deb "unusual packages for the repacker" Tests/System/unusual-deb-test
   step repack-detached "detached signatures" Tests/System/repack-detached-test
   step package "the package in a Debian root" Tests/System/package-test
+  step cost "system calls, bytes, instructions and memory" Tests/System/cost-test
   graded lifecycle "install, upgrade, remove, purge" Tests/System/lifecycle-test
   step debconf "the questions of the installation" Tests/System/debconf-test
   step proxmox "together with Proxmox's tools" Tests/System/proxmox-test
@@ -74,6 +75,7 @@ add_steps() {
   both arm64 "AArch64: AAVMF boots and rejects" Tests/System/arm64-test
   both verdict "verify compared with firmware and shim" Tests/System/verdict-test
   other package "the package in a Debian root" Tests/System/package-test
+  other cost "system calls, bytes, instructions and memory" Tests/System/cost-test
   other lifecycle-full "install, upgrade, remove, purge, in full" Tests/System/lifecycle-test full
   other debconf "the questions of the installation" Tests/System/debconf-test
   other proxmox "together with Proxmox's tools" Tests/System/proxmox-test
