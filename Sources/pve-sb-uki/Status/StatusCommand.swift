@@ -83,8 +83,8 @@ extension Status.Report {
       Page.Section(
         "Notes", notes + findings.filter { $0.severity == .note && $0.kind != .ukiLarge }.map(\.message)),
       Page.Section("Faster boot", advice.map { [$0.message] } ?? []),
-      Page.Section("", advice?.command.map { [$0] } ?? [], isWrapped: false),
-      Page.Section("", advice?.price.map { [$0] } ?? []),
+      Page.Section(Message(verbatim: ""), advice?.command.map { [$0] } ?? [], isWrapped: false),
+      Page.Section(Message(verbatim: ""), advice?.price.map { [$0] } ?? []),
       Page.Section("Attention", problems.map(\.message), severest == .failure ? .red : .yellow),
       nextSection ?? Page.Section("Next", ["nothing to do"], .green),
     ].compactMap { $0 }
