@@ -133,7 +133,7 @@ private struct Counters {
   }
 
   private mutating func value(_ name: String, _ body: () throws(ParseError) -> Int?) -> Int? {
-    do {
+    do throws(ParseError) {
       return try body()
     } catch {
       ignored.append("\(name): \(error.detail)")

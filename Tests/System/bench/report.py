@@ -98,7 +98,7 @@ def facts(result):
     return ["%s, %d cores, SHA instructions: %s, %.0f GB of memory; kernel %s; %s; ESPs: %s." % (
         machine["cpu"], machine["cores"], "yes" if machine["sha_instructions"] else "no", machine["memory"] / 1e9,
         machine["kernel"], about["host"], about["esp"]),
-        "%d rounds on %s, commit %s%s. Peers of Debian 13: %s." % (
+        "Rounds: %d, on %s, commit %s%s. Peers of Debian 13: %s." % (
             result["rounds"], about["date"][:10], about["commit"][:12],
             " with " + about["changes"] if "changes" in about else "",
             ", ".join("%s %s" % item for item in machine["packages"].items()))]
