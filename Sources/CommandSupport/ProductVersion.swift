@@ -3,5 +3,5 @@
 
 /// The version of all programs; a test compares it with debian/changelog.
 package enum ProductVersion {
-  package static let text = "0.5.0"
+  package static let text = "0.6.0"
 }

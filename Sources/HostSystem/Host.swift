@@ -70,6 +70,7 @@ package struct Host: Sendable {
 
   /// The same host for one observation: each file and each variable is examined once.
   package func remembering() -> Host {
+    if files.isRemembering { return self }
     var host = self
     host.files = files.remembering()
     host.variables = variables.remembering(with: host.files)

@@ -48,10 +48,11 @@ package enum Apply {
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
       // Check again: the run that held the lock may have changed the host.
-      switch try Readiness(of: host) {
+      let view = host.remembering()
+      switch try Readiness(of: view) {
       case .skip(let reason): return ApplyReport(skipped: reason)
       case .ready(let configuration, let survey):
-        return try reconcile(host, options: options, configuration: configuration, survey: survey)
+        return try reconcile(host, seenAs: view, options: options, configuration: configuration, survey: survey)
       }
     }
   }
@@ -70,18 +71,22 @@ package enum Apply {
     _ = try configuration.signingKey.load(from: host)
   }
 
+  /// `view` remembers what was read to decide that the host is ready.
   private static func reconcile(
-    _ host: Host, options: ApplyOptions, configuration: Configuration, survey found: ESPSurvey
+    _ host: Host, seenAs view: Host, options: ApplyOptions, configuration: Configuration, survey found: ESPSurvey
   ) throws -> ApplyReport {
     if options.isDryRun {
       return ApplyReport(
-        dryRunOf: try Assessment(of: host, configuration: configuration, survey: found, options: options).plan)
+        dryRunOf: try Assessment(of: view, configuration: configuration, survey: found, options: options).plan)
     }
-    let unswept = HostLeftovers.sweep(host.files, configuration)
+    let unswept = HostLeftovers.sweep(view.files, configuration)
     var survey = found
     var mending = ESPMending(host)
+    let isDirty = survey.esps.contains { $0.uncleanState != nil }
     mending.mendDirty(&survey)
-    var assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)
+    // Repairs change ESPs.
+    var assessment = try Assessment(
+      of: isDirty ? host : view, configuration: configuration, survey: survey, options: options)
     // Repairs invalidate the plan, and the new plan may change an ESP that was not checked yet.
     while mending.secureRemovals(&assessment, &survey) {
       assessment = try Assessment(of: host, configuration: configuration, survey: survey, options: options)

@@ -48,6 +48,23 @@ import Testing
     }
   }
 
+  /// The copy on the second ESP is compared with the inputs: what the first ESP returns may be wrong by then.
+  @Test func damageBetweenTwoESPsIsNotCopied() throws {
+    let damaged = Guarded(0)
+    let (first, second) = (imagePath(serials[0], newer), machine.path(serials[1], ""))
+    let host = try machine.host { mutation in
+      guard mutation.kind == .create, mutation.path.hasPrefix(second), mutation.path.contains(newer) else { return }
+      damaged.withLock { count in
+        count += 1
+        if count == 1 { try? self.damage(self.serials[0], self.newer) }
+      }
+    }
+    let result = try machine.apply(on: host) { $0.isForced = true }
+    #expect(damaged.withLock { $0 } > 1 && result.failures.isEmpty)
+    #expect(result.images.contains { $0.esp == serials[1] && $0.kernel == newer && $0.state == .signed })
+    #expect(try isSound(serials[1], newer) && !isSound(serials[0], newer), "\(first)")
+  }
+
   @Test func remainingImagesAreReadBeforeOneIsRemoved() throws {
     try damage(serials[0], newer)
     #expect(try !isSound(serials[0], newer) && !machine.apply().isChange)

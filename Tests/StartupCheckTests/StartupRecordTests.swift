@@ -2,9 +2,11 @@
 // Copyright the pve-sb-uki authors
 
 import BinaryFormat
+import BootEnvironment
 import HostSystem
 import InitialRAMDisk
 import Messages
+import PortableExecutable
 import StartupCheck
 import TestSupport
 import Testing
@@ -17,7 +19,9 @@ import Testing
   private func record() throws -> StartupRecord {
     let initrd = StartupScene.initrd(modules: ["dm-mod", "xfs"], ["sbin/lvm", "cryptroot/crypttab"])
     var record = StartupRecord()
-    record.set(digest, try ExaminedImage(reading: StartupScene.image(initrd: initrd)))
+    record.set(
+      digest, try ExaminedImage(reading: StartupScene.image(initrd: initrd)),
+      from: InputRecord(path: "/boot/initrd", size: 1, modified: 2, inode: .max))
     record.set([UInt8](repeating: 1, count: 32), ExaminedImage(uname: nil, commandLine: "", initrd: InitrdContents()))
     record.cover([digest, [UInt8](repeating: 2, count: 32)])
     return record
@@ -36,6 +40,35 @@ import Testing
     let recorder = MutationRecorder()
     try record.save(to: scene.directory.host(gate: recorder.gate).files)
     #expect(recorder.mutations.isEmpty)
+  }
+
+  /// A UKI with another command line but the same initrd: reading the initrd would throw.
+  @Test func aKnownInitrdIsNotReadAgain() throws {
+    let initrd = InputRecord(path: "/boot/initrd.img-1", size: 5, modified: -1, inode: 3)
+    let image = try StartupScene.image(initrd: StartupScene.initrd(modules: ["xfs"], ["sbin/lvm"]))
+    var record = StartupRecord()
+    record.set(digest, try ExaminedImage(reading: image), from: initrd)
+    record = try #require(StartupRecord(parsing: record.serialize()))
+    var other = initrd
+    other.inode += 1
+    #expect(record.image(withInitrd: other) == nil)
+    let known = try #require(record.image(withInitrd: initrd))
+    let header = try PEHeader(parsing: image)
+    let range = try #require(header.section(named: ".initrd")?.contentRange)
+    let unreadable = UnreadableRange(bytes: image, range: range)
+    #expect(throws: UnreadableRange.Failure.self) { try ExaminedImage(reading: unreadable) }
+    #expect(try ExaminedImage(reading: unreadable, sharingInitrdWith: known) == known)
+  }
+
+  private struct UnreadableRange: RandomAccessBytes {
+    struct Failure: Error {}
+    let bytes: [UInt8]
+    let range: Range<Int>
+    var count: Int { bytes.count }
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+      guard !range.overlaps(offset..<offset + buffer.count) else { throw Failure() }
+      try bytes.read(into: buffer, at: offset)
+    }
   }
 
   @Test func aDamagedRecordIsIgnoredOrReadAsAnother() throws {

@@ -20,9 +20,12 @@ package struct SettingsSurvey: Sendable {
   /// for a line that is not `Key=value`, `HostError` if a file cannot be read.
   package init(of files: FileSystem, replacement: [UInt8]? = nil) throws {
     var path = Configuration.path
-    // Between preinst and postinst of an upgrade, the package's old conffile has this name.
-    if try replacement == nil && !files.exists(path) { path += ".dpkg-remove" }
-    let main = try replacement ?? files.readFileIfPresent(path, limit: Self.sizeLimit)
+    var main = try replacement ?? files.readFileIfPresent(path, limit: Self.sizeLimit)
+    if main == nil {
+      // Between preinst and postinst of an upgrade, the package's old conffile has this name.
+      path += ".dpkg-remove"
+      main = try files.readFileIfPresent(path, limit: Self.sizeLimit)
+    }
     var assignments = try main.map { try Self.assignments($0, path) } ?? []
     for name in try files.list(Configuration.directory) ?? [] where name.hasSuffix(".conf") && !name.hasPrefix(".") {
       let path = "\(Configuration.directory)/\(name)"

@@ -76,6 +76,8 @@ package struct KernelInventory: Hashable, Sendable {
   /// A `vmlinuz` without a module directory is a leftover and is ignored. Throws `HostError` if `/boot` cannot be
   /// listed.
   package init(of files: FileSystem) throws {
+    files.prepare("/boot") { $0.hasPrefix("vmlinuz-") || $0.hasPrefix("initrd.img-") }
+    files.prepare("/lib/modules")
     let names = try files.list("/boot") ?? []
     let found = names.filter { $0.hasPrefix("vmlinuz-") }.compactMap { Kernel(release: $0.dropFirst("vmlinuz-".count)) }
     for kernel in found.sorted(by: { $0.isNewer(than: $1) }) {

@@ -55,8 +55,9 @@ package struct FileSystem: Sendable {
 
   /// The same files for one observation: each is examined once, see `Recollection`.
   ///
-  /// With `others`, the two forget together.
+  /// With `others`, the two forget together. Returns itself if it remembers already.
   package func remembering(with others: FileSystem? = nil) -> FileSystem {
+    if isRemembering { return self }
     let memory = others == nil ? Recollection() : others?.memory
     let gate = gate
     return FileSystem(root: root, directory: rootDirectory, memory: memory) { mutation in
@@ -217,10 +218,16 @@ extension FileSystem {
   /// The names in a directory with their statuses, which do not follow symbolic links, in byte order of the names; nil
   /// if the directory does not exist.
   ///
-  /// Takes one system call for each name. Names that disappear in the meantime are left out.
-  package func listWithStatus(_ directory: String) throws -> [(name: String, status: FileStatus)]? {
-    guard let (opened, names) = try readList(directory) else { return nil }
-    return try names.compactMap { name in
+  /// Takes one system call for each name. Only names for which `isWanted` is true are examined; those that disappear in
+  /// the meantime are left out.
+  @discardableResult
+  package func listWithStatus(
+    _ directory: String, where isWanted: (String) -> Bool = { _ in true }
+  ) throws -> [(name: String, status: FileStatus)]? {
+    let found = try readList(directory)
+    memory?.keep(found?.names, in: display(directory))
+    guard let (opened, names) = found else { return nil }
+    return try names.filter(isWanted).compactMap { name in
       let path = PathName.join(directory, name)
       var status = stat()
       do throws(HostError) {
@@ -232,9 +239,14 @@ extension FileSystem {
         return nil
       }
       let found = FileStatus(status)
-      memory?.keep(found, ofLink: display(path))
+      memory?.keep(found, of: display(path))
       return (name, found)
     }
+  }
+
+  /// Examines files of a directory in advance, if each is examined once: this takes one call for each instead of three.
+  package func prepare(_ directory: String, where isWanted: (String) -> Bool = { _ in true }) {
+    if isRemembering { _ = try? listWithStatus(directory, where: isWanted) }
   }
 
   private func readList(_ directory: String) throws -> (opened: Descriptor, names: [String])? {

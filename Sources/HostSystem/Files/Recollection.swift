@@ -29,8 +29,15 @@ final class Recollection: Sendable {
     return status
   }
 
-  /// Keeps a status that was read in another way.
-  func keep(_ status: FileStatus, ofLink path: String) { state.withLock { $0.statuses[path + "\0"] = status } }
+  /// Keeps a status that was read without following symbolic links.
+  func keep(_ status: FileStatus, of path: String) {
+    state.withLock {
+      $0.statuses[path + "\0"] = status
+      if status.kind != .symbolicLink { $0.statuses[path] = status }
+    }
+  }
+
+  func keep(_ names: [String]?, in directory: String) { state.withLock { $0.names[directory] = .some(names) } }
 
   /// The content of a file, as above; nil if it does not exist.
   ///

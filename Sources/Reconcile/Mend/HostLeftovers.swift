@@ -15,7 +15,9 @@ enum HostLeftovers {
     CommandLine.fragmentDirectory, PathName(DKMSSigning.path).directory,
   ]
 
-  /// Removes them, also from the directory of the private keys, and returns a failure for each directory in which that is not possible.
+  /// Removes them, also from the directory of the private keys.
+  ///
+  /// Returns a failure for each directory in which that is not possible.
   ///
   /// `configuration` is nil if the settings were not read completely.
   static func sweep(_ files: FileSystem, _ configuration: Configuration? = nil) -> [Failure] {
