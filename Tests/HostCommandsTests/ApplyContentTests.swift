@@ -59,7 +59,8 @@ import Testing
         if count == 1 { try? self.damage(self.serials[0], self.newer) }
       }
     }
-    let result = try machine.apply(on: host) { $0.isForced = true }
+    try machine.directory.write("boot/initrd.img-\(newer)", ApplyScene.initrd(of: "another"))
+    let result = try machine.apply(on: host)
     #expect(damaged.withLock { $0 } > 1 && result.failures.isEmpty)
     #expect(result.images.contains { $0.esp == serials[1] && $0.kernel == newer && $0.state == .signed })
     #expect(try isSound(serials[1], newer) && !isSound(serials[0], newer), "\(first)")
