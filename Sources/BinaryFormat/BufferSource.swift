@@ -20,7 +20,7 @@ package struct BufferMemory: @unchecked Sendable {  // the owner decides who use
 /// What a buffer contains.
 ///
 /// Buffers for the same use have similar sizes.
-package enum BufferUse: CaseIterable, Sendable {
+package enum BufferUse: Sendable {
   case compressedData, text, symbols
 }
 

@@ -15,7 +15,7 @@ import Testing
     buffers.giveBack(small, from: .text)
     let again = buffers.take(900, for: .text)
     #expect(again.start == small.start && again.count == small.count)
-    let other = buffers.take(10, for: .text)
+    let other = buffers.take(2500, for: .text)
     #expect(other.start == large.start)
     buffers.giveBack(again, from: .text)
     buffers.giveBack(other, from: .text)
@@ -27,25 +27,26 @@ import Testing
     let symbols = buffers.take(4000, for: .symbols)
     #expect(symbols.start != memory.start)
     buffers.giveBack(symbols, from: .symbols)
-    #expect(buffers.take(1, for: .text).start == memory.start)
+    #expect(buffers.take(4000, for: .text).start == memory.start)
     memory.deallocate()
   }
 
-  /// Otherwise all that is too small would remain until the end.
-  @Test func memoryThatIsTooSmallIsReplaced() {
-    buffers.giveBack(buffers.take(1000, for: .text), from: .text)
-    let larger = buffers.take(5000, for: .text)
-    #expect(larger.count >= 5000)
-    let another = buffers.take(1000, for: .text)
-    #expect(another.count < 5000)
-    buffers.giveBack(larger, from: .text)
+  /// Otherwise all that does not fit would remain until the end.
+  @Test(arguments: [(1000, 5000), (5000, 1000)]) func memoryThatDoesNotFitIsReplaced(_ old: Int, _ new: Int) {
+    buffers.giveBack(buffers.take(old, for: .text), from: .text)
+    let replacement = buffers.take(new, for: .text)
+    #expect(new...2 * new ~= replacement.count)
+    // The old memory is gone.
+    let another = buffers.take(old, for: .text)
+    #expect(old...2 * old ~= another.count && another.start != replacement.start)
+    buffers.giveBack(replacement, from: .text)
     buffers.giveBack(another, from: .text)
   }
 
   @Test func twoBuffersForEachUseAreKept() {
-    let memory = (1...3).map { buffers.take($0 * 1000, for: .symbols) }
+    let memory = (1...3).map { _ in buffers.take(1000, for: .symbols) }
     for memory in memory { buffers.giveBack(memory, from: .symbols) }
-    let again = (1...2).map { _ in buffers.take(1, for: .symbols) }
+    let again = (1...2).map { _ in buffers.take(1000, for: .symbols) }
     #expect(again.map(\.start) == memory[..<2].map(\.start))
     for memory in again { memory.deallocate() }
   }

@@ -23,15 +23,17 @@ package final class RecycledBuffers: BufferSource {
     for memory in spare.withLock({ $0.values.joined() }) { memory.deallocate() }
   }
 
-  /// Returns the smallest spare memory for this use that is large enough, or new memory instead of one that is not.
+  /// Returns the smallest spare memory for this use that fits, or new memory instead of one that is too small or more
+  /// than twice too large.
   package func take(_ count: Int, for use: BufferUse) -> BufferMemory {
+    let fitting = count...max(count, 2 * count)
     let found = spare.withLock { spare -> BufferMemory? in
       let kept = spare[use, default: []]
-      let best = kept.indices.filter { kept[$0].count >= count }.min { kept[$0].count < kept[$1].count }
+      let best = kept.indices.filter { fitting ~= kept[$0].count }.min { kept[$0].count < kept[$1].count }
       return kept.isEmpty ? nil : spare[use]?.remove(at: best ?? kept.startIndex)
     }
     if let found {
-      if found.count >= count { return found }
+      if fitting ~= found.count { return found }
       found.deallocate()
     }
     // A quarter more, so that it also fits a larger block. Pages that are never touched cost nothing.
