@@ -94,8 +94,8 @@ package struct CompressedStream {
   }
 
   private static func error(_ archive: OpaquePointer, _ calls: psu_archive_calls) -> CompressionError {
-    CompressionError(
-      detail: calls.archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "the data is damaged")
+    let reason = calls.archive_error_string(archive).map { Message(verbatim: String(cString: $0)) }
+    return CompressionError(detail: reason ?? "the data is damaged")
   }
 }
 

@@ -88,9 +88,8 @@ package final class CompressingSink: ByteSink {
   }
 
   private var error: CompressionError {
-    CompressionError(
-      .pack, detail: calls.archive_error_string(archive).map { Message(verbatim: String(cString: $0)) } ?? "libarchive failed"
-    )
+    let reason = calls.archive_error_string(archive).map { Message(verbatim: String(cString: $0)) }
+    return CompressionError(.pack, detail: reason ?? "libarchive failed")
   }
 }
 
