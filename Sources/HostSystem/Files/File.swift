@@ -73,9 +73,9 @@ package final class File: RandomAccessBytes, Sendable {
   }
 
   /// The whole content with one system call; nil unless it has the size that the file had when it was opened.
-  private func readOnce() throws(HostError) -> [UInt8]? {
+  private func readOnce() throws -> [UInt8]? {
     var got = 0
-    let content = try [UInt8](unsafeUninitializedCapacity: count + 1) { buffer, initialized throws(HostError) in
+    let content = try [UInt8](unsafeUninitializedCapacity: count + 1) { buffer, initialized in
       got = try SystemCall.check("read", path) { pread(number, buffer.baseAddress, count + 1, 0) }
       initialized = got
     }
