@@ -104,8 +104,8 @@ let package = Package(
     .target(
       name: "StartupCheck",
       dependencies: [
-        "BinaryFormat", "BootEnvironment", "Findings", "HostSystem", "InitialRAMDisk", "Messages", "PortableExecutable",
-        "UnifiedKernelImage",
+        "BinaryFormat", "BootEnvironment", "Compression", "Findings", "HostSystem", "InitialRAMDisk", "Messages",
+        "PortableExecutable", "UnifiedKernelImage",
       ]),
 
     // The only code that changes ESPs and boot entries.

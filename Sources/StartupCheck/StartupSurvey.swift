@@ -3,6 +3,7 @@
 
 package import BinaryFormat
 package import BootEnvironment
+internal import Compression
 package import Findings
 package import HostSystem
 internal import InitialRAMDisk
@@ -79,6 +80,8 @@ package struct StartupSurvey {
   package private(set) var record = StartupRecord()
   private let known: StartupRecord
   private var installed: [Kernel: InstalledModules] = [:]
+  /// Whether an initrd could not be unpacked for lack of libarchive.
+  private var lacksLibrary = false
   /// The running kernel's command line, which has booted; nil if unknown.
   private let runningLine: [CommandLineWord]?
 
@@ -106,11 +109,17 @@ package struct StartupSurvey {
         result.findings += try findings(image, examined)
       }
       result.findings += try dkmsFindings(image)
+    } catch let error as CompressionError where error.operation == .unavailable {
+      if !lacksLibrary {
+        result.findings.append(
+          Finding(
+            .remark, "initrds are not examined: libarchive is not installed; run 'apt install libarchive13'",
+            actions: [.run("apt install libarchive13")]))
+      }
+      lacksLibrary = true
     } catch {
       result.findings.append(
-        Finding(
-          .remark, "\(image.name) was not examined completely: \(error)", arguments: Self.arguments(image),
-          actions: (error as? any HintedError)?.hint.map { [.advise($0)] } ?? []))
+        Finding(.remark, "\(image.name) was not examined completely: \(error)", arguments: Self.arguments(image)))
     }
     if result.usage == nil, !isQuick, let source = try? image.open(), let header = try? PEHeader(parsing: source) {
       result.usage = try? ImageUsage(of: header, in: source)
