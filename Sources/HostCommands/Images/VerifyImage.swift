@@ -121,11 +121,14 @@ package struct VerifyImage: Sendable {
   package func run(_ path: String, by judge: Judge, on host: Host) throws -> Report {
     try describing(path) {
       let file = try host.userFiles.openFile(path)
-      let result = try judge.evaluation.judge(file, via: judge.route)
       let database = judge.evaluation.database
-      let anchors = database.db.certificates + (judge.route == .firmware ? [] : database.mokList.certificates)
       // If the certificate table is in the wrong place, nothing can be said about its signatures.
-      let signatures = try (try? SignedImage(parsing: file))?.signatures(in: file) ?? []
+      let image = try? SignedImage(parsing: file)
+      let evidence =
+        try image.map { try ImageEvidence(of: $0, in: file, for: database) } ?? ImageEvidence(of: file, for: database)
+      let result = try judge.evaluation.judge(evidence, via: judge.route)
+      let anchors = database.db.certificates + (judge.route == .firmware ? [] : database.mokList.certificates)
+      let signatures = try image?.signatures(in: file) ?? []
       return Report(
         path: path, verdict: result.verdict, reason: result.reason, route: judge.route,
         signatures: try signatures.map { try SignatureReport($0, trusting: anchors) })

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
-internal import Authenticode
+package import Authenticode
 package import Cryptography
 package import HostSystem
 internal import Messages
@@ -43,10 +43,21 @@ package struct ImageEvidence: Sendable {
     } catch let error as ParseError {
       // Firmware and shim reject an image whose certificate table is in the wrong place, whatever its digest.
       guard (try? PEHeader(parsing: file, discardingCertificates: true)) != nil else { throw error }
-      tableEndsExactly = false
-      isTableReadableByShim = false
+      self.init(tableEndsExactly: false, isTableReadableByShim: false)
       return
     }
+    try self.init(of: image, in: file, for: database, digest: digest)
+  }
+
+  private init(tableEndsExactly: Bool, isTableReadableByShim: Bool) {
+    self.tableEndsExactly = tableEndsExactly
+    self.isTableReadableByShim = isTableReadableByShim
+  }
+
+  /// As above, for an image whose headers were read from `file`; the digests that `image` knows are not computed again.
+  package init(
+    of image: SignedImage, in file: File, for database: TrustDatabase, digest: [UInt8]? = nil
+  ) throws {
     isSigned = image.header.certificateTableRange != nil
     entries = try image.table.entries.map { try SignatureEvidence($0) }
     tableEndsExactly = image.table.endsExactly
