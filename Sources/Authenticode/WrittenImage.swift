@@ -60,7 +60,7 @@ package struct WrittenImage: Sendable {
 
   /// Whether the last signature in `file` is valid and was made with this certificate.
   ///
-  /// The content must be known to be as written. Throws `ParseError` or `AuthenticodeError` for a file that is no longer
+  /// Compare the file with `isEqual` first. Throws `ParseError` or `AuthenticodeError` for a file that is no longer
   /// a signed image.
   package func isSigned(by certificate: Certificate, in file: any RandomAccessBytes) throws -> Bool {
     let entries = try SignedImage(parsing: file).table.entries

@@ -65,7 +65,7 @@ struct BlockVerifier {
     }
   }
 
-  /// Whether the pieces that `body` passes to its argument are the text, and there is no error in the data.
+  /// Whether `body` passes exactly the text to its argument, piece by piece, and finds no error in the data.
   private func comparing(_ body: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws -> Bool {
     var position = 0
     do {

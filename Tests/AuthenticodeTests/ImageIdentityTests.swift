@@ -21,7 +21,7 @@ import Testing
     for offset in Array(0..<header.sizeOfHeaders) + Array(stride(from: 0, to: image.count, by: 211)) + Array(table) {
       var other = image
       other[offset] ^= 1
-      // Damaged headers may be no headers any more.
+      // A damaged header may no longer parse.
       let found = try? ImageIdentity(of: other)
       #expect(found != identity, "byte \(offset)")
       if header.digestRanges.allSatisfy({ !$0.contains(offset) }), let found {

@@ -27,15 +27,15 @@ import Testing
     machine.directory.path(of: machine.path(serial, "/EFI/Linux/pve-\(release).efi"))
   }
 
-  /// Changes one byte and keeps size and time.
-  private func damage(_ serial: String, _ release: String) throws {
+  /// Changes the byte at that part of the size and keeps size and time.
+  private func damage(_ serial: String, _ release: String, part: Int = 3) throws {
     let path = imagePath(serial, release)
     try ExternalTool("sh").run([
       "-c",
       """
       touch -r "$1" "$1.time" && size=$(stat -c %s "$1") && printf '\\377' |
-      dd of="$1" bs=1 seek=$((size / 3)) conv=notrunc status=none && touch -r "$1.time" "$1" && rm "$1.time"
-      """, "sh", path,
+      dd of="$1" bs=1 seek=$((size / $2)) conv=notrunc status=none && touch -r "$1.time" "$1" && rm "$1.time"
+      """, "sh", path, "\(part)",
     ])
   }
   private func removeKernel(_ release: String) {
@@ -49,14 +49,14 @@ import Testing
   }
 
   /// The copy on the second ESP is compared with the inputs: what the first ESP returns may be wrong by then.
-  @Test func damageBetweenTwoESPsIsNotCopied() throws {
+  @Test(arguments: [3, 1_000_000]) func damageBetweenTwoESPsIsNotCopied(part: Int) throws {
     let damaged = Guarded(0)
     let (first, second) = (imagePath(serials[0], newer), machine.path(serials[1], ""))
     let host = try machine.host { mutation in
       guard mutation.kind == .create, mutation.path.hasPrefix(second), mutation.path.contains(newer) else { return }
       damaged.withLock { count in
         count += 1
-        if count == 1 { try? self.damage(self.serials[0], self.newer) }
+        if count == 1 { try? self.damage(self.serials[0], self.newer, part: part) }
       }
     }
     try machine.directory.write("boot/initrd.img-\(newer)", ApplyScene.initrd(of: "another"))

@@ -38,7 +38,12 @@ import Testing
   @Test func theMediumIsReadOnTheFileSystemsOfDisks() throws {
     var isFromMedium = false
     try directory.host().files.replaceFile(
-      "/file", provingMedium: true, verify: { isFromMedium = $0.isFromMedium }, writing: { try $0.write([1, 2, 3]) })
+      "/file", provingMedium: true,
+      verify: { file in
+        let content = try file.readToEnd(limit: 3)
+        #expect(content == [1, 2, 3])
+        isFromMedium = file.isFromMedium
+      }, writing: { try $0.write([1, 2, 3]) })
     let type = try ExternalTool("stat").result(["-f", "-c", "%T", directory.path]).text.prefix { $0 != "\n" }
     if ["ext2/ext3", "xfs", "msdos"].contains(type) { #expect(isFromMedium) }
     try directory.host().files.replaceFile(

@@ -19,7 +19,7 @@ import Testing
       #expect(try files.readTextIfPresent("/a/one") == "1" && files.readTextIfPresent("/a/two") == nil)
       #expect(try files.status(of: "/a/one")?.size == 1 && files.status(of: "/a/two") == nil)
       #expect(try files.linkStatus(of: "/a/two") == nil && files.list("/a") == ["one"] && files.list("/b") == nil)
-      // By somebody else.
+      // Another program changes the directory.
       try directory.write(name, content)
     }
     #expect(try live.readTextIfPresent("/a/one") == "2" && live.list("/a") == ["one", "two"])

@@ -67,7 +67,7 @@ import Testing
     #expect(try advice(image()) == nil)
   }
 
-  /// Someone unlocks the disk from afar: without a driver of the network adapter, nobody could.
+  /// The initrd lets an administrator unlock the disk over the network, which needs the driver of the network adapter.
   @Test(arguments: [
     "var/lib/dpkg/info/dropbear-initramfs.list", "var/lib/dpkg/info/clevis-initramfs.list",
     "etc/iscsi/iscsi.initramfs",

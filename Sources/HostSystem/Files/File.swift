@@ -35,11 +35,11 @@ package final class File: RandomAccessBytes, Sendable {
     self.path = path
     self.status = status
     self.descriptor = descriptor
-    medium = fromMedium ? MediumReader.of(descriptor, path: path) : nil
+    medium = fromMedium ? MediumReader.of(descriptor) : nil
   }
 
-  /// Whether every read comes from the medium.
-  package var isFromMedium: Bool { medium != nil }
+  /// Whether every read so far came from the medium.
+  package var isFromMedium: Bool { medium?.isDirect == true }
 
   /// The descriptor, valid as long as this value.
   var number: Int32 { descriptor.number }

@@ -13,6 +13,7 @@ final class MediumReader: Sendable {
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: MediumReader.size, alignment: MediumReader.alignment)
     var start = 0
     var count = 0
+    var isDirect = true
   }
 
   /// As large as a `TransferBuffer`.
@@ -28,18 +29,12 @@ final class MediumReader: Sendable {
   deinit { window.withLock { $0.bytes.deallocate() } }
 
   /// A reader of an open file; nil if its file system reads everything through the page cache.
-  static func of(_ descriptor: Descriptor, path: String) -> MediumReader? {
-    guard psu_set_direct(descriptor.number, 1) == 0 else { return nil }
-    let reader = MediumReader(descriptor)
-    // Some file systems accept the flag and then fail to read.
-    if (try? reader.read(into: UnsafeMutableRawBufferPointer(start: nil, count: 0), at: 0, path: path)) != nil,
-      (try? reader.window.withLock { try reader.fill(&$0, at: 0, path: path) }) != nil
-    {
-      return reader
-    }
-    _ = psu_set_direct(descriptor.number, 0)
-    return nil
+  static func of(_ descriptor: Descriptor) -> MediumReader? {
+    psu_set_direct(descriptor.number, 1) == 0 ? MediumReader(descriptor) : nil
   }
+
+  /// Whether everything so far came from the medium.
+  var isDirect: Bool { window.withLock { $0.isDirect } }
 
   /// Reads from `offset` until `target` is full or the file ends, and returns the number of bytes read.
   func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, path: String) throws(HostError) -> Int {
@@ -72,8 +67,18 @@ final class MediumReader: Sendable {
     window.start = offset / Self.alignment * Self.alignment
     window.count = 0
     // A short read is the end of the file: what follows it could not be read at an aligned offset.
-    window.count = try SystemCall.check("read", path) {
-      pread(descriptor.number, window.bytes.baseAddress, window.bytes.count, window.start)
+    func next() throws(HostError) -> Int {
+      try SystemCall.check("read", path) {
+        pread(descriptor.number, window.bytes.baseAddress, window.bytes.count, window.start)
+      }
+    }
+    do throws(HostError) {
+      window.count = try next()
+    } catch {
+      // Some file systems accept the flag and then reject a read.
+      guard error.errno == EINVAL, window.isDirect, psu_set_direct(descriptor.number, 0) == 0 else { throw error }
+      window.isDirect = false
+      window.count = try next()
     }
   }
 }

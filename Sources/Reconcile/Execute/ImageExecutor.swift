@@ -147,11 +147,12 @@ struct ImageExecutor: ~Copyable {
         try work.files.replaceFile(
           name.path, provingMedium: true, progress: progress(of: name, image.size, on: work),
           verify: { written in
-            isProven = written.isFromMedium
             do {
               try Self.check(written, is: image, built)
+              isProven = written.isFromMedium
             } catch {
-              guard try image.describes(file) else { throw DamagedSource() }
+              // With damaged headers it is no longer an image at all.
+              guard (try? image.describes(file)) == true else { throw DamagedSource() }
               throw error
             }
           },

@@ -44,8 +44,8 @@ package enum ImageWriter {
       verify: { file in
         guard let image else { throw Failure("\(path) was read back before it was written") }
         size = file.count
-        isProven = file.isFromMedium
         try ImageSelfCheck.check(file, against: plan, result: image)
+        isProven = file.isFromMedium
         try furtherCheck(image)
       },
       writing: { sink in
