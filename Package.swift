@@ -145,8 +145,7 @@ let package = Package(
       name: "pve-sb-uki",
       dependencies: [
         "BinaryFormat", "BootEnvironment", "BootPaths", "CommandLineInterface", "CommandSupport", "Cryptography",
-        "Cryptography", "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment",
-        "Messages", "Reconcile",
+        "EFIData", "Findings", "HostCommands", "HostSystem", "KernelModules", "KeyEnrolment", "Messages", "Reconcile",
         "SecureBoot", "SigningKeys", "StartupCheck", "UnifiedKernelImage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -311,6 +310,14 @@ for target in package.targets where target.type != .system {
       // SE-0444: a member is visible only where its module is imported.
       .enableUpcomingFeature("MemberImportVisibility"),
     ]
+}
+
+// Regular expressions add a megabyte to a program, and `contains` with a text already links them: see
+// `contains(bytes:)`.
+for target in package.targets
+where [.regular, .executable].contains(target.type) && !(target.path ?? "").hasPrefix("Tests/") {
+  target.swiftSettings =
+    (target.swiftSettings ?? []) + [.unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"])]
 }
 
 // The hooks run in every apt transaction, so their targets are compiled for size.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the pve-sb-uki authors
 
+internal import BinaryFormat
 package import HostSystem
 
 /// Settings of initramfs-tools (initramfs.conf(5)), as mkinitramfs reads them.
@@ -54,7 +55,7 @@ package struct InitramfsSettings: Hashable, Sendable {
         default: false
         }
       }
-      return try isPlain && name.first?.isPunctuation == false && !name.contains(".dpkg-")
+      return try isPlain && name.first?.isPunctuation == false && !name.contains(bytes: ".dpkg-")
         && !files.isDirectory("\(directory)/\(name)")
     }
   }

@@ -49,7 +49,7 @@ enum PlatformKeys {
   /// Whether a certificate says that it is a test key, or is a known one.
   static func isPublic(_ certificate: Certificate) -> Bool {
     let names = [certificate.subject, certificate.issuer]
-    if marks.contains(where: { mark in names.contains { $0.contains(mark) } }) { return true }
+    if marks.contains(where: { mark in names.contains { $0.contains(bytes: mark) } }) { return true }
     return (try? certificate.fingerprint()).map { known.contains($0.hexadecimal) } ?? false
   }
 

@@ -34,7 +34,7 @@ base_root() {
       "$suite" "$partial" "deb $(debian_mirror) $suite main"
     say "fetching the kernels' packages"
     in_root "$partial" sh -ec "apt-get -qq update && apt-get -qq -y --download-only --no-install-recommends install \
-      $KERNEL_PACKAGE $SECOND_KERNEL_PACKAGE systemd-boot-efi libarchive13 libssl3 libstdc++6 >/dev/null"
+      $KERNEL_PACKAGE $SECOND_KERNEL_PACKAGE systemd-boot-efi libarchive13 libssl3 >/dev/null"
     mv "$partial" "$BASE"
     touch "$BASE.complete"
   fi
