@@ -29,10 +29,17 @@ package struct ImageIdentity: Hashable, Sendable {
   package init(of source: any RandomAccessBytes) throws {
     let header = try PEHeader(parsing: source)
     let buffer = TransferBuffer()
-    authenticode = try ImageDigest.compute(of: source, header: header, buffer: buffer)
+    let authenticode = try ImageDigest.compute(of: source, header: header, buffer: buffer)
+    value = try Self.value(authenticode, then: header.rangesOutsideDigest, of: source, through: buffer)
+    self.authenticode = authenticode
+  }
+
+  private static func value(
+    _ authenticode: [UInt8], then ranges: [Range<Int>], of source: any RandomAccessBytes, through buffer: TransferBuffer
+  ) throws -> [UInt8] {
     var digest = try Digest()
     try digest.update(authenticode)
-    for range in header.rangesOutsideDigest { try digest.update(contentsOf: source, in: range, through: buffer) }
-    value = try digest.finish()
+    for range in ranges { try digest.update(contentsOf: source, in: range, through: buffer) }
+    return try digest.finish()
   }
 }

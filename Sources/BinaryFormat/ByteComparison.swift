@@ -6,7 +6,7 @@ internal import func Glibc.memcmp
 /// Compares bytes that arrive in order with a source, which is read one buffer at a time.
 package struct ByteComparison: ~Copyable {
   private let source: any RandomAccessBytes
-  private let buffer = TransferBuffer()
+  private let buffer = TransferBuffer.forComparison()
   /// Bytes that were equal so far, which is the offset of the next one.
   package private(set) var count: Int
 
@@ -26,7 +26,7 @@ package struct ByteComparison: ~Copyable {
       let length = min(buffer.bytes.count, bytes.count - done)
       let chunk = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<length])
       try source.read(into: chunk, at: count)
-      guard let left = chunk.baseAddress, let right = bytes.baseAddress, memcmp(left, right + done, length) == 0 else {
+      guard UnsafeRawBufferPointer(chunk).hasSameBytes(as: .init(rebasing: bytes[done..<done + length])) else {
         return false
       }
       done += length
@@ -49,12 +49,20 @@ package struct ByteComparison: ~Copyable {
     guard left.count == right.count else { return false }
     var comparison = ByteComparison(with: left)
     do {
-      try TransferBuffer().forEachChunk(of: right, in: 0..<right.count) {
+      try TransferBuffer.forComparison().forEachChunk(of: right, in: 0..<right.count) {
         guard try comparison.matches($0) else { throw Mismatch() }
       }
       return true
     } catch is Mismatch {
       return false
     }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether the content is the same.
+  package func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+    guard let start = baseAddress, let otherStart = other.baseAddress else { return count == other.count }
+    return count == other.count && memcmp(start, otherStart, count) == 0
   }
 }

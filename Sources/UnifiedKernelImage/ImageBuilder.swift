@@ -48,11 +48,12 @@ package enum ImageBuilder {
 }
 
 extension ImagePlan {
-  /// Passes the content of all sections to `body`, in the order of the file.
+  /// Passes the content of all sections to `body`, in the order of the file, one `buffer` at a time.
   ///
   /// Throws the errors of `body` and of reading; also if an input changed since it was opened.
-  func forEachChunk(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let buffer = TransferBuffer()
+  func forEachChunk(
+    through buffer: TransferBuffer = TransferBuffer(), _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
     var count = layout.header.count
     func pass(_ source: any RandomAccessBytes, _ range: Range<Int>) throws {
       try buffer.forEachChunk(of: source, in: range, body)

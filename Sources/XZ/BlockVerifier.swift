@@ -3,7 +3,6 @@
 
 internal import BinaryFormat
 internal import CLZMA
-internal import Glibc
 internal import LZMA2
 internal import Messages
 
@@ -83,12 +82,5 @@ struct BlockVerifier {
       return false
     }
     return position == text.count
-  }
-}
-
-extension UnsafeRawBufferPointer {
-  fileprivate func hasSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
-    guard let start = baseAddress, let otherStart = other.baseAddress else { return count == other.count }
-    return count == other.count && memcmp(start, otherStart, count) == 0
   }
 }

@@ -36,13 +36,15 @@ extension FileSystem {
   }
 
   private func openLockFile(_ path: String) throws -> Descriptor {
-    let isNew = try linkStatus(of: path) == nil
-    if isNew {
-      try makeDirectory(PathName(path).directory, mode: 0o755)
-      try gate(Mutation(.create, path))
+    do throws(HostError) {
+      return try open(path, O_RDWR | O_NOFOLLOW, operation: "lock")
+    } catch {
+      guard error.meansAbsent else { throw error }
     }
+    try makeDirectory(PathName(path).directory, mode: 0o755)
+    try gate(Mutation(.create, path))
     let descriptor = try open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600, operation: "lock")
-    if isNew { try SystemCall.check("change the mode of", display(path)) { fchmod(descriptor.number, 0o600) } }
+    try SystemCall.check("change the mode of", display(path)) { fchmod(descriptor.number, 0o600) }
     return descriptor
   }
 

@@ -3,7 +3,6 @@
 
 package import BinaryFormat
 internal import DebianArchive
-internal import Glibc
 internal import Messages
 
 /// Minimal edits that turn one content into another, so that the rest can stay compressed.
@@ -38,10 +37,7 @@ package enum ContentEdits {
 
   private static func areEqual(_ old: [UInt8], and new: [UInt8], in range: Range<Int>) -> Bool {
     old.withUnsafeBytes { old in
-      new.withUnsafeBytes { new in
-        guard let left = old.baseAddress, let right = new.baseAddress else { return true }
-        return memcmp(left + range.lowerBound, right + range.lowerBound, range.count) == 0
-      }
+      new.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: old[range]).hasSameBytes(as: .init(rebasing: $0[range])) }
     }
   }
 
