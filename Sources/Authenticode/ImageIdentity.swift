@@ -34,6 +34,7 @@ package struct ImageIdentity: Hashable, Sendable {
     self.authenticode = authenticode
   }
 
+  // Swift 6.0.3 crashes if a release build finds this in the initializer.
   private static func value(
     _ authenticode: [UInt8], then ranges: [Range<Int>], of source: any RandomAccessBytes, through buffer: TransferBuffer
   ) throws -> [UInt8] {

@@ -52,7 +52,7 @@ package struct WrittenImage: Sendable {
 
   /// As above, for a signed copy of `source`.
   package func isEqual(to file: any RandomAccessBytes, copyOf source: any RandomAccessBytes) throws -> Bool {
-    let buffer = TransferBuffer.forComparison()
+    let buffer = TransferBuffer()
     return try isEqual(to: file) {
       try buffer.forEachChunk(of: source, in: header.count..<size - padding - table.count, $0)
     }

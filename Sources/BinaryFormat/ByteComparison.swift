@@ -6,7 +6,7 @@ internal import func Glibc.memcmp
 /// Compares bytes that arrive in order with a source, which is read one buffer at a time.
 package struct ByteComparison: ~Copyable {
   private let source: any RandomAccessBytes
-  private let buffer = TransferBuffer.forComparison()
+  private let buffer = TransferBuffer()
   /// Bytes that were equal so far, which is the offset of the next one.
   package private(set) var count: Int
 
@@ -49,7 +49,7 @@ package struct ByteComparison: ~Copyable {
     guard left.count == right.count else { return false }
     var comparison = ByteComparison(with: left)
     do {
-      try TransferBuffer.forComparison().forEachChunk(of: right, in: 0..<right.count) {
+      try TransferBuffer().forEachChunk(of: right, in: 0..<right.count) {
         guard try comparison.matches($0) else { throw Mismatch() }
       }
       return true

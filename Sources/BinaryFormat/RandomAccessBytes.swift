@@ -60,9 +60,6 @@ package final class TransferBuffer {
   package init(size: Int = 256 << 10) { bytes = .allocate(byteCount: size, alignment: 64) }
   deinit { bytes.deallocate() }
 
-  /// A buffer for one side of a comparison: two of them fit into a core's cache.
-  package static func forComparison() -> TransferBuffer { TransferBuffer(size: 64 << 10) }
-
   /// Calls `body` with `range` of `source`, one buffer at a time, in order.
   package func forEachChunk(
     of source: any RandomAccessBytes, in range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Void

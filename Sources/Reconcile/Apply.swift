@@ -36,22 +36,21 @@ package enum Apply {
   package static func isStrict(on host: Host) -> Bool { (try? Configuration(of: host.files))?.isStrict ?? false }
 
   private static func reconcile(_ host: Host, _ options: ApplyOptions) throws -> ApplyReport {
-    func skip(_ reason: SkipReason) -> ApplyReport {
+    // If there is nothing to do, do not even create the lock file.
+    if case .skip(let reason) = try Readiness(of: host) {
       // A killed `keys create` has left no keys, but its temporary files.
       if reason == .noKeys || reason == .noESP, !options.isDryRun { _ = HostLeftovers.sweep(host.files) }
       return ApplyReport(skipped: reason)
     }
-    // A host with nothing to do does not even get a lock file.
-    if try !host.files.exists(lockPath), case .skip(let reason) = try Readiness(of: host) { return skip(reason) }
     if host.passphrases.mayAsk { try unlockKey(on: host, options) }
     var host = host
     host.passphrases.mayAsk = false
     let lock = try options.isDryRun ? nil : host.files.lock(lockPath, waitingAtMost: options.lockTimeout)
     return try withExtendedLifetime(lock) {
-      // Only now: the run that held the lock may have changed the host.
+      // Check again: the run that held the lock may have changed the host.
       let view = host.remembering()
       switch try Readiness(of: view) {
-      case .skip(let reason): return skip(reason)
+      case .skip(let reason): return ApplyReport(skipped: reason)
       case .ready(let configuration, let survey):
         return try reconcile(host, seenAs: view, options: options, configuration: configuration, survey: survey)
       }

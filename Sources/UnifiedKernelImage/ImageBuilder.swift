@@ -48,12 +48,11 @@ package enum ImageBuilder {
 }
 
 extension ImagePlan {
-  /// Passes the content of all sections to `body`, in the order of the file, one `buffer` at a time.
+  /// Passes the content of all sections to `body`, in the order of the file.
   ///
   /// Throws the errors of `body` and of reading; also if an input changed since it was opened.
-  func forEachChunk(
-    through buffer: TransferBuffer = TransferBuffer(), _ body: (UnsafeRawBufferPointer) throws -> Void
-  ) throws {
+  func forEachChunk(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let buffer = TransferBuffer()
     var count = layout.header.count
     func pass(_ source: any RandomAccessBytes, _ range: Range<Int>) throws {
       try buffer.forEachChunk(of: source, in: range, body)

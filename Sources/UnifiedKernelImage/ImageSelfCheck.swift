@@ -25,8 +25,7 @@ package enum ImageSelfCheck {
     where section.name != content.name || section.contentRange.count != content.size {
       throw failure("section \(content.name) is not \(content.size) bytes long")
     }
-    let buffer = TransferBuffer.forComparison()
-    guard try result.image.isEqual(to: written, content: { try plan.forEachChunk(through: buffer, $0) }) else {
+    guard try result.image.isEqual(to: written, content: plan.forEachChunk) else {
       // If an input changed, the storage is not to blame.
       for part in plan.added.flatMap(\.parts) { try part.requireUnchanged() }
       throw failure("its content differs")
